@@ -1,0 +1,85 @@
+# pgagent_py. `make help` lists the targets. A file of the project is installed by PGXS; the launcher by pip.
+
+EXTENSION    = pgagent_py
+VERSION      = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pgagent_py.control)
+UPDATES      = $(basename $(notdir $(wildcard sql/updates/*--*.sql)))
+DATA_built   = $(EXTENSION)--$(VERSION).sql $(UPDATES:%=$(EXTENSION)--%.sql)
+EXTRA_CLEAN  = $(wildcard $(EXTENSION)--*.sql) results build dist
+
+# pg_regress looks for sql/ and expected/ below inputdir: tests/expected is a link to expected/
+REGRESS      = $(basename $(notdir $(sort $(wildcard tests/sql/*.sql))))
+REGRESS_OPTS = --inputdir=tests --load-extension=plpython3u --load-extension=pgagent --load-extension=pgagent_py
+
+PG_CONFIG   ?= pg_config
+export PG_CONFIG
+PGXS        := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+
+# The tools' virtual environment: where the user that runs the servers can read it, too
+VENV         = $(if $(filter 0,$(shell id -u)),/var/cache/pgagent_py/venv,.venv)
+export VENV
+IN_SCRATCH   = .ci/in-scratch
+PYTEST       = $(IN_SCRATCH) python -m pytest
+# further arguments for pytest or the benchmark: make test-unit ARGS='-k cron'
+ARGS         =
+
+ifneq ($(PGXS),)
+include $(PGXS)
+else
+all: $(DATA_built)
+install installcheck:
+	@echo "make $@ needs PostgreSQL's PGXS (set PG_CONFIG, or run: make setup)" >&2; exit 1
+clean:
+	rm -rf $(EXTRA_CLEAN)
+endif
+
+# Rendering needs Jinja2 and nothing else: take a Python that has it, or make an environment that does.
+$(DATA_built): pgagent_py.control $(wildcard sql/*.py sql/*.j2 sql/*/*.sql plpython/*.py)
+	@for python in $(VENV)/bin/python python3 /usr/bin/python3 .venv/bin/python; do \
+	    "$$python" -c 'import jinja2' 2>/dev/null && break; \
+	done || { python=.venv/bin/python; /usr/bin/python3 -m venv .venv && $$python -m pip install -q jinja2; }; \
+	$$python sql/render.py $(if $(filter $(EXTENSION)--$(VERSION).sql,$@),,\
+	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
+
+.PHONY: help demo test test-unit test-sql test-integration test-acceptance lint format updatecheck bench setup
+.DEFAULT_GOAL = all
+
+help:  ## list the targets
+	@echo 'all              build the extension scripts'
+	@echo 'install          install the extension for the server of PG_CONFIG'
+	@echo 'installcheck     run tests/sql against a running server that has the extension installed'
+	@echo 'clean            remove what was built'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	    while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
+
+setup:  ## install what demo and test need (packages, tools), and the extension
+	@.ci/setup
+
+demo: setup  ## run two jobs with the launcher on a throwaway server and show their history
+	@$(IN_SCRATCH) demo/demo.sh
+
+test: setup  ## run everything: lint, unit, SQL, integration and acceptance tests
+	@$(IN_SCRATCH) sh -ec '.ci/lint; exec python -m pytest $(ARGS)'
+
+test-unit: setup  ## run the tests that need no server
+	@$(PYTEST) tests/unit $(ARGS)
+
+test-sql: setup  ## run tests/sql with pg_regress on a throwaway server
+	@$(PYTEST) tests/integration/test_regress.py $(ARGS)
+
+test-integration: setup  ## run the tests of the extension on throwaway servers
+	@$(PYTEST) tests/integration $(ARGS)
+
+test-acceptance: setup  ## run the tests with a real launcher on throwaway servers
+	@$(PYTEST) tests/acceptance $(ARGS)
+
+updatecheck: setup  ## check that an updated database equals a fresh one
+	@$(PYTEST) tests/integration/test_update.py $(ARGS)
+
+lint: setup  ## check style and types
+	@$(IN_SCRATCH) .ci/lint
+
+format: setup  ## format the Python code
+	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+bench: setup  ## measure against the C++ daemon and pg_cron
+	@$(IN_SCRATCH) python -m bench $(ARGS)
