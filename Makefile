@@ -1,9 +1,9 @@
 # pgagent_py. `make help` lists the targets. A file of the project is installed by PGXS; the launcher by pip.
 
 EXTENSION    = pgagent_py
-VERSION      = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pgagent_py.control)
+EXTVERSION   = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pgagent_py.control)
 UPDATES      = $(basename $(notdir $(wildcard sql/updates/*--*.sql)))
-DATA_built   = $(EXTENSION)--$(VERSION).sql $(UPDATES:%=$(EXTENSION)--%.sql)
+DATA_built   = $(EXTENSION)--$(EXTVERSION).sql $(UPDATES:%=$(EXTENSION)--%.sql)
 EXTRA_CLEAN  = $(wildcard $(EXTENSION)--*.sql) results build dist
 
 # pg_regress looks for sql/ and expected/ below inputdir: tests/expected is a link to expected/
@@ -37,7 +37,7 @@ $(DATA_built): pgagent_py.control $(wildcard sql/*.py sql/*.j2 sql/*/*.sql plpyt
 	@for python in $(VENV)/bin/python python3 /usr/bin/python3 .venv/bin/python; do \
 	    "$$python" -c 'import jinja2' 2>/dev/null && break; \
 	done || { python=.venv/bin/python; /usr/bin/python3 -m venv .venv && $$python -m pip install -q jinja2; }; \
-	$$python sql/render.py $(if $(filter $(EXTENSION)--$(VERSION).sql,$@),,\
+	$$python sql/render.py $(if $(filter $(EXTENSION)--$(EXTVERSION).sql,$@),,\
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
 .PHONY: help demo test test-unit test-sql test-integration test-acceptance lint format updatecheck bench setup
