@@ -142,7 +142,7 @@ class Cluster:
 
     def running(self) -> bool:
         """Return whether there is a server process for the data directory."""
-        command = [self.bin_dir / "pg_ctl", "status", "-D", self.pgdata]
+        command = [str(self.bin_dir / "pg_ctl"), "status", "-D", str(self.pgdata)]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def _quietly(self, program: str, *arguments: object) -> None:
