@@ -1,0 +1,112 @@
+"""The files that carry the project to its users: versions, META.json, wheel, service unit, make."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pgxnclient import SemVer
+
+from sql.render import read_version
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def meta() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((TOP / "META.json").read_text())
+    return content
+
+
+def test_one_version_everywhere(meta: dict[str, Any]) -> None:
+    version = read_version(TOP)
+    assert meta["version"] == version
+    assert meta["provides"]["pgagent_py"]["version"] == version
+    assert f"## {version}" in (TOP / "CHANGELOG.md").read_text()
+    assert "version" in tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["dynamic"]
+
+
+def test_meta_has_what_the_pgxn_spec_demands(meta: dict[str, Any]) -> None:
+    """The required keys, and the formats that PGXN's manager checks on upload."""
+    required = {"abstract", "maintainer", "license", "provides", "version", "name", "meta-spec"}
+    assert required <= meta.keys()
+    assert all(
+        isinstance(meta[key], str) and meta[key] for key in ("abstract", "maintainer", "name", "license")
+    )
+    assert re.fullmatch(r"[^\s/\\\0-\x1f]{2,}", meta["name"])
+    assert meta["license"] == "postgresql"
+    assert meta["release_status"] in {"stable", "testing", "unstable"}
+    assert SemVer(meta["meta-spec"]["version"]) >= SemVer("1.0.0")
+    assert all(0 < len(tag) <= 255 and not re.search(r"[/\\\0-\x1f]", tag) for tag in meta["tags"])
+    for requirements in meta["prereqs"]["runtime"].values():
+        assert all(str(SemVer(version)) == version for version in requirements.values())
+    for extension in meta["provides"].values():
+        assert str(SemVer(extension["version"])) == extension["version"]
+        assert (TOP / extension["file"]).is_file()
+        assert (TOP / extension["docfile"]).is_file()
+
+
+def test_meta_names_what_the_control_file_requires(meta: dict[str, Any]) -> None:
+    found = re.search(r"(?m)^requires = '(.*)'", (TOP / "pgagent_py.control").read_text())
+    assert found
+    assert set(found[1].split(", ")) <= meta["prereqs"]["runtime"]["requires"].keys()
+
+
+def test_wheel_holds_the_launcher_and_its_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*command, "--no-build-isolation", "--wheel-dir", tmp_path, TOP], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.split("-")[1] == read_version(TOP)
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (entry_points,) = (name for name in names if name.endswith("entry_points.txt"))
+        assert "pgagent-py = pgagent_py_launcher.main:main" in archive.read(entry_points).decode()
+    modules = {f"pgagent_py_launcher/{path.name}" for path in (TOP / "launcher").glob("*.py")}
+    assert modules
+    assert modules <= set(names)
+
+
+def test_service_unit_is_valid(tmp_path: Path) -> None:
+    program = tmp_path / "pgagent-py"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    text = (TOP / "launcher/pgagent-py.service").read_text()
+    assert "Type=notify" in text
+    unit = tmp_path / "pgagent-py.service"
+    unit.write_text(text.replace("/usr/local/bin/pgagent-py", str(program)))
+    done = _verify(unit)
+    assert done.returncode == 0, done.stderr
+    assert "pgagent-py.service" not in done.stderr
+
+
+def test_an_invalid_service_unit_would_be_found(tmp_path: Path) -> None:
+    unit = tmp_path / "pgagent-py.service"
+    unit.write_text("[Service]\nType=notified\nExecStart=/nowhere/pgagent-py\n")
+    done = _verify(unit)
+    assert "Failed to parse" in done.stderr
+    assert done.returncode != 0
+
+
+def _verify(unit: Path) -> subprocess.CompletedProcess[str]:
+    command = ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", str(unit)]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def test_make_help_lists_every_target() -> None:
+    """Without PGXS, as before `make setup` on a new machine."""
+    command = ["make", "--no-print-directory", "help", "PG_CONFIG=/nonexistent"]
+    listed = subprocess.run(command, cwd=TOP, check=True, capture_output=True, text=True).stdout
+    targets = {line.split()[0] for line in listed.splitlines()}
+    wanted = "all install installcheck demo test test-unit test-sql test-integration test-acceptance lint"
+    assert {*wanted.split(), "format", "help", "updatecheck", "bench", "clean", "setup"} == targets
+
+
+def test_license_is_postgresqls() -> None:
+    text = (TOP / "LICENSE").read_text()
+    assert text.startswith("PostgreSQL License")
+    assert "pgagent_py developers" in text
