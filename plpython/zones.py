@@ -1,0 +1,196 @@
+"""Time zones as PostgreSQL knows them: which offset was in force when.
+
+Everything is whole seconds. An *instant* counts from 1970-01-01 00:00 UTC; a *wall* time is what the
+zone's clock shows then, that is instant + offset. Offsets come from the server, never from a zone
+database of Python's, so a name means here what it means in ``AT TIME ZONE``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from .errors import invalid
+from .plan import run
+
+__all__ = ["FIRST_INSTANT", "LAST_INSTANT", "SHIFT", "Zone", "check_zone", "get_zone", "load_offsets"]
+
+DAY = 86_400
+
+# The range of timestamptz.
+FIRST_INSTANT = -210_866_803_200
+LAST_INSTANT = 9_224_318_015_999
+
+# Offsets are kept in chunks of one mean Gregorian year, so finding the chunk is one division.
+CHUNK = 31_556_952
+
+# Longer than any difference between two offsets (the largest jump was a whole day).
+SHIFT = 2 * DAY
+
+# No zone has changed its offset twice within less than four days.
+PROBE = 2 * DAY
+
+MAX_ZONES = 512
+
+Segment = tuple[int, int, int]
+"""(start, end, offset): from instant start up to, not including, instant end the offset is constant."""
+
+LoadOffsets = Callable[[int, int], Iterable[tuple[int, int]]]
+"""(low, high) -> (low, offset) and each (instant, new offset) up to high, in order."""
+
+
+class Zone:
+    """One time zone; asks *load* for the offsets of a year when they are first needed."""
+
+    __slots__ = ("_chunks", "_load", "name")
+
+    def __init__(self, name: str, load: LoadOffsets) -> None:
+        self.name = name
+        self._load = load
+        self._chunks: dict[int, list[Segment]] = {}
+
+    def segment(self, instant: int) -> Segment:
+        """Return the stretch of constant offset around *instant*, cut at the bounds of its chunk."""
+        index = instant // CHUNK
+        chunk = self._chunks.get(index)
+        if chunk is None:
+            chunk = self._chunks[index] = self._load_chunk(index)
+        for segment in chunk:
+            if instant < segment[1]:
+                return segment
+        raise AssertionError("a chunk covers all its instants")
+
+    def instant(self, wall: int) -> int:
+        """Return the first instant at which the clock shows *wall* or more.
+
+        So a time that the clock skips is the first instant after the gap, and of a time that it shows
+        twice it is the first one.
+        """
+        start, end, offset = self.segment(wall)
+        if start + SHIFT <= wall < end - SHIFT:
+            return wall - offset
+        probe = wall - SHIFT
+        while True:
+            start, end, offset = self.segment(probe)
+            if end + offset > wall:
+                return max(start, wall - offset)
+            probe = end
+
+    def high_water(self, instant: int) -> int:
+        """Return the first wall time that the clock had not reached or jumped over before *instant*."""
+        start, _, offset = self.segment(instant)
+        water = instant + offset
+        if instant - start >= SHIFT:
+            return water
+        if instant == start:
+            water -= SHIFT  # what a jump at this very instant skips is still to come
+        while instant - start < SHIFT:
+            begin, end, offset = self.segment(start - 1)
+            water = max(water, end + offset)
+            start = begin
+        return water
+
+    def _load_chunk(self, index: int) -> list[Segment]:
+        # Within a day of the ends of timestamptz a wall time need not be representable.
+        low = min(max(index * CHUNK, FIRST_INSTANT + DAY), LAST_INSTANT - DAY)
+        high = max(min((index + 1) * CHUNK, LAST_INSTANT - DAY), low)
+        changes = list(self._load(low, high))
+        starts = [index * CHUNK, *(instant for instant, _ in changes[1:])]
+        ends = [*starts[1:], (index + 1) * CHUNK]
+        return [
+            (start, end, offset)
+            for start, end, (_, offset) in zip(starts, ends, changes, strict=True)
+            if start < end
+        ]
+
+
+# Probes the offset every other day and halves each span over which it changed down to the second.
+OFFSETS_SQL = """
+WITH RECURSIVE sample AS (
+    SELECT g.at, pg_catalog.lag(g.at) OVER w AS before,
+           o.offset_at, pg_catalog.lag(o.offset_at) OVER w AS offset_before
+    FROM (SELECT LEAST($2 + n * $4, $3) AS at
+          FROM pg_catalog.generate_series(0, ($3 - $2 + $4 - 1) / $4) AS n) AS g,
+         LATERAL (SELECT EXTRACT(epoch FROM (pg_catalog.to_timestamp(g.at) AT TIME ZONE $1)
+                                          - (pg_catalog.to_timestamp(g.at) AT TIME ZONE 'UTC'))::int
+                  AS offset_at) AS o
+    WINDOW w AS (ORDER BY g.at)
+), span AS (
+    SELECT before AS low, at AS high, offset_before AS low_offset, offset_at AS high_offset
+    FROM sample WHERE offset_at <> offset_before
+    UNION ALL
+    SELECT half.* FROM span,
+         LATERAL (SELECT (low + high) / 2 AS middle) AS m,
+         LATERAL (SELECT EXTRACT(epoch FROM (pg_catalog.to_timestamp(m.middle) AT TIME ZONE $1)
+                                          - (pg_catalog.to_timestamp(m.middle) AT TIME ZONE 'UTC'))::int
+                  AS middle_offset) AS o,
+         LATERAL (VALUES (low, m.middle, low_offset, o.middle_offset),
+                         (m.middle, high, o.middle_offset, high_offset))
+                  AS half (low, high, low_offset, high_offset)
+    WHERE span.high - span.low > 1 AND half.low_offset <> half.high_offset
+)
+SELECT at AS instant, offset_at AS "offset" FROM sample WHERE before IS NULL
+UNION ALL
+SELECT high, high_offset FROM span WHERE high - low = 1
+ORDER BY instant
+"""
+
+CHECK_SQL = "SELECT pg_catalog.to_timestamp(0) AT TIME ZONE $1"
+
+DEFAULT_ABBREVIATIONS = "Default"
+ABBREVIATIONS_SQL = "SELECT pg_catalog.current_setting('timezone_abbreviations') AS name"
+SET_ABBREVIATIONS_SQL = "SELECT pg_catalog.set_config('timezone_abbreviations', $1, true)"
+
+_zones: dict[str, Zone] = {}
+
+
+def get_zone(plpy: Any, name: str) -> Zone:
+    """Return the zone that PostgreSQL calls *name*; kept for the session once its offsets are loaded."""
+    zone = _zones.get(name)
+    if zone is None:
+        if len(_zones) >= MAX_ZONES:
+            _zones.clear()
+        zone = _zones[name] = Zone(name, lambda low, high: load_offsets(plpy, name, low, high))
+    return zone
+
+
+def load_offsets(plpy: Any, name: str, low: int, high: int) -> list[tuple[int, int]]:
+    """Return (low, offset) and each (instant, new offset) up to *high* of zone *name*, from the server.
+
+    Runs with the standard abbreviations, whatever the session reads EST or IST as. Raises the
+    server's own error for a name that it does not know.
+    """
+    rows = _run_with_default_abbreviations(
+        plpy, OFFSETS_SQL, ["text", "bigint", "bigint", "bigint"], [name, low, high, PROBE]
+    )
+    return [(row["instant"], row["offset"]) for row in rows]
+
+
+def check_zone(plpy: Any, name: str | None, argument: str = "timezone") -> None:
+    """Raise an error that names *argument* unless PostgreSQL knows *name* as a time zone; None passes."""
+    if name is None:
+        return
+    try:
+        _run_with_default_abbreviations(plpy, CHECK_SQL, ["text"], [name])
+    except plpy.spiexceptions.InvalidParameterValue:
+        raise invalid(
+            argument,
+            f'time zone "{name}" is not known',
+            "SELECT name FROM pg_timezone_names lists the names, such as Europe/Paris.",
+        ) from None
+
+
+def _run_with_default_abbreviations(
+    plpy: Any, sql: str, types: Sequence[str], arguments: Sequence[Any]
+) -> Any:
+    """Run *sql* with ``timezone_abbreviations`` at its default, then as the session had it.
+
+    The setting is local to the transaction, so an error in between undoes it as well.
+    """
+    session = run(plpy, ABBREVIATIONS_SQL)[0]["name"]
+    if session != DEFAULT_ABBREVIATIONS:
+        run(plpy, SET_ABBREVIATIONS_SQL, ["text"], [DEFAULT_ABBREVIATIONS])
+    rows = run(plpy, sql, types, arguments)
+    if session != DEFAULT_ABBREVIATIONS:
+        run(plpy, SET_ABBREVIATIONS_SQL, ["text"], [session])
+    return rows
