@@ -1,0 +1,49 @@
+"""The gate: every changing function of the SQL API arrives here, with the name of the role that called it."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from . import agents, define
+from .errors import PgAgentError
+
+HANDLERS: dict[str, Callable[..., Any]] = {
+    handler.__name__: handler
+    for handler in (
+        agents.start_agent,
+        agents.stop_agent,
+        define.add_exception,
+        define.add_job,
+        define.add_schedule,
+        define.add_step,
+        define.alter_schedule,
+        define.drop_job,
+        define.run_now,
+        define.set_default_timezone,
+    )
+}
+
+
+def handle(plpy: Any, td: dict[str, Any]) -> str:
+    """Answer one row of the view pgagent_py.request (INSTEAD OF trigger): answer is {"value": v} or {"error": e}."""
+    new = td["new"]
+    try:
+        with plpy.subtransaction():  # a refused request leaves nothing half done
+            value = HANDLERS[new["verb"]](plpy, new["caller"], **json.loads(new["arguments"]))
+        answer = {"value": value}
+    except PgAgentError as error:
+        answer = {"error": {"message": error.message, "hint": error.hint, "sqlstate": error.sqlstate}}
+    except plpy.SPIError as error:
+        detail, hint = getattr(error, "detail", None), getattr(error, "hint", None)
+        answer = {
+            "error": {"message": str(error), "detail": detail, "hint": hint, "sqlstate": error.sqlstate}
+        }
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"
+        answer = {"error": {"message": message, "detail": traceback.format_exc(), "sqlstate": "XX000"}}
+    new["answer"] = json.dumps(answer)
+    td["new"] = {"answer": new["answer"]}
+    return "MODIFY"

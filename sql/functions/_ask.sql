@@ -1,0 +1,23 @@
+CREATE OR REPLACE FUNCTION pgagent_py._ask(verb text, arguments jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+DECLARE
+    result jsonb;
+    error jsonb;
+BEGIN
+    INSERT INTO pgagent_py.request (verb, arguments) VALUES (_ask.verb, _ask.arguments) RETURNING answer INTO result;
+    error := result -> 'error';
+    IF error IS NOT NULL THEN
+        -- Raised here, not in Python, which would put the names of its exception classes before the message.
+        RAISE EXCEPTION USING
+            MESSAGE = error ->> 'message',
+            ERRCODE = error ->> 'sqlstate',
+            HINT = concat_ws(E'\n', error ->> 'hint', error ->> 'detail');
+    END IF;
+    RETURN result -> 'value';
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._ask(text, jsonb) IS
+'Pass a request through the view pgagent_py.request as the calling role; return its value or raise its error.';

@@ -1,0 +1,18 @@
+CREATE OR REPLACE FUNCTION pgagent_py._change_setting() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    IF TG_WHEN = 'BEFORE' THEN
+        DELETE FROM pgagent_py.setting s WHERE s.name = NEW.name;
+        RETURN NEW;
+    END IF;
+    UPDATE pgagent.pga_job j SET jobnextrun = NULL
+     WHERE j.jobenabled AND j.jobagentid IS NULL AND (j.jobnextrun IS NULL OR j.jobnextrun > now());
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._change_setting() IS
+'An inserted setting replaces the one of its name, so that a restore brings back the old database''s settings over those that '
+'CREATE EXTENSION recorded; after a change of the time zone every sleeping job gets its next run anew.';

@@ -1,0 +1,29 @@
+CREATE OR REPLACE FUNCTION pgagent_py._load() RETURNS void
+LANGUAGE plpython3u VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $python$
+import linecache
+import sys
+import types
+
+modules = {}
+package = types.ModuleType("pgagent_py")
+package.__path__ = []
+sources = [(row["name"], row["source"]) for row in plpy.execute("SELECT name, source FROM pgagent_py._code()")]
+# All of them stand in sys.modules before the first is executed: dataclasses look their module up there.
+sys.modules["pgagent_py"] = package
+for name, source in sources:
+    module = modules[name] = sys.modules[name] = types.ModuleType(name)
+    module.__package__ = "pgagent_py"
+    setattr(package, name.partition(".")[2], module)
+for name, source in sources:
+    filename = f"<{name} {{ build }}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    exec(compile(source, filename, "exec"), modules[name].__dict__)
+# Last: a session in which loading failed tries again.
+GD["pgagent_py/{{ build }}"] = package
+$python$;
+
+COMMENT ON FUNCTION pgagent_py._load() IS
+'Load the Python modules that _code() holds into this session, under a key with their hash, so that a session that is open '
+'during ALTER EXTENSION UPDATE takes up the new code with its next call.';

@@ -1,0 +1,17 @@
+CREATE OR REPLACE FUNCTION pgagent_py._recompute_moved() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    IF TG_TABLE_NAME = 'pga_schedule' THEN
+        UPDATE pgagent.pga_job j SET jobnextrun = NULL WHERE j.jobenabled AND j.jobid = OLD.jscjobid;
+    ELSE
+        UPDATE pgagent.pga_job j SET jobnextrun = NULL
+         WHERE j.jobenabled AND j.jobid = (SELECT s.jscjobid FROM pgagent.pga_schedule s WHERE s.jscid = OLD.jexscid);
+    END IF;
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._recompute_moved() IS
+'A schedule or exception was given to another job: pgAgent''s triggers see to the new one, this to the old one.';

@@ -1,0 +1,7 @@
+CREATE OR REPLACE FUNCTION pgagent_py._run_here() RETURNS SETOF pgagent_py.step_run
+LANGUAGE plpython3u VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS {{ python_call("run_here.run_here") }};
+
+COMMENT ON FUNCTION pgagent_py._run_here() IS
+'run_due() with capacity 0, for a backend that has registered as an agent: executes SQL steps with the caller''s rights.';

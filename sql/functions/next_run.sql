@@ -1,0 +1,22 @@
+CREATE OR REPLACE FUNCTION pgagent_py._next_run(schedule integer, after float8) RETURNS timestamptz
+LANGUAGE plpython3u STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS {{ python_call("next_run.next_run", "schedule", "after") }};
+
+CREATE OR REPLACE FUNCTION pgagent_py.next_run(schedule integer, after timestamptz DEFAULT now()) RETURNS timestamptz
+LANGUAGE plpgsql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pgagent_py.visible_schedule_rule r WHERE r.jscid = schedule) THEN
+        RAISE EXCEPTION 'schedule % does not exist', schedule USING
+            ERRCODE = 'invalid_parameter_value', HINT = 'Look at jscid in pgagent.pga_schedule.';
+    END IF;
+    RETURN pgagent_py._next_run(schedule, extract(epoch FROM after)::float8);
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._next_run(integer, float8) IS 'next_run of an existing schedule, after in epoch seconds.';
+COMMENT ON FUNCTION pgagent_py.next_run(integer, timestamptz) IS
+'The first instant strictly later than after (default now()) at which a schedule fires, enabled or not; NULL when there is none. '
+'The rules: docs/next-run.md. Error 22023: there is no such schedule.';

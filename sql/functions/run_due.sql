@@ -1,0 +1,39 @@
+CREATE OR REPLACE FUNCTION pgagent_py.run_due(
+    capacity integer DEFAULT 0,
+    finished pgagent_py.step_result[] DEFAULT '{}'
+) RETURNS SETOF pgagent_py.step_run
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+DECLARE
+    registered boolean := EXISTS (SELECT FROM pgagent_py.this_agent);
+BEGIN
+    IF capacity IS NULL OR capacity < 0 THEN
+        RAISE EXCEPTION 'capacity must be 0 or more: %', coalesce(capacity::text, 'NULL') USING
+            ERRCODE = 'invalid_parameter_value', HINT = 'Give the number of steps that can be executed now.';
+    END IF;
+    IF pg_is_in_recovery() THEN
+        RETURN;
+    END IF;
+    IF NOT registered THEN
+        PERFORM pgagent_py._ask('start_agent', jsonb_build_object('agent', gen_random_uuid()));
+    END IF;
+    IF capacity > 0 OR cardinality(finished) > 0 THEN
+        RETURN QUERY SELECT t.* FROM pgagent_py._turn(capacity, coalesce(finished, '{}'), false, capacity > 0) t;
+    ELSE
+        RETURN QUERY SELECT t.* FROM pgagent_py._run_here() t;
+        IF NOT registered THEN
+            PERFORM pgagent_py._ask('stop_agent', '{}');
+        END IF;
+    END IF;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py.run_due(integer, pgagent_py.step_result[]) IS
+'Schedule: the one call behind which claiming, bookkeeping and next runs are. '
+'capacity 0 and nothing finished: run the due jobs whose enabled steps are all SQL in this database, here and now, each step in '
+'its own subtransaction; one row per step. '
+'capacity n > 0 (a launcher): book finished, then return at most n steps to execute now, next steps of jobs in progress '
+'first, then first steps of due jobs, longest due first; each has its pga_jobsteplog row in status r. '
+'capacity 0 with results: book them and hand out nothing. On a standby it returns nothing. '
+'Error 22023: capacity is negative. 42501: the role may neither edit pgagent''s tables nor is in pgagent_py_launcher.';

@@ -1,0 +1,11 @@
+DROP TRIGGER IF EXISTS schedule_option_recompute ON pgagent_py.schedule_option;
+CREATE TRIGGER schedule_option_recompute AFTER INSERT OR UPDATE OR DELETE ON pgagent_py.schedule_option
+    FOR EACH ROW EXECUTE FUNCTION pgagent_py._recompute_job();
+
+DROP TRIGGER IF EXISTS setting_replace ON pgagent_py.setting;
+CREATE TRIGGER setting_replace BEFORE INSERT ON pgagent_py.setting
+    FOR EACH ROW EXECUTE FUNCTION pgagent_py._change_setting();
+
+DROP TRIGGER IF EXISTS setting_recompute ON pgagent_py.setting;
+CREATE TRIGGER setting_recompute AFTER INSERT OR UPDATE ON pgagent_py.setting
+    FOR EACH ROW WHEN (NEW.name = 'timezone') EXECUTE FUNCTION pgagent_py._change_setting();
