@@ -8,6 +8,7 @@ database of Python's, so a name means here what it means in ``AT TIME ZONE``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from .errors import invalid
@@ -29,6 +30,8 @@ SHIFT = 2 * DAY
 
 # No zone has changed its offset twice within less than four days.
 PROBE = 2 * DAY
+# Into how many parts a span with a change is cut, again and again.
+SPLIT = 16
 
 MAX_ZONES = 512
 
@@ -104,37 +107,16 @@ class Zone:
         ]
 
 
-# Probes the offset every other day and halves each span over which it changed down to the second.
+# The instants are timestamps of UTC: to_timestamp() rounds to milliseconds in far years, and adding days
+# to a timestamptz would depend on the session.
 OFFSETS_SQL = """
-WITH RECURSIVE sample AS (
-    SELECT g.at, pg_catalog.lag(g.at) OVER w AS before,
-           o.offset_at, pg_catalog.lag(o.offset_at) OVER w AS offset_before
-    FROM (SELECT LEAST($2 + n * $4, $3) AS at
-          FROM pg_catalog.generate_series(0, ($3 - $2 + $4 - 1) / $4) AS n) AS g,
-         LATERAL (SELECT EXTRACT(epoch FROM (pg_catalog.to_timestamp(g.at) AT TIME ZONE $1)
-                                          - (pg_catalog.to_timestamp(g.at) AT TIME ZONE 'UTC'))::int
-                  AS offset_at) AS o
-    WINDOW w AS (ORDER BY g.at)
-), span AS (
-    SELECT before AS low, at AS high, offset_before AS low_offset, offset_at AS high_offset
-    FROM sample WHERE offset_at <> offset_before
-    UNION ALL
-    SELECT half.* FROM span,
-         LATERAL (SELECT (low + high) / 2 AS middle) AS m,
-         LATERAL (SELECT EXTRACT(epoch FROM (pg_catalog.to_timestamp(m.middle) AT TIME ZONE $1)
-                                          - (pg_catalog.to_timestamp(m.middle) AT TIME ZONE 'UTC'))::int
-                  AS middle_offset) AS o,
-         LATERAL (VALUES (low, m.middle, low_offset, o.middle_offset),
-                         (m.middle, high, o.middle_offset, high_offset))
-                  AS half (low, high, low_offset, high_offset)
-    WHERE span.high - span.low > 1 AND half.low_offset <> half.high_offset
-)
-SELECT at AS instant, offset_at AS "offset" FROM sample WHERE before IS NULL
-UNION ALL
-SELECT high, high_offset FROM span WHERE high - low = 1
-ORDER BY instant
+SELECT pg_catalog.array_agg(EXTRACT(epoch FROM utc AT TIME ZONE 'UTC' AT TIME ZONE $1 - utc)::int ORDER BY n)
+       AS offsets
+FROM pg_catalog.unnest($2) WITH ORDINALITY AS given (instant, n),
+     LATERAL (SELECT timestamp 'epoch'
+                     + pg_catalog.make_interval(days => (instant / 86400)::int, secs => instant % 86400))
+     AS moment (utc)
 """
-
 CHECK_SQL = "SELECT pg_catalog.to_timestamp(0) AT TIME ZONE $1"
 
 DEFAULT_ABBREVIATIONS = "Default"
@@ -157,13 +139,25 @@ def get_zone(plpy: Any, name: str) -> Zone:
 def load_offsets(plpy: Any, name: str, low: int, high: int) -> list[tuple[int, int]]:
     """Return (low, offset) and each (instant, new offset) up to *high* of zone *name*, from the server.
 
-    Runs with the standard abbreviations, whatever the session reads EST or IST as. Raises the
-    server's own error for a name that it does not know.
+    Raises the server's own error for a name that it does not know.
     """
-    rows = _run_with_default_abbreviations(
-        plpy, OFFSETS_SQL, ["text", "bigint", "bigint", "bigint"], [name, low, high, PROBE]
-    )
-    return [(row["instant"], row["offset"]) for row in rows]
+    probes = _probe(plpy, name, [*range(low, high, PROBE), high])
+    first, changes, step = probes[0], _changes(probes), PROBE
+    while changes and step > 1:
+        step = -(-step // SPLIT)
+        closer = [at for (before, _), (after, _) in changes for at in (*range(before, after, step), after)]
+        changes = _changes(_probe(plpy, name, closer))
+    return [first, *(after for _, after in changes)]
+
+
+def _probe(plpy: Any, name: str, instants: list[int]) -> list[tuple[int, int]]:
+    rows = _run_with_default_abbreviations(plpy, OFFSETS_SQL, ["text", "bigint[]"], [name, instants])
+    return list(zip(instants, rows[0]["offsets"], strict=True))
+
+
+def _changes(probes: list[tuple[int, int]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Return the neighbours among *probes* whose offsets differ."""
+    return [(before, after) for before, after in pairwise(probes) if before[1] != after[1]]
 
 
 def check_zone(plpy: Any, name: str | None, argument: str = "timezone") -> None:
