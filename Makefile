@@ -51,7 +51,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
 	    while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
 
-setup:  ## install what demo and test need (packages, tools), and the extension
+setup:  ## install what demo and test need: packages and Python tools
 	@.ci/setup
 
 demo: setup  ## run two jobs with the launcher on a throwaway server and show their history

@@ -32,7 +32,8 @@ def test_pgxn_install(tmp_path: Path, source: str) -> None:
     root = tmp_path / "root"
     specification = "./" if source == "checkout" else str(make_zip(tmp_path))
     # --sudo names the program that gives the right to install; to write below DESTDIR takes none
-    command = [sys.executable, "-m", "pgxnclient.cli", "install", "--sudo", "env", specification]
+    options = ["--sudo", "env", "--pg_config", str(pg_config("--bindir") / "pg_config")]
+    command = [sys.executable, "-m", "pgxnclient.cli", "install", *options, specification]
     subprocess.run(command, cwd=TOP, env=os.environ | {"DESTDIR": str(root)}, check=True)
     installed = root / pg_config("--sharedir").relative_to("/") / "extension"
     version = read_version(TOP)
