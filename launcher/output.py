@@ -1,0 +1,78 @@
+"""A step's output, kept within a limit however much the step writes."""
+
+from __future__ import annotations
+
+DEFAULT_LIMIT = 1024 * 1024
+
+
+class Output:
+    """Keep the head and the tail of a byte stream, half of *limit* bytes each, in flat memory."""
+
+    __slots__ = ("_half", "_head", "_tail", "_total")
+
+    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        """Make an empty output that keeps at most *limit* bytes (at least 2)."""
+        self._half = max(limit, 2) // 2
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._total = 0
+
+    def __len__(self) -> int:
+        """Return how many bytes were written, kept or not."""
+        return self._total
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append *data*; beyond the limit the oldest bytes after the head are forgotten."""
+        size = len(data)
+        self._total += size
+        room = self._half - len(self._head)
+        if size <= room:
+            self._head += data
+            return
+        if room:
+            self._head += data[:room]
+        start = max(room, size - self._half)  # what can't stay in the tail need not enter it
+        if start > room:
+            self._tail.clear()
+        self._tail += data[start:]
+        # Trimming only at twice the size makes the moves rare enough to cost nothing per byte.
+        if len(self._tail) > 2 * self._half:
+            del self._tail[: -self._half]
+
+    def line(self, text: bytes) -> None:
+        """Append *text* as a line of its own, starting a new line if the last one is unfinished."""
+        last = self._tail or self._head
+        if last and not last.endswith(b"\n"):
+            self.write(b"\n")
+        self.write(text + b"\n")
+
+    def text(self) -> str:
+        """Return the output as text that PostgreSQL can store: bytes that are not UTF-8, and NUL, replaced.
+
+        What was cut out is replaced by a line that says how many bytes it was.
+        """
+        if self._total <= 2 * self._half:
+            return _decode(bytes(self._head) + bytes(self._tail))
+        head = _whole_characters(bytes(self._head))
+        tail = bytes(self._tail[-self._half :])
+        for _ in range(3):  # the rest of a character that was cut in two
+            if tail and tail[0] & 0xC0 == 0x80:
+                tail = tail[1:]
+        cut = self._total - len(head) - len(tail)
+        return f"{_decode(head)}\n[... {cut} bytes cut ...]\n{_decode(tail)}"
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _whole_characters(data: bytes) -> bytes:
+    """Return *data* without an unfinished UTF-8 character at its end."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0xC0 == 0xC0:  # the first byte of a character of 2 to 4 bytes
+            size = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return data[:-back] if size > back else data
+        if byte & 0x80 == 0:
+            break
+    return data

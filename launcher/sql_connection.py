@@ -1,0 +1,275 @@
+"""A server connection that runs one query string at a time, at the cost of little more than libpq itself.
+
+libpq's simple query protocol is driven directly (``conn.pgconn``) because it is what pgAgent uses: VACUUM
+and several statements in one step work. Rows are read in chunks and dropped, so memory stays flat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+import psycopg
+from psycopg import pq
+from psycopg.pq.abc import PGconn, PGresult
+
+from .output import Output
+
+CHUNK_ROWS = 64  # rows in memory at a time; more gains little speed and costs memory when rows are wide
+
+# Plain integers: they are compared for every result.
+_BAD = int(pq.ConnStatus.BAD)
+_IDLE = int(pq.TransactionStatus.IDLE)
+_INTRANS = int(pq.TransactionStatus.INTRANS)
+_SUCCESS = frozenset(
+    int(status)
+    for status in (
+        pq.ExecStatus.COMMAND_OK,
+        pq.ExecStatus.TUPLES_OK,
+        pq.ExecStatus.TUPLES_CHUNK,
+        pq.ExecStatus.SINGLE_TUPLE,
+    )
+)
+_COPY_OUT = int(pq.ExecStatus.COPY_OUT)
+_COPY_IN = int(pq.ExecStatus.COPY_IN)
+_COPY_BOTH = int(pq.ExecStatus.COPY_BOTH)
+_EMPTY_QUERY = int(pq.ExecStatus.EMPTY_QUERY)
+_TRANSACTION_TAGS = frozenset((b"COMMIT", b"ROLLBACK", b"PREPARE TRANSACTION"))
+_CAN_CHUNK = pq.version() >= 170000
+
+
+class SqlConnection:
+    """A connection of the pool of warm connections; *owner* is whatever the pool keeps with it.
+
+    After a query, ``error`` tells whether it failed, ``rows`` the rows affected by its last statement,
+    ``value`` (of an internal query) the first column of its row, ``ended_transaction`` whether one of its
+    statements may have ended a transaction. ``spoiled`` means that no other step may use the connection.
+    """
+
+    __slots__ = (
+        "_fd",
+        "_internal",
+        "_loop",
+        "_on_end",
+        "_on_lost",
+        "_output",
+        "_pgconn",
+        "conn",
+        "ended_transaction",
+        "error",
+        "idle_since",
+        "owner",
+        "rows",
+        "spoiled",
+        "value",
+    )
+
+    def __init__(
+        self, conn: psycopg.AsyncConnection, owner: object, on_lost: Callable[[SqlConnection], object]
+    ) -> None:
+        """Take over *conn*, which must be idle; *on_lost* is called if it is lost while no query runs."""
+        self.conn = conn
+        self.owner = owner
+        self.idle_since = 0.0
+        self.error = False
+        self.rows = 0
+        self.value: bytes | None = None
+        self.ended_transaction = False
+        self.spoiled = False
+        self._pgconn: PGconn = conn.pgconn
+        self._on_lost = on_lost
+        self._on_end: Callable[[SqlConnection], object] | None = None
+        self._output: Output | None = None
+        self._internal = True
+        self._loop = asyncio.get_running_loop()
+        self._fd = self._pgconn.socket
+        self._pgconn.notice_handler = self._notice
+        self._loop.add_reader(self._fd, self._readable)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open and sound."""
+        return self._pgconn.transaction_status == _INTRANS
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no transaction is open."""
+        return self._pgconn.transaction_status == _IDLE
+
+    def query(
+        self,
+        text: bytes,
+        output: Output | None,
+        on_end: Callable[[SqlConnection], object],
+        internal: bool = False,
+    ) -> None:
+        """Send *text*, one or more statements; call *on_end* with this connection when all have ended.
+
+        Command tags, notices, errors and COPY data are written to *output*; no tags if *internal*.
+        Raises nothing: what goes wrong here is reported like an error of the server.
+        """
+        self._begin(output, on_end, internal)
+        try:
+            self._pgconn.send_query(text)
+            if _CAN_CHUNK:
+                self._pgconn.set_chunked_rows_mode(CHUNK_ROWS)
+            else:
+                self._pgconn.set_single_row_mode()
+            self._flush()
+        except psycopg.Error as error:
+            self._loop.call_soon(self._fail, str(error))
+
+    def query_params(
+        self,
+        text: bytes,
+        params: Sequence[bytes],
+        output: Output | None,
+        on_end: Callable[[SqlConnection], object],
+    ) -> None:
+        """Send one internal statement with text parameters, otherwise like `query`."""
+        self._begin(output, on_end, True)
+        try:
+            self._pgconn.send_query_params(text, params)
+            self._flush()
+        except psycopg.Error as error:
+            self._loop.call_soon(self._fail, str(error))
+
+    def is_usable(self) -> bool:
+        """Look whether the server has said goodbye since the last query."""
+        try:
+            self._pgconn.consume_input()
+            self._pgconn.is_busy()  # parses what came in: a last message spoils the connection
+        except psycopg.Error:
+            return False
+        return not self.spoiled
+
+    def close(self, message: str = "") -> None:
+        """Close the socket; a query in progress ends with an error and *message*."""
+        if self._fd < 0:
+            return
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        self._fd = -1
+        self.spoiled = True
+        self._pgconn.finish()
+        self._fail(message)
+
+    def abandon(self) -> None:
+        """Close the socket; nobody waits for the query in progress any more."""
+        self._on_end = None
+        self.close()
+
+    def _begin(
+        self, output: Output | None, on_end: Callable[[SqlConnection], object], internal: bool
+    ) -> None:
+        self._output = output
+        self._internal = internal
+        self._on_end = on_end
+        self.error = False
+        self.rows = 0
+        self.value = None
+        self.ended_transaction = False
+
+    def _flush(self) -> None:
+        if self._pgconn.flush():
+            self._loop.add_writer(self._fd, self._writable)
+
+    def _writable(self) -> None:
+        try:
+            if self._pgconn.flush():
+                return
+        except psycopg.Error:
+            pass  # the reader finds the same and reports it
+        self._loop.remove_writer(self._fd)
+
+    def _readable(self) -> None:
+        pgconn = self._pgconn
+        try:
+            pgconn.consume_input()
+        except psycopg.Error:
+            if self._on_end is None:
+                self.spoiled = True
+                self._on_lost(self)
+                return
+            # The results below say what happened, in the server's words if it had any.
+        try:
+            while not pgconn.is_busy():
+                result = pgconn.get_result()
+                if result is None:
+                    self._end()
+                    return
+                if not self._take(result):
+                    break
+            while pgconn.notifies() is not None:
+                pass  # a step may LISTEN; nobody reads what it hears
+        except psycopg.Error as error:
+            self._fail(str(error))
+
+    def _take(self, result: PGresult) -> bool:
+        """Note one result; False when the rest of it is still to come."""
+        status = result.status
+        if status in _SUCCESS:
+            self._take_tag(result)
+        elif status == _COPY_OUT:
+            return self._take_copy_data()
+        elif status in (_COPY_IN, _COPY_BOTH):
+            self._refuse_copy_data(status)
+        elif status != _EMPTY_QUERY:
+            self.error = True
+            if self._output is not None:
+                self._output.line(result.error_message.rstrip(b"\n"))
+        return True
+
+    def _take_tag(self, result: PGresult) -> None:
+        tag = result.command_status
+        if tag:  # of several results with the rows of one statement, only the one in which they end has it
+            self.rows = result.command_tuples or 0
+            if tag in _TRANSACTION_TAGS:
+                self.ended_transaction = True
+            if self._output is not None and not self._internal:
+                self._output.write(tag + b"\n")
+        if self._internal and result.ntuples:
+            self.value = result.get_value(0, 0)
+
+    def _take_copy_data(self) -> bool:
+        while True:
+            size, data = self._pgconn.get_copy_data(1)
+            if size == 0:
+                return False
+            if size < 0:
+                return True
+            if self._output is not None:
+                self._output.write(data)
+
+    def _refuse_copy_data(self, status: int) -> None:
+        if status == _COPY_BOTH:
+            # A replication stream has no end but the connection's.
+            self._loop.call_soon(self.close, "a step can't run a replication stream")
+            return
+        with contextlib.suppress(psycopg.Error):
+            self._pgconn.put_copy_end(b"an SQL step has no standard input")
+            self._flush()
+
+    def _notice(self, result: PGresult) -> None:
+        if self._output is not None:
+            self._output.write(result.error_message or b"")
+        elif self._on_end is None:
+            self.spoiled = True  # unasked, a server speaks only to end the connection
+
+    def _end(self) -> None:
+        on_end, self._on_end = self._on_end, None
+        self._output = None
+        if self._pgconn.status == _BAD:
+            self.spoiled = True
+        if on_end is not None:
+            on_end(self)
+
+    def _fail(self, message: str) -> None:
+        """End the query in progress, if any, with an error found on this side."""
+        if self._on_end is None:
+            return
+        self.error = self.spoiled = True
+        if message and self._output is not None:
+            self._output.line(message.rstrip("\n").encode())
+        self._end()

@@ -1,0 +1,219 @@
+"""SQL steps: run at top level on a warm connection, or atomically with their own log entry."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import psycopg
+from psycopg import sql
+
+from .output import DEFAULT_LIMIT, Output
+from .sql_connection import SqlConnection
+from .sql_targets import SqlTargets, Stopped, Target, TargetError
+from .step import StepResult, StepRun
+
+logger = logging.getLogger("pgagent_py.sql_step")
+
+CANCEL_REPEAT = 1.0  # seconds between cancel requests: code may catch one and go on
+CANCEL_GIVE_UP = 10.0  # seconds after which a connection on which they do nothing is dropped
+KILL_GIVE_UP = 0.5  # the same when there is no time
+
+_SET_SETTINGS = (
+    b"SELECT pg_catalog.set_config('pgagent_py.job_id', $1, false),"
+    b" pg_catalog.set_config('pgagent_py.run_id', $2, false),"
+    b" pg_catalog.set_config('pgagent_py.step_id', $3, false),"
+    b" pg_catalog.set_config('pgagent_py.parameters', $4, false)"
+)
+_TRANSACTION_ID = b"SELECT pg_catalog.txid_current()"  # an atomic step's log entry needs one anyway
+
+
+class SqlStep:
+    """One execution of an SQL step."""
+
+    __slots__ = (
+        "_cancel_note",
+        "_cancel_status",
+        "_connection",
+        "_output",
+        "_query_end",
+        "_run",
+        "_started",
+        "_status",
+        "_stoppers",
+        "_target",
+        "_targets",
+        "_waiting",
+    )
+
+    def __init__(self, run: StepRun, targets: SqlTargets, output_limit: int = DEFAULT_LIMIT) -> None:
+        """Prepare to execute *run* on a connection of *targets*."""
+        self._run = run
+        self._targets = targets
+        self._output = Output(output_limit)
+        self._target: Target | None = None
+        self._connection: SqlConnection | None = None
+        self._waiting: asyncio.Future[SqlConnection] | None = None
+        self._query_end: asyncio.Future[SqlConnection] | None = None
+        self._stoppers: set[asyncio.Task[None]] = set()
+        self._cancel_note = ""
+        self._cancel_status = ""  # set once cancelled
+        self._started = 0.0
+        self._status = ""
+
+    async def execute(self) -> StepResult:
+        """Run the step to its end and return how it ended. Never raises, unless its task is cancelled."""
+        run = self._run
+        loop = asyncio.get_running_loop()
+        self._started = loop.time()
+        timer = None
+        if run.jsttimeout is not None:
+            note = f"The step was cancelled after its timeout of {run.jsttimeout:g} s."
+            timer = loop.call_later(run.jsttimeout, self.cancel, note, "f")
+        rows = -1
+        try:
+            rows = await self._execute()
+        except Stopped:
+            pass
+        except TargetError as error:
+            self._output.line(str(error).encode())
+        except Exception as error:
+            logger.exception("step %s of job %s", run.jstid, run.jobid)
+            self._output.line(f"Error in the launcher: {type(error).__name__}: {error}".encode())
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._let_go()
+        status = self._status or self._cancel_status or ("f" if rows < 0 else "s")
+        if self._cancel_status:
+            self._output.line(self._cancel_note.encode())
+            if rows >= 0:
+                self._output.line(b"Its statements had ended by then.")
+        seconds = loop.time() - self._started
+        return StepResult(run.jlgid, run.jslid, status, rows, self._output.text(), seconds)
+
+    def cancel(self, note: str, status: str = "d", kill: bool = False) -> None:
+        """Stop the step by a cancel request to the server; *kill* drops the connection soon after."""
+        if not self._cancel_status:
+            self._cancel_note, self._cancel_status = note, status
+        elif not kill:
+            return
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(Stopped())
+        elif self._connection is not None:
+            self._connection.spoiled = True  # a late cancel request must not hit another step
+            task = asyncio.get_running_loop().create_task(self._stop(self._connection, kill))
+            self._stoppers.add(task)
+            task.add_done_callback(self._stoppers.discard)
+
+    def output_so_far(self) -> str:
+        """Return command tags, notices and COPY data until now."""
+        return self._output.text()
+
+    async def _execute(self) -> int:
+        """Run the step; return the rows affected, or -1 on error. The output says all else."""
+        connection = await self._connect()
+        run = self._run
+        if run.jobparameters is not None or "pgagent_py." in run.jstcode:
+            # Not for every step: the round trip would show in the rate of short ones.
+            await self._set_settings(connection)
+        if run.jstatomic:
+            return await self._execute_atomic(connection)
+        await self._query(connection, run.jstcode.encode())
+        if not connection.spoiled and not connection.at_rest:
+            self._output.line(b"The step left a transaction open; it was rolled back.")
+        return -1 if connection.error else connection.rows
+
+    async def _connect(self) -> SqlConnection:
+        targets = self._targets
+        self._target = targets.target(self._run)
+        connection = targets.take(self._target)
+        if connection is None:
+            self._waiting = targets.wait(self._target, self._output)
+            connection = await self._waiting
+            self._waiting = None
+        self._connection = connection
+        self._check_not_cancelled()
+        return connection
+
+    def _check_not_cancelled(self) -> None:
+        if self._cancel_status:
+            raise Stopped
+
+    async def _query(self, connection: SqlConnection, text: bytes, internal: bool = False) -> None:
+        end = self._query_end = asyncio.get_running_loop().create_future()
+        connection.query(text, self._output, end.set_result, internal)
+        await end
+
+    async def _set_settings(self, connection: SqlConnection) -> None:
+        run = self._run
+        values = [str(run.jobid), str(run.jlgid), str(run.jstid), run.jobparameters or ""]
+        end = self._query_end = asyncio.get_running_loop().create_future()
+        connection.query_params(_SET_SETTINGS, [v.encode() for v in values], self._output, end.set_result)
+        await end
+        self._check_not_cancelled()
+
+    async def _execute_atomic(self, connection: SqlConnection) -> int:
+        """Commit the step's effects and its log entry in one transaction, or neither."""
+        await self._query(connection, b"BEGIN; " + _TRANSACTION_ID, internal=True)
+        self._check_not_cancelled()
+        transaction = connection.value
+        await self._query(connection, self._run.jstcode.encode())
+        if connection.error:
+            return -1
+        self._check_not_cancelled()
+        rows = connection.rows
+        if not await self._is_in(connection, transaction):
+            self._output.line(
+                b"The step ended its transaction, which an atomic step must not do. What it committed stays."
+            )
+            return -1
+        await self._query(connection, self._finish_statement(connection, rows), internal=True)
+        if not connection.error:
+            self._status = "s"  # committed, whatever was asked for meanwhile
+            return rows
+        if connection.spoiled and not self._cancel_status:
+            self._output.line(
+                b"The connection was lost during COMMIT. If the log says success, it took place."
+            )
+        return -1
+
+    async def _is_in(self, connection: SqlConnection, transaction: bytes | None) -> bool:
+        if not connection.in_transaction:
+            return False
+        if connection.ended_transaction:  # or only rolled back to a savepoint
+            await self._query(connection, _TRANSACTION_ID, internal=True)
+            return connection.value == transaction
+        return True
+
+    def _finish_statement(self, connection: SqlConnection, rows: int) -> bytes:
+        seconds = asyncio.get_running_loop().time() - self._started
+        query = sql.SQL(
+            "SELECT pgagent_py.finish_step({}, {}, {}, pg_catalog.make_interval(secs => {})); COMMIT"
+        ).format(self._run.jslid, rows, self._output.text(), seconds)
+        return query.as_bytes(connection.conn)
+
+    async def _stop(self, connection: SqlConnection, kill: bool) -> None:
+        """Ask the server to cancel until the query in progress has ended; in the end drop the connection."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (KILL_GIVE_UP if kill else CANCEL_GIVE_UP)
+        while self._connection is connection and loop.time() < deadline:
+            patience = min(CANCEL_REPEAT, deadline - loop.time())
+            try:
+                await connection.conn.cancel_safe(timeout=patience)
+            except (psycopg.Error, OSError) as error:
+                logger.debug("cancel request: %s", error)
+            if self._query_end is not None:
+                await asyncio.wait([self._query_end], timeout=patience)
+        if self._connection is connection:
+            connection.close("The server did not react to cancel requests; the connection was dropped.")
+
+    def _let_go(self) -> None:
+        """Give back what the step holds, however it ended."""
+        if self._waiting is not None and self._target is not None:
+            self._targets.leave(self._target, self._waiting)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if self._query_end is not None and not self._query_end.done():
+                connection.abandon()
+            self._targets.give_back(connection)

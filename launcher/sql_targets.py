@@ -1,0 +1,341 @@
+"""The databases that SQL steps run in, with warm connections to each."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from collections import deque
+
+import psycopg
+from psycopg import conninfo, pq
+
+from .output import Output
+from .sql_connection import SqlConnection
+from .step import StepRun
+
+logger = logging.getLogger("pgagent_py.sql_targets")
+
+IMPATIENCE = 0.05  # seconds to wait for a connection that is being reset before another one is opened
+RETRY_FIRST, RETRY_LONGEST = 0.1, 2.0  # seconds between attempts to connect to a server that has no room now
+KNOWN_TARGETS = 1000  # connection strings remembered at most, unless in use
+
+# The server has no room, or is between two lives: it is worth waiting for, whichever server it is.
+_SERVER_BUSY = re.compile(
+    r"too many clients already|remaining connection slots are reserved|too many connections for "
+    r"|the database system is |terminating connection due to administrator|no more connections allowed"
+)
+# The server is away. The launcher's own must come back before any step can be booked, so it is waited for;
+# another server that is not there is the step's failure.
+_SERVER_AWAY = re.compile(
+    r"Connection refused|No such file or directory|timeout expired|timed out|unreachable|No route to host"
+    r"|closed the connection|Connection reset|could not receive data|could not send|failed to resolve"
+    r"|session is (?:read-only|not read-only|in hot standby)"
+)
+_LIBPQ_OPTIONS = frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
+# So that a dead network is noticed within a minute, also by a step that only waits for its result.
+_DEFAULTS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+
+
+class TargetError(Exception):
+    """A step can't get a connection; the text has libpq's or the server's words, and no secret."""
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """A step was cancelled while it waited for a connection."""
+
+
+class Target:
+    """The connections that share one connection string."""
+
+    __slots__ = ("connecting", "conninfo", "idle", "local", "resetting", "waiters")
+
+    def __init__(self, text: str, local: bool) -> None:
+        """Start without connections; *local* means the launcher's own server."""
+        self.conninfo = text
+        self.local = local
+        self.idle: list[SqlConnection] = []  # last in, first out, so that what is not needed goes cold
+        self.waiters: deque[Waiter] = deque()
+        self.connecting = 0
+        self.resetting = 0
+
+    @property
+    def in_use(self) -> bool:
+        """Whether forgetting the target would lose something."""
+        return bool(self.idle or self.waiters or self.connecting or self.resetting)
+
+
+class Waiter:
+    """A step that waits for a connection; what it waits for is written to its output."""
+
+    __slots__ = ("future", "output", "told")
+
+    def __init__(self, future: asyncio.Future[SqlConnection], output: Output) -> None:
+        """Wait by *future*."""
+        self.future = future
+        self.output = output
+        self.told = False
+
+    def tell(self, reason: str) -> None:
+        """Say once in the output why the step waits."""
+        if not self.told:
+            self.told = True
+            self.output.line(f"Waiting for a connection: {reason}".encode())
+
+
+class SqlTargets:
+    """Warm connections for SQL steps, by target: at most one per worker, and idle ones not for long.
+
+    A target is a database of the launcher's own server, the same as another role, or a connection string.
+    """
+
+    def __init__(
+        self, control_conninfo: str, workers: int, *, idle_seconds: float = 60.0, local_options: str = ""
+    ) -> None:
+        """Prepare to serve *workers* steps at a time; nothing is connected yet.
+
+        Local steps connect with *control_conninfo*, only the database and role being theirs; *local_options*
+        are server settings for them ("-c name=value"). Connections idle for *idle_seconds* are closed.
+        """
+        self._control = conninfo.conninfo_to_dict(control_conninfo)
+        self._local_options = local_options
+        self._workers = workers
+        self._idle_seconds = idle_seconds
+        self._targets: dict[tuple[str, str, str | None], Target] = {}
+        self._open: set[SqlConnection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._expiry: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def target(self, run: StepRun) -> Target:
+        """Return the target of a step. Raise `TargetError` if its connection string can't be read."""
+        key = (run.jstdbname, run.jstconnstr, run.jobrunas)
+        target = self._targets.get(key)
+        if target is None:
+            if len(self._targets) >= KNOWN_TARGETS:
+                self._targets = {k: t for k, t in self._targets.items() if t.in_use}
+            target = self._targets[key] = self._new_target(run)
+        return target
+
+    def take(self, target: Target) -> SqlConnection | None:
+        """Return a warm connection of *target*, or None if there is none now."""
+        while target.idle:
+            connection = target.idle.pop()
+            if connection.is_usable():
+                return connection
+            self._drop(connection)
+        return None
+
+    def wait(self, target: Target, output: Output) -> asyncio.Future[SqlConnection]:
+        """Return a future for a connection of *target*; `TargetError` is set on it if there can't be one.
+
+        A server that has no room is waited for, however long; *output* then says so. Whoever stops waiting
+        calls `leave`.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[SqlConnection] = loop.create_future()
+        target.waiters.append(Waiter(future, output))
+        if target.connecting + target.resetting < len(target.waiters):
+            self._connect(target)
+        else:
+            loop.call_later(IMPATIENCE, self._connect_missing, target)
+        return future
+
+    def leave(self, target: Target, future: asyncio.Future[SqlConnection]) -> None:
+        """Take back `wait`; a connection that has arrived goes to the next."""
+        target.waiters = deque(waiter for waiter in target.waiters if waiter.future is not future)
+        if future.done() and not future.cancelled() and future.exception() is None:
+            self._ready(future.result())
+
+    def give_back(self, connection: SqlConnection) -> None:
+        """Take a connection back from a step and make it fresh for another, in the background."""
+        if connection.spoiled or self._closed:
+            self._drop(connection)
+            return
+        target = _target_of(connection)
+        target.resetting += 1
+        if connection.at_rest:
+            connection.query(b"DISCARD ALL", None, self._reset_ended, internal=True)
+        else:
+            connection.query(b"ROLLBACK", None, self._rollback_ended, internal=True)
+
+    def close_idle(self) -> None:
+        """Close what no step uses, for instance because the server may have been replaced."""
+        for connection in [c for target in self._targets.values() for c in target.idle]:
+            self._lost(connection)
+
+    async def close(self) -> None:
+        """Close all connections; steps that still run on them end with an error."""
+        self._closed = True
+        if self._expiry is not None:
+            self._expiry.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection in list(self._open):
+            self._drop(connection)
+
+    def _new_target(self, run: StepRun) -> Target:
+        if run.jstconnstr:
+            if run.jobrunas:
+                raise TargetError("a step of a job with a role of its own can't have a connection string")
+            return Target(_complete(parse_conninfo(run.jstconnstr)), local=False)
+        params = dict(self._control)
+        if run.jstdbname:
+            params["dbname"] = run.jstdbname
+        if run.jobrunas:
+            # An empty password keeps libpq from PGPASSWORD, which is the launcher's too.
+            params |= {"user": run.jobrunas, "password": ""}
+        if self._local_options:
+            params["options"] = f"{params.get('options', '')} {self._local_options}".strip()
+        return Target(_complete(params), local=True)
+
+    def _connect(self, target: Target) -> None:
+        target.connecting += 1
+        task = asyncio.get_running_loop().create_task(self._open_for(target))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _connect_missing(self, target: Target) -> None:
+        while target.connecting < len(target.waiters):
+            self._connect(target)
+
+    async def _open_for(self, target: Target) -> None:
+        """Open one connection and hand it over, trying as long as a step waits and there may be room."""
+        pause = RETRY_FIRST
+        try:
+            while target.waiters:
+                self._make_room()
+                try:
+                    conn = await psycopg.AsyncConnection.connect(target.conninfo, autocommit=True)
+                except (psycopg.Error, OSError) as error:
+                    reason = str(error).removeprefix("connection failed: ").strip()
+                    if not await self._may_come(target, reason):
+                        self._refuse(target, reason)
+                        return
+                    for waiter in target.waiters:
+                        waiter.tell(reason)
+                    self.close_idle()  # what is kept warm may be the very room that is missing
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, RETRY_LONGEST)
+                else:
+                    connection = SqlConnection(conn, target, self._lost)
+                    self._open.add(connection)
+                    self._ready(connection)
+                    return
+        finally:
+            target.connecting -= 1
+
+    async def _may_come(self, target: Target, reason: str) -> bool:
+        """Whether it is worth trying again after a failure to connect."""
+        if _SERVER_BUSY.search(reason) or (target.local and _SERVER_AWAY.search(reason)):
+            return True
+        if "FATAL" in reason or not reason.isascii():
+            # A server that is starting up or shutting down may say so in its own language.
+            ping = await asyncio.to_thread(pq.PGconn.ping, target.conninfo.encode())
+            return ping == pq.Ping.REJECT
+        return False
+
+    def _refuse(self, target: Target, reason: str) -> None:
+        while target.waiters:
+            waiter = target.waiters.popleft()
+            if not waiter.future.done():
+                waiter.future.set_exception(TargetError(reason))
+                return
+
+    def _make_room(self) -> None:
+        """Close the longest idle connection if there are as many connections as workers."""
+        if len(self._open) >= self._workers:
+            idle = [target.idle[0] for target in self._targets.values() if target.idle]
+            if idle:
+                self._lost(min(idle, key=lambda connection: connection.idle_since))
+
+    def _ready(self, connection: SqlConnection) -> None:
+        """Hand a fresh connection to the first step that waits, or keep it warm."""
+        target = _target_of(connection)
+        while target.waiters:
+            waiter = target.waiters.popleft()
+            if not waiter.future.done():
+                waiter.future.set_result(connection)
+                return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        target.idle.append(connection)
+        if self._expiry is None:
+            self._expiry = loop.call_later(self._idle_seconds, self._close_cold)
+
+    def _rollback_ended(self, connection: SqlConnection) -> None:
+        if connection.error or not connection.at_rest:
+            self._reset_ended(connection)
+        else:
+            connection.query(b"DISCARD ALL", None, self._reset_ended, internal=True)
+
+    def _reset_ended(self, connection: SqlConnection) -> None:
+        target = _target_of(connection)
+        target.resetting -= 1
+        if connection.error or connection.spoiled or not connection.at_rest:
+            self._drop(connection)
+            if target.connecting + target.resetting < len(target.waiters):
+                self._connect(target)
+        else:
+            self._ready(connection)
+
+    def _close_cold(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._expiry = None
+        oldest = now
+        for target in self._targets.values():
+            while target.idle and target.idle[0].idle_since <= now - self._idle_seconds:
+                self._drop(target.idle.pop(0))
+            if target.idle:
+                oldest = min(oldest, target.idle[0].idle_since)
+        if oldest < now:
+            self._expiry = loop.call_at(oldest + self._idle_seconds, self._close_cold)
+
+    def _lost(self, connection: SqlConnection) -> None:
+        target = _target_of(connection)
+        if connection in target.idle:
+            target.idle.remove(connection)
+        self._drop(connection)
+
+    def _drop(self, connection: SqlConnection) -> None:
+        self._open.discard(connection)
+        connection.close()
+
+
+def parse_conninfo(text: str) -> dict[str, str | int | None]:
+    """Split a libpq connection string or URI. Raise `TargetError`, without what may be part of a password."""
+    if re.match(r"postgres(ql)?://", text) and text.count("@") > 1:
+        # libpq would take the password's rest for the host, and say so.
+        raise TargetError("the connection string has more than one @; in a user name or password write %40")
+    try:
+        params = conninfo.conninfo_to_dict(text)
+    except psycopg.Error as error:
+        raise TargetError(f"the step's connection string can't be read: {_mask(str(error))}") from None
+    return dict(params)
+
+
+def _mask(message: str) -> str:
+    """Hide what a message quotes from a connection string, unless it is the name of an option."""
+
+    def shown(match: re.Match[str]) -> str:
+        return match[0] if match[1] in _LIBPQ_OPTIONS or match[1] == "=" else '"..."'
+
+    return re.sub(r'"(.*?)"', shown, message, flags=re.DOTALL).strip()
+
+
+def _complete(params: dict[str, str | int | None]) -> str:
+    """Return a connection string with our defaults for what *params* leave open."""
+    defaults: dict[str, str | int] = dict(_DEFAULTS)
+    if "PGCONNECT_TIMEOUT" not in os.environ:
+        defaults["connect_timeout"] = 10
+    fixed = {"fallback_application_name": "pgagent-py", "client_encoding": "UTF8"}
+    return conninfo.make_conninfo("", **{**defaults, **params, **fixed})
+
+
+def _target_of(connection: SqlConnection) -> Target:
+    target = connection.owner
+    assert isinstance(target, Target)
+    return target

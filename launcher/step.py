@@ -1,0 +1,65 @@
+"""What the launcher executes and what it hands back: plain records, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """One step to execute now: a row of the SQL type ``pgagent_py.step_run``, with pgAgent's column names.
+
+    ``jstkind`` is 's' (SQL) or 'b' (batch). ``jsttimeout`` is in seconds. ``jobparameters`` is JSON text.
+    """
+
+    jobid: int
+    jlgid: int
+    jstid: int
+    jslid: int
+    jobname: str
+    jstname: str
+    jstkind: str
+    jstcode: str
+    jstdbname: str
+    jstconnstr: str
+    jstatomic: bool = False
+    jsttimeout: float | None = None
+    jobrunas: str | None = None
+    jobparameters: str | None = None
+
+
+@dataclass(slots=True)
+class StepResult:
+    """How a step ended, to be booked by ``run_due``.
+
+    ``jslstatus`` is 's' success, 'f' failure (``run_due`` applies on_error), 'd' aborted, or 'r' when this is
+    only the output so far of a step that still runs. ``jslresult`` is the exit code of a batch step, the rows
+    affected (-1 on error) of an SQL step. ``jslduration`` is in seconds.
+    """
+
+    jlgid: int
+    jslid: int
+    jslstatus: str
+    jslresult: int | None
+    jsloutput: str
+    jslduration: float
+
+
+class RunningStep(Protocol):
+    """A step that can be executed once, on either runner."""
+
+    async def execute(self) -> StepResult:
+        """Run the step to its end and return how it ended. Never raises, unless its task is cancelled."""
+        ...
+
+    def cancel(self, note: str, status: str = "d", kill: bool = False) -> None:
+        """Stop the step, not waiting for its end; *kill* does so at once. The result has *status* and *note*.
+
+        May be called again, which can only make it more urgent; after the end it does nothing.
+        """
+        ...
+
+    def output_so_far(self) -> str:
+        """Return what the step has written until now."""
+        ...
