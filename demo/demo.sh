@@ -14,7 +14,7 @@ stop_all() {
     [ ! -f "$directory/data/postmaster.pid" ] || pg_ctl stop --silent -m fast -D "$directory/data" || true
     if [ "$status" != 0 ]; then
         echo "the demo failed (status $status)" >&2
-        tail -n 20 "$directory"/*.log >&2 || true
+        tail -n 20 "$directory"/{server,launcher}.log >&2 || true
     fi
     rm -rf "$directory"
     exit "$status"
@@ -23,7 +23,7 @@ trap stop_all EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say() { printf '\n== %s\n' "$*"; }
 
 say "A PostgreSQL server of our own"
 port=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
