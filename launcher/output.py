@@ -46,15 +46,16 @@ class Output:
             self.write(b"\n")
         self.write(text + b"\n")
 
-    def text(self) -> str:
+    def text(self, limit: int | None = None) -> str:
         """Return the output as text that PostgreSQL can store: bytes that are not UTF-8, and NUL, replaced.
 
-        What was cut out is replaced by a line that says how many bytes it was.
+        What is left out of the middle, also here to come down to *limit* bytes, gives way to a line about it.
         """
-        if self._total <= 2 * self._half:
+        half = self._half if limit is None else min(self._half, max(limit, 2) // 2)
+        if self._total <= 2 * half:
             return _decode(bytes(self._head) + bytes(self._tail))
-        head = _whole_characters(bytes(self._head))
-        tail = bytes(self._tail[-self._half :])
+        head = _whole_characters(bytes(self._head[:half]))
+        tail = (bytes(self._head[half:]) + bytes(self._tail))[-half:]
         for _ in range(3):  # the rest of a character that was cut in two
             if tail and tail[0] & 0xC0 == 0x80:
                 tail = tail[1:]

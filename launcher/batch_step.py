@@ -1,0 +1,242 @@
+"""Batch steps: a script in a process of its own, through the interpreter that its first line names."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import logging
+import os
+import signal
+import struct
+import termios
+
+from .batch_steps import BatchSteps, Process
+from .output import DEFAULT_LIMIT, Output
+from .step import StepResult, StepRun
+
+logger = logging.getLogger("pgagent_py.batch_step")
+
+SHELL = "/bin/sh"
+KILL_AFTER = 5.0  # seconds from SIGTERM to SIGKILL
+LOOK_AGAIN = 0.05  # seconds between looks whether a cancelled step's other processes have ended
+GIVE_UP = 1.0  # seconds after SIGKILL that the script's children may still be there
+READ_SIZE = 65536  # bytes: a pipe holds no more
+
+NOT_FOUND, NOT_EXECUTABLE, SIGNALLED = 127, 126, 128  # exit codes as shells choose them
+
+
+class BatchStep:
+    """One execution of a batch step."""
+
+    __slots__ = (
+        "_cancel_note",
+        "_cancel_status",
+        "_ended",
+        "_kill_timer",
+        "_killed",
+        "_limit",
+        "_loop",
+        "_pipes",
+        "_process",
+        "_run",
+        "_stderr",
+        "_stdout",
+        "_steps",
+    )
+
+    def __init__(self, run: StepRun, steps: BatchSteps, output_limit: int = DEFAULT_LIMIT) -> None:
+        """Prepare to execute *run*; of its output, *output_limit* bytes are kept."""
+        self._run = run
+        self._steps = steps
+        self._limit = output_limit
+        self._stdout = Output(output_limit)
+        self._stderr = Output(output_limit)
+        self._process: Process | None = None
+        self._pipes: dict[int, Output] = {}
+        self._cancel_note = ""
+        self._cancel_status = ""  # set once cancelled
+        self._kill_timer: asyncio.TimerHandle | None = None
+        self._killed = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+
+    async def execute(self) -> StepResult:
+        """Run the step to its end and return how it ended. Never raises, unless its task is cancelled."""
+        run, started = self._run, self._loop.time()
+        timer = None
+        if run.jsttimeout is not None:
+            note = f"The step was stopped after its timeout of {run.jsttimeout:g} s."
+            timer = self._loop.call_later(run.jsttimeout, self.cancel, note, "f")
+        note = ""
+        code = -1
+        try:
+            code, note = await self._execute()
+        except Exception as error:
+            logger.exception("step %s of job %s", run.jstid, run.jobid)
+            note = f"Error in the launcher: {type(error).__name__}: {error}"
+        finally:
+            for handle in (timer, self._kill_timer):
+                if handle is not None:
+                    handle.cancel()
+        status = self._cancel_status or ("s" if code == 0 else "f")
+        text = _with_lines(self.output_so_far(), note, self._cancel_note)
+        return StepResult(run.jlgid, run.jslid, status, code, text, self._loop.time() - started)
+
+    def cancel(self, note: str, status: str = "d", kill: bool = False) -> None:
+        """Send SIGTERM to all processes of the step and SIGKILL after a while, or at once if *kill*."""
+        first = not self._cancel_status
+        if first:
+            self._cancel_note, self._cancel_status = note, status
+        if self._process is None:
+            self._process_ended()  # not started yet, and need not be
+        elif kill:
+            self._kill()
+        elif first:
+            self._process.signal(signal.SIGTERM)
+            self._kill_timer = self._loop.call_later(KILL_AFTER, self._kill)
+
+    def output_so_far(self) -> str:
+        """Return stdout until now, and stderr under a heading."""
+        errors = min(len(self._stderr), max(self._limit // 2, self._limit - len(self._stdout)))
+        text = self._stdout.text(self._limit - errors)
+        if errors:
+            text = _with_lines(text, "Standard error:") + self._stderr.text(errors)
+        return text
+
+    async def _execute(self) -> tuple[int, str]:
+        """Run the script; return its exit code and what is to be said about it."""
+        code = self._run.jstcode.removeprefix("\ufeff").replace("\r\n", "\n")
+        command = interpreter(code)
+        if (checked := self._steps.check(command[0])) is not None:
+            await asyncio.wait([checked, self._ended], return_when=asyncio.FIRST_COMPLETED)
+        if self._cancel_status:
+            return -1, ""
+        script = self._steps.write_script(code)
+        try:
+            return await self._execute_script(command, script)
+        finally:
+            os.unlink(script)  # noqa: PTH108 - hundreds per second
+
+    async def _execute_script(self, command: list[str], script: str) -> tuple[int, str]:
+        try:
+            process = self._start([*command, script], script)
+        except OSError as error:
+            return _start_failure(command[0], error)
+        self._process = process
+        watch = os.pidfd_open(process.pid)
+        self._loop.add_reader(watch, self._process_ended)
+        try:
+            await self._ended
+            await self._wait_for_others(process)
+            code = process.reap()
+        except asyncio.CancelledError:
+            process.signal(signal.SIGKILL)
+            process.reap()
+            raise
+        finally:
+            self._process = None
+            self._loop.remove_reader(watch)
+            os.close(watch)
+            self._drain()
+        if code < 0:
+            return SIGNALLED - code, f"The script was killed by signal {-code} ({_signal_name(-code)})."
+        return code, ""
+
+    def _start(self, command: list[str], script: str) -> Process:
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        self._pipes = {out: self._stdout, err: self._stderr}
+        try:
+            process = self._steps.spawn(command, self._variables(script), out_end, err_end)
+        except OSError:
+            self._drain()
+            raise
+        finally:
+            os.close(out_end)
+            os.close(err_end)
+        for pipe in (out, err):
+            self._loop.add_reader(pipe, self._read, pipe)
+        return process
+
+    def _variables(self, script: str) -> dict[bytes, bytes]:
+        run = self._run
+        variables = {
+            "PGAGENT_JOB_ID": str(run.jobid),
+            "PGAGENT_RUN_ID": str(run.jlgid),
+            "PGAGENT_STEP_ID": str(run.jstid),
+            "PGAGENT_JOB_NAME": run.jobname,
+            "PGAGENT_STEP_NAME": run.jstname,
+            "PGAGENT_STEP_SCRIPT": script,
+        }
+        if run.jobparameters is not None:
+            variables["PGAGENT_PARAMETERS"] = run.jobparameters
+        return {name.encode(): value.encode() for name, value in variables.items()}
+
+    def _read(self, pipe: int) -> None:
+        data = os.read(pipe, READ_SIZE)
+        if data:
+            self._pipes[pipe].write(data)
+        else:
+            self._loop.remove_reader(pipe)
+
+    def _drain(self) -> None:
+        """Read what is in the pipes, no more: a process in the background may go on writing."""
+        for pipe, output in self._pipes.items():
+            self._loop.remove_reader(pipe)
+            rest: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+            while rest > 0 and (data := os.read(pipe, min(rest, READ_SIZE))):
+                output.write(data)
+                rest -= len(data)
+            os.close(pipe)
+        self._pipes = {}
+
+    def _process_ended(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    async def _wait_for_others(self, process: Process) -> None:
+        """Let the other processes of a cancelled step end, too; the process id is taken until it is reaped."""
+        while self._cancel_status and process.others():
+            if self._killed and self._loop.time() > self._killed + GIVE_UP:
+                return  # of another user, or hanging in the kernel
+            await asyncio.sleep(LOOK_AGAIN)
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._killed = self._loop.time()
+            self._process.signal(signal.SIGKILL)
+
+
+def interpreter(code: str) -> list[str]:
+    """Return what runs a script: the program that its first line names, with one argument at most, or sh."""
+    first = code.split("\n", 1)[0].strip()
+    if not first.startswith("#!") or not (words := first[2:].split(None, 1)):
+        return [SHELL]
+    return words
+
+
+def _start_failure(program: str, error: OSError) -> tuple[int, str]:
+    if error.errno == errno.E2BIG:
+        return (
+            NOT_EXECUTABLE,
+            "The job's parameters or names are too long for the script's environment.",
+        )
+    if error.errno == errno.ENOENT:
+        return NOT_FOUND, f"The interpreter {program}, named by the script's first line, does not exist."
+    return NOT_EXECUTABLE, f"The interpreter {program} can't be started: {error.strerror}."
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "a real-time signal"
+
+
+def _with_lines(text: str, *lines: str) -> str:
+    """Append lines to a text that may end in the middle of one; empty ones are left out."""
+    for line in lines:
+        if line:
+            text += ("\n" if text and not text.endswith("\n") else "") + line + "\n"
+    return text
