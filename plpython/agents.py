@@ -6,15 +6,15 @@ import socket
 import time
 from typing import Any
 
-from .next_run import next_runs_of_jobs
 from .plan import run
 from .roles import check_launch
+from .steps import STEP_RUN, StepRow
 
 # Seconds that an agent whose backend is gone has to come back before its jobs are closed, counted from when another
 # agent first sees it missing: so a server that was down for long costs nobody a run.
 GRACE = 5.0
-# Seconds between two looks for the missing.
-LOOK_EVERY = 2.0
+# Seconds between two looks for the missing, and the shortest time between them.
+LOOK_EVERY, LOOK_AGAIN = 3.0, 1.0
 
 _looked_at = 0.0
 
@@ -46,7 +46,9 @@ def _take_over(plpy: Any, agent: str, old: int) -> None:
     """Move the jobs from the backend that *agent* had to this one."""
     move = "UPDATE pgagent.pga_job SET jobagentid = pg_backend_pid() WHERE jobagentid = $1"
     run(plpy, move, ["int4"], [old])
-    run(plpy, "UPDATE pgagent_py.waiting_run SET jagpid = pg_backend_pid() WHERE jagpid = $1", ["int4"], [old])
+    run(
+        plpy, "UPDATE pgagent_py.waiting_run SET jagpid = pg_backend_pid() WHERE jagpid = $1", ["int4"], [old]
+    )
     update = "UPDATE pgagent_py.agent SET jagpid = pg_backend_pid(), missing_since = NULL WHERE agent = $1"
     run(plpy, update, ["uuid"], [agent])
     # Cut off from the client, but not yet noticed by the server.
@@ -62,13 +64,32 @@ def stop_agent(plpy: Any, caller: str) -> None:
     _close_agents(plpy, [me["pid"]])
 
 
+RESUME = f"""
+SELECT {STEP_RUN}
+  FROM pgagent.pga_job j
+  JOIN pgagent.pga_joblog r ON r.jlgjobid = j.jobid AND r.jlgstatus = 'r'
+  JOIN pgagent.pga_jobsteplog l ON l.jsljlgid = r.jlgid AND l.jslstatus = 'r'
+  JOIN pgagent.pga_jobstep s ON s.jstid = l.jsljstid
+  LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
+ WHERE j.jobagentid = pg_backend_pid() AND EXISTS (SELECT FROM pgagent_py.this_agent)"""
+
+
+def steps_in_progress(plpy: Any) -> list[StepRow]:
+    """Return the steps that this backend's agent has been handed out and that have no result yet.
+
+    An agent that comes back compares: one that it does not know was lost on the way to it and never started; one of its own
+    that is missing here belongs to a run that was closed meanwhile.
+    """
+    return list(run(plpy, RESUME))
+
+
 def fail_orphans(plpy: Any) -> None:
     """Close the runs of agents that are gone, a grace time after they were first missed, and release their jobs.
 
     An agent of the C++ daemon has no identity beside its backend, so it can't come back and gets no grace.
     """
     global _looked_at
-    if time.monotonic() < _looked_at + LOOK_EVERY:
+    if time.monotonic() < _looked_at + LOOK_AGAIN:
         return
     _looked_at = time.monotonic()
     # A pid may be another backend's by now: one that started after the agent had registered.
@@ -96,17 +117,22 @@ def fail_orphans(plpy: Any) -> None:
 
 
 def _close_agents(plpy: Any, pids: list[int]) -> None:
-    """Close what the agents with these backend pids have in progress: runs and steps to d, jobs released."""
-    find = "SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobagentid = ANY ($1) FOR NO KEY UPDATE"
+    """Close what the agents with these backend pids have in progress: runs and steps to d, jobs released.
+
+    An agent with a job that another session has locked stays on the list, for the next look.
+    """
+    find = "SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobagentid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED"
     jobids = [row["jobid"] for row in run(plpy, find, ["int4[]"], [pids])]
     if jobids:
         _close_runs(plpy, jobids)
-        release = """
-            UPDATE pgagent.pga_job j SET jobagentid = NULL, jobnextrun = to_timestamp(r.nextrun)
-              FROM unnest($1, $2) r (jobid, nextrun) WHERE j.jobid = r.jobid"""
-        run(plpy, release, ["int4[]", "float8[]"], [jobids, next_runs_of_jobs(plpy, jobids)])
-    run(plpy, "DELETE FROM pgagent_py.agent WHERE jagpid = ANY ($1)", ["int4[]"], [pids])
-    run(plpy, "DELETE FROM pgagent.pga_jobagent WHERE jagpid = ANY ($1)", ["int4[]"], [pids])
+        release = "UPDATE pgagent.pga_job SET jobagentid = NULL, jobnextrun = NULL WHERE jobid = ANY ($1)"
+        run(plpy, release, ["int4[]"], [jobids])
+    remove = """
+        WITH gone AS (
+            DELETE FROM pgagent.pga_jobagent g WHERE g.jagpid = ANY ($1)
+               AND NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobagentid = g.jagpid) RETURNING g.jagpid)
+        DELETE FROM pgagent_py.agent a USING gone WHERE a.jagpid = gone.jagpid"""
+    run(plpy, remove, ["int4[]"], [pids])
 
 
 def _close_runs(plpy: Any, jobids: list[int]) -> None:
@@ -140,7 +166,9 @@ SELECT extract(epoch FROM least(
            ORDER BY j.jobnextrun LIMIT 1),
          (SELECT min(w.not_before) FROM pgagent_py.waiting_run w WHERE w.jagpid = a.jagpid)
        ) - clock_timestamp())::float8 AS seconds,
-       EXISTS (SELECT FROM pgagent.pga_jobagent o WHERE o.jagpid <> a.jagpid) AS others
+       (SELECT least($1, min(extract(epoch FROM o.missing_since - clock_timestamp())::float8 + $2))
+          FROM pgagent.pga_jobagent p LEFT JOIN pgagent_py.agent o ON o.jagpid = p.jagpid
+         WHERE p.jagpid <> a.jagpid HAVING count(*) > 0) AS look
   FROM pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()"""
 
 
@@ -149,10 +177,12 @@ def next_wake(plpy: Any) -> float | None:
 
     0 or less: there is something due that the last turn did not take, such as a job that another session has locked.
     """
-    rows = run(plpy, NEXT_WAKE)
+    rows = run(plpy, NEXT_WAKE, ["float8", "float8"], [LOOK_EVERY, GRACE])
     if not rows:
         return None
     seconds: float | None = rows[0]["seconds"]
-    if rows[0]["others"]:
-        return LOOK_EVERY if seconds is None else min(seconds, LOOK_EVERY)
+    look: float | None = rows[0]["look"]  # others are registered: they may go missing
+    if look is not None:
+        look = max(look, LOOK_AGAIN)
+        seconds = look if seconds is None else min(seconds, look)
     return seconds

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .agents import fail_orphans
-from .next_run import next_runs_of_jobs
 from .plan import run
 from .steps import STEP_RUN, StepRow, defer, finish_steps, start_steps, take_waiting
 
@@ -55,17 +54,16 @@ LOCAL = """AND NOT EXISTS (
 CLAIM_ANY = CLAIM_DUE_JOBS.format(only="", step_run=STEP_RUN)
 CLAIM_LOCAL = CLAIM_DUE_JOBS.format(only=LOCAL, step_run=STEP_RUN)
 
-# A "run now" of while it ran is kept: then jobnextrun is later than the claim. Else it becomes the schedule's next run.
+# Released as pgAgent does it; the trigger pga_job_next_run finds the next run. Only a "run now" of while it ran is kept: then
+# jobnextrun is later than the claim.
 FINISH_JOBS = """
 WITH ended AS (
     UPDATE pgagent.pga_joblog l SET jlgstatus = r.jlgstatus, jlgduration = clock_timestamp() - l.jlgstart
       FROM unnest($1, $2) r (jlgid, jlgstatus) WHERE l.jlgid = r.jlgid AND l.jlgstatus = 'r')
 UPDATE pgagent.pga_job j
    SET jobagentid = NULL,
-       jobnextrun = CASE WHEN j.jobnextrun > j.joblastrun AND j.jobnextrun <= clock_timestamp()
-                         THEN j.jobnextrun ELSE to_timestamp(r.nextrun) END
-  FROM unnest($3, $4) r (jobid, nextrun)
- WHERE j.jobid = r.jobid AND j.jobagentid = $5
+       jobnextrun = CASE WHEN j.jobnextrun > j.joblastrun AND j.jobnextrun <= clock_timestamp() THEN j.jobnextrun END
+ WHERE j.jobid = ANY ($3) AND j.jobagentid = $4
 """
 
 
@@ -75,7 +73,9 @@ def run_due(plpy: Any, capacity: int, finished: Sequence[StepRow], local: bool, 
     The backend is a registered agent. *local*: claim only what can run in the session itself.
     """
     fail_orphans(plpy)
-    (agent,) = run(plpy, "SELECT a.jagpid, a.jagstation FROM pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()")
+    (agent,) = run(
+        plpy, "SELECT a.jagpid, a.jagstation FROM pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()"
+    )
     pid = agent["jagpid"]
     started = carry_on(plpy, pid, [*finished, *take_waiting(plpy, pid)], capacity)
     if claim and len(started) < capacity:
@@ -124,5 +124,4 @@ def finish_jobs(plpy: Any, pid: int, ended: Sequence[tuple[int, int, str]]) -> N
     if not ended:
         return
     jobids, jlgids, statuses = (list(column) for column in zip(*ended, strict=True))
-    types = ["int4[]", "text[]", "int4[]", "float8[]", "int4"]
-    run(plpy, FINISH_JOBS, types, [jlgids, statuses, jobids, next_runs_of_jobs(plpy, jobids), pid])
+    run(plpy, FINISH_JOBS, ["int4[]", "text[]", "int4[]", "int4"], [jlgids, statuses, jobids, pid])

@@ -6,8 +6,7 @@ All times are epoch seconds (UTC, float), whatever the session's TimeZone and Da
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from .plan import run
@@ -17,49 +16,38 @@ from .zones import Zone, get_zone
 
 Rule = tuple[Schedule, Zone]
 
-# Which rows a rule is made of, cheaply: ctid and xmin name one version of a row, so a rule once read in a session need not
-# be read, nor its 135 flags be converted, again. A rule that hangs on rows of other tables too is read whole each time.
-FIND_RULES = """
-SELECT s.jscjobid, s.jscid, s.ctid AS s_ctid, s.xmin AS s_xmin, o.ctid AS o_ctid, o.xmin AS o_xmin,
-       (SELECT z.value FROM pgagent_py.setting z WHERE z.name = 'timezone') AS default_zone,
-       EXISTS (SELECT FROM pgagent.pga_exception e WHERE e.jexscid = s.jscid) AS varies
-  FROM pgagent.pga_schedule s
-  LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid
- WHERE s.jscjobid = ANY ($1) AND s.jscenabled
-"""
-READ_RULES = "SELECT r.* FROM pgagent_py.schedule_rule r WHERE r.jscid = ANY ($1)"
+READ_RULE = "SELECT r.* FROM pgagent_py.schedule_rule r WHERE r.jscid = $1"
 # What the role that asks may see.
 READ_SCHEDULE = "SELECT r.* FROM pgagent_py.visible_schedule_rule r WHERE r.jscid = $1"
 READ_JOB = "SELECT r.* FROM pgagent_py.visible_schedule_rule r WHERE r.jscjobid = $1 AND r.jscenabled"
 
 _CACHE_SIZE = 4096
-_rules: OrderedDict[tuple[Any, ...], Rule] = OrderedDict()
+# By jscid: the version of the rows that the rule was read from, the rule, and a span: asked from (its first) on and before
+# (its second), the answer is the second.
+_rules: dict[int, tuple[Hashable, Rule, float, float]] = {}
+NEVER = float("inf")
 
 
-def rules_of_jobs(plpy: Any, jobids: Sequence[int]) -> dict[int, list[Rule]]:
-    """Return the rules of each job's enabled schedules."""
-    rules: dict[int, list[Rule]] = {jobid: [] for jobid in jobids}
-    unread: dict[int, tuple[Any, ...] | None] = {}
-    for row in run(plpy, FIND_RULES, ["int4[]"], [jobids]):
-        key = None if row["varies"] else tuple(row.values())
-        rule = _rules.get(key) if key else None
-        if rule is None:
-            unread[row["jscid"]] = key
-        else:
-            rules[row["jscjobid"]].append(rule)
-    if unread:
-        for row in run(plpy, READ_RULES, ["int4[]"], [list(unread)]):
-            rule = _rule(plpy, row)
-            rules[row["jscjobid"]].append(rule)
-            _remember(unread[row["jscid"]], rule)
-    return rules
+def firing(plpy: Any, jscid: int, version: Hashable, varies: bool) -> float:
+    """Return when a schedule fires next, infinity when never; *version* names the rows that its rule was read from.
 
-
-def _remember(key: tuple[Any, ...] | None, rule: Rule) -> None:
-    if key:
-        _rules[key] = rule
-        if len(_rules) > _CACHE_SIZE:
-            _rules.popitem(last=False)
+    From now on means from the clock, not from the transaction's start: what fell due in between is not owed.
+    """
+    now = time.time()
+    known = _rules.get(jscid)
+    if known and known[0] == version and not varies:
+        if known[2] <= now < known[3]:
+            return known[3]
+        rule = known[1]
+    else:
+        (row,) = run(plpy, READ_RULE, ["int4"], [jscid])
+        rule = _rule(plpy, row)
+        if len(_rules) >= _CACHE_SIZE:
+            _rules.clear()
+    found = next_firing(*rule, now)
+    next_ = NEVER if found is None else found
+    _rules[jscid] = (version, rule, now, next_)
+    return next_
 
 
 def _rule(plpy: Any, row: Mapping[str, Any]) -> Rule:
@@ -78,30 +66,6 @@ def _rule(plpy: Any, row: Mapping[str, Any]) -> Rule:
         exceptions,
     )
     return schedule, zone
-
-
-def earliest(rules: Iterable[Rule], after: float) -> float | None:
-    """Return the first firing of any of *rules* later than *after*, None when there is none."""
-    firings = [next_firing(schedule, zone, after) for schedule, zone in rules]
-    return min((firing for firing in firings if firing is not None), default=None)
-
-
-def next_runs_of_jobs(plpy: Any, jobids: Sequence[int]) -> list[float]:
-    """Return the next run of each job from now on, infinity for a job that has none.
-
-    "Now" is the clock, not the transaction's start: what fell due in between is not owed.
-    """
-    after = time.time()
-    rules = rules_of_jobs(plpy, jobids)
-    found = (earliest(rules[jobid], after) for jobid in jobids)
-    return [float("inf") if firing is None else firing for firing in found]
-
-
-def set_next_run(plpy: Any, td: dict[str, Any]) -> str:
-    """Set jobnextrun of the pga_job row that is being updated (trigger pga_job_next_run); infinity stands for none."""
-    (firing,) = next_runs_of_jobs(plpy, [td["new"]["jobid"]])
-    td["new"] = {"jobnextrun": timestamp(firing)}  # the other columns need not be converted back
-    return "MODIFY"
 
 
 def timestamp(epoch: float) -> str:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from . import agents, define
+from . import agents, define, steps
 from .errors import PgAgentError
 
 HANDLERS: dict[str, Callable[..., Any]] = {
@@ -23,6 +23,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
         define.drop_job,
         define.run_now,
         define.set_default_timezone,
+        steps.finish_step,
     )
 }
 
@@ -44,6 +45,5 @@ def handle(plpy: Any, td: dict[str, Any]) -> str:
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
         answer = {"error": {"message": message, "detail": traceback.format_exc(), "sqlstate": "XX000"}}
-    new["answer"] = json.dumps(answer)
-    td["new"] = {"answer": new["answer"]}
+    td["new"] = {"answer": json.dumps(answer)}
     return "MODIFY"

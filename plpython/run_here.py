@@ -35,8 +35,10 @@ def execute(plpy: Any, step: StepRow) -> dict[str, Any]:
     started = time.monotonic()
     try:
         with plpy.subtransaction():
-            plpy.execute("SELECT set_config('search_path', (SELECT reset_val FROM pg_catalog.pg_settings"
-                         " WHERE name = 'search_path'), true)")
+            plpy.execute(
+                "SELECT set_config('search_path', (SELECT reset_val FROM pg_catalog.pg_settings"
+                " WHERE name = 'search_path'), true)"
+            )
             done = plpy.execute(step["jstcode"])
             plpy.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)")
         status, result, output = "s", done.nrows(), ""

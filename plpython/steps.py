@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .errors import PgAgentError
 from .plan import run
+from .roles import check_edit
 
 StepRow = Mapping[str, Any]
 
@@ -117,3 +119,19 @@ def start_steps(plpy: Any, runs: Sequence[StepRow]) -> tuple[list[StepRow], list
     blocked = [row["jlgid"] for row in rows if row["jslid"] is None]
     found = {row["jlgid"] for row in rows}
     return started, blocked, [jlgid for jlgid in columns[0] if jlgid not in found]
+
+
+def finish_step(plpy: Any, caller: str, jslid: int, jslresult: int, jsloutput: str, seconds: float) -> None:
+    """Book the success of an atomic step inside its own transaction; error if it is not in progress any more."""
+    check_edit(plpy, caller)
+    book = """
+        UPDATE pgagent.pga_jobsteplog l
+           SET jslstatus = 's', jslresult = $2, jsloutput = $3, jslduration = make_interval(secs => $4)
+          FROM pgagent_py.step_option o
+         WHERE l.jslid = $1 AND l.jslstatus = 'r' AND o.jstid = l.jsljstid AND o.jstatomic RETURNING l.jslid"""
+    if not run(plpy, book, ["int4", "int4", "text", "float8"], [jslid, jslresult, jsloutput, seconds]):
+        raise PgAgentError(
+            f"step log entry {jslid} is not that of an atomic step in progress",
+            hint="Its run was closed meanwhile; the step's effects are rolled back.",
+            sqlstate="55000",
+        )

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION pgagent_py._turn(capacity integer, finished pgagent_p
 RETURNS SETOF pgagent_py.step_run
 LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 SET intervalstyle = 'postgres'
 -- Plans must not depend on statistics: the tables may have grown from nothing since the last ANALYZE.
 SET enable_seqscan = off

@@ -1,6 +1,7 @@
 CREATE OR REPLACE FUNCTION pgagent_py.next_wake() RETURNS float8
 LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 AS {{ python_call("agents.next_wake") }};
 

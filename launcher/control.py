@@ -1,0 +1,149 @@
+"""The control connection: all the SQL that the launcher itself speaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from .step import StepResult, StepRun
+
+COLUMNS = """
+    t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jstkind, t.jstcode, t.jstdbname, t.jstconnstr, t.jstatomic,
+    extract(epoch FROM t.jsttimeout)::float8, t.jobrunas, t.jobparameters::text"""
+
+RUN_DUE = f"""
+SELECT {COLUMNS}
+  FROM pgagent_py.run_due(%s, ARRAY(
+       SELECT (r.jlgid, r.jslid, r.jslstatus, r.jslresult, make_interval(secs => r.seconds), r.jsloutput)::pgagent_py.step_result
+         FROM unnest(%s::int4[], %s::int4[], %s::text[], %s::int4[], %s::float8[], %s::text[])
+              r (jlgid, jslid, jslstatus, jslresult, seconds, jsloutput))) t"""
+
+STEPS_IN_PROGRESS = f"SELECT {COLUMNS} FROM pgagent_py.steps_in_progress() t"
+
+INSTALLED = """
+SELECT pg_catalog.pg_is_in_recovery(), current_database(),
+       (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pgagent'),
+       (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pgagent_py')"""
+
+# A dead launcher's or client's backend must not live on: the server finds out within half a minute.
+KEEPALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+
+
+class CannotServeError(Exception):
+    """The database can't be served, and trying again does not help."""
+
+
+def control_conninfo(conninfo: str) -> str:
+    """Return *conninfo* with what the launcher adds: of several hosts, it goes to the one that is the primary."""
+    given = conninfo_to_dict(conninfo)
+    given.setdefault("fallback_application_name", "pgagent-py")
+    given.setdefault("connect_timeout", "10")
+    if "," in str(given.get("host", "")) + str(given.get("hostaddr", "")):
+        given.setdefault("target_session_attrs", "primary")
+    return make_conninfo("", **given)
+
+
+class Control:
+    """A connection that is registered as an agent. psycopg.OperationalError from any method means: connect anew."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], on_event: Callable[[], None]) -> None:
+        self._connection = connection
+        self._on_event = on_event
+        connection.add_notify_handler(lambda _: on_event())
+
+    @classmethod
+    async def connect(cls, conninfo: str, agent: UUID, station: str, on_event: Callable[[], None]) -> Control:
+        """Connect and register; *on_event* is called when a job is due sooner than foreseen, or the connection is lost."""
+        connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
+        try:
+            await _check(connection)
+            control = cls(connection, on_event)
+            await connection.execute(KEEPALIVE)
+            await connection.execute("LISTEN pgagent_py")
+            await connection.execute("SELECT pgagent_py.start_agent(%s, %s)", [agent, station])
+        except BaseException:
+            await connection.close()
+            raise
+        control._watch()
+        return control
+
+    async def run_due(self, capacity: int, finished: Sequence[StepResult]) -> list[StepRun]:
+        """Book the results and return at most *capacity* steps to execute now."""
+        columns = [
+            [r.jlgid for r in finished],
+            [r.jslid for r in finished],
+            [r.jslstatus for r in finished],
+            [r.jslresult for r in finished],
+            [r.jslduration for r in finished],
+            [r.jsloutput for r in finished],
+        ]
+        return [StepRun(*row) for row in await self._fetch(RUN_DUE, [capacity, *columns])]
+
+    async def steps_in_progress(self) -> list[StepRun]:
+        """Return the steps that this agent has been handed out and that have no result yet."""
+        return [StepRun(*row) for row in await self._fetch(STEPS_IN_PROGRESS)]
+
+    async def next_wake(self) -> float | None:
+        """Return the seconds after which to call run_due again; None when nothing is foreseen."""
+        ((seconds,),) = await self._fetch("SELECT pgagent_py.next_wake()")
+        return None if seconds is None else float(seconds)
+
+    async def version(self) -> str:
+        """Return the version of the extension that runs in the database."""
+        ((version,),) = await self._fetch("SELECT pgagent_py.version()")
+        return str(version)
+
+    async def stop_agent(self) -> None:
+        """Remove the agent; what it still has in progress is closed as aborted."""
+        await self._fetch("SELECT pgagent_py.stop_agent()")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        asyncio.get_running_loop().remove_reader(self._connection.fileno())
+        await self._connection.close()
+
+    async def _fetch(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        cursor = self._connection.cursor(binary=True)
+        try:
+            await cursor.execute(query.encode(), parameters, prepare=True)
+            return await cursor.fetchall()
+        finally:
+            self._watch()
+
+    def _watch(self) -> None:
+        """Look out for notifications while no query is under way (psycopg takes its own look off after each)."""
+        if not self._connection.closed:
+            asyncio.get_running_loop().add_reader(self._connection.fileno(), self._readable)
+
+    def _readable(self) -> None:
+        pgconn = self._connection.pgconn
+        try:
+            pgconn.consume_input()
+            notified = False
+            while pgconn.notifies():
+                notified = True
+        except psycopg.OperationalError:
+            asyncio.get_running_loop().remove_reader(self._connection.fileno())
+            notified = True  # the next query finds out and raises
+        if notified:
+            self._on_event()
+
+
+async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Raise CannotServeError unless the database has the extensions that the launcher needs; a standby is no use yet."""
+    ((standby, database, pgagent, pgagent_py),) = await (await connection.execute(INSTALLED)).fetchall()
+    if standby:
+        raise psycopg.OperationalError("the server is a standby: waiting for it to become the primary")
+    if pgagent_py is None:
+        raise CannotServeError(
+            f"database {database} does not have the extension pgagent_py: run CREATE EXTENSION pgagent_py CASCADE in it"
+        )
+    if pgagent is None or [int(part) for part in pgagent.split(".")] < [4, 2]:
+        raise CannotServeError(
+            f"database {database} has pgagent {pgagent}, 4.2 is needed: run ALTER EXTENSION pgagent UPDATE in it"
+        )

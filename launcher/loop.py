@@ -1,0 +1,224 @@
+"""The loop: book what has ended, take what is due, execute it, sleep until the next event."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import signal
+from dataclasses import dataclass
+from uuid import uuid4
+
+import psycopg
+
+from .batch_step import BatchStep
+from .batch_steps import BatchSteps
+from .control import CannotServeError, Control, control_conninfo
+from .sql_step import SqlStep
+from .sql_targets import SqlTargets
+from .step import RunningStep, StepResult, StepRun
+from .systemd import notify_systemd
+
+logger = logging.getLogger("pgagent_py")
+
+LONGEST_SLEEP = 30.0  # seconds; the trigger pgagent_py_notify_due counts on it
+LATE = 0.001  # seconds that a timer is set late, so that the job is due when it rings
+OVERDUE_FIRST, OVERDUE_LONGEST = 0.05, 1.0  # seconds between looks at a due job that could not be taken
+BACKOFF_FIRST, BACKOFF_BUSY = (
+    0.05,
+    1.0,
+)  # seconds between attempts to connect; the longest while steps are running
+OUTPUT_EVERY = 2.0  # seconds between two looks at what running steps have written
+KILL_AFTER = 3.0  # seconds from asking a step to stop to killing it
+GIVE_UP_BOOKING = 10.0  # seconds more that a stopping launcher tries to book what it has
+
+# At the start these are mistakes of the user's; later, the server may be between two lives.
+MISTAKEN = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba.conf entry|authentication failed for user"
+    r'|(database|role) ".*" does not exist|is not permitted to log in|permission denied for database'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line says; times in seconds, output_limit in bytes."""
+
+    conninfo: str
+    station: str
+    poll: float
+    retry: float
+    workers: int
+    grace: float
+    output_limit: int
+
+
+class Launcher:
+    """One launcher process: serves one database until it is told to stop."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.agent = uuid4()
+        self.running: dict[int, tuple[StepRun, RunningStep]] = {}  # by jslid
+        self.finished: list[StepResult] = []  # not booked yet
+        self.stopping = False
+        self._hurry = False
+        self._event = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._shown: dict[int, str] = {}
+        self._show_at = 0.0
+        self._overdue = OVERDUE_FIRST
+        self._conninfo = control_conninfo(options.conninfo)
+        self._sql = SqlTargets(self._conninfo, options.workers)
+        self._batch = BatchSteps()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; a lost connection is made anew. Raises CannotServeError."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        try:
+            await self._keep_serving()
+        finally:
+            await self._sql.close()
+            await self._batch.close()
+
+    async def _keep_serving(self) -> None:
+        pause, known = BACKOFF_FIRST, False
+        while not self._hurry and not (self.stopping and not self.running and not self.finished):
+            try:
+                control = await Control.connect(
+                    self._conninfo, self.agent, self.options.station, self._event.set
+                )
+                pause, known = BACKOFF_FIRST, True
+                try:
+                    await self._serve(control)
+                    return
+                finally:
+                    await control.close()
+            except psycopg.Error as error:
+                words = str(error).strip()
+                if not known and MISTAKEN.search(words):
+                    raise CannotServeError(words) from error
+                logger.warning("action=connect trying again in %.2g s: %s", pause, words)
+            self._event.clear()
+            await self._sleep(pause)
+            pause = min(pause * 2, BACKOFF_BUSY if self.running else max(self.options.retry, BACKOFF_BUSY))
+
+    async def _serve(self, control: Control) -> None:
+        """Serve over this connection until told to stop; psycopg.Error when it is lost."""
+        await self._resume(control)
+        logger.info("action=serve agent=%s extension=%s", self.agent, await control.version())
+        notify_systemd("READY=1")
+        while self.running or self.finished or not self.stopping:
+            self._event.clear()
+            free = await self._turn(control)
+            if not self._event.is_set():
+                await self._wait(control, free)
+            if self._hurry and not self.running and not self.finished:
+                break
+        await control.stop_agent()
+
+    async def _resume(self, control: Control) -> None:
+        """Compare what the database says is in progress here with what is."""
+        theirs = {run.jslid: run for run in await control.steps_in_progress()}
+        mine = self.running.keys() | {result.jslid for result in self.finished}
+        for jslid in theirs.keys() - mine:
+            self._start(theirs[jslid])  # its handing out was lost on the way, so it never started
+        for jslid in self.running.keys() - theirs.keys():
+            self.running[jslid][1].cancel("The run was closed while the launcher was cut off.")
+
+    async def _turn(self, control: Control) -> int:
+        """Book what has ended, start what is handed out; return how many more steps could be executed."""
+        free = 0 if self.stopping else self.options.workers - len(self.running)
+        finished, self.finished = self.finished, []
+        shown = self._output_so_far()
+        if not free and not finished and not shown:
+            return free
+        try:
+            runs = await control.run_due(free, finished + shown)
+        except BaseException:
+            self.finished = finished + self.finished
+            raise
+        for run in runs:
+            self._start(run)
+        if runs:
+            self._overdue = OVERDUE_FIRST
+        return free - len(runs)
+
+    async def _wait(self, control: Control, free: int) -> None:
+        """Sleep until a step ends, a job is due, the launcher is notified or told to stop."""
+        seconds = min(self.options.poll, LONGEST_SLEEP)
+        if free > 0 and not self.stopping:
+            wake = await control.next_wake()
+            if wake is not None and wake <= 0:  # not taken in the last turn: locked, most likely
+                wake, self._overdue = self._overdue, min(self._overdue * 2, OVERDUE_LONGEST)
+            if wake is not None:
+                seconds = min(seconds, wake + LATE)
+        if self.running:
+            seconds = min(seconds, OUTPUT_EVERY)
+        await self._sleep(seconds)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+
+    def _start(self, run: StepRun) -> None:
+        limit = self.options.output_limit
+        step: RunningStep = (
+            SqlStep(run, self._sql, limit) if run.jstkind == "s" else BatchStep(run, self._batch, limit)
+        )
+        logger.debug("action=start_step job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
+        self.running[run.jslid] = run, step
+        task = asyncio.create_task(self._execute(run, step))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _execute(self, run: StepRun, step: RunningStep) -> None:
+        result = await step.execute()
+        logger.debug(
+            "action=finish_step job=%s run=%s step=%s %s", run.jobid, run.jlgid, run.jstid, result.jslstatus
+        )
+        del self.running[run.jslid]
+        self._shown.pop(run.jslid, None)
+        self.finished.append(result)
+        self._event.set()
+
+    def _output_so_far(self) -> list[StepResult]:
+        """Return the output of running steps that has grown since the last look, as results in status r."""
+        now = asyncio.get_running_loop().time()
+        if not self.running or now < self._show_at:
+            return []
+        self._show_at = now + OUTPUT_EVERY
+        grown = []
+        for jslid, (run, step) in self.running.items():
+            output = step.output_so_far()
+            if output and output != self._shown.get(jslid):
+                self._shown[jslid] = output
+                grown.append(StepResult(run.jlgid, jslid, "r", None, output, 0.0))
+        return grown
+
+    def stop(self) -> None:
+        """Take no more jobs; end when the running steps have ended or their time is up. A second call hurries."""
+        if self.stopping:
+            self._cancel_all("The launcher was told twice to stop.", True)
+        else:
+            logger.warning("action=stop steps in progress: %d", len(self.running))
+            notify_systemd("STOPPING=1")
+            self.stopping = True
+            note = "The launcher was told to stop."
+            later = asyncio.get_running_loop().call_later
+            later(self.options.grace, self._cancel_all, note, False)
+            later(self.options.grace + KILL_AFTER, self._cancel_all, note, True)
+            later(self.options.grace + KILL_AFTER + GIVE_UP_BOOKING, self._give_up)
+        self._event.set()
+
+    def _cancel_all(self, note: str, kill: bool) -> None:
+        for _, step in self.running.values():
+            step.cancel(note, "d", kill)
+
+    def _give_up(self) -> None:
+        """The server can't be reached: another agent will close what this one has not booked."""
+        self._hurry = True
+        self._event.set()

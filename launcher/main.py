@@ -1,0 +1,156 @@
+"""The command pgagent-py: options, logging, exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from .control import CannotServeError
+from .loop import Launcher, Options
+from .output import DEFAULT_LIMIT
+
+LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.DEBUG}
+# Where a password given on the command line goes, to be gone from the process list.
+PASSWORD = "PGAGENT_PY_PASSWORD"
+
+logger = logging.getLogger("pgagent_py")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line: pgAgent's options and a few more."""
+    result = argparse.ArgumentParser(
+        prog="pgagent-py",
+        description="Run the pgAgent jobs of a database that has the extension pgagent_py.",
+        epilog="Passwords belong into ~/.pgpass, a service file or the environment.",
+    )
+    add = result.add_argument
+    add("-f", action="store_true", help="stay in the foreground (always so; accepted for pgagent's sake)")
+    add(
+        "-t",
+        type=_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="longest sleep between two looks (default 10)",
+    )
+    add(
+        "-r",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="longest pause between attempts to connect (default 30)",
+    )
+    add("-s", metavar="LOGFILE", help="log to this file (default: stderr)")
+    add(
+        "-l",
+        type=int,
+        choices=LEVELS,
+        default=0,
+        help="log errors (0, default), warnings too (1), everything (2)",
+    )
+    add(
+        "-v",
+        action="version",
+        version=f"pgagent-py {version('pgagent_py')}",
+        help="show the version and exit",
+    )
+    add(
+        "--workers", type=_count, default=32, metavar="N", help="steps executed at the same time (default 32)"
+    )
+    add(
+        "--grace",
+        type=_seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="time for running steps when told to stop (default 5)",
+    )
+    add(
+        "--output-limit",
+        type=_count,
+        default=DEFAULT_LIMIT,
+        metavar="BYTES",
+        help=f"kept of a step's output, half from its beginning and half from its end (default {DEFAULT_LIMIT})",
+    )
+    add(
+        "conninfo",
+        nargs="+",
+        metavar="CONNECTION-STRING",
+        help="libpq connection string (in one or more words) or URI",
+    )
+    return result
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+    return seconds
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return count
+
+
+def read_options(arguments: Sequence[str]) -> tuple[Options, argparse.Namespace]:
+    """Return what the command line says; exits with status 2 and a message when it can't be understood."""
+    command = parser()
+    given = command.parse_args(arguments)
+    try:
+        settings = conninfo_to_dict(" ".join(given.conninfo))
+    except psycopg.ProgrammingError as error:
+        command.error(f"CONNECTION-STRING: {str(error).strip()}")
+    if "password" in settings:
+        _hide_password(settings, [word for word in arguments if word not in given.conninfo])
+    if password := os.environ.pop(PASSWORD, None):
+        settings["password"] = password
+    options = Options(
+        conninfo=make_conninfo("", **settings),
+        station=socket.gethostname(),
+        poll=max(given.t, 0.1),
+        retry=given.r,
+        workers=given.workers,
+        grace=given.grace,
+        output_limit=given.output_limit,
+    )
+    return options, given
+
+
+def _hide_password(settings: dict[str, Any], others: list[str]) -> NoReturn:
+    """Start anew without the password in the process list."""
+    os.environ[PASSWORD] = settings.pop("password")
+    command = [sys.executable, "-m", "pgagent_py_launcher.main", *others, make_conninfo("", **settings)]
+    os.execv(sys.executable, command)
+
+
+def main() -> int:
+    """Run the launcher; return its exit status: 0 when told to stop, 1 when it can't serve, 2 for a wrong option."""
+    options, given = read_options(sys.argv[1:])
+    try:
+        logging.basicConfig(
+            filename=given.s, level=LEVELS[given.l], format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        )
+    except OSError as error:
+        parser().error(f"-s: {error}")
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    try:
+        asyncio.run(Launcher(options).run())
+    except CannotServeError as error:
+        logger.error("action=exit %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+"""Word to systemd (Type=notify)."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+
+def notify_systemd(state: str) -> None:
+    """Send *state*, such as READY=1, to the service manager if there is one (sd_notify's protocol)."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)

@@ -1,0 +1,8 @@
+CREATE OR REPLACE FUNCTION pgagent_py.steps_in_progress() RETURNS SETOF pgagent_py.step_run
+LANGUAGE plpython3u VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS {{ python_call("agents.steps_in_progress") }};
+
+COMMENT ON FUNCTION pgagent_py.steps_in_progress() IS
+'The steps that the agent of this backend has been handed out and that have no result yet: what a launcher compares with its own '
+'list after it has lost its connection.';
