@@ -78,7 +78,7 @@ def test_service_unit_is_valid(tmp_path: Path) -> None:
     text = (TOP / "launcher/pgagent-py.service").read_text()
     assert "Type=notify" in text
     unit = tmp_path / "pgagent-py.service"
-    unit.write_text(text.replace("/usr/local/bin/pgagent-py", str(program)))
+    unit.write_text(text.replace("/opt/pgagent_py/bin/pgagent-py", str(program)))
     done = _verify(unit)
     assert done.returncode == 0, done.stderr
     assert "pgagent-py.service" not in done.stderr
