@@ -21,6 +21,7 @@ SHELL = "/bin/sh"
 KILL_AFTER = 5.0  # seconds from SIGTERM to SIGKILL
 LOOK_AGAIN = 0.05  # seconds between looks whether a cancelled step's other processes have ended
 GIVE_UP = 1.0  # seconds after SIGKILL that the script's children may still be there
+READ_AFTER = 0.005  # seconds: what ends sooner is read in one go, which halves our share of its cost
 READ_SIZE = 65536  # bytes: a pipe holds no more
 
 NOT_FOUND, NOT_EXECUTABLE, SIGNALLED = 127, 126, 128  # exit codes as shells choose them
@@ -39,6 +40,7 @@ class BatchStep:
         "_loop",
         "_pipes",
         "_process",
+        "_read_timer",
         "_run",
         "_stderr",
         "_stdout",
@@ -54,6 +56,7 @@ class BatchStep:
         self._stderr = Output(output_limit)
         self._process: Process | None = None
         self._pipes: dict[int, Output] = {}
+        self._read_timer: asyncio.TimerHandle | None = None
         self._cancel_note = ""
         self._cancel_status = ""  # set once cancelled
         self._kill_timer: asyncio.TimerHandle | None = None
@@ -155,8 +158,7 @@ class BatchStep:
         finally:
             os.close(out_end)
             os.close(err_end)
-        for pipe in (out, err):
-            self._loop.add_reader(pipe, self._read, pipe)
+        self._read_timer = self._loop.call_later(READ_AFTER, self._read_pipes)
         return process
 
     def _variables(self, script: str) -> dict[bytes, bytes]:
@@ -173,6 +175,11 @@ class BatchStep:
             variables["PGAGENT_PARAMETERS"] = run.jobparameters
         return {name.encode(): value.encode() for name, value in variables.items()}
 
+    def _read_pipes(self) -> None:
+        for pipe in self._pipes:
+            self._loop.add_reader(pipe, self._read, pipe)
+        self._read_timer = None
+
     def _read(self, pipe: int) -> None:
         data = os.read(pipe, READ_SIZE)
         if data:
@@ -182,8 +189,11 @@ class BatchStep:
 
     def _drain(self) -> None:
         """Read what is in the pipes, no more: a process in the background may go on writing."""
+        if self._read_timer is not None:
+            self._read_timer.cancel()
         for pipe, output in self._pipes.items():
-            self._loop.remove_reader(pipe)
+            if self._read_timer is None:
+                self._loop.remove_reader(pipe)
             rest: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
             while rest > 0 and (data := os.read(pipe, min(rest, READ_SIZE))):
                 output.write(data)

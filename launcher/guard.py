@@ -6,7 +6,7 @@ little as it can, to stay small.
 """
 
 # pathlib and contextlib would double what is imported.
-# ruff: noqa: PTH102, PTH106, PTH108, PTH110, PTH112, PTH118, PTH123, PTH208, SIM105
+# ruff: noqa: PTH106, PTH108, PTH110, PTH118, PTH123, PTH208, SIM105
 
 import fcntl
 import mmap
