@@ -10,7 +10,10 @@ launcher=
 stop_all() {
     local status=$?
     trap '' INT TERM
-    [ -z "$launcher" ] || kill "$launcher" 2>/dev/null && wait "$launcher" || true
+    if [ -n "$launcher" ]; then
+        kill "$launcher" 2>/dev/null || true
+        wait "$launcher" || true
+    fi
     [ ! -f "$directory/data/postmaster.pid" ] || pg_ctl stop --silent -m fast -D "$directory/data" || true
     if [ "$status" != 0 ]; then
         echo "the demo failed (status $status)" >&2
@@ -59,7 +62,7 @@ psql -c "SELECT jobname, jlgstatus AS status, joblastrun, jobnextrun
          FROM pgagent.pga_job JOIN pgagent.pga_joblog ON jlgjobid = jobid ORDER BY jobid"
 [ "$(psql -qAtc "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 's'")" = 2 ]
 
-say "The launcher stops at a signal, with status 0"
 kill "$launcher"
 wait "$launcher"
 launcher=
+say "The launcher has stopped with status 0"
