@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import logging
@@ -75,6 +76,8 @@ class BatchStep:
         code = -1
         try:
             code, note = await self._execute()
+        except OSError as error:  # no room for the script, no descriptor left, ...
+            note = f"The script can't be started: {error.strerror}."
         except Exception as error:
             logger.exception("step %s of job %s", run.jstid, run.jobid)
             note = f"Error in the launcher: {type(error).__name__}: {error}"
@@ -119,7 +122,8 @@ class BatchStep:
         try:
             return await self._execute_script(command, script)
         finally:
-            os.unlink(script)  # noqa: PTH108 - hundreds per second
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(script)  # noqa: PTH108 - hundreds per second
 
     async def _execute_script(self, command: list[str], script: str) -> tuple[int, str]:
         try:

@@ -49,7 +49,8 @@ class BatchSteps:
         self._environment = {k: v for k, v in os.environb.items() if k not in _NOT_INHERITED}
         self._checked: dict[str, float] = {}
         self._checking: dict[str, asyncio.Future[None]] = {}
-        guard.sweep(tempfile.gettempdir())
+        with contextlib.suppress(OSError):
+            guard.sweep(tempfile.gettempdir())
 
     def check(self, program: str) -> asyncio.Future[None] | None:
         """Read *program* in a thread, unless that was done lately; the future is done when it has been read.
@@ -143,7 +144,7 @@ class BatchSteps:
             file.truncate(4 * guard.PLACES)
         self._sessions = guard.open_sessions(self._directory)
         self._free = list(range(guard.PLACES))
-        self._devnull = os.open(os.devnull, os.O_RDWR)
+        self._devnull = os.open(os.devnull, os.O_RDONLY)
         self._start_guard()
 
     def _start_guard(self) -> None:
@@ -151,6 +152,7 @@ class BatchSteps:
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", guard.__file__, self._directory],
             stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
         self._guard_watch = os.pidfd_open(self._guard.pid)

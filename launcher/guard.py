@@ -85,18 +85,16 @@ def remove_directory(directory: str) -> None:
 def sweep(parent: str) -> None:
     """Kill and remove what launchers of this user left in *parent* if they died together with their guards."""
     for entry in os.scandir(parent):
-        if not entry.name.startswith(PREFIX) or not entry.is_dir(follow_symlinks=False):
-            continue
-        if entry.stat(follow_symlinks=False).st_uid != os.geteuid():
+        if not entry.name.startswith(PREFIX):
             continue
         try:
             lock = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except OSError:
             continue
         try:
-            fcntl.flock(
-                lock, fcntl.LOCK_EX | fcntl.LOCK_NB
-            )  # its launcher holds this lock as long as it lives
+            if os.fstat(lock).st_uid != os.geteuid():
+                continue
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its launcher lives
             kill_steps(entry.path, ())  # the ids of sessions may be others' by now
             remove_directory(entry.path)
         except OSError:

@@ -16,7 +16,7 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from .output import Output
 
-CHUNK_ROWS = 64  # rows in memory at a time; more gains little speed and costs memory when rows are wide
+CHUNK_ROWS = 8  # rows in memory at a time; more gains no speed and costs memory when rows are wide
 
 # Plain integers: they are compared for every result.
 _BAD = int(pq.ConnStatus.BAD)
@@ -91,6 +91,11 @@ class SqlConnection:
     def in_transaction(self) -> bool:
         """Whether a transaction is open and sound."""
         return self._pgconn.transaction_status == _INTRANS
+
+    @property
+    def speaks_utf8(self) -> bool:
+        """Whether the server takes and sends text in UTF-8, as it did at the start."""
+        return self._pgconn.parameter_status(b"client_encoding") == b"UTF8"
 
     @property
     def at_rest(self) -> bool:

@@ -168,6 +168,8 @@ class SqlStep:
                 b"The step ended its transaction, which an atomic step must not do. What it committed stays."
             )
             return -1
+        if not connection.speaks_utf8:
+            await self._query(connection, b"SET LOCAL client_encoding TO 'UTF8'", internal=True)
         await self._query(connection, self._finish_statement(connection, rows), internal=True)
         if not connection.error:
             self._status = "s"  # committed, whatever was asked for meanwhile

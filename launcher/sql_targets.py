@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from collections import deque
+from typing import TypeAlias
 
 import psycopg
 from psycopg import conninfo, pq
@@ -31,11 +32,21 @@ _SERVER_BUSY = re.compile(
 _SERVER_AWAY = re.compile(
     r"Connection refused|No such file or directory|timeout expired|timed out|unreachable|No route to host"
     r"|closed the connection|Connection reset|could not receive data|could not send|failed to resolve"
-    r"|session is (?:read-only|not read-only|in hot standby)"
+    r"|session is (?:not )?read-only|server is (?:not )?in hot standby mode"
 )
+# Nothing that waiting could change: spares a look at the server.
+_REFUSED = re.compile(
+    r"does not exist|authentication failed|no pg_hba.conf entry|no password supplied|permission denied"
+    r"|is not permitted to log in|is not currently accepting connections"
+)
+# Lets the server notice within a second that the launcher was killed, and end what it had running.
+_CHECK_CLIENT = "-c client_connection_check_interval=1000"
 _LIBPQ_OPTIONS = frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
 # So that a dead network is noticed within a minute, also by a step that only waits for its result.
 _DEFAULTS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+
+
+Params: TypeAlias = dict[str, str | int | None]
 
 
 class TargetError(Exception):
@@ -49,11 +60,12 @@ class Stopped(Exception):  # noqa: N818 - it is no error
 class Target:
     """The connections that share one connection string."""
 
-    __slots__ = ("connecting", "conninfo", "idle", "local", "resetting", "waiters")
+    __slots__ = ("connecting", "conninfo", "idle", "local", "plain_conninfo", "resetting", "waiters")
 
-    def __init__(self, text: str, local: bool) -> None:
+    def __init__(self, params: Params, local: bool) -> None:
         """Start without connections; *local* means the launcher's own server."""
-        self.conninfo = text
+        self.plain_conninfo = _complete(params)
+        self.conninfo = _complete(_with_client_check(params))
         self.local = local
         self.idle: list[SqlConnection] = []  # last in, first out, so that what is not needed goes cold
         self.waiters: deque[Waiter] = deque()
@@ -90,16 +102,13 @@ class SqlTargets:
     A target is a database of the launcher's own server, the same as another role, or a connection string.
     """
 
-    def __init__(
-        self, control_conninfo: str, workers: int, *, idle_seconds: float = 60.0, local_options: str = ""
-    ) -> None:
+    def __init__(self, control_conninfo: str, workers: int, *, idle_seconds: float = 60.0) -> None:
         """Prepare to serve *workers* steps at a time; nothing is connected yet.
 
-        Local steps connect with *control_conninfo*, only the database and role being theirs; *local_options*
-        are server settings for them ("-c name=value"). Connections idle for *idle_seconds* are closed.
+        Local steps connect with *control_conninfo*, only the database and role being theirs. Connections idle
+        for *idle_seconds* are closed.
         """
         self._control = conninfo.conninfo_to_dict(control_conninfo)
-        self._local_options = local_options
         self._workers = workers
         self._idle_seconds = idle_seconds
         self._targets: dict[tuple[str, str, str | None], Target] = {}
@@ -173,6 +182,9 @@ class SqlTargets:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for target in self._targets.values():
+            while target.waiters:
+                self._refuse(target, "the launcher is stopping")
         for connection in list(self._open):
             self._drop(connection)
 
@@ -180,25 +192,25 @@ class SqlTargets:
         if run.jstconnstr:
             if run.jobrunas:
                 raise TargetError("a step of a job with a role of its own can't have a connection string")
-            return Target(_complete(parse_conninfo(run.jstconnstr)), local=False)
+            return Target(parse_conninfo(run.jstconnstr), local=False)
         params = dict(self._control)
         if run.jstdbname:
             params["dbname"] = run.jstdbname
         if run.jobrunas:
             # An empty password keeps libpq from PGPASSWORD, which is the launcher's too.
             params |= {"user": run.jobrunas, "password": ""}
-        if self._local_options:
-            params["options"] = f"{params.get('options', '')} {self._local_options}".strip()
-        return Target(_complete(params), local=True)
+        return Target(params, local=True)
 
     def _connect(self, target: Target) -> None:
+        if self._closed:
+            return
         target.connecting += 1
         task = asyncio.get_running_loop().create_task(self._open_for(target))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _connect_missing(self, target: Target) -> None:
-        while target.connecting < len(target.waiters):
+        for _ in range(len(target.waiters) - target.connecting):
             self._connect(target)
 
     async def _open_for(self, target: Target) -> None:
@@ -209,8 +221,11 @@ class SqlTargets:
                 self._make_room()
                 try:
                     conn = await psycopg.AsyncConnection.connect(target.conninfo, autocommit=True)
-                except (psycopg.Error, OSError) as error:
-                    reason = str(error).removeprefix("connection failed: ").strip()
+                except Exception as error:  # also what a strange host name makes Python's resolver raise
+                    reason = _reason(error)
+                    if _CHECK_CLIENT.split()[1].partition("=")[0] in reason or "startup parameter" in reason:
+                        target.conninfo = target.plain_conninfo  # an older server, or a proxy
+                        continue
                     if not await self._may_come(target, reason):
                         self._refuse(target, reason)
                         return
@@ -231,7 +246,7 @@ class SqlTargets:
         """Whether it is worth trying again after a failure to connect."""
         if _SERVER_BUSY.search(reason) or (target.local and _SERVER_AWAY.search(reason)):
             return True
-        if "FATAL" in reason or not reason.isascii():
+        if not _REFUSED.search(reason):
             # A server that is starting up or shutting down may say so in its own language.
             ping = await asyncio.to_thread(pq.PGconn.ping, target.conninfo.encode())
             return ping == pq.Ping.REJECT
@@ -305,7 +320,7 @@ class SqlTargets:
         connection.close()
 
 
-def parse_conninfo(text: str) -> dict[str, str | int | None]:
+def parse_conninfo(text: str) -> Params:
     """Split a libpq connection string or URI. Raise `TargetError`, without what may be part of a password."""
     if re.match(r"postgres(ql)?://", text) and text.count("@") > 1:
         # libpq would take the password's rest for the host, and say so.
@@ -326,7 +341,19 @@ def _mask(message: str) -> str:
     return re.sub(r'"(.*?)"', shown, message, flags=re.DOTALL).strip()
 
 
-def _complete(params: dict[str, str | int | None]) -> str:
+def _reason(error: Exception) -> str:
+    """Return libpq's or the server's words, without psycopg's."""
+    return re.sub(r"^connection (?:failed|is bad): ", "", str(error)).strip() or type(error).__name__
+
+
+def _with_client_check(params: Params) -> Params:
+    if params.get("service") or "PGSERVICE" in os.environ:
+        return params  # options of ours would hide those of the service
+    options = params.get("options") or os.environ.get("PGOPTIONS", "")
+    return params | {"options": f"{options} {_CHECK_CLIENT}".strip()}
+
+
+def _complete(params: Params) -> str:
     """Return a connection string with our defaults for what *params* leave open."""
     defaults: dict[str, str | int] = dict(_DEFAULTS)
     if "PGCONNECT_TIMEOUT" not in os.environ:
