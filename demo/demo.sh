@@ -15,10 +15,13 @@ stop_all() {
         wait "$launcher" || true
     fi
     [ ! -f "$directory/data/postmaster.pid" ] || pg_ctl stop --silent -m fast -D "$directory/data" || true
-    if [ "$status" != 0 ]; then
-        echo "the demo failed (status $status)" >&2
-        tail -n 20 "$directory"/{server,launcher}.log >&2 || true
-    fi
+    case $status in
+        0 | 130 | 143) ;;
+        *)
+            echo "the demo failed (status $status)" >&2
+            tail -n 20 "$directory"/{server,launcher}.log >&2 || true
+            ;;
+    esac
     rm -rf "$directory"
     exit "$status"
 }

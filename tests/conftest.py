@@ -11,6 +11,7 @@ cluster         the server that all tests share: leave its settings alone, drop 
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,11 @@ from tests.helpers import Cluster, Launcher
 TEMPLATE = "pgagent_py_template"
 
 
+def pytest_configure() -> None:
+    """Stop the servers when told to stop, too."""
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
+
+
 class StartLauncher(Protocol):
     """Start a launcher that is killed when the test ends."""
 
@@ -34,7 +40,7 @@ class StartLauncher(Protocol):
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
     """Return a directory with a short path: those of Unix sockets may have 107 bytes."""
-    directory = Path(tempfile.mkdtemp(prefix="pgapy.", dir="/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="tests."))
     yield directory
     shutil.rmtree(directory)
 
