@@ -36,6 +36,8 @@ UNSAYABLE = (
      "Write the value itself."),
     (DAY_OF_MONTH, r"(^|,)(\d+w|w\d+|lw|wl)($|,)", "W (the nearest working day) is not supported",
      "Use day of the month or weekday."),
+    (DAY_OF_MONTH, r"(^|,)l[-/]", "L-n (days before the last one) is not supported",
+     "L alone in day-of-month is the last day of the month."),
     (DAY_OF_WEEK, r"(^|,)(l\d*|\d+l|[a-z]{3}l|l[a-z]{3})($|,)",
      "L (the last weekday of a month) is not supported in day-of-week",
      "L alone in day-of-month is the last day of the month."),
@@ -61,7 +63,7 @@ def parse_cron(text: str) -> list[CronSets]:
     """Return the schedules that together fire as the cron expression *text* does.
 
     There are two if day of month and day of week are both restricted, for cron then means either.
-    A field counts as restricted as croniter has it: ``*/2`` is, ``*`` and ``*/1`` are not.
+    What counts as restricted is croniter's reading: ``*`` is not, ``*/2`` is.
     Raise PgAgentError for what is no cron expression and for what the five sets cannot say.
     """
     expression = text.strip().lower()
@@ -69,7 +71,7 @@ def parse_cron(text: str) -> list[CronSets]:
         raise invalid("cron", f"{REBOOT} is not a time", "It stands alone, when a job or schedule is added.")
     if expression not in ALIASES:
         _check_fields(text, expression.split())
-        expression = " ".join(_single_value(field) for field in expression.split())
+        expression = " ".join(_plain(field) for field in expression.split())
     minutes, hours, monthdays, months, weekdays = (_values(field) for field in _expand(text, expression))
     if monthdays and weekdays:
         return [
@@ -89,12 +91,13 @@ def _check_fields(text: str, fields: list[str]) -> None:
                 raise invalid("cron", f'"{text}": {problem}', hint)
 
 
-def _single_value(field: str) -> str:
-    """Return *field* with each range of one value, such as 5-5, as that value.
+def _plain(field: str) -> str:
+    """Return *field* with each range of one value, such as 5-5, as that value, and ``*/1`` as ``*``.
 
-    Newer versions of croniter take such a range for the whole cycle; cron does not.
+    Versions of croniter disagree on them; newer ones take 5-5 for the whole cycle.
     """
-    return re.sub(r"(^|,)(\w+)-\2(/\d+)?(?=$|,)", r"\1\2", field)
+    field = re.sub(r"(^|,)(\w+)-\2(/\d+)?(?=$|,)", r"\1\2", field)
+    return re.sub(r"(^|,)\*/1(?=$|,)", r"\1*", field)
 
 
 def _expand(text: str, expression: str) -> list[list[Any]]:

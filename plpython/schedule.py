@@ -25,8 +25,8 @@ DAYS_TO_1970 = 719_162
 WEEKS = ((1 << 371) - 1) // 127
 """The first day of each of 53 weeks."""
 
-# How many times an interval may miss the sets before it is taken never to meet them.
-EVERY_TRIES = 500
+# How often an interval may miss the openings that the sets leave before it is taken never to meet one.
+EVERY_TRIES = 1_000
 
 
 Exceptions = tuple[tuple[int | None, int | None], ...]
@@ -199,12 +199,13 @@ def _next_of_every(schedule: Schedule, zone: Zone, every: int, after: float) -> 
     lower = max(round(max(after, FIRST_INSTANT) * 1_000_000) + 1, anchor)
     for _ in range(EVERY_TRIES):
         run = anchor - (anchor - lower) // step * step
-        instant = run // 1_000_000
-        if run > end * 1_000_000 or instant > LAST_INSTANT:
+        if run > end * 1_000_000 or run > LAST_INSTANT * 1_000_000:
             return None
-        if _matches(calendar, zone, instant):
+        instant = run // 1_000_000
+        minute = instant - (instant + zone.segment(instant)[2]) % 60
+        open_from = _next_any_hour(calendar, zone, minute)
+        if open_from == minute:
             return run / 1_000_000 if run % 1_000_000 else instant
-        open_from = _next_any_hour(calendar, zone, instant)
         if open_from is None:
             return None
         lower = open_from * 1_000_000
@@ -213,13 +214,10 @@ def _next_of_every(schedule: Schedule, zone: Zone, every: int, after: float) -> 
 
 def _only_run(schedule: Schedule, zone: Zone, at: float) -> float | None:
     """Return *at* if the rest of the schedule lets it fire then."""
-    fires = schedule.start <= at <= schedule.end and _matches(schedule.calendar, zone, floor(at))
-    return at if fires else None
-
-
-def _matches(calendar: Calendar, zone: Zone, instant: int) -> bool:
-    wall = (instant + zone.segment(instant)[2]) // 60
-    return calendar.next_minute(wall) == wall
+    if not schedule.start <= at <= schedule.end:
+        return None
+    wall = (floor(at) + zone.segment(floor(at))[2]) // 60
+    return at if schedule.calendar.next_minute(wall) == wall else None
 
 
 @lru_cache(maxsize=4096)

@@ -30,19 +30,32 @@ class Rule:
     end: float | None = None
     zone: str = "UTC"
     exceptions: tuple[tuple[date | None, time | None], ...] = ()
+    only: frozenset[date] | None = None
 
 
 def matches(rule: Rule, wall: datetime) -> bool:
     """Return whether the five sets and the exceptions let the wall-clock minute *wall* (naive) fire."""
-    last = (wall + timedelta(days=1)).month != wall.month
     return (
         (not rule.minutes or wall.minute in rule.minutes)
         and (not rule.hours or wall.hour in rule.hours)
-        and (not rule.weekdays or wall.isoweekday() % 7 in rule.weekdays)
-        and (not rule.monthdays or wall.day in rule.monthdays or (last and 32 in rule.monthdays))
-        and (not rule.months or wall.month in rule.months)
+        and date_matches(rule, wall.date())
         and not any(blocks(exception, wall) for exception in rule.exceptions)
     )
+
+
+def date_matches(rule: Rule, day: date) -> bool:
+    """Return whether weekdays, monthdays, months and the calendar of only days let *day* match."""
+    return (
+        (not rule.months or day.month in rule.months)
+        and (not rule.weekdays or day.isoweekday() % 7 in rule.weekdays)
+        and (not rule.monthdays or day.day in rule.monthdays or (32 in rule.monthdays and is_last(day)))
+        and (rule.only is None or day in rule.only)
+    )
+
+
+def is_last(day: date) -> bool:
+    """Return whether *day* is the last of its month."""
+    return (day + timedelta(days=1)).month != day.month
 
 
 def blocks(exception: tuple[date | None, time | None], wall: datetime) -> bool:
@@ -75,11 +88,11 @@ def wall_clock(zone: str, instant: int) -> datetime:
 
 
 @cache
-def clock_minutes(zone: str, begin: int, count: int) -> list[tuple[int, list[datetime]]]:
-    """Return, for each of *count* real minutes from instant *begin* on, the instant and its new wall minutes.
+def clock_minutes(zone: str, begin: int, count: int) -> list[tuple[int, datetime, list[datetime]]]:
+    """Return the instant of each of *count* real minutes from *begin* on, its wall time, and what is new.
 
-    The last of them is what the clock shows; others come before it if the clock has just jumped over
-    them; there is none if the clock shows again what it has shown before.
+    New are the wall minutes that the clock has not shown or jumped over before: none while it repeats
+    itself after it was set back, several right after it was set forth.
     """
     highest = max(wall_clock(zone, begin - minute * 60) for minute in range(1, 2 * 1440))
     walked = []
@@ -89,18 +102,59 @@ def clock_minutes(zone: str, begin: int, count: int) -> list[tuple[int, list[dat
         while highest < wall:
             highest += MINUTE
             new.append(highest)
-        walked.append((instant, new))
+        walked.append((instant, wall, new))
     return walked
 
 
 def walk(rule: Rule, begin: int, count: int) -> list[int]:
     """Return the instants at which *rule* fires within *count* minutes from *begin*, a whole minute."""
     fired = []
-    for instant, new in clock_minutes(rule.zone, begin, count):
-        walls = [wall_clock(rule.zone, instant)] if any_hour(rule) else new
-        if any(matches(rule, wall) for wall in walls) and within_limits(rule, instant):
-            fired.append(instant)
+    hours_matter = not any_hour(rule)
+    for instant, wall, new in clock_minutes(rule.zone, begin, count):
+        for minute in new if hours_matter else [wall]:
+            if matches(rule, minute) and within_limits(rule, instant):
+                fired.append(instant)
+                break
     return fired
+
+
+def walk_days(rule: Rule, after: int, count: int, days: int) -> list[int]:
+    """Return the first *count* instants later than *after* at which *rule* fires, within so many days."""
+    found: set[int] = set()
+    first = wall_clock(rule.zone, after).date() - timedelta(days=2)
+    day, end = first, first + timedelta(days=days)
+    while day < end:
+        if rule.months and day.month not in rule.months:
+            day = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+            continue
+        if date_matches(rule, day):
+            for hour in rule.hours or range(24):
+                for minute in rule.minutes or range(60):
+                    wall = datetime(day.year, day.month, day.day, hour, minute)
+                    if matches(rule, wall):
+                        found.update(instants(rule, wall))
+            found = {at for at in found if at > after and within_limits(rule, at)}
+            if len(found) >= count:
+                # Clocks that are set back may still put others in between.
+                end = min(end, day + timedelta(days=3))
+        day += timedelta(days=1)
+    return sorted(found)[:count]
+
+
+def instants(rule: Rule, wall: datetime) -> list[int]:
+    """Return when the matching wall-clock minute *wall* fires."""
+    moments = [wall.replace(tzinfo=ZoneInfo(rule.zone), fold=fold) for fold in (0, 1)]
+    shown = sorted(
+        {int(at.timestamp()) for at in moments if wall_clock(rule.zone, int(at.timestamp())) == wall}
+    )
+    if any_hour(rule):
+        return shown
+    if shown:
+        return shown[:1]
+    at = min(int(moment.timestamp()) for moment in moments) - 86_400
+    while wall_clock(rule.zone, at) < wall:
+        at += 60
+    return [at]
 
 
 def compiled(rule: Rule) -> Schedule:
@@ -115,6 +169,7 @@ def compiled(rule: Rule) -> Schedule:
         rule.end,
         rule.zone,
         tuple((day_number(on_date), minute_of(at_time)) for on_date, at_time in rule.exceptions),
+        only_days=None if rule.only is None else tuple((day - UNIX_DAY).days for day in rule.only),
     )
 
 

@@ -1,0 +1,246 @@
+"""Random schedules against the oracle: about 21,000 cases in a run, and not one may be wrong."""
+
+from collections.abc import Iterator
+from datetime import date, time, timedelta
+from itertools import takewhile
+from math import floor
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from plpython.schedule import firings, merge_runs, next_run
+from plpython.zones import CHUNK
+from tests.unit.oracle import (
+    Rule,
+    compiled,
+    instant_of,
+    matches,
+    walk,
+    walk_days,
+    wall_clock,
+    zone,
+)
+
+# Each has shifted its clock in a way of its own: by a half hour, at midnight, by a whole day, never.
+ZONES = (
+    "Europe/Paris",
+    "America/New_York",
+    "America/St_Johns",
+    "Australia/Lord_Howe",
+    "America/Havana",
+    "Africa/Cairo",
+    "Pacific/Chatham",
+    "Asia/Kathmandu",
+    "Pacific/Apia",
+    "UTC",
+)
+SHIFTS_PER_ZONE = 7
+MINUTES = 30 * 60
+"""What the oracle walks in one case."""
+FORTY_YEARS = 14_610
+
+
+def cases(count: int) -> settings:
+    return settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+def clock_shifts(name: str) -> list[int]:
+    """Return the last instants from 1986 to 2037 at which the clock of zone *name* was set."""
+    instants = range(instant_of("1985-12-30"), instant_of("2037-12-30"), 86_400)
+    offsets = [wall_clock(name, at) - wall_clock("UTC", at) for at in instants]
+    days = [at for at, before, after in zip(instants, offsets, offsets[1:], strict=False) if before != after]
+    return days[-SHIFTS_PER_ZONE:] if name != "Pacific/Apia" else days[:SHIFTS_PER_ZONE]
+
+
+def windows() -> list[tuple[str, int]]:
+    """Return zones and instants from which on to walk: clock shifts, ends of months, seams of the code."""
+    chosen = []
+    for name in ZONES:
+        shifts = [day // 60 * 60 - 3 * 3600 for day in clock_shifts(name)]
+        month_end = instant_of("2024-02-28 12:00")
+        year_end = instant_of("2023-12-31 10:00")
+        seam = 55 * CHUNK // 60 * 60 - 12 * 3600
+        chosen += [(name, begin) for begin in (*shifts, month_end, year_end, seam)]
+    return chosen
+
+
+def members(of: range, most: int) -> st.SearchStrategy[frozenset[int]]:
+    """Return sets out of *of*: often a few, sometimes none or many."""
+    few = st.frozensets(st.sampled_from(of), min_size=1, max_size=most)
+    many = st.integers(1, (1 << len(of)) - 1).map(
+        lambda mask: frozenset(number for bit, number in enumerate(of) if mask >> bit & 1)
+    )
+    return st.one_of(NO_SET, few, few, few, many)
+
+
+# Strategies are made once: hypothesis takes far longer to make one than to draw from it.
+NO_SET: st.SearchStrategy[frozenset[int]] = st.just(frozenset())
+WINDOWS = st.sampled_from(windows())
+SECONDS = st.integers(-7200 * 4, MINUTES * 240).map(lambda quarter: quarter / 4)
+DAY_NUMBERS = st.integers(0, 2)
+TIMES = st.builds(time, st.integers(0, 4) | st.integers(0, 23), st.sampled_from((0, 15, 30, 59)))
+EXCEPTION = st.tuples(st.none() | DAY_NUMBERS, st.none() | TIMES)
+EXCEPTIONS = st.lists(EXCEPTION, max_size=0) | st.lists(EXCEPTION, max_size=4)
+SETS = st.tuples(
+    members(range(60), 3),
+    members(range(24), 3) | st.frozensets(st.integers(0, 4), min_size=1),
+    NO_SET | members(range(7), 3),
+    NO_SET | st.frozensets(st.sampled_from([1, 2, 28, 29, 30, 31, 32])),
+    NO_SET | NO_SET | st.frozensets(st.integers(1, 12), min_size=6),
+)
+LIMITS = st.tuples(st.none() | st.none() | SECONDS, st.none() | st.none() | SECONDS)
+ONLY = st.none() | st.none() | st.frozensets(DAY_NUMBERS)
+
+
+@st.composite
+def rules_in_windows(draw: st.DrawFn) -> tuple[Rule, int, float]:
+    """Return a rule with a good chance to fire in a window, the window's begin, and an instant near it."""
+    name, begin = draw(WINDOWS)
+    first = wall_clock(name, begin).date()
+    days = [first + timedelta(days=number) for number in range(3)]
+    start, end = draw(LIMITS)
+    only = draw(ONLY)
+    rule = Rule(
+        *draw(SETS),
+        start=None if start is None else begin + start,
+        end=None if end is None else begin + end,
+        zone=name,
+        exceptions=tuple((None if day is None else days[day], at) for day, at in draw(EXCEPTIONS)),
+        only=None if only is None else frozenset(days[day] for day in only),
+    )
+    return rule, begin, begin + draw(SECONDS)
+
+
+@cases(15_200)
+@given(rules_in_windows())
+def test_every_firing_in_a_window(case: tuple[Rule, int, float]) -> None:
+    rule, begin, after = case
+    schedule, in_zone, end = compiled(rule), zone(rule.zone), begin + MINUTES * 60
+    expected = walk(rule, begin, MINUTES)
+    assert list(takewhile(lambda at: at < end, firings(schedule, in_zone, begin - 1))) == expected
+    found = next_run(schedule, in_zone, after)
+    if found is None or found >= end:
+        assert all(at <= after for at in expected)
+    elif found >= begin:
+        assert found == next(at for at in expected if at > after)
+
+
+SPARSE_SETS = st.tuples(
+    st.frozensets(st.integers(0, 59), min_size=1, max_size=2),
+    st.frozensets(st.integers(0, 23), max_size=2),
+    st.frozensets(st.integers(0, 6), max_size=2),
+    st.frozensets(st.sampled_from([1, 13, 28, 29, 30, 31, 32]), min_size=1, max_size=2),
+    st.frozensets(st.sampled_from([2, 3, 4, 10, 11]), max_size=2),
+)
+SPARSE_LIMITS = st.tuples(
+    st.none() | st.none() | st.integers(-(10**8), 10**8), st.none() | st.none() | st.integers(0, 10**9)
+)
+
+
+@st.composite
+def sparse_rules(draw: st.DrawFn) -> tuple[Rule, int]:
+    """Return a rule that may not fire for years, or never, and an instant."""
+    after = draw(st.integers(instant_of("1986-01-01"), instant_of("2150-01-01")))
+    start, end = draw(SPARSE_LIMITS)
+    rule = Rule(
+        *draw(SPARSE_SETS),
+        start=None if start is None else float(after + start),
+        end=None if end is None else float(after + end),
+        zone=draw(st.sampled_from(ZONES)),
+        exceptions=draw(st.sampled_from(((), ((date(2024, 2, 29), None), (None, time(0, 0)))))),
+    )
+    return rule, after
+
+
+@cases(2_800)
+@given(sparse_rules())
+# The longest gap of the calendar: a Monday, 29 February.
+@example(
+    (Rule(frozenset({0}), frozenset({0}), frozenset({1}), frozenset({29}), frozenset({2})), 3_224_000_000)
+)
+def test_sparse_rules_over_forty_years(case: tuple[Rule, int]) -> None:
+    rule, after = case
+    assert_runs(rule, after, 2)
+
+
+def assert_runs(rule: Rule, after: int, count: int) -> None:
+    """Assert that the first *count* runs are right, as far as they are within forty years."""
+    horizon = after + FORTY_YEARS * 86_400
+    found = merge_runs([(compiled(rule), zone(rule.zone))], after, count)
+    expected = walk_days(rule, after, count, FORTY_YEARS + 10)
+    assert [at for at in found if at < horizon] == [at for at in expected if at < horizon]
+
+
+DAILY_SETS = st.tuples(
+    st.frozensets(st.sampled_from((0, 15, 30, 45, 59)), min_size=1, max_size=2),
+    st.frozensets(st.integers(0, 4), max_size=2),
+    st.frozensets(st.integers(0, 6), max_size=3),
+    st.frozensets(st.integers(1, 32), max_size=12),
+)
+
+
+@st.composite
+def daily_rules(draw: st.DrawFn) -> tuple[Rule, int]:
+    """Return a rule that fires on many days of each year, near the hours at which clocks are set."""
+    rule = Rule(*draw(DAILY_SETS), zone=draw(st.sampled_from(ZONES)))
+    return rule, draw(st.integers(instant_of("1990-01-01"), instant_of("2030-01-01")))
+
+
+@cases(100)
+@given(daily_rules())
+def test_successive_runs_over_years(case: tuple[Rule, int]) -> None:
+    rule, after = case
+    assert_runs(rule, after, 300)
+
+
+INTERVALS = st.sampled_from((1, 7, 10, 60, 90, 600, 3_600, 5_400, 86_400)) | st.integers(1, 100_000)
+INTERVAL_SETS = st.tuples(members(range(24), 6), NO_SET | members(range(7), 3))
+
+
+@st.composite
+def intervals(draw: st.DrawFn) -> tuple[Rule, int, int]:
+    """Return a rule, the seconds between its runs, and an instant near its start."""
+    name, begin = draw(WINDOWS)
+    hours, weekdays = draw(INTERVAL_SETS)
+    start = begin + draw(st.integers(0, 10**8)) / 1000
+    blocked = ((wall_clock(name, begin).date(), None), (None, time(1, 30)))
+    rule = Rule(
+        hours=hours,
+        weekdays=weekdays,
+        start=start,
+        zone=name,
+        exceptions=blocked if draw(st.booleans()) else (),
+    )
+    return rule, draw(INTERVALS), floor(start) + draw(st.integers(-(10**5), 10**5))
+
+
+@cases(2_000)
+@given(intervals())
+def test_every(case: tuple[Rule, int, int]) -> None:
+    rule, every, after = case
+    expected = list(every_by_trying(rule, every, after))
+    found = next_run(compiled(rule)._replace(every=every), zone(rule.zone), after)
+    if expected:
+        assert [found] == expected
+    elif found is not None:
+        assert found > after + 999 * every
+        assert fires_by_interval(rule, every, found)
+
+
+def every_by_trying(rule: Rule, every: int, after: int) -> Iterator[float]:
+    """Yield the first firing of *every* later than *after* if it is among the next thousand tries."""
+    assert rule.start is not None
+    microseconds = round(rule.start * 1_000_000)
+    first = max(0, floor((after - rule.start) / every) - 1)
+    for number in range(first, first + 1_003):
+        at = (microseconds + number * every * 1_000_000) / 1_000_000
+        if at > after and fires_by_interval(rule, every, at):
+            yield at
+            return
+
+
+def fires_by_interval(rule: Rule, every: int, at: float) -> bool:
+    """Return whether *at* is a multiple of *every* from the start and its minute matches."""
+    assert rule.start is not None
+    anchored = round((at - rule.start) * 1_000_000) % (every * 1_000_000) == 0
+    return anchored and matches(rule, wall_clock(rule.zone, floor(at)).replace(second=0))
