@@ -58,10 +58,10 @@ def in_order(dependencies: Mapping[str, Iterable[str]]) -> list[str]:
     return ordered
 
 
-def imported_siblings(source: str) -> set[str]:
-    """Return the names of the modules that `source` imports from its own package."""
+def imported_siblings(name: str, source: str) -> set[str]:
+    """Return the names of the modules that the module imports from its own package."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(source, f"plpython/{name}.py")):
         if isinstance(node, ast.ImportFrom) and node.level:
             names.update([node.module] if node.module else [alias.name for alias in node.names])
     return names
@@ -85,7 +85,7 @@ def read_modules(top: Path) -> dict[str, str]:
         raise RenderError("plpython/__init__.py may hold a docstring only: the server does not load it")
     for name, source in sources.items():
         check_module(name, source)
-    imports = {name: imported_siblings(source) for name, source in sources.items()}
+    imports = {name: imported_siblings(name, source) for name, source in sources.items()}
     for name, needs in imports.items():
         if missing := needs - sources.keys():
             raise RenderError(f"plpython/{name}.py imports {', '.join(sorted(missing))}, not in plpython/")

@@ -152,6 +152,14 @@ def test_command_names_the_cause_and_fails(tree: Path) -> None:
     assert "1.0.0--<next version>.sql" in done.stderr
 
 
+def test_command_names_the_module_with_a_syntax_error(tree: Path) -> None:
+    (tree / "plpython/maths.py").write_text("def twice(plpy, n: return n\n")
+    command = [sys.executable, str(TOP / "sql/render.py"), "--top", str(tree)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "maths.py, line 1" in done.stderr
+
+
 def test_version_must_be_in_the_control_file(tmp_path: Path) -> None:
     (tmp_path / "pgagent_py.control").write_text("comment = 'no version'\n")
     with pytest.raises(RenderError, match="default_version"):
