@@ -251,6 +251,8 @@ def _check_name(name: str | None) -> None:
 
 
 def _check_job(plpy: Any, job: int | None) -> Any:
+    if job is None:
+        raise invalid("job", "job is missing", "Give a jobid of pgagent.pga_job.")
     rows = run(plpy, "SELECT j.jobenabled FROM pgagent.pga_job j WHERE j.jobid = $1", ["int4"], [job])
     if not rows:
         raise invalid("job", f"job {job} does not exist", "Look at jobid in pgagent.pga_job.")
@@ -258,6 +260,8 @@ def _check_job(plpy: Any, job: int | None) -> Any:
 
 
 def _check_schedule(plpy: Any, schedule: int | None) -> None:
+    if schedule is None:
+        raise invalid("schedule", "schedule is missing", "Give a jscid of pgagent.pga_schedule.")
     if not run(plpy, "SELECT FROM pgagent.pga_schedule s WHERE s.jscid = $1", ["int4"], [schedule]):
         raise invalid(
             "schedule", f"schedule {schedule} does not exist", "Look at jscid in pgagent.pga_schedule."
@@ -279,7 +283,7 @@ def _class_id(plpy: Any, name: str | None) -> int:
 def _check_set(argument: str, numbers: Sequence[int] | None) -> Sequence[int]:
     first, last = SETS[argument]
     for number in numbers or ():
-        if number is None or not first <= number <= last:
+        if not isinstance(number, int) or not first <= number <= last:
             shown = "NULL" if number is None else number
             raise invalid(argument, f"{argument} can't be {shown}", f"Give numbers from {first} to {last}.")
     return numbers or ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-__all__ = ["PgAgentError", "invalid"]
+__all__ = ["PgAgentError", "invalid", "server_message", "spi_details", "sqlstate"]
 
 INVALID_PARAMETER_VALUE = "22023"
 
@@ -29,3 +30,46 @@ def invalid(argument: str, message: str, hint: str | None = None) -> PgAgentErro
     if not re.search(rf"\b{argument}\b", message):
         message = f"{argument}: {message}"
     return PgAgentError(message, hint)
+
+
+# What PL/Python can't pass on, in words that help.
+NOT_HERE = {
+    "SPI_ERROR_TRANSACTION": "COMMIT, ROLLBACK and SAVEPOINT do not work in a step that run_due() executes in a session",
+    "SPI_ERROR_COPY": "COPY FROM STDIN and TO STDOUT do not work in a step that run_due() executes in a session",
+}
+
+
+def sqlstate(error: Any) -> str:
+    """Return the SQLSTATE of a plpy.SPIError; one that PostgreSQL has no name for is no attribute of the exception."""
+    code = (getattr(error, "spidata", None) or [0])[0]
+    return "".join(chr((code >> 6 * place & 0x3F) + ord("0")) for place in range(5)) if code else "XX000"
+
+
+def spi_details(error: Any) -> tuple[str | None, str | None, str | None, int | None]:
+    """Return detail, hint, statement and position in it (from 1) of a plpy.SPIError: attributes that it does not have."""
+    _, detail, hint, query, position, *_ = getattr(error, "spidata", None) or [None] * 5
+    return detail, hint, query, position
+
+
+def server_message(error: Any) -> str:
+    """Return the whole message of a plpy.SPIError, as psql would show it."""
+    message = str(error)
+    for code, words in NOT_HERE.items():
+        if message.endswith(code):
+            message = words
+    lines = [f"ERROR:  {message}"]
+    detail, hint, query, position = spi_details(error)
+    if query and position:
+        lines += _place(query, position - 1)
+    lines += [f"{name}:  {text}" for name, text in (("DETAIL", detail), ("HINT", hint)) if text]
+    return "\n".join(lines)
+
+
+def _place(query: str, position: int) -> list[str]:
+    """Return the line of *query* in which *position* is, cut if it is long, and a line with a caret below it."""
+    number = query.count("\n", 0, position) + 1
+    start = query.rfind("\n", 0, position) + 1
+    line, column = query[start:].partition("\n")[0].replace("\t", " "), position - start
+    cut = max(0, column - 60)
+    head = f"LINE {number}: " + ("..." if cut else "")
+    return [head + line[cut : cut + 80], " " * (len(head) + column - cut) + "^"]

@@ -73,9 +73,12 @@ def run_due(plpy: Any, capacity: int, finished: Sequence[StepRow], local: bool, 
     The backend is a registered agent. *local*: claim only what can run in the session itself.
     """
     fail_orphans(plpy)
-    (agent,) = run(
+    agents = run(
         plpy, "SELECT a.jagpid, a.jagstation FROM pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()"
     )
+    if not agents:
+        plpy.error("this session is not registered as an agent", hint="Call run_due().", sqlstate="55000")
+    agent = agents[0]
     pid = agent["jagpid"]
     started = carry_on(plpy, pid, [*finished, *take_waiting(plpy, pid)], capacity)
     if claim and len(started) < capacity:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import agents, define, steps
-from .errors import PgAgentError
+from .errors import PgAgentError, spi_details, sqlstate
 
 HANDLERS: dict[str, Callable[..., Any]] = {
     handler.__name__: handler
@@ -38,9 +38,9 @@ def handle(plpy: Any, td: dict[str, Any]) -> str:
     except PgAgentError as error:
         answer = {"error": {"message": error.message, "hint": error.hint, "sqlstate": error.sqlstate}}
     except plpy.SPIError as error:
-        detail, hint = getattr(error, "detail", None), getattr(error, "hint", None)
+        detail, hint, _, _ = spi_details(error)
         answer = {
-            "error": {"message": str(error), "detail": detail, "hint": hint, "sqlstate": error.sqlstate}
+            "error": {"message": str(error), "detail": detail, "hint": hint, "sqlstate": sqlstate(error)}
         }
     except Exception as error:
         message = f"{type(error).__name__}: {error}"

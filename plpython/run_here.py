@@ -5,13 +5,30 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from .errors import server_message, sqlstate
 from .plan import run
 from .steps import StepRow
 
 TURN = "SELECT t.* FROM pgagent_py._turn($1, $2, true, $3) t"
-# The step runs as in a fresh session, not under the settings that our functions pin.
-SETTINGS = "SELECT s.name, s.reset_val FROM pg_settings s WHERE s.name IN ('search_path')"
 MANY = 1_000_000
+
+# The step runs as in a fresh session, not under the search_path that our functions pin.
+SESSION_PATH = """
+SELECT set_config('search_path', (SELECT s.reset_val FROM pg_settings s WHERE s.name = 'search_path'), true)"""
+OUR_PATH = "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)"
+WHO = "SELECT current_setting('session_authorization') AS session_authorization, current_setting('role') AS role"
+
+# The error has to come in the same subtransaction: the server forgets the former state at the end of one that succeeds.
+CHECKED = "PGAPY"
+CHECK_CONSTRAINTS = f"""
+DO $$ BEGIN
+    SET CONSTRAINTS ALL IMMEDIATE;
+    RAISE EXCEPTION SQLSTATE '{CHECKED}';
+END $$"""
+
+# SPI's codes for what a statement was, with the command tag that a client would have got.
+TAGS = {5: "SELECT", 6: "SELECT", 7: "INSERT 0", 8: "DELETE", 9: "UPDATE"}
+TAGS |= {11: "INSERT 0", 12: "DELETE", 13: "UPDATE", 18: "MERGE", 19: "MERGE"}
 
 
 def run_here(plpy: Any) -> list[dict[str, Any]]:
@@ -21,31 +38,38 @@ def run_here(plpy: Any) -> list[dict[str, Any]]:
     """
     executed = []
     types = ["int4", "pgagent_py.step_result[]", "bool"]
+    (who,) = run(plpy, WHO)
     steps: list[StepRow] = list(run(plpy, TURN, types, [MANY, [], True]))
     while steps:
-        results = [execute(plpy, step) for step in steps]
-        executed += [{**step, **result} for step, result in zip(steps, results, strict=True)]
+        results = [execute(plpy, step, who) for step in steps]
+        for step, result in zip(steps, results, strict=True):
+            booked = step["jstonerror"] if result["jslstatus"] == "f" else result["jslstatus"]
+            executed.append({**step, **result, "jslstatus": booked})
         # Jobs that fall due meanwhile wait for the next call: this one comes to an end.
         steps = list(run(plpy, TURN, types, [MANY, results, False]))
     return executed
 
 
-def execute(plpy: Any, step: StepRow) -> dict[str, Any]:
-    """Execute one SQL step and return its step_result; an error undoes the step and is its result."""
+def execute(plpy: Any, step: StepRow, who: StepRow) -> dict[str, Any]:
+    """Execute one SQL step and return its step_result; an error undoes the step and is its result.
+
+    *who* is the role that calls run_due: it books the result and runs the next step.
+    """
     started = time.monotonic()
     try:
         with plpy.subtransaction():
-            plpy.execute(
-                "SELECT set_config('search_path', (SELECT reset_val FROM pg_catalog.pg_settings"
-                " WHERE name = 'search_path'), true)"
-            )
+            plpy.execute(SESSION_PATH)
             done = plpy.execute(step["jstcode"])
-            plpy.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)")
+            plpy.execute(OUR_PATH)
+            _check_constraints(plpy)
+            _return_to(plpy, who)
         status, result, output = "s", done.nrows(), ""
+        if tag := TAGS.get(done.status()):
+            output = f"{tag} {result}"
     except plpy.spiexceptions.QueryCanceled:
         raise  # the caller's own cancel or timeout, not the step's failure
     except plpy.SPIError as error:
-        status, result, output = "f", -1, message(error)
+        status, result, output = "f", -1, server_message(error)
     return {
         "jlgid": step["jlgid"],
         "jslid": step["jslid"],
@@ -56,10 +80,21 @@ def execute(plpy: Any, step: StepRow) -> dict[str, Any]:
     }
 
 
-def message(error: Any) -> str:
-    """Return the server's whole message, as psql would show it."""
-    lines = [f"ERROR:  {error}"]
-    for part in ("detail", "hint", "context"):
-        if value := getattr(error, part, None):
-            lines.append(f"{part.upper()}:  {value}")
-    return "\n".join(lines)
+def _check_constraints(plpy: Any) -> None:
+    """Raise what the step's deferred constraints would raise at COMMIT, when all steps would go down with it.
+
+    Undone, so that they stay deferred for what follows: what their triggers do is done at COMMIT.
+    """
+    try:
+        plpy.execute(CHECK_CONSTRAINTS)
+    except plpy.SPIError as error:
+        if sqlstate(error) != CHECKED:
+            raise
+
+
+def _return_to(plpy: Any, who: StepRow) -> None:
+    """Undo a step's SET ROLE or SET SESSION AUTHORIZATION, for the rest of the session."""
+    for setting, value in who.items():
+        # Only if changed: inside a SECURITY DEFINER function of the caller's, setting the role is refused.
+        change = f"SELECT set_config('{setting}', $1, false) WHERE current_setting('{setting}') <> $1"
+        run(plpy, change, ["text"], [value])

@@ -16,7 +16,7 @@ STEP_RUN = """
     j.jobid, r.jlgid, s.jstid, l.jslid, j.jobname, s.jstname, s.jstkind::text AS jstkind, s.jstcode,
     s.jstdbname::text AS jstdbname, s.jstconnstr, coalesce(so.jstatomic, false) AS jstatomic,
     NULL::interval AS jsttimeout, NULL::text AS jobrunas, NULL::jsonb AS jobparameters,
-    'r' AS jslstatus, NULL::int4 AS jslresult, NULL::text AS jsloutput"""
+    'r' AS jslstatus, NULL::int4 AS jslresult, NULL::text AS jsloutput, s.jstonerror::text AS jstonerror"""
 
 # Steps in the order of their names, without those that this run has logged already: renaming one while the job runs neither
 # skips nor repeats it.

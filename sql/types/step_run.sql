@@ -15,7 +15,8 @@ CREATE TYPE pgagent_py.step_run AS (
     jobparameters jsonb,
     jslstatus text,
     jslresult integer,
-    jsloutput text
+    jsloutput text,
+    jstonerror text
 );
 
 COMMENT ON TYPE pgagent_py.step_run IS
