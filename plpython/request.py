@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from . import agents, define, steps
+from . import agents, define, history, messages, steps
 from .errors import PgAgentError, spi_details, sqlstate
 
 HANDLERS: dict[str, Callable[..., Any]] = {
@@ -23,6 +23,13 @@ HANDLERS: dict[str, Callable[..., Any]] = {
         define.drop_job,
         define.run_now,
         define.set_default_timezone,
+        history.purge_history,
+        history.set_notify_runs,
+        history.set_retention,
+        messages.add_message,
+        messages.drop_message,
+        messages.finish_messages,
+        messages.take_messages,
         steps.finish_step,
     )
 }
