@@ -9,7 +9,7 @@ from .errors import server_message, sqlstate
 from .plan import run
 from .steps import StepRow
 
-TURN = "SELECT t.* FROM pgagent_py._turn($1, $2, true, $3) t"
+TURN = "SELECT t.* FROM pgagent_py._turn($1, $2, $3, true, $4) t"
 MANY = 1_000_000
 
 # The step runs as in a fresh session, not under the search_path that our functions pin.
@@ -31,22 +31,22 @@ TAGS = {5: "SELECT", 6: "SELECT", 7: "INSERT 0", 8: "DELETE", 9: "UPDATE"}
 TAGS |= {11: "INSERT 0", 12: "DELETE", 13: "UPDATE", 18: "MERGE", 19: "MERGE"}
 
 
-def run_here(plpy: Any) -> list[dict[str, Any]]:
+def run_here(plpy: Any, agent: str) -> list[dict[str, Any]]:
     """Run the due jobs that are all SQL in this database, each step in a subtransaction; return one row per step.
 
     Runs with the rights of the caller; claiming and booking are _turn's, which has the rights for them.
     """
     executed = []
-    types = ["int4", "pgagent_py.step_result[]", "bool"]
+    types = ["uuid", "int4", "pgagent_py.step_result[]", "bool"]
     (who,) = run(plpy, WHO)
-    steps: list[StepRow] = list(run(plpy, TURN, types, [MANY, [], True]))
+    steps: list[StepRow] = list(run(plpy, TURN, types, [agent, MANY, [], True]))
     while steps:
         results = [execute(plpy, step, who) for step in steps]
         for step, result in zip(steps, results, strict=True):
             booked = step["jstonerror"] if result["jslstatus"] == "f" else result["jslstatus"]
             executed.append({**step, **result, "jslstatus": booked})
         # Jobs that fall due meanwhile wait for the next call: this one comes to an end.
-        steps = list(run(plpy, TURN, types, [MANY, results, False]))
+        steps = list(run(plpy, TURN, types, [agent, MANY, results, False]))
     return executed
 
 

@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION pgagent_py._turn(capacity integer, finished pgagent_py.step_result[], local boolean, claim boolean)
+CREATE OR REPLACE FUNCTION pgagent_py._turn(agent uuid, capacity integer, finished pgagent_py.step_result[], local boolean, claim boolean)
 RETURNS SETOF pgagent_py.step_run
 LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -9,7 +9,7 @@ SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
-AS {{ python_call("jobs.run_due", "capacity", "finished", "local", "claim") }};
+AS {{ python_call("jobs.run_due", "agent", "capacity", "finished", "local", "claim") }};
 
-COMMENT ON FUNCTION pgagent_py._turn(integer, pgagent_py.step_result[], boolean, boolean) IS
-'One turn of run_due for a backend that has registered as an agent; any other may not do this.';
+COMMENT ON FUNCTION pgagent_py._turn(uuid, integer, pgagent_py.step_result[], boolean, boolean) IS
+'One turn of run_due for the agent that this backend is registered as, which this_agent tells to the role that registered.';

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION pgagent_py.default_timezone() RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $sql$ SELECT s.value FROM pgagent_py.setting s WHERE s.name = 'timezone' $sql$;
 

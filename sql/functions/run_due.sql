@@ -6,7 +6,8 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 DECLARE
-    registered boolean := EXISTS (SELECT FROM pgagent_py.this_agent);
+    me uuid := (SELECT a.agent FROM pgagent_py.this_agent a);
+    registered boolean := me IS NOT NULL;
 BEGIN
     IF capacity IS NULL OR capacity < 0 THEN
         RAISE EXCEPTION 'capacity must be 0 or more: %', coalesce(capacity::text, 'NULL') USING
@@ -16,12 +17,14 @@ BEGIN
         RETURN;
     END IF;
     IF NOT registered THEN
-        PERFORM pgagent_py._ask('start_agent', jsonb_build_object('agent', gen_random_uuid()));
+        me := gen_random_uuid();
+        PERFORM pgagent_py._ask(CASE WHEN capacity > 0 OR cardinality(finished) > 0 THEN 'start_agent' ELSE 'start_session' END,
+                                jsonb_build_object('agent', me));
     END IF;
     IF capacity > 0 OR cardinality(finished) > 0 THEN
-        RETURN QUERY SELECT t.* FROM pgagent_py._turn(capacity, coalesce(finished, '{}'), false, capacity > 0) t;
+        RETURN QUERY SELECT t.* FROM pgagent_py._turn(me, capacity, coalesce(finished, '{}'), false, capacity > 0) t;
     ELSE
-        RETURN QUERY SELECT t.* FROM pgagent_py._run_here() t;
+        RETURN QUERY SELECT t.* FROM pgagent_py._run_here(me) t;
         IF NOT registered THEN
             PERFORM pgagent_py._ask('stop_agent', '{}');
         END IF;
@@ -32,7 +35,8 @@ $plpgsql$;
 COMMENT ON FUNCTION pgagent_py.run_due(integer, pgagent_py.step_result[]) IS
 'Schedule: the one call behind which claiming, bookkeeping and next runs are. '
 'capacity 0 and nothing finished: run the due jobs whose enabled steps are all SQL in this database, here and now, each step in '
-'its own subtransaction; one row per step. '
+'its own subtransaction; one row per step. Of the jobs that have an owner only those that run as the role that has logged in; '
+'a role that may not run a launcher runs only these. '
 'capacity n > 0 (a launcher): book finished, then return at most n steps to execute now, next steps of jobs in progress '
 'first, then first steps of due jobs, longest due first; each has its pga_jobsteplog row in status r. '
 'capacity 0 with results: book them and hand out nothing. On a standby it returns nothing. '

@@ -1,5 +1,22 @@
 -- Every role may call the API: what it may do is decided behind it, by its rights on pgagent's tables and its memberships.
 GRANT USAGE ON SCHEMA pgagent_py TO PUBLIC;
 GRANT INSERT (verb, arguments), SELECT ON pgagent_py.request TO PUBLIC;
-GRANT SELECT ON pgagent_py.setting, pgagent_py.this_agent, pgagent_py.visible_job, pgagent_py.visible_schedule_rule TO PUBLIC;
+GRANT SELECT ON pgagent_py.this_agent, pgagent_py.visible_job, pgagent_py.visible_step, pgagent_py.visible_schedule,
+    pgagent_py.visible_exception, pgagent_py.visible_schedule_rule TO PUBLIC;
 GRANT SELECT ON pgagent_py.job_status, pgagent_py.run_history, pgagent_py.job_message, pgagent_py.unsent_message TO PUBLIC;
+GRANT SELECT ON pgagent_py.job_options, pgagent_py.step_options, pgagent_py.paused, pgagent_py.limits TO PUBLIC;
+
+-- Who may execute a trigger function can put it on a table of its own, whose rows it makes up; and the rest is for triggers only.
+DO $do$
+DECLARE
+    inner_function regprocedure;
+BEGIN
+    FOR inner_function IN
+        SELECT p.oid FROM pg_catalog.pg_proc p
+         WHERE p.pronamespace = 'pgagent_py'::regnamespace
+           AND (p.prorettype = 'pg_catalog.trigger'::regtype OR p.proname = '_firing')
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', inner_function);
+    END LOOP;
+END
+$do$;

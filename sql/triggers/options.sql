@@ -9,3 +9,7 @@ CREATE TRIGGER setting_replace BEFORE INSERT ON pgagent_py.setting
 DROP TRIGGER IF EXISTS setting_recompute ON pgagent_py.setting;
 CREATE TRIGGER setting_recompute AFTER INSERT OR UPDATE ON pgagent_py.setting
     FOR EACH ROW WHEN (NEW.name = 'timezone') EXECUTE FUNCTION pgagent_py._change_setting();
+
+DROP TRIGGER IF EXISTS job_option_roles ON pgagent_py.job_option;
+CREATE TRIGGER job_option_roles BEFORE INSERT OR UPDATE OF jobowner, jobrunas ON pgagent_py.job_option
+    FOR EACH ROW EXECUTE FUNCTION pgagent_py._resolve_roles();

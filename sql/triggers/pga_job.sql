@@ -13,6 +13,9 @@ COMMENT ON TRIGGER {{ name }} ON pgagent.pga_job IS 'pgagent_py: {{ comment }}';
 {{ on_job("pga_job_claim_stale", "BEFORE UPDATE", "_refuse_stale_claim",
     "OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL AND NEW.joblastrun = now() AND (NEW.jobnextrun <= now()) IS NOT TRUE",
     "an agent may claim only what is due.") }}
+{{ on_job("pga_job_claim_owned", "BEFORE UPDATE", "_refuse_claim",
+    "OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL",
+    "only an agent that knows owners may claim a job that has one.") }}
 {{ on_job("pga_job_next_run", "BEFORE UPDATE", "_set_next_run",
     "NEW.jobenabled AND NEW.jobnextrun IS NULL",
     "next run by the rules of pgagent_py.") }}

@@ -1,0 +1,17 @@
+CREATE OR REPLACE FUNCTION pgagent_py._resolve_roles() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    IF TG_OP = 'INSERT' OR NEW.jobowner IS DISTINCT FROM OLD.jobowner THEN
+        NEW.jobownerid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.jobowner);
+    END IF;
+    IF TG_OP = 'INSERT' OR NEW.jobrunas IS DISTINCT FROM OLD.jobrunas THEN
+        NEW.jobrunasid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.jobrunas);
+    END IF;
+    RETURN NEW;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._resolve_roles() IS
+'The ids of a job''s roles, by the names that are set or restored. A role that is not there leaves its id NULL: the job can''t run.';

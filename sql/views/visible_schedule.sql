@@ -1,0 +1,20 @@
+-- requires: visible_job
+CREATE OR REPLACE VIEW pgagent_py.visible_schedule WITH (security_barrier) AS
+SELECT s.jscid, s.jscjobid, s.jscname, s.jscdesc, s.jscenabled, s.jscstart, s.jscend,
+       {% for set, first in (("minutes", 0), ("hours", 0), ("weekdays", 0), ("monthdays", 1), ("months", 1)) %}
+       ARRAY(SELECT (n + {{ first - 1 }})::integer FROM unnest(s.jsc{{ set }}) WITH ORDINALITY f (flag, n) WHERE flag ORDER BY n) AS jsc{{ set }},
+       {% endfor %}
+       o.jsctimezone
+  FROM pgagent.pga_schedule s
+  JOIN pgagent_py.visible_job v ON v.jobid = s.jscjobid
+  LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid;
+
+CREATE OR REPLACE VIEW pgagent_py.visible_exception WITH (security_barrier) AS
+SELECT e.jexid, e.jexscid, e.jexdate, e.jextime
+  FROM pgagent.pga_exception e
+  JOIN pgagent.pga_schedule s ON s.jscid = e.jexscid
+  JOIN pgagent_py.visible_job v ON v.jobid = s.jscjobid;
+
+COMMENT ON VIEW pgagent_py.visible_schedule IS
+'The schedules of the jobs that the current role may see. The sets as numbers, as add_schedule() takes them; an empty one means any.';
+COMMENT ON VIEW pgagent_py.visible_exception IS 'The exceptions of the schedules that the current role may see.';

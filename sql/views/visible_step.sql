@@ -1,0 +1,14 @@
+-- requires: job_role
+CREATE OR REPLACE VIEW pgagent_py.visible_step WITH (security_barrier) AS
+SELECT s.jstid, s.jstjobid, s.jstname, s.jstdesc, s.jstenabled, CASE s.jstkind WHEN 's' THEN 'sql' ELSE 'batch' END AS jstkind,
+       s.jstcode, s.jstdbname, s.jstconnstr,
+       CASE s.jstonerror WHEN 'f' THEN 'fail' WHEN 's' THEN 'success' ELSE 'ignore' END AS jstonerror,
+       coalesce(o.jstatomic, false) AS jstatomic
+  FROM pgagent.pga_jobstep s
+  LEFT JOIN pgagent_py.step_option o ON o.jstid = s.jstid
+  LEFT JOIN pgagent_py.job_role r ON r.jobid = s.jstjobid
+ WHERE (SELECT has_table_privilege('pgagent.pga_jobstep'::regclass, 'SELECT'))
+    OR pg_has_role(r.ownerid, 'USAGE');
+
+COMMENT ON VIEW pgagent_py.visible_step IS
+'The steps with their code: all for who may read pgagent.pga_jobstep, else those of the jobs whose owner''s rights the current role has.';
