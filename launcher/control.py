@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.json import Jsonb
 
 from .step import StepResult, StepRun
 
@@ -30,22 +31,57 @@ SELECT pg_catalog.pg_is_in_recovery(), current_database(),
        (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pgagent'),
        (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pgagent_py')"""
 
-# A dead launcher's or client's backend must not live on: the server finds out within half a minute.
-KEEPALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+# What the session must have, whatever the role or the database sets. The backend of a launcher that is cut off ends within
+# half a minute; a claim must not be forgotten in a crash.
+SETTINGS = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+    "client_connection_check_interval": "1000",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_session_timeout": "0",
+    "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read committed",
+}
+SET_SETTINGS = """
+SELECT pg_catalog.set_config(s.name, w.value, false)
+  FROM pg_catalog.jsonb_each_text(%s) w (name, value) JOIN pg_catalog.pg_settings s ON s.name = w.name
+ UNION ALL
+SELECT pg_catalog.set_config('synchronous_commit', 'local', false)
+ WHERE pg_catalog.current_setting('synchronous_commit') = 'off'
+ UNION ALL
+SELECT pg_catalog.set_config('client_encoding', e.name, false)
+  FROM pg_catalog.current_setting('server_encoding') e (name) WHERE e.name <> 'SQL_ASCII'"""
+
+DEFAULTS = {"fallback_application_name": "pgagent-py", "connect_timeout": "10"}
+# So that the launcher notices a dead network before the server does, and comes back before anyone closes its runs.
+LIVELY = {
+    "keepalives_idle": "5",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+    "client_encoding": "UTF8",
+}
+LARGEST = 2**31 - 1  # of jslresult
 
 
 class CannotServeError(Exception):
     """The database can't be served, and trying again does not help."""
 
 
-def control_conninfo(conninfo: str) -> str:
+def server_conninfo(conninfo: str) -> str:
     """Return *conninfo* with what the launcher adds: of several hosts, it goes to the one that is the primary."""
-    given = conninfo_to_dict(conninfo)
-    given.setdefault("fallback_application_name", "pgagent-py")
-    given.setdefault("connect_timeout", "10")
+    given = DEFAULTS | conninfo_to_dict(conninfo)
     if "," in str(given.get("host", "")) + str(given.get("hostaddr", "")):
         given.setdefault("target_session_attrs", "primary")
     return make_conninfo("", **given)
+
+
+def control_conninfo(conninfo: str) -> str:
+    """Return *conninfo*, made by `server_conninfo`, for the control connection."""
+    return make_conninfo("", **(LIVELY | conninfo_to_dict(conninfo)))
 
 
 class Control:
@@ -53,6 +89,8 @@ class Control:
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], on_event: Callable[[], None]) -> None:
         self._connection = connection
+        self._socket = connection.fileno()
+        self._lost = False
         self._on_event = on_event
         connection.add_notify_handler(lambda _: on_event())
 
@@ -63,7 +101,7 @@ class Control:
         try:
             await _check(connection)
             control = cls(connection, on_event)
-            await connection.execute(KEEPALIVE)
+            await connection.execute(SET_SETTINGS, [Jsonb(SETTINGS)])
             await connection.execute("LISTEN pgagent_py")
             await connection.execute("SELECT pgagent_py.start_agent(%s, %s)", [agent, station])
         except BaseException:
@@ -78,9 +116,9 @@ class Control:
             [r.jlgid for r in finished],
             [r.jslid for r in finished],
             [r.jslstatus for r in finished],
-            [r.jslresult for r in finished],
+            [None if r.jslresult is None else min(r.jslresult, LARGEST) for r in finished],
             [r.jslduration for r in finished],
-            [r.jsloutput for r in finished],
+            [self._storable(r.jsloutput) for r in finished],
         ]
         return [StepRun(*row) for row in await self._fetch(RUN_DUE, [capacity, *columns])]
 
@@ -104,8 +142,18 @@ class Control:
 
     async def close(self) -> None:
         """Close the connection."""
-        asyncio.get_running_loop().remove_reader(self._connection.fileno())
+        asyncio.get_running_loop().remove_reader(self._socket)
         await self._connection.close()
+
+    def check(self) -> None:
+        """Raise psycopg.OperationalError if the server has closed the connection while no query was under way."""
+        if self._lost:
+            raise psycopg.OperationalError("the connection to the server was lost")
+
+    def _storable(self, text: str) -> str:
+        """Return *text* with what the database's encoding does not have replaced."""
+        encoding = self._connection.info.encoding
+        return text if encoding == "utf-8" else text.encode(encoding, "replace").decode(encoding)
 
     async def _fetch(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         cursor = self._connection.cursor(binary=True)
@@ -118,7 +166,7 @@ class Control:
     def _watch(self) -> None:
         """Look out for notifications while no query is under way (psycopg takes its own look off after each)."""
         if not self._connection.closed:
-            asyncio.get_running_loop().add_reader(self._connection.fileno(), self._readable)
+            asyncio.get_running_loop().add_reader(self._socket, self._readable)
 
     def _readable(self) -> None:
         pgconn = self._connection.pgconn
@@ -128,8 +176,8 @@ class Control:
             while pgconn.notifies():
                 notified = True
         except psycopg.OperationalError:
-            asyncio.get_running_loop().remove_reader(self._connection.fileno())
-            notified = True  # the next query finds out and raises
+            asyncio.get_running_loop().remove_reader(self._socket)
+            notified = self._lost = True
         if notified:
             self._on_event()
 

@@ -13,7 +13,7 @@ import psycopg
 
 from .batch_step import BatchStep
 from .batch_steps import BatchSteps
-from .control import CannotServeError, Control, control_conninfo
+from .control import CannotServeError, Control, control_conninfo, server_conninfo
 from .sql_step import SqlStep
 from .sql_targets import SqlTargets
 from .step import RunningStep, StepResult, StepRun
@@ -24,13 +24,13 @@ logger = logging.getLogger("pgagent_py")
 LONGEST_SLEEP = 30.0  # seconds; the trigger pgagent_py_notify_due counts on it
 LATE = 0.001  # seconds that a timer is set late, so that the job is due when it rings
 OVERDUE_FIRST, OVERDUE_LONGEST = 0.05, 1.0  # seconds between looks at a due job that could not be taken
-BACKOFF_FIRST, BACKOFF_BUSY = (
-    0.05,
-    1.0,
-)  # seconds between attempts to connect; the longest while steps are running
+# Seconds between attempts to connect; the longest while steps are running, when others may miss this launcher.
+BACKOFF_FIRST, BACKOFF_BUSY = 0.05, 1.0
+STEADY = 5.0  # seconds that a connection must have been of use for the backoff to start anew
 OUTPUT_EVERY = 2.0  # seconds between two looks at what running steps have written
 KILL_AFTER = 3.0  # seconds from asking a step to stop to killing it
 GIVE_UP_BOOKING = 10.0  # seconds more that a stopping launcher tries to book what it has
+GIVE_UP_HURRIED = 2.0  # the same when told twice
 
 # At the start these are mistakes of the user's; later, the server may be between two lives.
 MISTAKEN = re.compile(
@@ -67,8 +67,8 @@ class Launcher:
         self._shown: dict[int, str] = {}
         self._show_at = 0.0
         self._overdue = OVERDUE_FIRST
-        self._conninfo = control_conninfo(options.conninfo)
-        self._sql = SqlTargets(self._conninfo, options.workers)
+        self._conninfo = control_conninfo(server_conninfo(options.conninfo))
+        self._sql = SqlTargets(server_conninfo(options.conninfo), options.workers)
         self._batch = BatchSteps()
 
     async def run(self) -> None:
@@ -82,38 +82,46 @@ class Launcher:
             await self._batch.close()
 
     async def _keep_serving(self) -> None:
-        pause, known = BACKOFF_FIRST, False
+        pause, known, connected = BACKOFF_FIRST, False, 0.0
+        now = asyncio.get_running_loop().time
         while not self._hurry and not (self.stopping and not self.running and not self.finished):
             try:
                 control = await Control.connect(
                     self._conninfo, self.agent, self.options.station, self._event.set
                 )
-                pause, known = BACKOFF_FIRST, True
+                known, connected = True, now()
                 try:
                     await self._serve(control)
                     return
                 finally:
                     await control.close()
-            except psycopg.Error as error:
+            except (psycopg.Error, CannotServeError) as error:
                 words = str(error).strip()
-                if not known and MISTAKEN.search(words):
+                if not known and (isinstance(error, CannotServeError) or MISTAKEN.search(words)):
                     raise CannotServeError(words) from error
+                if connected and now() > connected + STEADY:
+                    pause, connected = BACKOFF_FIRST, 0.0
                 logger.warning("action=connect trying again in %.2g s: %s", pause, words)
+            notify_systemd("READY=1\nSTATUS=Waiting for the server")  # ready to serve it when it comes
+            # What is kept warm may be the room that is missing, or lead to a server that is no longer the primary.
+            self._sql.close_idle()
             self._event.clear()
-            await self._sleep(pause)
+            if not self.stopping or self.running or self.finished:
+                await self._sleep(pause)
             pause = min(pause * 2, BACKOFF_BUSY if self.running else max(self.options.retry, BACKOFF_BUSY))
 
     async def _serve(self, control: Control) -> None:
         """Serve over this connection until told to stop; psycopg.Error when it is lost."""
         await self._resume(control)
         logger.info("action=serve agent=%s extension=%s", self.agent, await control.version())
-        notify_systemd("READY=1")
+        notify_systemd("READY=1\nSTATUS=Serving")
         while self.running or self.finished or not self.stopping:
             self._event.clear()
+            control.check()
             free = await self._turn(control)
             if not self._event.is_set():
                 await self._wait(control, free)
-            if self._hurry and not self.running and not self.finished:
+            if self._hurry:
                 break
         await control.stop_agent()
 
@@ -203,6 +211,7 @@ class Launcher:
         """Take no more jobs; end when the running steps have ended or their time is up. A second call hurries."""
         if self.stopping:
             self._cancel_all("The launcher was told twice to stop.", True)
+            asyncio.get_running_loop().call_later(GIVE_UP_HURRIED, self._give_up)
         else:
             logger.warning("action=stop steps in progress: %d", len(self.running))
             notify_systemd("STOPPING=1")

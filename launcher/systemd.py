@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 
@@ -10,5 +11,6 @@ def notify_systemd(state: str) -> None:
     """Send *state*, such as READY=1, to the service manager if there is one (sd_notify's protocol)."""
     address = os.environ.get("NOTIFY_SOCKET")
     if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        # A service manager that does not listen is no reason to stop.
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)

@@ -5,10 +5,10 @@ All times are epoch seconds (UTC, float), whatever the session's TimeZone and Da
 
 from __future__ import annotations
 
-import time
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+from .clock import now_or_last_run
 from .plan import run
 from .schedule import Schedule, compile_schedule, merge_runs
 from .schedule import next_run as next_firing
@@ -28,12 +28,12 @@ _rules: dict[int, tuple[Hashable, Rule, float, float]] = {}
 NEVER = float("inf")
 
 
-def firing(plpy: Any, jscid: int, version: Hashable, varies: bool) -> float:
+def firing(plpy: Any, jscid: int, version: Hashable, varies: bool, last_run: float | None) -> float:
     """Return when a schedule fires next, infinity when never; *version* names the rows that its rule was read from.
 
     From now on means from the clock, not from the transaction's start: what fell due in between is not owed.
     """
-    now = time.time()
+    now = now_or_last_run(last_run)
     known = _rules.get(jscid)
     if known and known[0] == version and not varies:
         if known[2] <= now < known[3]:
