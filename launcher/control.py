@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -191,7 +192,7 @@ async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
         raise CannotServeError(
             f"database {database} does not have the extension pgagent_py: run CREATE EXTENSION pgagent_py CASCADE in it"
         )
-    if pgagent is None or [int(part) for part in pgagent.split(".")] < [4, 2]:
+    if pgagent is None or [int(part) for part in re.findall(r"\d+", pgagent)] < [4, 2]:
         raise CannotServeError(
             f"database {database} has pgagent {pgagent}, 4.2 is needed: run ALTER EXTENSION pgagent UPDATE in it"
         )

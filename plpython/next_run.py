@@ -46,7 +46,8 @@ def firing(plpy: Any, jscid: int, version: Hashable, varies: bool, last_run: flo
             _rules.clear()
     found = next_firing(*rule, now)
     next_ = NEVER if found is None else found
-    _rules[jscid] = (version, rule, now, next_)
+    if not varies:  # what it hangs on besides may be gone again the next time
+        _rules[jscid] = (version, rule, now, next_)
     return next_
 
 
