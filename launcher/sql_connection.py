@@ -218,8 +218,12 @@ class SqlConnection:
             self._take_tag(result)
         elif status == _COPY_OUT:
             return self._take_copy_data()
-        elif status in (_COPY_IN, _COPY_BOTH):
-            self._refuse_copy_data(status)
+        elif status == _COPY_IN:
+            self._refuse_copy_data()
+        elif status == _COPY_BOTH:
+            # A replication stream has no end but the connection's.
+            self._loop.call_soon(self.close, "a step can't run a replication stream")
+            return False
         elif status != _EMPTY_QUERY:
             self.error = True
             if self._output is not None:
@@ -247,11 +251,7 @@ class SqlConnection:
             if self._output is not None:
                 self._output.write(data)
 
-    def _refuse_copy_data(self, status: int) -> None:
-        if status == _COPY_BOTH:
-            # A replication stream has no end but the connection's.
-            self._loop.call_soon(self.close, "a step can't run a replication stream")
-            return
+    def _refuse_copy_data(self) -> None:
         with contextlib.suppress(psycopg.Error):
             self._pgconn.put_copy_end(b"an SQL step has no standard input")
             self._flush()

@@ -293,7 +293,7 @@ class SqlTargets:
     def _reset_ended(self, connection: SqlConnection) -> None:
         target = _target_of(connection)
         target.resetting -= 1
-        if connection.error or connection.spoiled or not connection.at_rest:
+        if connection.error or not connection.at_rest or not connection.is_usable():
             self._drop(connection)
             if target.connecting + target.resetting < len(target.waiters):
                 self._connect(target)
@@ -326,9 +326,12 @@ class SqlTargets:
 
 def parse_conninfo(text: str) -> Params:
     """Split a libpq connection string or URI. Raise `TargetError`, without what may be part of a password."""
-    if re.match(r"postgres(ql)?://", text) and text.count("@") > 1:
-        # libpq would take the password's rest for the host, and say so.
-        raise TargetError("the connection string has more than one @; in a user name or password write %40")
+    if uri := re.match(r"postgres(?:ql)?://([^/?]*)(.*)", text, re.DOTALL):
+        # libpq would take a part of the password for the host or the database, and say so.
+        if uri[1].count("@") > 1:
+            raise TargetError("the connection URI has more than one @; in a user name or password write %40")
+        if "@" not in uri[1] and "@" in uri[2].partition("?")[0]:
+            raise TargetError("the connection URI has a / before its @; in a user name or password write %2F")
     try:
         params = conninfo.conninfo_to_dict(text)
     except psycopg.Error as error:
@@ -347,7 +350,9 @@ def _mask(message: str) -> str:
 
 def _reason(error: Exception) -> str:
     """Return libpq's or the server's words, without psycopg's."""
-    return re.sub(r"^connection (?:failed|is bad): ", "", str(error)).strip() or type(error).__name__
+    words = re.sub(r"^connection (?:failed|is bad): ", "", str(error)).strip() or type(error).__name__
+    # A URI without @ has its password where the port belongs.
+    return _mask(words) if words.startswith("invalid ") else words
 
 
 def _with_client_check(params: Params) -> Params:
