@@ -6,6 +6,7 @@ import socket
 import time
 from typing import Any
 
+from .clock import clock_was_corrected, follow_clock, recompute_after_correction
 from .errors import PgAgentError
 from .limits import HELD_BACK, places
 from .plan import run
@@ -30,17 +31,20 @@ def start_agent(plpy: Any, caller: str, agent: str, station: str | None = None) 
     """
     check_launch(plpy, caller)
     refresh_names(plpy)
-    rows = run(plpy, "SELECT a.jagpid FROM pgagent_py.agent a WHERE a.agent = $1", ["uuid"], [agent])
-    old = rows[0]["jagpid"] if rows else None
     me = _session(plpy, caller)
-    if old == me["pid"]:
+    # Waits for whoever is closing what this agent left behind; then the rows are gone.
+    known = """
+        SELECT a.jagpid, a.backend_start = $2 AS here FROM pgagent_py.agent a WHERE a.agent = $1 FOR UPDATE"""
+    former = run(plpy, known, ["uuid", "timestamptz"], [agent, me["backend_start"]])
+    if any(row["jagpid"] == me["pid"] and row["here"] for row in former):
         return
-    _take_pid(plpy, me["pid"], station)
-    if old is None:
-        _register(plpy, agent, station, me, True)
-    else:
-        _take_over(plpy, agent, old, me)
+    _register(plpy, agent, station, me, True)
+    _take_over(plpy, agent, me["pid"])
+    if not former:
+        _run_reboot_jobs(plpy, station)
     _close_released_runs(plpy)
+    if clock_was_corrected(plpy):
+        recompute_after_correction(plpy)
 
 
 def start_session(plpy: Any, caller: str, agent: str) -> None:
@@ -54,7 +58,8 @@ def start_session(plpy: Any, caller: str, agent: str) -> None:
         )
     if not everything:
         check_use(plpy, caller, {})
-    _take_pid(plpy, me["pid"], None)
+    if run(plpy, "SELECT FROM pgagent_py.agent a WHERE a.agent = $1", ["uuid"], [agent]):
+        raise PgAgentError("agent is another's already", sqlstate="42710")  # whose jobs this one must not get
     _register(plpy, agent, None, me, everything)
     _close_released_runs(plpy)
 
@@ -63,49 +68,110 @@ def _session(plpy: Any, caller: str) -> Any:
     """Return the pid of this backend, the id of the role *caller*, and whether it is this role that has logged in."""
     # Not session_user, which SET SESSION AUTHORIZATION changes, and a step could change back.
     sql = """
-        SELECT s.pid, r.oid::int8 AS role, r.oid = s.usesysid AS own
+        SELECT s.pid, s.backend_start::text AS backend_start, r.oid::int8 AS role, r.oid = s.usesysid AS own
           FROM pg_stat_activity s CROSS JOIN pg_roles r WHERE s.pid = pg_backend_pid() AND r.rolname = $1"""
     return run(plpy, sql, ["name"], [caller])[0]
 
 
-def _take_pid(plpy: Any, pid: int, station: str | None) -> None:
-    """Put this backend on pgAgent's list; a row with its pid was left by a backend that is gone, or is to be replaced."""
-    _close_agents(plpy, [pid])
-    register = "INSERT INTO pgagent.pga_jobagent (jagpid, jagstation) VALUES ($1, $2)"
-    run(plpy, register, ["int4", "text"], [pid, station or socket.gethostname()])
-
-
 def _register(plpy: Any, agent: str, station: str | None, me: Any, everything: bool) -> None:
+    """Put this backend, *me*, on the lists of agents."""
+    _vacate(plpy, me["pid"])
+    station = station or socket.gethostname()
+    login = "INSERT INTO pgagent.pga_jobagent (jagpid, jagstation) VALUES ($1, $2)"
+    run(plpy, login, ["int4", "text"], [me["pid"], station])
     insert = """
-        INSERT INTO pgagent_py.agent (agent, jagpid, jagstation, jagrole, jagall, jagown)
-        VALUES ($1, $2, $3, $4, $5, $6)"""
-    values = [agent, me["pid"], station or socket.gethostname(), me["role"], everything, me["own"]]
-    run(plpy, insert, ["uuid", "int4", "text", "oid", "bool", "bool"], values)
+        INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)"""
+    types = ["int4", "uuid", "text", "timestamptz", "oid", "bool", "bool"]
+    run(plpy, insert, types, [me["pid"], agent, station, me["backend_start"], me["role"], everything, me["own"]])
 
 
-def _take_over(plpy: Any, agent: str, old: int, me: Any) -> None:
-    """Move the jobs from the backend that *agent* had to this one."""
-    move = "UPDATE pgagent.pga_job SET jobagentid = pg_backend_pid() WHERE jobagentid = $1"
-    run(plpy, move, ["int4"], [old])
-    run(
-        plpy, "UPDATE pgagent_py.waiting_run SET jagpid = pg_backend_pid() WHERE jagpid = $1", ["int4"], [old]
-    )
+VACATE = """
+WITH free AS (SELECT least(0, min(j.jagpid)) - 1 AS jagpid FROM pgagent.pga_jobagent j),
+login AS (
+    INSERT INTO pgagent.pga_jobagent (jagpid, jagstation)
+    SELECT free.jagpid, a.jagstation FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1)
+INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown)
+SELECT free.jagpid, a.agent, a.jagstation, a.backend_start, a.jagrole, a.jagall, a.jagown
+  FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1
+RETURNING jagpid"""
+
+
+def _vacate(plpy: Any, pid: int) -> None:
+    """Free this backend's pid from an earlier backend that had it.
+
+    Its agent may still come back, such as after a restart of the server: its jobs go to a number that is no pid.
+    """
+    if not run(plpy, "SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = $1", ["int4"], [pid]):
+        return
+    if moved := run(plpy, VACATE, ["int4"], [pid]):
+        _move_jobs(plpy, pid, moved[0]["jagpid"])
+    else:
+        _close_agents(plpy, [pid])  # a daemon's
+
+
+def _run_reboot_jobs(plpy: Any, station: str | None) -> None:
+    """Make the jobs due that are to run when a launcher starts: an agent that is new, not one that comes back."""
     update = """
-        UPDATE pgagent_py.agent SET jagpid = pg_backend_pid(), missing_since = NULL, jagrole = $2, jagown = $3, jagall = true
-         WHERE agent = $1"""
-    run(plpy, update, ["uuid", "oid", "bool"], [agent, me["role"], me["own"]])
+        UPDATE pgagent.pga_job j SET jobnextrun = now()
+         WHERE j.jobenabled AND j.jobagentid IS NULL AND j.jobhostagent IN ('', $1) AND j.jobid IN (
+               SELECT s.jscjobid FROM pgagent_py.schedule_option o JOIN pgagent.pga_schedule s ON s.jscid = o.jscid
+                WHERE o.jscreboot AND s.jscenabled AND now() BETWEEN s.jscstart AND coalesce(s.jscend, 'infinity'))"""
+    run(plpy, update, ["text"], [station or socket.gethostname()])
+
+
+def _take_over(plpy: Any, agent: str, pid: int) -> None:
+    """Give *pid* what the agent's former backends had."""
+    update = "UPDATE pgagent_py.agent SET missing_since = NULL WHERE agent = $1"
+    run(plpy, update, ["uuid"], [agent])
     # Cut off from the client, but not yet noticed by the server.
-    kill = "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a JOIN pgagent.pga_jobagent j ON a.pid = j.jagpid"
-    run(plpy, f"{kill} WHERE a.pid = $1 AND a.backend_start <= j.jaglogintime", ["int4"], [old])
-    run(plpy, "DELETE FROM pgagent.pga_jobagent WHERE jagpid = $1", ["int4"], [old])
+    kill = """
+        SELECT a.jagpid, pg_terminate_backend(s.pid)
+          FROM pgagent_py.agent a
+          LEFT JOIN pg_stat_activity s ON s.pid = a.jagpid AND s.backend_start = a.backend_start
+         WHERE a.agent = $1 AND a.jagpid <> $2"""
+    for row in run(plpy, kill, ["uuid", "int4"], [agent, pid]):
+        _move_jobs(plpy, row["jagpid"], pid)
+
+
+def _move_jobs(plpy: Any, old: int, new: int) -> None:
+    """Move the jobs claimed with pid *old* to *new*; *old* is forgotten unless a session has one of them locked."""
+    move = """
+        UPDATE pgagent.pga_job SET jobagentid = $2
+         WHERE jobid IN (SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobagentid = $1 FOR NO KEY UPDATE SKIP LOCKED)"""
+    run(plpy, move, ["int4", "int4"], [old, new])
+    run(plpy, "UPDATE pgagent_py.waiting_run SET jagpid = $2 WHERE jagpid = $1", ["int4", "int4"], [old, new])
+    _forget(plpy, [old])
+
+
+def _forget(plpy: Any, pids: list[int]) -> None:
+    """Remove these pids from the lists of agents, but for those that jobs are still claimed with."""
+    remove = """
+        WITH gone AS (
+            DELETE FROM pgagent.pga_jobagent g WHERE g.jagpid = ANY ($1)
+               AND NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobagentid = g.jagpid) RETURNING g.jagpid)
+        DELETE FROM pgagent_py.agent a USING gone WHERE a.jagpid = gone.jagpid"""
+    run(plpy, remove, ["int4[]"], [pids])
 
 
 def stop_agent(plpy: Any, caller: str) -> None:
     """Remove the agent of this backend; what it still had in progress is closed as aborted."""
     me = _session(plpy, caller)
-    mine = "SELECT FROM pgagent_py.agent a WHERE a.jagpid = $1 AND a.jagrole = $2"
-    if run(plpy, mine, ["int4", "oid"], [me["pid"], me["role"]]):
-        _close_agents(plpy, [me["pid"]])
+    mine = """
+        SELECT f.jagpid FROM pgagent_py.agent f JOIN pgagent_py.agent a ON a.agent = f.agent
+         WHERE a.jagpid = $1 AND a.jagrole = $2"""
+    pids = [row["jagpid"] for row in run(plpy, mine, ["int4", "oid"], [me["pid"], me["role"]])]
+    if pids:
+        _close_agents(plpy, pids)
+
+
+FORMER = "SELECT o.jagpid FROM pgagent_py.own_jagpid o WHERE o.jagpid <> pg_backend_pid()"
+
+
+def take_former_jobs(plpy: Any, pid: int) -> None:
+    """Give *pid*, this backend, what it could not take when it came back, because a session had it locked."""
+    for row in run(plpy, FORMER):
+        _move_jobs(plpy, row["jagpid"], pid)
 
 
 RESUME = f"""
@@ -116,7 +182,7 @@ SELECT {STEP_RUN}
   JOIN pgagent.pga_jobstep s ON s.jstid = l.jsljstid
   LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
   LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid
- WHERE j.jobagentid = pg_backend_pid()
+ WHERE j.jobagentid IN (SELECT o.jagpid FROM pgagent_py.own_jagpid o)
    AND EXISTS (SELECT FROM pgagent_py.agent a WHERE a.agent = $1 AND a.jagpid = pg_backend_pid())"""
 
 
@@ -131,6 +197,31 @@ def steps_in_progress(plpy: Any, agent: str) -> list[StepRow]:
     return steps
 
 
+# Backends by pid and the time of their start: a pid may be another backend's by now. The C++ daemon, which has no row in
+# pgagent_py.agent, has logged in after its backend started.
+MISSING = """
+SELECT j.jagpid, a.agent IS NOT NULL AS ours
+  FROM pgagent.pga_jobagent j
+  LEFT JOIN pgagent_py.agent a ON a.jagpid = j.jagpid
+ WHERE NOT EXISTS (
+        SELECT FROM pg_stat_activity s LEFT JOIN pgagent_py.agent b ON b.jagpid = s.pid
+         WHERE s.backend_type = 'client backend'
+           AND CASE WHEN a.agent IS NULL THEN s.pid = j.jagpid AND s.backend_start <= j.jaglogintime
+                    ELSE b.agent = a.agent AND b.backend_start = s.backend_start END)"""
+
+# A time in the future was noted before the clock was set back.
+MARK_MISSING = """
+UPDATE pgagent_py.agent a SET missing_since = clock_timestamp()
+ WHERE a.jagpid IN (SELECT b.jagpid FROM pgagent_py.agent b
+                     WHERE b.jagpid = ANY ($1) AND (b.missing_since <= clock_timestamp()) IS NOT TRUE FOR UPDATE SKIP LOCKED)"""
+
+# One closes, the others go on. Who comes back (start_agent) and who closes exclude each other by the agent's row.
+LOCK_GONE = """
+SELECT a.jagpid FROM pgagent_py.agent a
+ WHERE a.jagpid = ANY ($1) AND a.missing_since < clock_timestamp() - make_interval(secs => $2) FOR UPDATE SKIP LOCKED"""
+LOCK_DAEMONS = "SELECT j.jagpid FROM pgagent.pga_jobagent j WHERE j.jagpid = ANY ($1) FOR UPDATE SKIP LOCKED"
+
+
 def fail_orphans(plpy: Any) -> None:
     """Close the runs of agents that are gone, a grace time after they were first missed, and release their jobs.
 
@@ -140,28 +231,36 @@ def fail_orphans(plpy: Any) -> None:
     if time.monotonic() < _looked_at + LOOK_AGAIN:
         return
     _looked_at = time.monotonic()
-    # A pid may be another backend's by now: one that started after the agent had registered.
-    missing = """
-        SELECT j.jagpid, a.agent IS NOT NULL AS ours, a.missing_since IS NOT NULL AS missed,
-               coalesce(clock_timestamp() - a.missing_since > make_interval(secs => $1), a.agent IS NULL) AS gone
-          FROM pgagent.pga_jobagent j
-          LEFT JOIN pgagent_py.agent a ON a.jagpid = j.jagpid
-         WHERE NOT EXISTS (SELECT FROM pg_stat_activity s
-                            WHERE s.pid = j.jagpid AND s.backend_start <= j.jaglogintime)"""
-    rows = run(plpy, missing, ["float8"], [GRACE])
-    new = [row["jagpid"] for row in rows if row["ours"] and not row["missed"]]
-    if new:
-        mark = """
-            UPDATE pgagent_py.agent a SET missing_since = clock_timestamp()
-             WHERE a.agent IN (SELECT b.agent FROM pgagent_py.agent b
-                                WHERE b.jagpid = ANY ($1) AND b.missing_since IS NULL FOR UPDATE SKIP LOCKED)"""
-        run(plpy, mark, ["int4[]"], [new])
-    gone = [row["jagpid"] for row in rows if row["gone"]]
-    # One closes, the others go on; who comes back (_take_over) and who closes exclude each other by the agent's row.
-    lock = """
-        SELECT j.jagpid FROM pgagent.pga_jobagent j WHERE j.jagpid = ANY ($1) FOR UPDATE SKIP LOCKED"""
+    follow_clock(plpy)
+    rows = run(plpy, MISSING)
+    ours = [row["jagpid"] for row in rows if row["ours"]]
+    daemons = [row["jagpid"] for row in rows if not row["ours"]]
+    gone = []
+    if ours:
+        run(plpy, MARK_MISSING, ["int4[]"], [ours])
+        gone += run(plpy, LOCK_GONE, ["int4[]", "float8"], [ours, GRACE])
+    if daemons:
+        gone += run(plpy, LOCK_DAEMONS, ["int4[]"], [daemons])
     if gone:
-        _close_agents(plpy, [row["jagpid"] for row in run(plpy, lock, ["int4[]"], [gone])])
+        _close_agents(plpy, [row["jagpid"] for row in gone])
+
+
+# What is locked by a session, jobs or log rows, is left for the next look.
+CLOSABLE = """
+WITH jobs AS MATERIALIZED (
+    SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobagentid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED),
+runs AS MATERIALIZED (
+    SELECT l.jlgid FROM pgagent.pga_joblog l
+     WHERE l.jlgjobid IN (SELECT jobs.jobid FROM jobs) AND l.jlgstatus = 'r' FOR NO KEY UPDATE SKIP LOCKED),
+steps AS MATERIALIZED (
+    SELECT s.jslid FROM pgagent.pga_jobsteplog s
+     WHERE s.jsljlgid IN (SELECT runs.jlgid FROM runs) AND s.jslstatus = 'r' FOR NO KEY UPDATE SKIP LOCKED)
+SELECT jobs.jobid FROM jobs
+ WHERE NOT EXISTS (
+        SELECT FROM pgagent.pga_joblog l LEFT JOIN pgagent.pga_jobsteplog s ON s.jsljlgid = l.jlgid AND s.jslstatus = 'r'
+         WHERE l.jlgjobid = jobs.jobid AND l.jlgstatus = 'r'
+           AND (l.jlgid NOT IN (SELECT runs.jlgid FROM runs)
+                OR s.jslid IS NOT NULL AND s.jslid NOT IN (SELECT steps.jslid FROM steps)))"""
 
 
 def _close_agents(plpy: Any, pids: list[int]) -> None:
@@ -169,16 +268,10 @@ def _close_agents(plpy: Any, pids: list[int]) -> None:
 
     An agent with a job that another session has locked stays on the list, for the next look.
     """
-    find = "SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobagentid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED"
-    jobids = [row["jobid"] for row in run(plpy, find, ["int4[]"], [pids])]
+    jobids = [row["jobid"] for row in run(plpy, CLOSABLE, ["int4[]"], [pids])]
     if jobids:
         abort_runs(plpy, pids, jobids, GONE)
-    remove = """
-        WITH gone AS (
-            DELETE FROM pgagent.pga_jobagent g WHERE g.jagpid = ANY ($1)
-               AND NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobagentid = g.jagpid) RETURNING g.jagpid)
-        DELETE FROM pgagent_py.agent a USING gone WHERE a.jagpid = gone.jagpid"""
-    run(plpy, remove, ["int4[]"], [pids])
+    _forget(plpy, pids)
 
 
 def _close_released_runs(plpy: Any) -> None:
@@ -199,7 +292,8 @@ NEXT_DUE = """
 
 NEXT_WAKE = f"""
 SELECT CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(held="")}) END AS due, l.held,
-       (SELECT extract(epoch FROM min(w.not_before) - clock_timestamp())::float8
+       (SELECT extract(epoch FROM min(CASE WHEN w.waiting_since <= clock_timestamp() THEN w.not_before ELSE clock_timestamp() END)
+                             - clock_timestamp())::float8
           FROM pgagent_py.waiting_run w WHERE w.jagpid = a.jagpid) AS waiting,
        (SELECT least($1, min(extract(epoch FROM o.missing_since - clock_timestamp())::float8 + $2))
           FROM pgagent.pga_jobagent p LEFT JOIN pgagent_py.agent o ON o.jagpid = p.jagpid

@@ -1,4 +1,4 @@
-"""Adding, changing and dropping jobs, steps, schedules and exceptions.
+"""Adding and dropping jobs and steps.
 
 Each function is a verb of the SQL API. It gets the calling role, then the SQL function's arguments by name, as JSON values
 (timestamps in ISO 8601); None stands for the default. A refused call leaves nothing behind: request.py undoes it.
@@ -6,18 +6,15 @@ Each function is a verb of the SQL API. It gets the calling role, then the SQL f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from .cron import parse_cron
+from .checks import check_job, check_name
 from .errors import PgAgentError, invalid
 from .plan import run
-from .roles import check_edit
-from .zones import check_zone
+from .roles import check_code, own_new_job
+from .schedules import add_schedule
 
 ON_ERROR = {"fail": "f", "success": "s", "ignore": "i"}
-# What each of the five sets may hold: first and last number, which is how pgAgent's arrays are laid out.
-SETS = {"minutes": (0, 59), "hours": (0, 23), "weekdays": (0, 6), "monthdays": (1, 32), "months": (1, 12)}
 
 
 def add_job(
@@ -35,14 +32,14 @@ def add_job(
     enabled: bool | None = None,
 ) -> int:
     """Add a job, with one step when sql or batch is given and a schedule when cron is given; return its id."""
-    check_edit(plpy, caller)
-    _check_name(name)
+    check_name(name)
     insert = """
         INSERT INTO pgagent.pga_job (jobjclid, jobname, jobdesc, jobhostagent, jobenabled)
         VALUES ($1, $2, coalesce($3, ''), coalesce($4, ''), coalesce($5, true)) RETURNING jobid"""
-    values = [_class_id(plpy, class_), name, description, host, enabled]
+    values = [class_id(plpy, class_), name, description, host, enabled]
     (row,) = run(plpy, insert, ["int4", "text", "text", "text", "bool"], values)
     job: int = row["jobid"]
+    own_new_job(plpy, caller, job)
     if sql is not None or batch is not None:
         add_step(plpy, caller, job=job, name=name, sql=sql, batch=batch, database=database)
     elif database is not None:
@@ -71,9 +68,8 @@ def add_step(
     atomic: bool | None = None,
 ) -> int:
     """Add a step to *job*, either sql or batch; return its id."""
-    check_edit(plpy, caller)
-    _check_name(name)
-    _check_job(plpy, job)
+    check_name(name)
+    check_job(plpy, job)
     if (sql is None) == (batch is None):
         given = "neither sql nor batch is" if sql is None else "both sql and batch are"
         raise invalid("sql", f"{given} given", "A step is either sql => '...' or batch => '...'.")
@@ -106,6 +102,7 @@ def add_step(
             ["int4"],
             [row["jstid"]],
         )
+    check_code(plpy, job, "sql" if batch is None else "batch")
     jstid: int = row["jstid"]
     return jstid
 
@@ -127,148 +124,36 @@ def _check_target(sql: str | None, database: str | None, connstr: str | None, at
         )
 
 
-def add_schedule(
-    plpy: Any,
-    caller: str,
-    job: int | None = None,
-    name: str | None = None,
-    cron: str | None = None,
-    start: str | None = None,
-    end: str | None = None,
-    timezone: str | None = None,
-    enabled: bool | None = None,
-    description: str | None = None,
-    **sets: Sequence[int] | None,
-) -> list[int]:
-    """Add a schedule to *job*, by cron or by the five sets; return its id, or two where cron's days mean either-or."""
-    check_edit(plpy, caller)
-    _check_name(name)
-    _check_job(plpy, job)
-    check_zone(plpy, timezone)
-    if cron is None:
-        given = [{argument: _check_set(argument, sets.get(argument)) for argument in SETS}]
-    else:
-        for argument, value in sets.items():
-            if value is not None:
-                raise invalid(argument, f"both cron and {argument} are given", "Give cron, or the five sets.")
-        given = [{argument: getattr(parsed, argument) for argument in SETS} for parsed in parse_cron(cron)]
-    _check_range(plpy, start, end)
-    return [_insert_schedule(plpy, job, name, s, [start, end, enabled, description], timezone) for s in given]
-
-
-def _insert_schedule(
-    plpy: Any,
-    job: int | None,
-    name: str | None,
-    sets: dict[str, Sequence[int]],
-    rest: list[Any],
-    timezone: str | None,
-) -> int:
-    insert = """
-        INSERT INTO pgagent.pga_schedule (jscjobid, jscname, jscminutes, jschours, jscweekdays, jscmonthdays, jscmonths,
-                                          jscstart, jscend, jscenabled, jscdesc)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, now()), $9, coalesce($10, true), coalesce($11, ''))
-        RETURNING jscid"""
-    types = ["int4", "text", *["bool[]"] * 5, "timestamptz", "timestamptz", "bool", "text"]
-    flags = [
-        [n in sets[argument] for n in range(first, last + 1)] for argument, (first, last) in SETS.items()
-    ]
-    (row,) = run(plpy, insert, types, [job, name, *flags, *rest])
-    jscid: int = row["jscid"]
-    if timezone is not None:
-        insert = "INSERT INTO pgagent_py.schedule_option (jscid, jsctimezone) VALUES ($1, $2)"
-        run(plpy, insert, ["int4", "text"], [jscid, timezone])
-    return jscid
-
-
-def alter_schedule(plpy: Any, caller: str, schedule: int | None = None, timezone: str | None = None) -> None:
-    """Change what is given of a schedule's options; timezone '' goes back to the database's default."""
-    check_edit(plpy, caller)
-    _check_schedule(plpy, schedule)
-    if timezone is not None:
-        check_zone(plpy, timezone or None)
-        upsert = """
-            INSERT INTO pgagent_py.schedule_option (jscid, jsctimezone) VALUES ($1, nullif($2, ''))
-            ON CONFLICT (jscid) DO UPDATE SET jsctimezone = excluded.jsctimezone"""
-        run(plpy, upsert, ["int4", "text"], [schedule, timezone])
-
-
-def set_default_timezone(plpy: Any, caller: str, timezone: str | None = None) -> None:
-    """Change the time zone of the schedules that have none of their own; their jobs' next runs follow."""
-    check_edit(plpy, caller)
-    if timezone is None:
-        raise invalid("timezone", "timezone is missing", "Give a name, such as 'Europe/Paris'.")
-    check_zone(plpy, timezone)
-    run(plpy, "UPDATE pgagent_py.setting SET value = $1 WHERE name = 'timezone'", ["text"], [timezone])
-
-
-def add_exception(
-    plpy: Any,
-    caller: str,
-    schedule: int | None = None,
-    on_date: str | None = None,
-    at_time: str | None = None,
-) -> int:
-    """Keep *schedule* from firing on a date, at a time of every day, or at that time of that date; return the id."""
-    check_edit(plpy, caller)
-    _check_schedule(plpy, schedule)
-    if on_date is None and at_time is None:
-        raise invalid("on_date", "neither on_date nor at_time is given", "Give one of them or both.")
-    values = [schedule, on_date, at_time]
-    insert = (
-        "INSERT INTO pgagent.pga_exception (jexscid, jexdate, jextime) VALUES ($1, $2, $3) RETURNING jexid"
-    )
-    try:
-        (row,) = run(plpy, insert, ["int4", "date", "time"], values)
-    except plpy.spiexceptions.UniqueViolation:
-        raise PgAgentError(
-            f"there is an exception on_date {on_date} at_time {at_time} already",
-            hint="pgAgent's tables hold a date with a time once for all schedules: block the whole date, or another minute.",
-            sqlstate="23505",
-        ) from None
-    jexid: int = row["jexid"]
-    return jexid
-
-
 def drop_job(plpy: Any, caller: str, job: int | None = None) -> None:
     """Delete *job* with its steps, schedules and history."""
-    check_edit(plpy, caller)
-    _check_job(plpy, job)
+    check_job(plpy, job)
     run(plpy, "DELETE FROM pgagent.pga_job WHERE jobid = $1", ["int4"], [job])
 
 
-def run_now(plpy: Any, caller: str, job: int | None = None) -> None:
-    """Make *job* due now, as pgAdmin does; its schedule goes on afterwards."""
-    check_edit(plpy, caller)
-    if not _check_job(plpy, job)["jobenabled"]:
+def run_now(plpy: Any, caller: str, job: int | None = None, from_step: int | None = None) -> None:
+    """Make *job* due now, as pgAdmin does; its schedule goes on afterwards. *from_step*: the step to begin with."""
+    if not check_job(plpy, job)["jobenabled"]:
         raise PgAgentError(f"job {job} is disabled", hint="Enable it first.", sqlstate="55000")
-    run(plpy, "UPDATE pgagent.pga_job SET jobnextrun = now() WHERE jobid = $1", ["int4"], [job])
+    if from_step is not None:
+        find = "SELECT FROM pgagent.pga_jobstep s WHERE s.jstid = $1 AND s.jstjobid = $2 AND s.jstenabled"
+        if not run(plpy, find, ["int4", "int4"], [from_step, job]):
+            hint = "Look at jstid in pgagent.pga_jobstep."
+            raise invalid("from_step", f"from_step {from_step} is no enabled step of job {job}", hint)
+    run(plpy, RUN_NOW, ["int4", "int4"], [job, from_step])
 
 
-def _check_name(name: str | None) -> None:
-    if name is None or not name.strip():
-        raise invalid("name", "name is missing", "Give name => '...'.")
+# An order of before is void: also one of this transaction, for the same now().
+RUN_NOW = """
+WITH forgotten AS (
+    DELETE FROM pgagent_py.run_order o WHERE o.jobid = $1 AND $2 IS NULL),
+ordered AS (
+    INSERT INTO pgagent_py.run_order (jobid, jobnextrun, jstname, jstid)
+    SELECT s.jstjobid, now(), s.jstname, s.jstid FROM pgagent.pga_jobstep s WHERE s.jstid = $2
+        ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jstname = excluded.jstname, jstid = excluded.jstid)
+UPDATE pgagent.pga_job SET jobnextrun = now() WHERE jobid = $1"""
 
 
-def _check_job(plpy: Any, job: int | None) -> Any:
-    if job is None:
-        raise invalid("job", "job is missing", "Give a jobid of pgagent.pga_job.")
-    rows = run(plpy, "SELECT j.jobenabled FROM pgagent.pga_job j WHERE j.jobid = $1", ["int4"], [job])
-    if not rows:
-        raise invalid("job", f"job {job} does not exist", "Look at jobid in pgagent.pga_job.")
-    return rows[0]
-
-
-def _check_schedule(plpy: Any, schedule: int | None) -> None:
-    if schedule is None:
-        raise invalid("schedule", "schedule is missing", "Give a jscid of pgagent.pga_schedule.")
-    if not run(plpy, "SELECT FROM pgagent.pga_schedule s WHERE s.jscid = $1", ["int4"], [schedule]):
-        raise invalid(
-            "schedule", f"schedule {schedule} does not exist", "Look at jscid in pgagent.pga_schedule."
-        )
-
-
-def _class_id(plpy: Any, name: str | None) -> int:
+def class_id(plpy: Any, name: str | None) -> int:
     """Return the id of a job class, of pgAgent's first one when none is named."""
     find = "SELECT c.jclid, c.jclname FROM pgagent.pga_jobclass c ORDER BY c.jclid"
     classes = {row["jclname"]: row["jclid"] for row in run(plpy, find)}
@@ -278,20 +163,3 @@ def _class_id(plpy: Any, name: str | None) -> int:
         raise invalid("class", f'class "{name}" does not exist', f"The classes are: {', '.join(classes)}.")
     jclid: int = classes[name]
     return jclid
-
-
-def _check_set(argument: str, numbers: Sequence[int] | None) -> Sequence[int]:
-    first, last = SETS[argument]
-    for number in numbers or ():
-        if not isinstance(number, int) or not first <= number <= last:
-            shown = "NULL" if number is None else number
-            raise invalid(argument, f"{argument} can't be {shown}", f"Give numbers from {first} to {last}.")
-    return numbers or ()
-
-
-def _check_range(plpy: Any, start: str | None, end: str | None) -> None:
-    check = "SELECT $2 < coalesce($1, now()) AS reversed"
-    if run(plpy, check, ["timestamptz", "timestamptz"], [start, end])[0]["reversed"]:
-        raise invalid(
-            "end", f"end {end} is before start {start or 'now'}", "Give an end that is later than start."
-        )

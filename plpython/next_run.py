@@ -61,10 +61,14 @@ def _rule(plpy: Any, row: Mapping[str, Any]) -> Rule:
         row["jscweekdays"],
         row["jscmonthdays"],
         row["jscmonths"],
-        row["jscstart"],
+        NEVER if row["jscreboot"] else row["jscstart"],  # what a launcher's start sets off fires at no time
         row["jscend"],
         row["jsctimezone"],
         exceptions,
+        row["jscevery"],
+        row["jscat"],
+        tuple(row["blocked_days"] or ()),
+        None if row["only_days"] is None else tuple(row["only_days"]),
     )
     return schedule, zone
 

@@ -7,40 +7,75 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from . import agents, define, history, messages, steps
+from . import agents, calendars, define, history, limits, messages, options, runs, schedules, steps
 from .errors import PgAgentError, spi_details, sqlstate
+from .roles import check_edit, check_use
 
 HANDLERS: dict[str, Callable[..., Any]] = {
     handler.__name__: handler
     for handler in (
         agents.start_agent,
+        agents.start_session,
         agents.stop_agent,
-        define.add_exception,
+        schedules.add_exception,
         define.add_job,
-        define.add_schedule,
+        schedules.add_schedule,
         define.add_step,
-        define.alter_schedule,
+        schedules.alter_schedule,
         define.drop_job,
         define.run_now,
-        define.set_default_timezone,
+        schedules.set_default_timezone,
         history.purge_history,
         history.set_notify_runs,
         history.set_retention,
+        limits.pause,
+        limits.resume,
+        limits.set_limit,
         messages.add_message,
         messages.drop_message,
         messages.finish_messages,
         messages.take_messages,
+        options.alter_job,
+        options.alter_step,
+        runs.cancel_run,
+        calendars.add_calendar,
+        calendars.alter_calendar,
+        calendars.attach_calendar,
+        calendars.detach_calendar,
+        calendars.drop_calendar,
         steps.finish_step,
     )
 }
 
 
+# The verbs that a member of pgagent_py_user may use for its own jobs, and those that check the caller's rights themselves.
+# All others are for who may edit pgAgent's tables.
+FOR_USERS = frozenset(
+    """add_exception add_job add_schedule add_step alter_job alter_schedule alter_step attach_calendar cancel_run detach_calendar
+    drop_job run_now""".split()
+)
+FOR_AGENTS = frozenset("start_agent start_session stop_agent finish_step finish_messages purge_history take_messages".split())
+
+
+def _check(plpy: Any, caller: str, verb: str, arguments: dict[str, Any]) -> None:
+    """Raise an error unless *caller* may ask for this."""
+    if verb in FOR_USERS:
+        check_use(plpy, caller, arguments)
+    elif verb not in FOR_AGENTS:
+        check_edit(plpy, caller)
+
+
 def handle(plpy: Any, td: dict[str, Any]) -> str:
     """Answer one row of the view pgagent_py.request (INSTEAD OF trigger): answer is {"value": v} or {"error": e}."""
     new = td["new"]
+    if (td["table_schema"], td["table_name"]) != ("pgagent_py", "request"):
+        # Whoever may execute this function could make it the trigger of a table in which anyone can be the caller.
+        plpy.error("_handle_request is the trigger of pgagent_py.request only", sqlstate="42501")
     try:
         with plpy.subtransaction():  # a refused request leaves nothing half done
-            value = HANDLERS[new["verb"]](plpy, new["caller"], **json.loads(new["arguments"]))
+            arguments = json.loads(new["arguments"])
+            _check(plpy, new["caller"], new["verb"], arguments)
+            value = HANDLERS[new["verb"]](plpy, new["caller"], **arguments)
         answer = {"value": value}
     except PgAgentError as error:
         answer = {"error": {"message": error.message, "hint": error.hint, "sqlstate": error.sqlstate}}

@@ -9,7 +9,8 @@ BEGIN
                to_timestamp(min(pgagent_py._firing(
                    s.jscid, s.ctid, s.xmin, o.ctid, o.xmin,
                    (SELECT z.value FROM pgagent_py.setting z WHERE z.name = 'timezone'),
-                   EXISTS (SELECT FROM pgagent.pga_exception e WHERE e.jexscid = s.jscid),
+                   EXISTS (SELECT FROM pgagent.pga_exception e WHERE e.jexscid = s.jscid)
+                   OR o.jscid IS NOT NULL AND EXISTS (SELECT FROM pgagent_py.schedule_calendar c WHERE c.jscid = s.jscid),
                    CASE WHEN NEW.joblastrun > clock_timestamp() THEN extract(epoch FROM NEW.joblastrun)::float8 END))),
                'infinity')
       INTO NEW.jobnextrun

@@ -4,15 +4,28 @@ SELECT s.jscid, s.jscjobid, s.jscenabled,
        s.jscmonthdays::text AS jscmonthdays, s.jscmonths::text AS jscmonths,
        extract(epoch FROM s.jscstart)::float8 AS jscstart, extract(epoch FROM s.jscend)::float8 AS jscend,
        coalesce(o.jsctimezone, (SELECT z.value FROM pgagent_py.setting z WHERE z.name = 'timezone')) AS jsctimezone,
-       e.days AS exception_days, e.minutes AS exception_minutes
+       extract(epoch FROM o.jscevery)::int8 AS jscevery, extract(epoch FROM o.jscat)::float8 AS jscat,
+       coalesce(o.jscreboot, false) AS jscreboot,
+       e.days AS exception_days, e.minutes AS exception_minutes,
+       c.blocked AS blocked_days, CASE WHEN c.has_only THEN coalesce(c.only, '{}') END AS only_days
   FROM pgagent.pga_schedule s
   LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid
  CROSS JOIN LATERAL (
        SELECT array_agg(x.jexdate - date '1970-01-01' ORDER BY x.jexid) AS days,
               array_agg(trunc(extract(epoch FROM x.jextime) / 60)::integer ORDER BY x.jexid) AS minutes
          FROM pgagent.pga_exception x
-        WHERE x.jexscid = s.jscid AND isfinite(coalesce(x.jexdate, date '1970-01-01'))) e;
+        WHERE x.jexscid = s.jscid AND isfinite(coalesce(x.jexdate, date '1970-01-01'))) e
+ CROSS JOIN LATERAL (
+       SELECT bool_or(a.calonly) AS has_only,
+              array_agg(d.calday - date '1970-01-01' ORDER BY d.calday) FILTER (WHERE NOT a.calonly AND d.calday IS NOT NULL)
+                  AS blocked,
+              array_agg(d.calday - date '1970-01-01' ORDER BY d.calday) FILTER (WHERE a.calonly AND d.calday IS NOT NULL)
+                  AS only
+         FROM pgagent_py.schedule_calendar a
+         LEFT JOIN pgagent_py.calendar_day d ON d.calname = a.calname
+        WHERE a.jscid = o.jscid) c;
 
 COMMENT ON VIEW pgagent_py.schedule_rule IS
 'Each schedule with all that its firing times hang on, in the form that plpython/next_run.py compiles: the flag arrays as text, '
-'start and end in epoch seconds, its time zone or the database''s default, exceptions as days since 1970 and minutes of the day.';
+'start, end and at in epoch seconds, every in seconds, its time zone or the database''s default, exceptions as days since 1970 and '
+'minutes of the day, the days of its calendars.';

@@ -1,0 +1,33 @@
+"""Checks of arguments that several verbs share. Each raises an error that names the argument."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import invalid
+from .plan import run
+from .roles import missing
+
+
+def check_name(name: str | None) -> None:
+    """Refuse a missing or blank name."""
+    if name is None or not name.strip():
+        raise invalid("name", "name is missing", "Give name => '...'.")
+
+
+def check_job(plpy: Any, job: int | None) -> Any:
+    """Refuse a job that does not exist; return its row (jobenabled)."""
+    if job is None:
+        raise invalid("job", "job is missing", "Give a jobid of pgagent.pga_job.")
+    rows = run(plpy, "SELECT j.jobenabled FROM pgagent.pga_job j WHERE j.jobid = $1", ["int4"], [job])
+    if not rows:
+        raise missing("job", job)
+    return rows[0]
+
+
+def check_schedule(plpy: Any, schedule: int | None) -> None:
+    """Refuse a schedule that does not exist."""
+    if schedule is None:
+        raise invalid("schedule", "schedule is missing", "Give a jscid of pgagent.pga_schedule.")
+    if not run(plpy, "SELECT FROM pgagent.pga_schedule s WHERE s.jscid = $1", ["int4"], [schedule]):
+        raise missing("schedule", schedule)

@@ -1,0 +1,16 @@
+CREATE OR REPLACE FUNCTION pgagent_py._recompute_calendar() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    UPDATE pgagent.pga_job j SET jobnextrun = NULL
+     WHERE j.jobenabled AND j.jobid IN (
+           SELECT s.jscjobid FROM pgagent.pga_schedule s
+             JOIN pgagent_py.schedule_calendar a ON a.jscid = s.jscid
+            WHERE a.calname IN (SELECT c.calname FROM changed c));
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._recompute_calendar() IS
+'Days of calendars have changed: the jobs of the schedules that these are attached to get their next runs anew.';

@@ -1,0 +1,206 @@
+"""Schedules beyond the five sets: every, at, calendars; changing them."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.errors import DependentObjectsStillExist, InvalidParameterValue
+
+Db = psycopg.Connection[Any]
+
+
+def value(db: Db, query: str, *parameters: Any) -> Any:
+    row = db.execute(query.encode(), parameters).fetchone()
+    return row[0] if row else None
+
+
+def add_job(db: Db) -> int:
+    return int(value(db, "SELECT pgagent_py.add_job('job')"))
+
+
+def next_run(db: Db, job: int) -> datetime | None:
+    found: datetime | None = value(db, "SELECT jobnextrun FROM pgagent.pga_job WHERE jobid = %s", job)
+    return found
+
+
+def runs(db: Db, job: int, count: int, after: str) -> list[datetime]:
+    query = "SELECT r AT TIME ZONE 'UTC' FROM pgagent_py.next_runs(%s, %s, %s) r"
+    return [row[0].replace(tzinfo=UTC) for row in db.execute(query, [job, count, after])]
+
+
+def test_every_counts_from_start(db: Db) -> None:
+    job = add_job(db)
+    add = "SELECT pgagent_py.add_schedule(%s, 's', every => '90 s', start => '2030-01-01 00:00:10Z')"
+    db.execute(add, [job])
+    first = datetime(2030, 1, 1, 0, 0, 10, tzinfo=UTC)
+    assert runs(db, job, 3, "2029-01-01Z") == [first + k * timedelta(seconds=90) for k in range(3)]
+    assert runs(db, job, 1, "2030-01-01 00:00:10Z") == [first + timedelta(seconds=90)]
+
+
+def test_every_fires_only_when_the_sets_let_it(db: Db) -> None:
+    job = add_job(db)
+    db.execute(
+        "SELECT pgagent_py.add_schedule(%s, 's', every => '6 h', hours => '{0,6}', weekdays => '{1}',"
+        " start => '2030-01-01 00:00Z', timezone => 'UTC')",
+        [job],
+    )
+    monday = datetime(2030, 1, 7, tzinfo=UTC)
+    expected = [monday, monday + timedelta(hours=6), monday + timedelta(days=7)]
+    assert runs(db, job, 3, "2030-01-01Z") == expected
+
+
+def test_at_fires_once(db: Db) -> None:
+    job = add_job(db)
+    at = datetime(2040, 2, 3, 4, 5, 6, tzinfo=UTC)
+    db.execute("SELECT pgagent_py.add_schedule(%s, 's', at => %s)", [job, at])
+    assert next_run(db, job) == at
+    assert runs(db, job, 5, "2030-01-01Z") == [at]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "argument"),
+    [
+        ("every => '0.5 s'", "every"),
+        ("every => '1.5 s'", "every"),
+        ("every => '1 month'", "every"),
+        ("every => '-1 s'", "every"),
+        ("at => '2000-01-01'", "at"),
+        ("every => '1 s', at => 'tomorrow'", "at"),
+        ("cron => '* * * * *', every => '1 s'", "every"),
+        ("cron => '* * * * *', hours => '{1}'", "hours"),
+        ("minutes => '{60}'", "minutes"),
+        ("monthdays => '{0}'", "monthdays"),
+        ("weekdays => '{NULL}'", "weekdays"),
+        ("\"end\" => '2000-01-01'", "end"),
+        ("timezone => 'Mars/Olympus'", "timezone"),
+    ],
+)
+def test_bad_value_is_refused_by_its_argument(db: Db, arguments: str, argument: str) -> None:
+    job = add_job(db)
+    with pytest.raises(InvalidParameterValue, match=argument) as refused:
+        db.execute(f"SELECT pgagent_py.add_schedule({job}, 's', {arguments})".encode())
+    assert refused.value.diag.message_hint
+    assert value(db, "SELECT count(*) FROM pgagent.pga_schedule") == 0
+
+
+def test_alter_schedule_changes_what_is_given_and_nothing_else(db: Db) -> None:
+    job = add_job(db)
+    add = "SELECT pgagent_py.add_schedule(%s, 's', cron => '30 9 * * *', timezone => 'Europe/Paris')"
+    schedule = value(db, add, job)
+    db.execute("SELECT pgagent_py.alter_schedule(%s, hours => '{10}', name => 'later')", [schedule])
+    after = "2030-01-01Z"
+    assert runs(db, job, 1, after) == [datetime(2030, 1, 1, 9, 30, tzinfo=UTC)]  # 10:30 in Paris
+    db.execute("SELECT pgagent_py.alter_schedule(%s, timezone => '')", [schedule])
+    assert runs(db, job, 1, after) == [datetime(2030, 1, 1, 10, 30, tzinfo=UTC)]
+    db.execute("SELECT pgagent_py.alter_schedule(%s, cron => '15 1 * * *')", [schedule])
+    assert runs(db, job, 1, after) == [datetime(2030, 1, 1, 1, 15, tzinfo=UTC)]
+    db.execute("SELECT pgagent_py.alter_schedule(%s, enabled => false)", [schedule])
+    assert runs(db, job, 1, after) == []
+    assert next_run(db, job) is None
+    assert value(db, "SELECT jscname FROM pgagent.pga_schedule WHERE jscid = %s", schedule) == "later"
+
+
+def test_options_are_taken_away_again(db: Db) -> None:
+    job = add_job(db)
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', every => '7 s')", job)
+    db.execute("SELECT pgagent_py.alter_schedule(%s, every => '0')", [schedule])
+    found = runs(db, job, 2, "2030-01-01Z")
+    assert found[1] - found[0] == timedelta(minutes=1)
+    db.execute("SELECT pgagent_py.alter_schedule(%s, at => '2040-01-01Z')", [schedule])
+    assert next_run(db, job) == datetime(2040, 1, 1, tzinfo=UTC)
+    db.execute("SELECT pgagent_py.alter_schedule(%s, at => 'infinity')", [schedule])
+    assert next_run(db, job) != datetime(2040, 1, 1, tzinfo=UTC)
+
+
+def test_either_of_both_days_of_cron_can_not_become_one_schedule(db: Db) -> None:
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 0 * * *')", add_job(db))
+    with pytest.raises(InvalidParameterValue, match="cron"):
+        db.execute("SELECT pgagent_py.alter_schedule(%s, cron => '0 0 13 * 5')", [schedule])
+
+
+def holidays(db: Db) -> None:
+    days = [date(2030, 1, 1), date(2030, 1, 3)]
+    db.execute("SELECT pgagent_py.add_calendar('holidays', %s)", [days])
+
+
+def test_attached_calendar_blocks_its_days(db: Db) -> None:
+    holidays(db)
+    job = add_job(db)
+    schedule = value(
+        db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *', timezone => 'UTC')", job
+    )
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
+    days = [run.day for run in runs(db, job, 3, "2030-01-01Z")]
+    assert days == [2, 4, 5]
+    db.execute("SELECT pgagent_py.detach_calendar(%s, 'holidays')", [schedule])
+    assert runs(db, job, 1, "2030-01-01Z")[0].day == 1
+
+
+def test_only_calendar_lets_nothing_but_its_days_pass(db: Db) -> None:
+    holidays(db)
+    job = add_job(db)
+    schedule = value(
+        db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *', timezone => 'UTC')", job
+    )
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays', only_days => true)", [schedule])
+    assert [run.day for run in runs(db, job, 9, "2030-01-01Z")] == [1, 3]
+    assert next_run(db, job) == datetime(2030, 1, 1, 8, tzinfo=UTC)
+
+
+def test_only_calendar_without_days_never_fires(db: Db) -> None:
+    db.execute("SELECT pgagent_py.add_calendar('empty')")
+    job = add_job(db)
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", job)
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'empty', only_days => true)", [schedule])
+    assert next_run(db, job) is None
+
+
+def test_next_run_follows_the_days_of_the_calendar(db: Db) -> None:
+    holidays(db)
+    job = add_job(db)
+    schedule = value(
+        db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * 1 *', timezone => 'UTC')", job
+    )
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays', only_days => true)", [schedule])
+    db.execute("SELECT pgagent_py.alter_calendar('holidays', add_days => '{2029-01-05}')")
+    assert next_run(db, job) == datetime(2029, 1, 5, 8, tzinfo=UTC)
+    db.execute("SELECT pgagent_py.alter_calendar('holidays', drop_days => '{2029-01-05}')")
+    assert next_run(db, job) == datetime(2030, 1, 1, 8, tzinfo=UTC)
+
+
+def test_calendar_in_use_is_not_dropped(db: Db) -> None:
+    holidays(db)
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", add_job(db))
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
+    with pytest.raises(DependentObjectsStillExist, match=str(schedule)):
+        db.execute("SELECT pgagent_py.drop_calendar('holidays')")
+    db.execute("SELECT pgagent_py.detach_calendar(%s, 'holidays')", [schedule])
+    db.execute("SELECT pgagent_py.drop_calendar('holidays')")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "attach_calendar({schedule}, 'none')",
+        "alter_calendar('none')",
+        "drop_calendar('none')",
+        "add_calendar(' ')",
+        "add_calendar('x', ARRAY['infinity'::date])",
+        "detach_calendar({schedule}, 'holidays')",
+    ],
+)
+def test_bad_calendar_is_refused(db: Db, call: str) -> None:
+    holidays(db)
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", add_job(db))
+    with pytest.raises(InvalidParameterValue, match=r"calendar|name|days"):
+        db.execute(f"SELECT pgagent_py.{call.format(schedule=schedule)}".encode())
+
+
+def test_deleted_schedule_leaves_no_calendar_behind(db: Db) -> None:
+    holidays(db)
+    job = add_job(db)
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", job)
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
+    db.execute("DELETE FROM pgagent.pga_job")
+    assert value(db, "SELECT count(*) FROM pgagent_py.schedule_calendar") == 0
