@@ -32,6 +32,8 @@ SELECT pg_catalog.pg_is_in_recovery(), current_database(),
        (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pgagent'),
        (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pgagent_py')"""
 
+MESSAGE = "message"  # payload of the notification that says that there is a message to send
+
 # What the session must have, whatever the role or the database sets. The backend of a launcher that is cut off ends within
 # half a minute; a claim must not be forgotten in a crash.
 SETTINGS = {
@@ -93,7 +95,8 @@ class Control:
         self._socket = connection.fileno()
         self._lost = False
         self._on_event = on_event
-        connection.add_notify_handler(lambda _: on_event())
+        self.message_queued = True  # may have been told while nobody listened
+        connection.add_notify_handler(lambda notify: self._notified(notify.payload))
 
     @classmethod
     async def connect(cls, conninfo: str, agent: UUID, station: str, on_event: Callable[[], None]) -> Control:
@@ -131,6 +134,33 @@ class Control:
         """Return the seconds after which to call run_due again; None when nothing is foreseen."""
         ((seconds,),) = await self._fetch("SELECT pgagent_py.next_wake()")
         return None if seconds is None else float(seconds)
+
+    async def take_messages(self, count: int) -> list[dict[str, Any]]:
+        """Return at most *count* messages to send now; `finish_messages` is owed for each."""
+        ((messages,),) = await self._fetch("SELECT pgagent_py.take_messages(%s)", [count])
+        return list(messages)
+
+    async def finish_messages(
+        self, ids: Sequence[int], errors: Sequence[str | None], permanent: Sequence[bool]
+    ) -> None:
+        """Say what became of messages: error None means sent."""
+        query = "SELECT pgagent_py.finish_messages(%s::int8[], %s::text[], %s::bool[])"
+        await self._fetch(query, [list(ids), list(errors), list(permanent)])
+
+    async def next_message(self) -> float | None:
+        """Return the seconds until a message is to be sent; None when none is waiting."""
+        ((seconds,),) = await self._fetch("SELECT pgagent_py.next_message()")
+        return None if seconds is None else float(seconds)
+
+    async def purge_history(self, jobs: int) -> int:
+        """Delete what is kept no longer of the runs of the next *jobs* jobs; return how many runs that were."""
+        ((deleted,),) = await self._fetch("SELECT pgagent_py.purge_history(%s)", [jobs])
+        return int(deleted)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is lost."""
+        return self._lost or self._connection.closed
 
     async def version(self) -> str:
         """Return the version of the extension that runs in the database."""
@@ -173,14 +203,17 @@ class Control:
         pgconn = self._connection.pgconn
         try:
             pgconn.consume_input()
-            notified = False
-            while pgconn.notifies():
-                notified = True
+            while notify := pgconn.notifies():
+                self._notified(bytes(notify.extra).decode(errors="replace"))
         except psycopg.OperationalError:
             asyncio.get_running_loop().remove_reader(self._socket)
-            notified = self._lost = True
-        if notified:
+            self._lost = True
             self._on_event()
+
+    def _notified(self, payload: str) -> None:
+        if payload == MESSAGE:
+            self.message_queued = True
+        self._on_event()
 
 
 async def _check(connection: psycopg.AsyncConnection[Any]) -> None:

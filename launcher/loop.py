@@ -14,10 +14,12 @@ import psycopg
 from .batch_step import BatchStep
 from .batch_steps import BatchSteps
 from .control import CannotServeError, Control, control_conninfo, server_conninfo
+from .messages import Smtp
 from .sql_step import SqlStep
 from .sql_targets import SqlTargets
 from .step import RunningStep, StepResult, StepRun
 from .systemd import notify_systemd
+from .upkeep import Upkeep
 
 logger = logging.getLogger("pgagent_py")
 
@@ -50,6 +52,7 @@ class Options:
     workers: int
     grace: float
     output_limit: int
+    smtp: Smtp
 
 
 class Launcher:
@@ -70,6 +73,7 @@ class Launcher:
         self._conninfo = control_conninfo(server_conninfo(options.conninfo))
         self._sql = SqlTargets(server_conninfo(options.conninfo), options.workers)
         self._batch = BatchSteps()
+        self._upkeep = Upkeep(options.smtp, self._event.set)
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; a lost connection is made anew. Raises CannotServeError."""
@@ -80,6 +84,7 @@ class Launcher:
         finally:
             await self._sql.close()
             await self._batch.close()
+            await self._upkeep.close()
 
     async def _keep_serving(self) -> None:
         pause, known, connected = BACKOFF_FIRST, False, 0.0
@@ -115,10 +120,11 @@ class Launcher:
         await self._resume(control)
         logger.info("action=serve agent=%s extension=%s", self.agent, await control.version())
         notify_systemd("READY=1\nSTATUS=Serving")
-        while self.running or self.finished or not self.stopping:
+        while self.running or self.finished or not self.stopping or self._upkeep.busy:
             self._event.clear()
             control.check()
             free = await self._turn(control)
+            await self._upkeep.turn(control, idle=not self._event.is_set(), stopping=self.stopping)
             if not self._event.is_set():
                 await self._wait(control, free)
             if self._hurry:
@@ -154,7 +160,7 @@ class Launcher:
 
     async def _wait(self, control: Control, free: int) -> None:
         """Sleep until a step ends, a job is due, the launcher is notified or told to stop."""
-        seconds = min(self.options.poll, LONGEST_SLEEP)
+        seconds = min(self.options.poll, LONGEST_SLEEP, self._upkeep.seconds())
         if free > 0 and not self.stopping:
             wake = await control.next_wake()
             if wake is not None and wake <= 0:  # not taken in the last turn: locked, most likely
@@ -226,6 +232,7 @@ class Launcher:
     def _cancel_all(self, note: str, kill: bool) -> None:
         for _, step in self.running.values():
             step.cancel(note, "d", kill)
+        self._upkeep.cancel()
 
     def _give_up(self) -> None:
         """The server can't be reached: another agent will close what this one has not booked."""

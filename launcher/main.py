@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from .control import CannotServeError
 from .loop import Launcher, Options
+from .messages import read_smtp
 from .output import DEFAULT_LIMIT
 
 LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.DEBUG}
@@ -115,6 +116,10 @@ def read_options(arguments: Sequence[str]) -> tuple[Options, argparse.Namespace]
         _hide_password(settings, [word for word in arguments if word not in given.conninfo])
     if password := os.environ.pop(PASSWORD, None):
         settings["password"] = password
+    try:
+        smtp = read_smtp(os.environ)
+    except ValueError as error:
+        command.error(f"environment: {error}")
     options = Options(
         conninfo=make_conninfo("", **settings),
         station=socket.gethostname(),
@@ -123,6 +128,7 @@ def read_options(arguments: Sequence[str]) -> tuple[Options, argparse.Namespace]
         workers=given.workers,
         grace=given.grace,
         output_limit=given.output_limit,
+        smtp=smtp,
     )
     return options, given
 

@@ -1,0 +1,237 @@
+"""The process that renders and sends messages, apart from the launcher: slow servers and endless templates harm nobody.
+
+Reads one JSON document from stdin: ``{"smtp": ..., "messages": [...]}``, the fields of `Smtp` and rows of the SQL function
+``take_messages``. Writes a JSON object per line: ``{"id": n, "rendering": true}`` before a message's templates are
+rendered, false afterwards, and ``{"id": n, "error": text or null, "permanent": bool}`` when its fate is known. No error
+names a target or a password.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import re
+import resource
+import signal
+import smtplib
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from email.message import EmailMessage
+from email.utils import formatdate
+from typing import Any, NoReturn
+from urllib.parse import unquote, urlsplit
+
+import jinja2
+import jinja2.sandbox
+
+RENDER_SECONDS = 5
+MEMORY = 1 << 30  # bytes of address space
+LONGEST_TEXT = 1_000_000  # characters
+NETWORK_TIMEOUT = 15.0  # seconds without an answer
+SENDERS = 8  # messages under way at a time
+LIFETIME = 600  # seconds after which the process ends, whatever hangs
+RETRY_HTTP = {408, 425, 429}  # beside all from 500 on
+
+SUBJECT = "pgAgent job {{ job.name }}: {{ run.status }}"
+TEXT = """\
+Job {{ job.name }} (id {{ job.id }}) in database {{ database }}: {{ run.status }}
+Run {{ run.id }}, started {{ run.start }}{% if run.seconds is not none %}, took {{ run.seconds }} s{% endif %}
+
+{% for step in steps %}
+
+Step {{ step.name }}: {{ step.status }}{% if step.result is not none %} (result {{ step.result }}){% endif %}
+
+{{ step.output or "" }}
+{% endfor %}
+"""
+
+Message = Mapping[str, Any]
+
+_writing = threading.Lock()
+
+
+class MessageError(Exception):
+    """A message could not be sent. *permanent*: trying again would not help."""
+
+    def __init__(self, text: str, permanent: bool) -> None:
+        super().__init__(text)
+        self.permanent = permanent
+
+
+def render(template: str, data: Mapping[str, Any]) -> str:
+    """Return the text that *template* makes of *data*; `MessageError` if it can't, in time and memory."""
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+        trim_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    signal.setitimer(signal.ITIMER_REAL, RENDER_SECONDS)
+    try:
+        text = environment.from_string(template).render(data)
+    except TimeoutError:
+        raise MessageError(f"the template took longer than {RENDER_SECONDS} s", True) from None
+    except Exception as error:
+        raise MessageError(f"template: {type(error).__name__}: {str(error)[:200]}", True) from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    if len(text) > LONGEST_TEXT:
+        raise MessageError("the template makes a text of more than a million characters", True)
+    return text
+
+
+def render_message(message: Message) -> tuple[str, str]:
+    """Return subject and text; a webhook without a template gets the data as JSON."""
+    data = message["data"]
+    if message["kind"] == "webhook":
+        text = render(message["text"], data) if message["text"] is not None else json.dumps(data)
+        return "", text
+    subject = render(message["subject"] or SUBJECT, data)
+    return " ".join(subject.split()), render(message["text"] or TEXT, data)
+
+
+def send_email(smtp: Mapping[str, Any], message: Message, subject: str, text: str) -> None:
+    """Send one e-mail; an empty text stands for nothing to say. Raises `MessageError`."""
+    if not text.strip():
+        return
+    mail = EmailMessage()
+    mail["From"] = smtp["sender"] or f"pgagent-py@{socket.getfqdn()}"
+    mail["To"] = ", ".join(address.strip() for address in message["target"].split(","))
+    mail["Subject"] = subject
+    mail["Date"] = formatdate(localtime=True)
+    mail["Message-ID"] = f"<pgagent_py.{message['data']['run']['id']}.{message['id']}@{socket.getfqdn()}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(re.sub(r"[^\t\n\x20-\U0010ffff]", "?", text))
+    try:
+        with _connect_smtp(smtp) as server:
+            refused = server.send_message(mail)
+    except smtplib.SMTPRecipientsRefused as error:
+        raise _refused(error.recipients) from None
+    except smtplib.SMTPResponseException as error:
+        words = (
+            error.smtp_error.decode(errors="replace")
+            if isinstance(error.smtp_error, bytes)
+            else error.smtp_error
+        )
+        permanent = 500 <= error.smtp_code < 600 and not isinstance(error, smtplib.SMTPAuthenticationError)
+        raise MessageError(f"SMTP server: {error.smtp_code} {words[:200]}", permanent) from None
+    if refused:
+        raise _refused(refused)
+
+
+def _refused(recipients: Mapping[str, tuple[int, bytes]]) -> MessageError:
+    """Return the error for the addresses that the server did not take; others have got the mail."""
+    code, words = next(iter(recipients.values()))
+    text = f"SMTP server: {code} {words.decode(errors='replace')[:200]}"
+    return MessageError(text, code >= 500)
+
+
+def _connect_smtp(smtp: Mapping[str, Any]) -> smtplib.SMTP:
+    context = ssl.create_default_context()
+    if smtp["security"] == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(
+            smtp["host"], smtp["port"], timeout=NETWORK_TIMEOUT, context=context
+        )
+    else:
+        server = smtplib.SMTP(smtp["host"], smtp["port"], timeout=NETWORK_TIMEOUT)
+    try:
+        if smtp["security"] == "starttls":
+            server.starttls(context=context)
+        if smtp["user"]:
+            server.login(smtp["user"], smtp["password"])
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def post_webhook(message: Message, text: str) -> None:
+    """POST the text to the target, which must answer 2xx; redirections are not followed. Raises `MessageError`."""
+    url = urlsplit(message["target"])
+    headers = {
+        "Content-Type": "application/json" if _is_json(text) else "text/plain; charset=utf-8",
+        "User-Agent": "pgagent-py",
+        "Idempotency-Key": f"pgagent_py-{message['data']['run']['id']}-{message['id']}",
+    }
+    if url.username is not None:
+        userinfo = f"{unquote(url.username)}:{unquote(url.password or '')}"
+        headers["Authorization"] = "Basic " + base64.b64encode(userinfo.encode()).decode()
+    connection = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    client = connection(url.hostname or "", url.port, timeout=NETWORK_TIMEOUT)
+    try:
+        client.request(
+            "POST", (url.path or "/") + ("?" + url.query if url.query else ""), text.encode(), headers
+        )
+        status = client.getresponse().status
+    finally:
+        client.close()
+    if not 200 <= status < 300:
+        raise MessageError(f"HTTP status {status}", status < 500 and status not in RETRY_HTTP)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def deliver(smtp: Mapping[str, Any], message: Message, subject: str, text: str) -> None:
+    """Send one rendered message and report."""
+    try:
+        if message["kind"] == "email":
+            send_email(smtp, message, subject, text)
+        else:
+            post_webhook(message, text)
+    except MessageError as error:
+        report(id=message["id"], error=str(error), permanent=error.permanent)
+    except OSError as error:  # the network's words; smtplib's own exceptions are among these, too
+        words = error.strerror or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)
+        report(id=message["id"], error=f"{message['kind']}: {words}", permanent=False)
+    except Exception as error:  # its text may hold the URL
+        report(id=message["id"], error=f"{message['kind']}: {type(error).__name__}", permanent=False)
+    else:
+        report(id=message["id"], error=None, permanent=False)
+
+
+def report(**event: Any) -> None:
+    """Tell the launcher; when it is gone, so is this process."""
+    with _writing:
+        try:
+            sys.stdout.write(json.dumps(event) + "\n")
+            sys.stdout.flush()
+        except OSError:
+            os._exit(1)
+
+
+def _took_too_long(number: int, _: object) -> NoReturn:
+    raise TimeoutError(number)
+
+
+def main() -> None:
+    """Send what stdin holds."""
+    os.nice(10)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    signal.signal(signal.SIGALRM, _took_too_long)
+    ending = threading.Timer(LIFETIME, os._exit, [1])
+    ending.daemon = True
+    ending.start()
+    order = json.load(sys.stdin)
+    with ThreadPoolExecutor(SENDERS) as senders:
+        for message in order["messages"]:
+            report(id=message["id"], rendering=True)
+            try:
+                subject, text = render_message(message)
+            except MessageError as error:
+                report(id=message["id"], error=str(error), permanent=error.permanent)
+            else:
+                report(id=message["id"], rendering=False)
+                senders.submit(deliver, order["smtp"], message, subject, text)
+
+
+if __name__ == "__main__":
+    main()

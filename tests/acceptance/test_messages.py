@@ -1,0 +1,456 @@
+"""E-mail and webhooks: a real launcher, a mail server and a web server that behave as told."""
+
+import base64
+import json
+import re
+import signal
+import socketserver
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+
+from tests.conftest import StartLauncher
+from tests.helpers import wait_for, wait_for_row
+
+Connection = psycopg.Connection[Any]
+
+PASSWORD = "correct-horse-battery"
+TOKEN = "T0K3N-of-the-hook"
+LONG = 30.0
+
+
+@dataclass
+class Mailbox:
+    """What a mail server has got, and how it behaves."""
+
+    port: int = 0
+    mails: list[EmailMessage] = field(default_factory=list)
+    logins: list[bytes] = field(default_factory=list)
+    refuse: list[str] = field(
+        default_factory=list
+    )  # replies to the next DATA commands, instead of taking the mail
+    connections: int = 0
+    silent: bool = False  # accept connections and say nothing
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def text(self, number: int = 0) -> str:
+        """Return the body of a mail."""
+        return str(self.mails[number].get_content())
+
+
+class SmtpHandler(socketserver.StreamRequestHandler):
+    """Speaks as much of SMTP as a client needs: EHLO, STARTTLS, AUTH PLAIN, MAIL, RCPT, DATA."""
+
+    box: Mailbox
+    context: ssl.SSLContext | None = None
+
+    def reply(self, *lines: str) -> None:
+        last = len(lines) - 1
+        text = "".join(f"{line[:3]}{' ' if n == last else '-'}{line[4:]}\r\n" for n, line in enumerate(lines))
+        self.wfile.write(text.encode())
+
+    def handle(self) -> None:
+        self.box.connections += 1
+        if self.box.silent:
+            self.box.ended.wait(LONG)
+            return
+        self.reply("220 test server")
+        while line := self.rfile.readline():
+            if not self.command(line.strip()):
+                break
+
+    def command(self, line: bytes) -> bool:
+        verb = line[:4].upper()
+        if verb == b"EHLO":
+            self.reply("250 hello", *(["250 STARTTLS"] if self.context else []), "250 AUTH PLAIN")
+        elif verb == b"STAR" and self.context:
+            self.reply("220 go on")
+            self.connection = self.context.wrap_socket(self.connection, server_side=True)
+            self.setup()
+            type(self).context = None
+        elif verb == b"AUTH":
+            self.box.logins.append(base64.b64decode(line.split()[-1]))
+            self.reply("235 welcome")
+        elif verb == b"DATA":
+            self.data()
+        elif verb == b"QUIT":
+            self.reply("221 bye")
+            return False
+        else:
+            self.reply("250 fine")
+        return True
+
+    def setup(self) -> None:
+        connection = getattr(self, "connection", None)
+        if connection is None:
+            super().setup()
+        else:
+            self.rfile, self.wfile = connection.makefile("rb"), connection.makefile("wb", 0)
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()  # the server closes only the socket that it knows, without TLS
+
+    def data(self) -> None:
+        if self.box.refuse:
+            self.reply(self.box.refuse.pop(0))
+            return
+        self.reply("354 go on")
+        lines = []
+        while (line := self.rfile.readline()) != b".\r\n":
+            lines.append(line.removeprefix(b"."))
+        self.box.mails.append(message_from_bytes(b"".join(lines), policy=policy.default))  # type: ignore[arg-type]
+        self.reply("250 taken")
+
+
+def serve(server: socketserver.BaseServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, args=[0.05])
+    thread.start()
+    yield
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """Return what a mail server without TLS gets."""
+    box = Mailbox()
+    handler = type("Handler", (SmtpHandler,), {"box": box})
+    with_threads = type(
+        "Server", (socketserver.ThreadingTCPServer,), {"daemon_threads": True, "block_on_close": False}
+    )
+    server = with_threads(("127.0.0.1", 0), handler)
+    box.port = server.server_address[1]
+    yield from (box for _ in serve(server))
+    box.ended.set()
+
+
+@dataclass
+class Hook:
+    """What a web server was sent, and how it answers."""
+
+    port: int = 0
+    posts: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)  # statuses of the next answers, then 204
+
+
+class HookHandler(BaseHTTPRequestHandler):
+    """Notes what is posted."""
+
+    hook: Hook
+
+    def do_POST(self) -> None:
+        """Answer as told."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.hook.posts.append((self.path, dict(self.headers), body))
+        self.send_response(self.hook.answers.pop(0) if self.hook.answers else 204)
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """Return what a web server gets."""
+    result = Hook()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (HookHandler,), {"hook": result}))
+    result.port = server.server_address[1]
+    yield from (result for _ in serve(server))
+
+
+def smtp(box: Mailbox, **more: str) -> dict[str, str]:
+    """Return the launcher's environment."""
+    settings = {"HOST": "127.0.0.1", "PORT": str(box.port), "FROM": "jobs@example.org"} | more
+    return {f"PGAGENT_PY_SMTP_{name}": value for name, value in settings.items()}
+
+
+def add_job(db: Connection, name: str, sql: str = "SELECT 1/0") -> int:
+    row = db.execute("SELECT pgagent_py.add_job(%s, sql => %s)", [name, sql]).fetchone()
+    assert row
+    return int(row[0])
+
+
+def run(db: Connection, job: int, timeout: float = LONG) -> int:
+    """Have the launcher run a job; return the run's id when it has ended."""
+    last = db.execute("SELECT coalesce(max(jlgid), 0) FROM pgagent.pga_joblog").fetchone()
+    assert last
+    db.execute("SELECT pgagent_py.run_now(%s)", [job])
+    query = "SELECT jlgid FROM pgagent.pga_joblog WHERE jlgjobid = %s AND jlgid > %s AND jlgstatus <> 'r'"
+    return int(wait_for_row(db, query, [job, last[0]], timeout)[0])
+
+
+def all_sent(db: Connection) -> Callable[[], bool]:
+    return lambda: db.execute("SELECT 1 FROM pgagent_py.queued_message").fetchone() is None
+
+
+def test_email_on_failure(database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox) -> None:
+    bad, good = add_job(db, "nightly \N{SNOWMAN}"), add_job(db, "good", "SELECT 1")
+    db.execute("SELECT pgagent_py.add_message(NULL, 'email', 'me@example.org, you@example.org')")
+    launcher(database, env=smtp(mailbox))
+    run(db, good)
+    jlgid = run(db, bad)
+    wait_for(lambda: mailbox.mails, LONG, "a mail")
+    mail = mailbox.mails[0]
+    assert mail["To"] == "me@example.org, you@example.org"
+    assert mail["From"] == "jobs@example.org"
+    assert mail["Subject"] == "pgAgent job nightly \N{SNOWMAN}: failure"
+    assert f"Run {jlgid}, started" in mailbox.text()
+    assert "division by zero" in mailbox.text()
+    wait_for(all_sent(db), LONG)
+    assert len(mailbox.mails) == 1
+    assert db.execute("SELECT count(*) FROM pgagent_py.unsent_message").fetchone() == (0,)
+
+
+def test_templates_and_an_email_with_nothing_to_say(
+    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox
+) -> None:
+    job = add_job(db, "report", "SELECT 'a' UNION SELECT 'b'")
+    text = "{% for step in steps %}{{ step.name }} affected {{ step.result }} rows{% endfor %}"
+    subject = "{{ database }}:\n{{ run.status|upper }}"
+    db.execute(
+        "SELECT pgagent_py.add_message(%s, 'email', 'me@example.org', 'success', %s, %s)",
+        [job, text, subject],
+    )
+    silent = "{% if run.status != 'success' %}something is wrong{% endif %}"
+    db.execute(
+        "SELECT pgagent_py.add_message(%s, 'email', 'nobody@example.org', 'finish', %s)", [job, silent]
+    )
+    launcher(database, env=smtp(mailbox))
+    run(db, job)
+    wait_for(all_sent(db), LONG)
+    assert [mail["To"] for mail in mailbox.mails] == ["me@example.org"]
+    assert mailbox.text().strip() == "report affected 2 rows"
+    assert mailbox.mails[0]["Subject"].endswith(": SUCCESS")
+
+
+def test_webhook(database: str, db: Connection, launcher: StartLauncher, hook: Hook) -> None:
+    job = add_job(db, "told")
+    url = f"http://user:p%40ss@127.0.0.1:{hook.port}/{TOKEN}?a=b"
+    db.execute("SELECT pgagent_py.add_message(%s, 'webhook', %s)", [job, url])
+    template = '{"text": {{ ("Job " ~ job.name ~ " has failed")|tojson }}}'
+    db.execute(
+        "SELECT pgagent_py.add_message(%s, 'webhook', %s, text => %s)",
+        [job, f"http://127.0.0.1:{hook.port}", template],
+    )
+    launcher(database)
+    jlgid = run(db, job)
+    wait_for(all_sent(db), LONG)
+    by_path = {path: (headers, json.loads(body)) for path, headers, body in hook.posts}
+    headers, body = by_path[f"/{TOKEN}?a=b"]
+    assert (body["job"]["name"], body["run"]["id"], body["run"]["status"]) == ("told", jlgid, "failure")
+    assert "division by zero" in body["steps"][0]["output"]
+    assert headers["Content-Type"] == "application/json"
+    assert base64.b64decode(headers["Authorization"].split()[1]) == b"user:p@ss"
+    assert by_path["/"][1] == {"text": "Job told has failed"}
+
+
+def test_what_fails_is_tried_again(
+    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox, hook: Hook
+) -> None:
+    job = add_job(db, "unlucky")
+    db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [job])
+    db.execute("SELECT pgagent_py.add_message(%s, 'webhook', %s)", [job, f"http://127.0.0.1:{hook.port}/x"])
+    mailbox.refuse = ["451 try later"]
+    hook.answers = [503]
+    launcher(database, env=smtp(mailbox))
+    run(db, job)
+    errors = "SELECT 1 FROM pgagent_py.unsent_message HAVING string_agg(qmserror, '|' ORDER BY qmskind) = %s"
+    wait_for_row(db, errors, ["SMTP server: 451 try later|HTTP status 503"], LONG)
+    wait_for(all_sent(db), LONG)
+    assert len(mailbox.mails) == 1
+    assert len(hook.posts) == 2
+    assert len({headers["Idempotency-Key"] for _, headers, _ in hook.posts}) == 1
+
+
+def test_what_can_not_succeed_is_given_up(
+    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox, hook: Hook
+) -> None:
+    job = add_job(db, "hopeless")
+    for path in ("gone", "moved"):
+        db.execute(
+            "SELECT pgagent_py.add_message(%s, 'webhook', %s)", [job, f"http://127.0.0.1:{hook.port}/{path}"]
+        )
+    db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org', text => '{%% if %%}')", [job])
+    hook.answers = [410, 301]
+    launcher(database, env=smtp(mailbox))
+    run(db, job)
+    wait_for_row(
+        db, "SELECT 1 FROM pgagent_py.unsent_message HAVING count(*) = 3 AND bool_and(given_up)", timeout=LONG
+    )
+    rows = db.execute("SELECT qmserror FROM pgagent_py.unsent_message ORDER BY 1").fetchall()
+    assert [row[0][:26] for row in rows] == [
+        "HTTP status 301",
+        "HTTP status 410",
+        "template: TemplateSyntaxEr",
+    ]
+    assert {path for path, _, _ in hook.posts} == {"/gone", "/moved"}
+
+
+def test_hostile_templates_harm_nobody(
+    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox
+) -> None:
+    job = add_job(db, "hostile")
+    templates = {
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}": "SecurityError",
+        "{{ cycler.__init__.__globals__.os.environ }}": "SecurityError",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}": "took longer",
+        "{{ ('x' * 1000000000)|length }}{{ ('x' * 2000000000)|length }}": "MemoryError",
+        "{{ 'x' * 2000000 }}": "more than a million characters",
+    }
+    for template in templates:
+        db.execute(
+            "SELECT pgagent_py.add_message(%s, 'email', 'me@example.org', 'failure', %s)", [job, template]
+        )
+    db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [job])
+    process = launcher(database, env=smtp(mailbox))
+    run(db, job)
+    wait_for(lambda: mailbox.mails, LONG, "the harmless mail")
+    wait_for_row(
+        db, "SELECT 1 FROM pgagent_py.unsent_message HAVING count(*) = 5 AND bool_and(given_up)", timeout=LONG
+    )
+    query = "SELECT qmserror FROM pgagent_py.queued_message WHERE qmstext = %s"
+    for template, words in templates.items():
+        row = db.execute(query, [template]).fetchone()
+        assert row
+        assert words in row[0]
+    assert len(mailbox.mails) == 1
+    assert psutil.Process(process.pid).memory_info().rss < 200 << 20
+
+
+def test_a_server_that_says_nothing_does_not_hold_up_jobs(
+    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox
+) -> None:
+    mailbox.silent = True
+    bad, good = add_job(db, "bad"), add_job(db, "good", "SELECT 1")
+    db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [bad])
+    process = launcher(database, "-t", "1", env=smtp(mailbox))
+    run(db, bad)
+    wait_for(lambda: mailbox.connections, LONG, "a connection to the mail server")
+    for _ in range(5):
+        run(db, good, timeout=5)
+    assert db.execute("SELECT count(*) FROM pgagent_py.unsent_message").fetchone() == (1,)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert any("pgagent_py_launcher.send" in child.cmdline() for child in children)
+    assert process.terminate(LONG) == 0
+    _, alive = psutil.wait_procs(children, timeout=LONG)
+    assert alive == []
+    # It had not been sent: the next launcher may, as soon as it is due.
+    row = wait_for_row(
+        db,
+        "SELECT qmserror, given_up FROM pgagent_py.unsent_message WHERE qmserror IS NOT NULL",
+        timeout=LONG,
+    )
+    assert row == ("the process that sends messages ended", False)
+
+
+def test_messages_of_a_killed_launcher_are_sent_by_another(
+    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox
+) -> None:
+    mailbox.silent = True
+    job = add_job(db, "bad")
+    db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [job])
+    first = launcher(database, env=smtp(mailbox))
+    run(db, job)
+    wait_for(lambda: mailbox.connections, LONG, "a connection to the mail server")
+    first.clean_up()
+    mailbox.silent = False
+    mailbox.ended.set()
+    # As if the five minutes had passed that a launcher has to report
+    db.execute("UPDATE pgagent_py.queued_message SET qmsnotbefore = now()")
+    launcher(database, env=smtp(mailbox))
+    wait_for(all_sent(db), LONG)
+    assert len(mailbox.mails) == 1
+
+
+def test_login_and_starttls_and_no_secret_anywhere(
+    database: str, db: Connection, launcher: StartLauncher, hook: Hook, tmp_path: Path
+) -> None:
+    certificate = tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    command += [
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        str(certificate),
+        "-out",
+        str(tmp_path / "cert"),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    with certificate.open("a") as file:
+        file.write((tmp_path / "cert").read_text())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    box = Mailbox()
+    server = socketserver.TCPServer(
+        ("127.0.0.1", 0), type("Handler", (SmtpHandler,), {"box": box, "context": context})
+    )
+    box.port = server.server_address[1]
+    env = smtp(box, SECURITY="starttls", USER="mailer", PASSWORD=PASSWORD) | {
+        "SSL_CERT_FILE": str(certificate)
+    }
+    row = db.execute("SELECT pgagent_py.add_job('leaks', batch => 'env; exit 1')").fetchone()
+    assert row
+    db.execute("SELECT pgagent_py.add_message(NULL, 'email', 'me@example.org')")
+    db.execute(
+        "SELECT pgagent_py.add_message(NULL, 'webhook', %s)", [f"http://127.0.0.1:{hook.port}/{TOKEN}"]
+    )
+    hook.answers = [500]
+    for _ in serve(server):
+        process = launcher(database, "-l", "2", env=env)
+        run(db, row[0])
+        wait_for(lambda: box.mails, LONG, "a mail")
+        wait_for_row(
+            db, "SELECT 1 FROM pgagent_py.unsent_message WHERE qmserror = 'HTTP status 500'", timeout=LONG
+        )
+        assert box.logins == [f"\0mailer\0{PASSWORD}".encode()]
+        shown = process.log_text() + " ".join(psutil.Process(process.pid).cmdline())
+        shown += str(db.execute("SELECT * FROM pgagent_py.run_history").fetchall())
+        shown += str(db.execute("SELECT * FROM pgagent_py.unsent_message").fetchall())
+        shown += str(db.execute("SELECT * FROM pgagent_py.job_message").fetchall()) + box.text()
+        assert "action=send_message" in shown
+        assert "PGAGENT_JOB_ID" in shown
+        assert not re.search(f"{PASSWORD}|{TOKEN}|PGAGENT_PY_SMTP", shown)
+        process.signal(signal.SIGTERM)
+        assert process.wait(LONG) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PORT", "many", "PGAGENT_PY_SMTP_PORT is not a port number"),
+        ("SECURITY", "full", "PGAGENT_PY_SMTP_SECURITY must be none, starttls or tls"),
+        ("PASWORD", PASSWORD, "PGAGENT_PY_SMTP_PASWORD is not a setting"),
+    ],
+)
+def test_wrong_settings_are_refused(launcher: StartLauncher, name: str, value: str, words: str) -> None:
+    process = launcher("dbname=postgres", env={f"PGAGENT_PY_SMTP_{name}": value})
+    assert process.wait(LONG) == 2
+    assert words in process.log_text()
+    assert PASSWORD not in process.log_text()
+
+
+def test_the_launcher_purges_the_history(database: str, db: Connection, launcher: StartLauncher) -> None:
+    job = add_job(db, "old", "SELECT 1")
+    db.execute(
+        "INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus, jlgstart)"
+        " SELECT %s, 's', now() - (2000 - n) * interval '1 hour' FROM generate_series(1, 2000) n",
+        [job],
+    )
+    db.execute("SELECT pgagent_py.set_retention(keep_runs => 10)")
+    launcher(database)
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog HAVING count(*) = 10", timeout=LONG)
