@@ -233,9 +233,12 @@ def _compile_calendar(
 ) -> Calendar:
     hour_set = _read_flags(hours, 24)
     blocked_dates, blocked_every_day, blocked_times = _read_exceptions(exceptions)
-    days = {*blocked_dates, *blocked_days}
+    times = _times_of_day(_read_flags(minutes, 60), hour_set) & ~blocked_every_day
+    # A day with no time left counts as blocked, so that a search never goes through such days one by one.
+    full = {day for day, minutes_of_day in blocked_times.items() if not times & ~minutes_of_day}
+    days = {*blocked_dates, *blocked_days, *full}
     calendar = Calendar(
-        _times_of_day(_read_flags(minutes, 60), hour_set) & ~blocked_every_day,
+        times,
         _days_of_years(_read_flags(weekdays, 7), _read_flags(monthdays, 32), _read_flags(months, 12)),
         hour_set == _all(24),
         _by_year(days),

@@ -4,7 +4,7 @@ It shares nothing with plpython.schedule: plain sets, datetime, and Python's own
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -218,8 +218,3 @@ def instant_of(text: str, zone_name: str = "UTC", fold: int = 0) -> int:
     """Return the instant at which the clock of a zone shows *text*, the second time with *fold* 1."""
     moment = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone_name), fold=fold)
     return int(moment.timestamp())
-
-
-def without(rule: Rule, **changes: object) -> Rule:
-    """Return *rule* with other values for some of its fields."""
-    return replace(rule, **changes)  # type: ignore[arg-type]

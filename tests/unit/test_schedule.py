@@ -1,7 +1,9 @@
 """Firing times of single schedules, each with the rule that it stands for."""
 
-from datetime import UTC, date, datetime, time
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from math import inf
+from time import perf_counter
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -311,6 +313,55 @@ def test_calendars_of_dates() -> None:
     only = compile_schedule(*midnight, ((4, None),), only_days=(9, 4, 2, 9, -3))
     assert list(firings(only, zone("UTC"), 0)) == [2 * 86400, 9 * 86400]
     assert next_run(compile_schedule(*midnight, only_days=()), zone("UTC"), 0) is None
+
+
+HALF_PAST_NINE = Rule(minutes=on(30), hours=on(9))
+TODAY = date(2024, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(Rule(monthdays=on(30), months=on(2)), id="30 February"),
+        pytest.param(Rule(monthdays=on(31), months=on(2, 4, 6, 9, 11), weekdays=on(1)), id="the 31st, never"),
+        pytest.param(
+            replace(HALF_PAST_NINE, exceptions=((None, time(9, 30)),)), id="its only time is blocked"
+        ),
+        pytest.param(
+            Rule(exceptions=tuple((None, time(m // 60, m % 60)) for m in range(1440))), id="all times"
+        ),
+        pytest.param(
+            replace(
+                HALF_PAST_NINE, exceptions=tuple((TODAY + timedelta(days=n), None) for n in range(5_000))
+            ),
+            id="thousands of blocked dates",
+        ),
+        pytest.param(
+            replace(
+                HALF_PAST_NINE,
+                exceptions=tuple((TODAY + timedelta(days=n), time(9, 30)) for n in range(5_000)),
+            ),
+            id="thousands of dates whose only time is blocked",
+        ),
+        pytest.param(
+            Rule(weekdays=on(1), monthdays=on(29), months=on(2), minutes=on(1)), id="29 February, Monday"
+        ),
+        pytest.param(replace(HALF_PAST_NINE, only=frozenset({date(9999, 12, 31)})), id="one day, far away"),
+        pytest.param(replace(HALF_PAST_NINE, only=frozenset()), id="no day at all"),
+        pytest.param(replace(HALF_PAST_NINE, start=9e12), id="a start in the year 287,168"),
+        pytest.param(replace(HALF_PAST_NINE, end=0), id="over"),
+    ],
+)
+def test_no_search_is_long(rule: Rule) -> None:
+    """Under a millisecond, and so no statement_timeout is ever held up; the best of ten, for busy machines."""
+    schedule, paris = compiled(replace(rule, zone="Europe/Paris")), zone("Europe/Paris")
+    next_run(schedule, paris, instant_of("2024-01-01"))  # the time zone's offsets are loaded here
+    seconds = []
+    for _ in range(10):
+        begin = perf_counter()
+        next_run(schedule, paris, instant_of("2024-01-01"))
+        seconds.append(perf_counter() - begin)
+    assert min(seconds) < 0.001
 
 
 def flag_of(size: int, member: int) -> str:

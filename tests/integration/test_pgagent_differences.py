@@ -1,0 +1,236 @@
+"""Next runs against pgAgent's own function: every difference is one of those in docs/next-run.md."""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+
+from plpython.schedule import next_run
+from tests.unit.oracle import (
+    Rule,
+    blocks,
+    compiled,
+    flags,
+    instant_of,
+    matches,
+    walk_days,
+    wall_clock,
+    zone,
+)
+
+Connection = psycopg.Connection[Any]
+Answer = int | str | None
+"""What pgAgent answers: an instant, none, or how it fails."""
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "next-run.md"
+ERROR = "error"
+NEVER_RETURNS = "never returns"
+
+CASES = 1_500
+FIRST_DAY = instant_of("2051-01-01")
+DAYS = 3 * 365
+
+PGAGENT_NEXT_RUN = """
+SELECT extract(epoch FROM pgagent.pga_next_schedule(jscid, to_timestamp(%(begin)s), to_timestamp(%(end)s),
+       %(minutes)s::bool[], %(hours)s::bool[], %(weekdays)s::bool[], %(monthdays)s::bool[], %(months)s::bool[]))::bigint
+  FROM pgagent.pga_schedule
+"""
+
+
+@pytest.fixture
+def pgagent(bare_database: str) -> Iterator[Connection]:
+    """Return a connection to a database with plain pgagent and one schedule, to hang exceptions on."""
+    with psycopg.connect(bare_database, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION pgagent")
+        connection.execute(
+            "INSERT INTO pgagent.pga_job (jobjclid, jobname, jobenabled) VALUES (1, 'job', false)"
+        )
+        connection.execute(
+            "INSERT INTO pgagent.pga_schedule (jscjobid, jscname) SELECT jobid, 'x' FROM pgagent.pga_job"
+        )
+        yield connection
+
+
+def ask_pgagent(pgagent: Connection, rule: Rule, begin: int) -> Answer:
+    """Return pgAgent's next run from the minute *begin* on, in a session of the rule's time zone.
+
+    A search that ends takes it milliseconds. One that takes half a second does not end, or if there is a next
+    run to find, one that takes ten.
+    """
+    answer = ask_pgagent_within(pgagent, rule, begin, "500ms")
+    if answer == NEVER_RETURNS and ask_us(rule, begin) is not None:
+        return ask_pgagent_within(pgagent, rule, begin, "10s")
+    return answer
+
+
+def ask_pgagent_within(pgagent: Connection, rule: Rule, begin: int, timeout: str) -> Answer:
+    """Return what pgAgent answers within *timeout*."""
+    pgagent.execute("SELECT set_config('statement_timeout', %s, false)", [timeout])
+    pgagent.execute("SELECT set_config('timezone', %s, false)", [rule.zone])
+    pgagent.execute("DELETE FROM pgagent.pga_exception")
+    for on_date, at_time in rule.exceptions:
+        insert = "INSERT INTO pgagent.pga_exception (jexscid, jexdate, jextime) SELECT jscid, %s, %s FROM pgagent.pga_schedule"
+        pgagent.execute(insert, [on_date, at_time])
+    values = {
+        "begin": begin,
+        "end": rule.end,
+        "minutes": flags(rule.minutes, range(60)),
+        "hours": flags(rule.hours, range(24)),
+        "weekdays": flags(rule.weekdays, range(7)),
+        "monthdays": flags(rule.monthdays, range(1, 33)),
+        "months": flags(rule.months, range(1, 13)),
+    }
+    try:
+        row = pgagent.execute(PGAGENT_NEXT_RUN, values).fetchone()
+    except psycopg.errors.DatetimeFieldOverflow:
+        return ERROR
+    except psycopg.errors.QueryCanceled:
+        return NEVER_RETURNS
+    assert row
+    answer: int | None = row[0]
+    return answer
+
+
+def ask_us(rule: Rule, begin: int) -> int | float | None:
+    """Return the next run from the minute *begin* on."""
+    return next_run(compiled(replace(rule, start=float(begin))), zone(rule.zone), begin - 1)
+
+
+def some(rng: random.Random, of: range, chance: float) -> frozenset[int]:
+    """Return none of a set with a chance, else a few of it, half of it, or all."""
+    if rng.random() > chance:
+        return frozenset()
+    size = rng.choice([1, 1, 1, 2, 2, 3, 3, len(of) // 2, len(of)])
+    return frozenset(rng.sample(of, min(size, len(of))))
+
+
+def random_rule(rng: random.Random, begin: int) -> Rule:
+    """Return a schedule, exceptions near *begin* included."""
+    monthdays = frozenset({32}) if rng.random() < 0.2 else some(rng, range(1, 33), 0.4)
+    rule = Rule(
+        some(rng, range(60), 0.8),
+        some(rng, range(24), 0.7),
+        some(rng, range(7), 0.3),
+        monthdays,
+        some(rng, range(1, 13), 0.3),
+        end=float(begin + rng.randrange(90 * 86_400)) if rng.random() < 0.3 else None,
+    )
+    wall = wall_clock("UTC", int(ask_us(rule, begin) or begin))
+    near = wall.date() + timedelta(days=rng.randrange(20))
+    exceptions: list[tuple[date | None, time | None]] = [
+        (wall.date(), wall.time()),
+        (wall.date(), None),
+        (None, wall.time()),
+        (wall.date(), wall.time().replace(second=15)),
+        (near, None),
+        (None, time(rng.randrange(24), rng.randrange(60))),
+    ]
+    return replace(rule, exceptions=tuple(rng.sample(exceptions, rng.choice([0, 0, 0, 1, 3]))))
+
+
+def difference(pgagent: Connection, rule: Rule, begin: int, theirs: Answer, ours: float | None) -> int | None:
+    """Return the number that the page gives to this difference, None if it is not one of those."""
+    if theirs == ERROR:
+        return 3 if rule.monthdays & {29, 30, 31} else None
+    if theirs == NEVER_RETURNS:
+        return 5 if ours is None and rule.exceptions else None
+    if theirs is None and rule.end is not None:
+        # Over, since its next run is later than the end; which difference made it so late?
+        endless = replace(rule, end=None)
+        return difference(pgagent, endless, begin, ask_pgagent(pgagent, endless, begin), ours)
+    if not isinstance(theirs, int):
+        return None
+    wall = wall_clock("UTC", theirs)
+    if any(blocks(exception, wall) for exception in rule.exceptions):
+        return 6 if all(at and at.second for day, at in rule.exceptions if blocks((day, at), wall)) else None
+    if ours is None or theirs < ours or not matches(rule, wall):
+        return None
+    if not (rule.minutes or rule.hours or rule.monthdays or rule.months):
+        return 2
+    if 32 in rule.monthdays and 1 < len(rule.monthdays) < 32:
+        return 4
+    return 1 if len(rule.minutes) > 1 and theirs // 3600 == ours // 3600 else None
+
+
+def test_every_difference_is_listed(pgagent: Connection) -> None:
+    seed = random.randrange(10**9)
+    rng = random.Random(seed)
+    found: Counter[int] = Counter()
+    for _ in range(CASES):
+        begin = FIRST_DAY + rng.randrange(DAYS * 1440) * 60
+        rule = random_rule(rng, begin)
+        theirs, ours = ask_pgagent(pgagent, rule, begin), ask_us(rule, begin)
+        if theirs != ours:
+            number = difference(pgagent, rule, begin, theirs, ours)
+            case = f"seed {seed}: from {wall_clock('UTC', begin)} pgAgent {theirs}, ours {ours}: {rule}"
+            assert number, case
+            # It is pgAgent that is wrong: the walk over all minutes finds what we find.
+            walked = walk_days(replace(rule, start=float(begin)), begin - 1, 1, 41 * 366)
+            assert walked == ([] if ours is None else [ours]), case
+            found[number] += 1
+    print(f"seed {seed}, {CASES} cases, differences by number: {sorted(found.items())}")
+    assert set(found) >= {1, 2, 3, 4, 5, 6}
+
+
+ROW = re.compile(r"\| \[?(\d)\S* \| (.*?) \| (\S+) \| (\S+ \S+) \| (.*?) \| (.*?) \|$", re.MULTILINE)
+EXAMPLES = ROW.findall(PAGE.read_text())
+
+
+def test_every_listed_difference_has_an_example() -> None:
+    numbers = {int(number) for number in re.findall(r"^### (\d)\. ", PAGE.read_text(), re.MULTILINE)}
+    assert numbers == set(range(1, 10))
+    assert numbers - {int(example[0]) for example in EXAMPLES} == {9}  # test_the_session_decides
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[f"{row[0]}: {row[1]} from {row[3]}" for row in EXAMPLES])
+def test_example(pgagent: Connection, example: tuple[str, ...]) -> None:
+    _, schedule, zone_name, begin_text, theirs, ours = example
+    begin = parse_instant(begin_text, zone_name)
+    rule = parse_rule(schedule, zone_name)
+    assert show(ask_pgagent(pgagent, rule, begin), zone_name) == theirs
+    assert show(ask_us(rule, begin), zone_name) == ours
+
+
+def parse_rule(text: str, zone_name: str) -> Rule:
+    """Return the schedule that the page describes."""
+    values: dict[str, Any] = {"zone": zone_name}
+    for part in [] if text == "nothing chosen" else text.split("; "):
+        name, _, value = part.partition(" ")
+        if name == "except":
+            *on_date, at_time = value.split()
+            blocked = (date.fromisoformat(on_date[0]) if on_date else None, time.fromisoformat(at_time))
+            values["exceptions"] = (blocked,)
+        elif name == "end":
+            values["end"] = float(parse_instant(value, zone_name))
+        else:
+            values[name] = frozenset(int(number) for number in value.split(", "))
+    return Rule(**values)
+
+
+def parse_instant(text: str, zone_name: str) -> int:
+    """Return the instant; without an offset it is of the zone, the first if there are two."""
+    moment = datetime.fromisoformat(text)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone_name))).timestamp())
+
+
+def show(answer: float | str | None, zone_name: str) -> str:
+    """Return an answer as the page writes it: with the offset, unless that is 0."""
+    if answer is None or isinstance(answer, str):
+        return answer or "none"
+    moment = datetime.fromtimestamp(answer, ZoneInfo(zone_name))
+    return moment.strftime("%Y-%m-%d %H:%M" + ("" if zone_name == "UTC" else "%z"))
+
+
+def test_the_session_decides(pgagent: Connection) -> None:
+    noon = Rule(frozenset({0}), frozenset({12}))
+    begin = instant_of("2050-01-01")
+    assert show(ask_pgagent(pgagent, noon, begin), "UTC") == "2050-01-01 12:00"
+    assert show(ask_pgagent(pgagent, replace(noon, zone="Asia/Tokyo"), begin), "UTC") == "2050-01-01 03:00"
