@@ -1,0 +1,1 @@
+"""Benchmarks against the C++ daemon of pgAgent and pg_cron, on throwaway servers: `make bench`."""

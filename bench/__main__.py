@@ -1,0 +1,75 @@
+"""The benchmark: `make bench`, or parts of it with `make bench ARGS='drain latency --quick'`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+import time
+from types import FrameType
+
+from . import cron, drain, idle, latency, trigger, turn
+from .report import Report
+from .servers import Server
+
+PARTS = ("drain", "cron", "batch", "latency", "idle", "turn", "trigger")
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="smaller and fewer rounds: a look, not a figure")
+    parser.add_argument("--fsync", action="store_true", help="commits wait for the disk, too")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    return given
+
+
+def measure(report: Report, parts: list[str], quick: bool, fsync: bool) -> None:
+    """Measure *parts*, each figure of ours beside that of its peers."""
+    ours: dict[int, float] = {}
+    server = Server(fsync)
+    try:
+        if "drain" in parts:
+            ours = drain.measure_sql(report, server, quick)
+        if "batch" in parts:
+            drain.measure_batch(report, server, quick)
+        if "latency" in parts:
+            latency.measure(report, server, quick)
+        if "idle" in parts:
+            idle.measure(report, server, quick)
+        if "turn" in parts:
+            turn.measure(report, server, quick)
+        if "trigger" in parts:
+            trigger.measure(report, server, quick)
+    finally:
+        server.close()
+    if "cron" in parts:
+        cron.measure(report, fsync, quick, ours)
+
+
+def _terminated(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)  # by way of every finally
+
+
+def main() -> None:
+    """Print the table. A figure that misses its target is no error."""
+    given = arguments()
+    signal.signal(signal.SIGTERM, _terminated)
+    report = Report()
+    started = time.monotonic()
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    report.note(
+        f"{os.cpu_count()} processors ({platform.machine()}), load before: {load}; fsync {'on' if given.fsync else 'off'}"
+    )
+    measure(report, given.parts or list(PARTS), given.quick, given.fsync)
+    report.end()
+    report.note(f"took {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
