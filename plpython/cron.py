@@ -62,8 +62,8 @@ def is_reboot(text: str) -> bool:
 def parse_cron(text: str) -> list[CronSets]:
     """Return the schedules that together fire as the cron expression *text* does.
 
-    There are two if day of month and day of week are both restricted, for cron then means either.
-    What counts as restricted is croniter's reading: ``*`` is not, ``*/2`` is.
+    There are two if day of month and day of week are both given, for cron then means either. What counts
+    as given is croniter's reading: ``*`` and ``*/1`` do not, ``*/2`` does.
     Raise PgAgentError for what is no cron expression and for what the five sets cannot say.
     """
     expression = text.strip().lower()

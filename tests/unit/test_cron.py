@@ -37,6 +37,7 @@ ODD_DAYS = tuple(range(1, 32, 2))
         ("5-5 7-7/3 * * fri-fri", [CronSets((5,), (7,), (5,), (), ())]),
         ("0 0 13 * fri", [CronSets((0,), (0,), (), (13,), ()), CronSets((0,), (0,), (5,), (), ())]),
         ("0 0 */2 2 1", [CronSets((0,), (0,), (), ODD_DAYS, (2,)), CronSets((0,), (0,), (1,), (), (2,))]),
+        ("0 0 *,5 * 1", [CronSets((0,), (0,), (1,), (), ())]),
         ("0 0 */1 * 1", [CronSets((0,), (0,), (1,), (), ())]),
         ("@hourly", [CronSets((0,), (), (), (), ())]),
         ("@daily", [CronSets((0,), (0,), (), (), ())]),
@@ -139,9 +140,9 @@ def fields(low: int, high: int, names: str = "", extra: tuple[str, ...] = ()) ->
 EXPRESSIONS = st.tuples(
     fields(0, 59),
     fields(0, 23),
-    st.just("*") | fields(1, 31, extra=("l", "L", "29", "30", "31")),
+    st.just("*") | fields(1, 31, extra=("l", "L", "29", "30", "31", "1-31", "*,5")),
     st.just("*") | fields(1, 12, "jan feb mar apr may jun jul aug sep oct nov dec FEB"),
-    st.just("*") | fields(0, 7, "sun mon tue wed thu fri sat Fri"),
+    st.just("*") | fields(0, 7, "sun mon tue wed thu fri sat Fri", ("0-6", "1-7", "*,5")),
 ).map(" ".join)
 
 
