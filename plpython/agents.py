@@ -79,6 +79,7 @@ def _register(plpy: Any, agent: str, station: str | None, me: Any, everything: b
     station = station or socket.gethostname()
     login = "INSERT INTO pgagent.pga_jobagent (jagpid, jagstation) VALUES ($1, $2)"
     run(plpy, login, ["int4", "text"], [me["pid"], station])
+    run(plpy, "SELECT pgagent_py._raise_sequences()")
     insert = """
         INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown)
         VALUES ($1, $2, $3, $4, $5, $6, $7)"""

@@ -7,6 +7,9 @@ BEGIN
         DELETE FROM pgagent_py.setting s WHERE s.name = NEW.name;
         RETURN NEW;
     END IF;
+    IF TG_OP = 'INSERT' THEN
+        PERFORM pgagent_py._raise_sequences();
+    END IF;
     UPDATE pgagent.pga_job j SET jobnextrun = NULL
      WHERE j.jobenabled AND j.jobagentid IS NULL AND (j.jobnextrun IS NULL OR j.jobnextrun > now());
     RETURN NULL;

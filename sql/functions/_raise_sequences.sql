@@ -1,0 +1,25 @@
+{% set tables = {"pga_jobclass": "jclid", "pga_job": "jobid", "pga_jobstep": "jstid", "pga_schedule": "jscid",
+                 "pga_exception": "jexid", "pga_joblog": "jlgid", "pga_jobsteplog": "jslid"} %}
+{% macro behind() %}
+(
+{% for table, id in tables.items() %}
+            {{ "UNION ALL " if not loop.first }}SELECT 'pgagent.{{ table }}_{{ id }}_seq' AS name, (SELECT max(t.{{ id }}) FROM pgagent.{{ table }} t) AS used,
+                   s.last_value + s.is_called::integer AS next FROM pgagent.{{ table }}_{{ id }}_seq s
+{% endfor %}
+        ) q WHERE q.used >= q.next
+{%- endmacro %}
+CREATE OR REPLACE FUNCTION pgagent_py._raise_sequences() RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    IF EXISTS (SELECT FROM {{ behind() }}) THEN
+        -- Of two that find this at once, the later must not set back what the earlier has raised and used.
+        PERFORM pg_advisory_xact_lock('pgagent_py._raise_sequences()'::regprocedure::oid::bigint);
+        PERFORM setval(q.name::regclass, q.used) FROM {{ behind() }};
+    END IF;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._raise_sequences() IS
+'pgAgent has its tables dumped, but not its sequences: after a restore they would hand out ids that are taken already.';
