@@ -16,7 +16,7 @@ from .step import StepResult, StepRun
 
 COLUMNS = """
     t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jstkind, t.jstcode, t.jstdbname, t.jstconnstr, t.jstatomic,
-    extract(epoch FROM t.jsttimeout)::float8, t.jobrunas, t.jobparameters::text"""
+    extract(epoch FROM t.jsttimeout)::float8, extract(epoch FROM t.jobtimeleft)::float8, t.jobrunas, t.jobparameters::text"""
 
 RUN_DUE = f"""
 SELECT {COLUMNS}
@@ -32,7 +32,8 @@ SELECT pg_catalog.pg_is_in_recovery(), current_database(),
        (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pgagent'),
        (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pgagent_py')"""
 
-MESSAGE = "message"  # payload of the notification that says that there is a message to send
+CANCEL = "cancel"  # payload of the notification that says that runs of some agent are to be ended
+MESSAGE = "message"  # ... that there is a message to send
 
 # What the session must have, whatever the role or the database sets. The backend of a launcher that is cut off ends within
 # half a minute; a claim must not be forgotten in a crash.
@@ -95,7 +96,8 @@ class Control:
         self._socket = connection.fileno()
         self._lost = False
         self._on_event = on_event
-        self.message_queued = True  # may have been told while nobody listened
+        self.cancel_asked = True  # may have been told while nobody listened
+        self.message_queued = True  # the same
         connection.add_notify_handler(lambda notify: self._notified(notify.payload))
 
     @classmethod
@@ -134,6 +136,11 @@ class Control:
         """Return the seconds after which to call run_due again; None when nothing is foreseen."""
         ((seconds,),) = await self._fetch("SELECT pgagent_py.next_wake()")
         return None if seconds is None else float(seconds)
+
+    async def cancelled_runs(self) -> dict[int, str]:
+        """Return the runs (jlgid) of this agent that somebody has cancelled, with what their log is to say."""
+        self.cancel_asked = False
+        return dict(await self._fetch("SELECT c.jlgid, c.note FROM pgagent_py.cancelled_runs() c"))
 
     async def take_messages(self, count: int) -> list[dict[str, Any]]:
         """Return at most *count* messages to send now; `finish_messages` is owed for each."""
@@ -213,6 +220,8 @@ class Control:
     def _notified(self, payload: str) -> None:
         if payload == MESSAGE:
             self.message_queued = True
+        if payload == CANCEL:
+            self.cancel_asked = True
         self._on_event()
 
 

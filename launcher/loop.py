@@ -30,6 +30,7 @@ OVERDUE_FIRST, OVERDUE_LONGEST = 0.05, 1.0  # seconds between looks at a due job
 BACKOFF_FIRST, BACKOFF_BUSY = 0.05, 1.0
 STEADY = 5.0  # seconds that a connection must have been of use for the backoff to start anew
 OUTPUT_EVERY = 2.0  # seconds between two looks at what running steps have written
+CANCEL_PATIENCE = 0.4  # seconds that a step has to stop by itself when its run is cancelled
 KILL_AFTER = 3.0  # seconds from asking a step to stop to killing it
 GIVE_UP_BOOKING = 10.0  # seconds more that a stopping launcher tries to book what it has
 GIVE_UP_HURRIED = 2.0  # the same when told twice
@@ -89,7 +90,7 @@ class Launcher:
     async def _keep_serving(self) -> None:
         pause, known, connected = BACKOFF_FIRST, False, 0.0
         now = asyncio.get_running_loop().time
-        while not self._hurry and not (self.stopping and not self.running and not self.finished):
+        while not self._hurry and (known or not self.stopping):  # once registered, it must say that it leaves
             try:
                 control = await Control.connect(
                     self._conninfo, self.agent, self.options.station, self._event.set
@@ -111,7 +112,11 @@ class Launcher:
             # What is kept warm may be the room that is missing, or lead to a server that is no longer the primary.
             self._sql.close_idle()
             self._event.clear()
-            if not self.stopping or self.running or self.finished:
+            if self.stopping:
+                pause = min(pause, BACKOFF_BUSY)
+                if not self.running and not self.finished:
+                    asyncio.get_running_loop().call_later(GIVE_UP_HURRIED, self._give_up)
+            if known or not self.stopping:
                 await self._sleep(pause)
             pause = min(pause * 2, BACKOFF_BUSY if self.running else max(self.options.retry, BACKOFF_BUSY))
 
@@ -120,25 +125,41 @@ class Launcher:
         await self._resume(control)
         logger.info("action=serve agent=%s extension=%s", self.agent, await control.version())
         notify_systemd("READY=1\nSTATUS=Serving")
-        while self.running or self.finished or not self.stopping or self._upkeep.busy:
+        while not self._is_done():
             self._event.clear()
             control.check()
+            if control.cancel_asked:
+                await self._cancel_runs(control)
             free = await self._turn(control)
             await self._upkeep.turn(control, idle=not self._event.is_set(), stopping=self.stopping)
-            if not self._event.is_set():
+            if not self._event.is_set() and not self._is_done():
                 await self._wait(control, free)
             if self._hurry:
                 break
         await control.stop_agent()
 
+    def _is_done(self) -> bool:
+        return self.stopping and not self.running and not self.finished and not self._upkeep.busy
+
     async def _resume(self, control: Control) -> None:
         """Compare what the database says is in progress here with what is."""
         theirs = {run.jslid: run for run in await control.steps_in_progress()}
         mine = self.running.keys() | {result.jslid for result in self.finished}
-        for jslid in theirs.keys() - mine:
-            self._start(theirs[jslid])  # its handing out was lost on the way, so it never started
+        if not self.stopping:
+            for jslid in theirs.keys() - mine:
+                self._start(theirs[jslid])  # its handing out was lost on the way, so it never started
         for jslid in self.running.keys() - theirs.keys():
             self.running[jslid][1].cancel("The run was closed while the launcher was cut off.")
+
+    async def _cancel_runs(self, control: Control) -> None:
+        """Stop the steps of runs that somebody has cancelled; their end is booked as any other."""
+        notes = await control.cancelled_runs()
+        for run, step in self.running.values():
+            if run.jlgid in notes:
+                logger.info("action=cancel_run job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
+                note = notes[run.jlgid]
+                step.cancel(note)
+                asyncio.get_running_loop().call_later(CANCEL_PATIENCE, step.cancel, note, "d", True)
 
     async def _turn(self, control: Control) -> int:
         """Book what has ended, start what is handed out; return how many more steps could be executed."""
@@ -190,7 +211,13 @@ class Launcher:
         task.add_done_callback(self._tasks.discard)
 
     async def _execute(self, run: StepRun, step: RunningStep) -> None:
+        timer = None
+        if run.jobtimeleft is not None:
+            later = asyncio.get_running_loop().call_later
+            timer = later(run.jobtimeleft, step.cancel, "The run was stopped after its job's timeout.", "f")
         result = await step.execute()
+        if timer is not None:
+            timer.cancel()
         logger.debug(
             "action=finish_step job=%s run=%s step=%s %s", run.jobid, run.jlgid, run.jstid, result.jslstatus
         )

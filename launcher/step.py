@@ -10,7 +10,8 @@ from typing import Protocol
 class StepRun:
     """One step to execute now: a row of the SQL type ``pgagent_py.step_run``, with pgAgent's column names.
 
-    ``jstkind`` is 's' (SQL) or 'b' (batch). ``jsttimeout`` is in seconds. ``jobparameters`` is JSON text.
+    ``jstkind`` is 's' (SQL) or 'b' (batch). ``jsttimeout`` is in seconds, so is
+    ``jobtimeleft``, what was left of the job's timeout at the start of the step. ``jobparameters`` is JSON text.
     """
 
     jobid: int
@@ -25,6 +26,7 @@ class StepRun:
     jstconnstr: str
     jstatomic: bool = False
     jsttimeout: float | None = None
+    jobtimeleft: float | None = None
     jobrunas: str | None = None
     jobparameters: str | None = None
 

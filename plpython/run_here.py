@@ -12,6 +12,11 @@ from .steps import StepRow
 TURN = "SELECT t.* FROM pgagent_py._turn($1, $2, $3, true, $4) t"
 MANY = 1_000_000
 
+# One row after having slept, if a run waits: for its next try, or because a session has locked its job.
+WAIT = """
+SELECT pg_sleep(greatest(0, extract(epoch FROM a.waiting_until - clock_timestamp())))
+  FROM pgagent_py.this_agent a WHERE a.waiting_until IS NOT NULL"""
+
 # The step runs as in a fresh session, not under the search_path that our functions pin.
 SESSION_PATH = """
 SELECT set_config('search_path', (SELECT s.reset_val FROM pg_settings s WHERE s.name = 'search_path'), true)"""
@@ -40,7 +45,7 @@ def run_here(plpy: Any, agent: str) -> list[dict[str, Any]]:
     types = ["uuid", "int4", "pgagent_py.step_result[]", "bool"]
     (who,) = run(plpy, WHO)
     steps: list[StepRow] = list(run(plpy, TURN, types, [agent, MANY, [], True]))
-    while steps:
+    while steps or run(plpy, WAIT):
         results = [execute(plpy, step, who) for step in steps]
         for step, result in zip(steps, results, strict=True):
             booked = step["jstonerror"] if result["jslstatus"] == "f" else result["jslstatus"]

@@ -1,11 +1,19 @@
 CREATE TABLE pgagent_py.step_option (
     jstid integer PRIMARY KEY REFERENCES pgagent.pga_jobstep (jstid) ON DELETE CASCADE,
-    jstatomic boolean NOT NULL DEFAULT false
+    jstatomic boolean NOT NULL DEFAULT false,
+    jsttimeout interval CHECK (jsttimeout > '0'),
+    jstretries integer NOT NULL DEFAULT 0 CHECK (jstretries BETWEEN 0 AND 100),
+    jstretrydelay interval NOT NULL DEFAULT '1 second' CHECK (jstretrydelay BETWEEN '0' AND '1 day'),
+    jstretrybackoff float8 NOT NULL DEFAULT 1 CHECK (jstretrybackoff BETWEEN 1 AND 100)
 );
 
 COMMENT ON TABLE pgagent_py.step_option IS
 'Options of steps that pgagent.pga_jobstep has no column for. No row: no option set.';
 COMMENT ON COLUMN pgagent_py.step_option.jstatomic IS
 'The step''s code and its log entry commit in one transaction: after a crash either both happened or neither.';
+COMMENT ON COLUMN pgagent_py.step_option.jsttimeout IS 'The step is stopped and fails when it takes longer. NULL: none.';
+COMMENT ON COLUMN pgagent_py.step_option.jstretries IS 'How often it is tried again after a failure, before its on_error counts.';
+COMMENT ON COLUMN pgagent_py.step_option.jstretrydelay IS 'Time from a failed try to the next.';
+COMMENT ON COLUMN pgagent_py.step_option.jstretrybackoff IS 'The delay grows by this factor from try to try, up to one day.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.step_option', '');

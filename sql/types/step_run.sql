@@ -11,6 +11,7 @@ CREATE TYPE pgagent_py.step_run AS (
     jstconnstr text,
     jstatomic boolean,
     jsttimeout interval,
+    jobtimeleft interval,
     jobrunas text,
     jobparameters jsonb,
     jslstatus text,

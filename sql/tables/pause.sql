@@ -1,0 +1,11 @@
+CREATE TABLE pgagent_py.pause (
+    jclid integer UNIQUE REFERENCES pgagent.pga_jobclass (jclid) ON DELETE CASCADE,
+    paused_since timestamptz NOT NULL DEFAULT now(),
+    paused_by text NOT NULL
+);
+
+CREATE UNIQUE INDEX pause_everything ON pgagent_py.pause ((jclid IS NULL)) WHERE jclid IS NULL;
+
+COMMENT ON TABLE pgagent_py.pause IS 'Classes of jobs that are paused: no run of theirs starts. jclid NULL: all jobs are.';
+
+SELECT pg_catalog.pg_extension_config_dump('pgagent_py.pause', '');

@@ -1,0 +1,8 @@
+CREATE OR REPLACE VIEW pgagent_py.limits AS
+SELECT c.jclname AS class, l.jobgroup AS "group", l.running,
+       (SELECT count(*) FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
+         WHERE j.jobagentid IS NOT NULL AND (j.jobjclid = l.jclid OR o.jobgroup = l.jobgroup)) AS running_now
+  FROM pgagent_py.job_limit l LEFT JOIN pgagent.pga_jobclass c ON c.jclid = l.jclid;
+
+COMMENT ON VIEW pgagent_py.limits IS
+'How many jobs of a class, or of a group, may run at once (set_limit), and how many do.';

@@ -1,0 +1,231 @@
+"""Run control with a real launcher: cancelling runs, repeating from a step on, pausing."""
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import StartLauncher
+from tests.helpers import wait_for, wait_for_row
+
+Db = psycopg.Connection[Any]
+
+TIMEOUT = 30  # seconds: the machine may be busy
+STATUS = "SELECT jlgstatus FROM pgagent.pga_joblog WHERE jlgid = %s"
+STEPS = """
+    SELECT s.jstname, l.jslstatus FROM pgagent.pga_jobsteplog l JOIN pgagent.pga_jobstep s ON s.jstid = l.jsljstid
+     WHERE l.jsljlgid = %s ORDER BY l.jslid"""
+# Catches cancel requests, as long as it can
+STUBBORN_SQL = """
+DO $$ BEGIN
+    LOOP
+        BEGIN
+            PERFORM pg_sleep(60);
+        EXCEPTION WHEN query_canceled THEN
+            RAISE NOTICE 'no';
+        END;
+    END LOOP;
+END $$"""
+
+
+def add_job(db: Db, name: str, *steps: str, batch: bool = False, **arguments: Any) -> int:
+    """Add a job whose steps are named 1, 2, ...; return its id."""
+    named = "".join(f", {argument} => %({argument})s" for argument in arguments)
+    ((job,),) = db.execute(
+        f"SELECT pgagent_py.add_job(%(name)s{named})".encode(), {"name": name, **arguments}
+    ).fetchall()
+    kind = "batch" if batch else "sql"
+    for number, code in enumerate(steps, 1):
+        db.execute(f"SELECT pgagent_py.add_step(%s, %s, {kind} => %s)".encode(), [job, str(number), code])
+    return int(job)
+
+
+def run_now(db: Db, job: int) -> int:
+    """Let a job run and return the run once its first step is in progress."""
+    db.execute("SELECT pgagent_py.run_now(%s)", [job])
+    query = """
+        SELECT r.jlgid FROM pgagent.pga_joblog r JOIN pgagent.pga_jobsteplog l ON l.jsljlgid = r.jlgid
+         WHERE r.jlgjobid = %s AND r.jlgstatus = 'r' AND l.jslstatus = 'r'"""
+    return int(wait_for_row(db, query, [job], TIMEOUT)[0])
+
+
+def wait_for_end(db: Db, run: int) -> str:
+    """Return the run's status once it has ended."""
+    return str(wait_for_row(db, f"{STATUS} AND jlgstatus <> 'r'", [run], TIMEOUT)[0])
+
+
+def last_output(db: Db, run: int) -> str:
+    query = "SELECT jsloutput FROM pgagent.pga_jobsteplog WHERE jsljlgid = %s ORDER BY jslid DESC LIMIT 1"
+    return str(wait_for_row(db, query, [run])[0])
+
+
+def cancel(db: Db, run: int) -> float:
+    """Cancel a run; return the seconds until it had ended."""
+    started = time.monotonic()
+    db.execute("SELECT pgagent_py.cancel_run(%s)", [run])
+    assert wait_for_end(db, run) == "d"
+    return time.monotonic() - started
+
+
+@pytest.mark.parametrize("kind", ["sql", "batch"])
+def test_cancel_stops_the_step_and_the_job_goes_on(
+    database: str, db: Db, launcher: StartLauncher, tmp_path: Path, kind: str
+) -> None:
+    launcher(database)
+    marker = tmp_path / "ended"
+    batch = f"#!/bin/sh\necho begun\ntrap 'echo TERM > {marker}; exit 1' TERM\nwhile :; do sleep 0.05; done"
+    steps = [batch, "echo second"] if kind == "batch" else ["SELECT pg_sleep(600)", "SELECT 2"]
+    job = add_job(db, "long", *steps, batch=kind == "batch", cron="0 4 * * *")
+    run = run_now(db, job)
+    if kind == "batch":
+        shown = "SELECT 1 FROM pgagent.pga_jobsteplog WHERE jsljlgid = %s AND jsloutput LIKE 'begun%%'"
+        wait_for_row(db, shown, [run], TIMEOUT)
+    else:
+        wait_for_row(db, "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'", None, TIMEOUT)
+    assert cancel(db, run) < 10
+    assert db.execute(STEPS, [run]).fetchall() == [("1", "d")]
+    assert last_output(db, run).endswith("The run was cancelled by postgres.\n")
+    if kind == "batch":
+        assert last_output(db, run).startswith("begun\n")
+        assert marker.read_text() == "TERM\n"
+    else:
+        wait_for(
+            lambda: (
+                not db.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'"
+                ).fetchall()
+            ),
+            TIMEOUT,
+        )
+    ((agent, next_run),) = db.execute("SELECT jobagentid, jobnextrun > now() FROM pgagent.pga_job").fetchall()
+    assert (agent, next_run) == (None, True)
+
+
+@pytest.mark.parametrize("code", [STUBBORN_SQL, "#!/bin/sh\ntrap '' TERM INT\nwhile :; do sleep 0.05; done"])
+def test_cancel_does_not_wait_for_a_step_that_resists(
+    database: str, db: Db, launcher: StartLauncher, code: str
+) -> None:
+    launcher(database)
+    run = run_now(db, add_job(db, "stubborn", code, batch=code.startswith("#!")))
+    # Time for the step to set its trap; the runner starts it before or after we see the run
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobsteplog WHERE now() > jslstart + interval '0.5 s'")
+    assert cancel(db, run) < 5
+
+
+def test_cancel_reaches_the_right_launcher(database: str, db: Db, launcher: StartLauncher) -> None:
+    for _ in range(2):
+        launcher(database, "--workers", "1")
+    runs = [run_now(db, add_job(db, name, "SELECT pg_sleep(600)")) for name in ("one", "two")]
+    cancel(db, runs[1])
+    assert db.execute(STATUS, [runs[0]]).fetchone() == ("r",)
+    cancel(db, runs[0])
+
+
+def test_cancel_of_a_run_that_waits_for_its_next_try(database: str, db: Db, launcher: StartLauncher) -> None:
+    launcher(database)
+    job = add_job(db, "waits", "SELECT 1/0")
+    db.execute(
+        "SELECT pgagent_py.alter_step(jstid, retries => 3, retry_delay => '1 h') FROM pgagent.pga_jobstep"
+    )
+    db.execute("SELECT pgagent_py.run_now(%s)", [job])
+    (run,) = wait_for_row(db, "SELECT jlgid FROM pgagent_py.waiting_run", None, TIMEOUT)
+    cancel(db, run)
+    assert "division by zero" in last_output(db, run)
+    assert last_output(db, run).endswith("The run was cancelled by postgres.")
+    assert db.execute("SELECT jobagentid FROM pgagent.pga_job").fetchall() == [(None,)]
+
+
+def test_cancel_while_the_launcher_is_cut_off(database: str, db: Db, launcher: StartLauncher) -> None:
+    """Its backend is gone, and it can't come back yet: the run is closed; what it then finds out ends its step."""
+    process = launcher(database, "-l", "2")
+    run = run_now(db, add_job(db, "long", "SELECT pg_sleep(600)"))
+    wait_for_row(db, "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'", None, TIMEOUT)
+    process.signal(signal.SIGSTOP)
+    db.execute("SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent")
+    gone = "SELECT 1 FROM pgagent.pga_jobagent j WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = jagpid)"
+    wait_for_row(db, gone, None, TIMEOUT)
+    cancel(db, run)
+    assert db.execute(STEPS, [run]).fetchall() == [("1", "d")]
+    process.signal(signal.SIGCONT)
+    busy = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'"
+    wait_for(lambda: not db.execute(busy).fetchall(), TIMEOUT)
+
+
+def test_run_now_from_a_step_on(database: str, db: Db, launcher: StartLauncher) -> None:
+    db.execute("CREATE TABLE fixed ()")
+    db.execute("DROP TABLE fixed")
+    launcher(database)
+    job = add_job(db, "load", "SELECT 1", "SELECT FROM fixed", "SELECT 3")
+    run = run_now_and_wait(db, job, None)
+    assert db.execute(STEPS, [run]).fetchall() == [("1", "s"), ("2", "f")]
+    db.execute("CREATE TABLE fixed ()")
+    ((failed,),) = db.execute("SELECT jstid FROM pgagent.pga_jobstep WHERE jstname = '2'").fetchall()
+    run = run_now_and_wait(db, job, failed)
+    assert db.execute(STEPS, [run]).fetchall() == [("2", "s"), ("3", "s")]
+    # The order was for that run only
+    run = run_now_and_wait(db, job, None)
+    assert db.execute(STEPS, [run]).fetchall() == [("1", "s"), ("2", "s"), ("3", "s")]
+    assert db.execute("TABLE pgagent_py.run_order").fetchall() == []
+
+
+def run_now_and_wait(db: Db, job: int, from_step: int | None) -> int:
+    ((last,),) = db.execute("SELECT coalesce(max(jlgid), 0) FROM pgagent.pga_joblog").fetchall()
+    db.execute("SELECT pgagent_py.run_now(%s, from_step => %s)", [job, from_step])
+    query = "SELECT jlgid FROM pgagent.pga_joblog WHERE jlgid > %s AND jlgjobid = %s AND jlgstatus <> 'r'"
+    return int(wait_for_row(db, query, [last, job], TIMEOUT)[0])
+
+
+def test_pause_of_everything(database: str, db: Db, launcher: StartLauncher) -> None:
+    process = launcher(database)
+    running = add_job(db, "running", "SELECT pg_sleep(600)", "SELECT 2")
+    run = run_now(db, running)
+    db.execute("SELECT pgagent_py.pause()")
+    jobs = [add_job(db, f"due {number}", "SELECT 1") for number in range(3)]
+    for job in jobs:
+        db.execute("SELECT pgagent_py.run_now(%s)", [job])
+    assert db.execute("SELECT class, paused_by FROM pgagent_py.paused").fetchall() == [(None, "postgres")]
+    # What runs goes on: also its next step
+    wait_for_row(
+        db,
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'",
+        None,
+        TIMEOUT,
+    )
+    assert wait_for_end(db, run) == "f"
+    assert process.process.poll() is None
+    waiting = "SELECT count(*) FROM pgagent.pga_job WHERE jobnextrun <= now() AND jobagentid IS NULL"
+    assert db.execute(waiting).fetchone() == (3,)
+    db.execute("SELECT pgagent_py.resume()")
+    done = "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgjobid = ANY (%s) AND jlgstatus = 's' HAVING count(*) = 3"
+    wait_for_row(db, done, [jobs], TIMEOUT)
+    assert db.execute("SELECT count(*) FROM pgagent.pga_joblog").fetchone() == (4,)
+
+
+def test_pause_of_a_class(database: str, db: Db, launcher: StartLauncher) -> None:
+    launcher(database)
+    db.execute("SELECT pgagent_py.pause('Data Import')")
+    held = add_job(db, "held", "SELECT 1", **{"class": "Data Import"})
+    other = add_job(db, "other", "SELECT 1", **{"class": "Data Export"})
+    for job in (held, other):
+        db.execute("SELECT pgagent_py.run_now(%s)", [job])
+    ended = "SELECT 1 FROM pgagent.pga_joblog WHERE jlgjobid = %s AND jlgstatus = 's'"
+    wait_for_row(db, ended, [other], TIMEOUT)
+    assert db.execute("SELECT jlgjobid FROM pgagent.pga_joblog").fetchall() == [(other,)]
+    db.execute("SELECT pgagent_py.resume('Data Import')")
+    wait_for_row(db, ended, [held], TIMEOUT)
+
+
+def test_paused_jobs_cost_nothing(database: str, db: Db, launcher: StartLauncher) -> None:
+    """A due job that may not start must not make the launcher look again and again."""
+    db.execute("SELECT pgagent_py.pause()")
+    for number in range(20):
+        db.execute("SELECT pgagent_py.run_now(%s)", [add_job(db, f"{number}", "SELECT 1")])
+    launcher(database, "-t", "60")
+    (pid,) = wait_for_row(db, "SELECT jagpid FROM pgagent.pga_jobagent", None, TIMEOUT)
+    sleeping = """
+        SELECT state_change FROM pg_stat_activity
+         WHERE pid = %s AND state = 'idle' AND query LIKE '%%next_wake%%' AND state_change < clock_timestamp() - interval '2 s'"""
+    wait_for_row(db, sleeping, [pid], TIMEOUT)
