@@ -7,7 +7,20 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from . import agents, calendars, define, history, limits, messages, options, runs, schedules, steps
+from . import (
+    agents,
+    calendars,
+    define,
+    history,
+    importing,
+    limits,
+    messages,
+    options,
+    runs,
+    schedules,
+    steps,
+    transfer,
+)
 from .errors import PgAgentError, spi_details, sqlstate
 from .roles import check_edit, check_use
 
@@ -17,15 +30,14 @@ HANDLERS: dict[str, Callable[..., Any]] = {
         agents.start_agent,
         agents.start_session,
         agents.stop_agent,
-        calendars.add_calendar,
-        calendars.alter_calendar,
-        calendars.attach_calendar,
-        calendars.detach_calendar,
-        calendars.drop_calendar,
+        schedules.add_exception,
         define.add_job,
+        schedules.add_schedule,
         define.add_step,
+        schedules.alter_schedule,
         define.drop_job,
         define.run_now,
+        schedules.set_default_timezone,
         history.purge_history,
         history.set_notify_runs,
         history.set_retention,
@@ -39,10 +51,15 @@ HANDLERS: dict[str, Callable[..., Any]] = {
         options.alter_job,
         options.alter_step,
         runs.cancel_run,
-        schedules.add_exception,
-        schedules.add_schedule,
-        schedules.alter_schedule,
-        schedules.set_default_timezone,
+        calendars.add_calendar,
+        calendars.alter_calendar,
+        calendars.attach_calendar,
+        calendars.detach_calendar,
+        calendars.drop_calendar,
+        transfer.export_jobs,
+        transfer.import_jobs,
+        importing.import_crontab,
+        importing.import_pg_cron,
         steps.finish_step,
     )
 }

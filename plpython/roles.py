@@ -13,7 +13,8 @@ from .errors import PgAgentError, invalid
 from .plan import run
 
 EDIT = """
-SELECT has_schema_privilege($1, 'pgagent', 'USAGE') AND bool_and(has_table_privilege($1, t.name::regclass, p.privilege)) AS granted
+SELECT has_schema_privilege($1, 'pgagent', 'USAGE')
+   AND bool_and(has_table_privilege($1, t.name::regclass, p.privilege)) AS granted
   FROM unnest('{pgagent.pga_job,pgagent.pga_jobstep,pgagent.pga_schedule,pgagent.pga_exception}'::text[]) t (name)
  CROSS JOIN unnest('{INSERT,UPDATE,DELETE}'::text[]) p (privilege)"""
 
@@ -207,7 +208,9 @@ def owner_may(plpy: Any, caller: str, jslid: int) -> bool:
     return False
 
 
-RUN_AS = "SELECT r.jobid, r.role, r.refused, r.refused_batch FROM pgagent_py.job_role r WHERE r.jobid = ANY ($1)"
+RUN_AS = (
+    "SELECT r.jobid, r.role, r.refused, r.refused_batch FROM pgagent_py.job_role r WHERE r.jobid = ANY ($1)"
+)
 
 
 def set_run_as(plpy: Any, steps: Sequence[dict[str, Any]]) -> dict[int, str]:
