@@ -41,6 +41,7 @@ class BatchSteps:
         """Kill and remove what dead launchers may have left; make nothing before the first batch step."""
         self._directory = ""
         self._lock = -1
+        self._table = -1
         self._sessions = memoryview(b"")
         self._free: list[int] = []
         self._devnull = -1
@@ -131,8 +132,8 @@ class BatchSteps:
                 await asyncio.to_thread(process.wait, GUARD_END)
             except subprocess.TimeoutExpired:
                 logger.warning("action=close the guard does not end")
-        os.close(self._lock)
-        os.close(self._devnull)
+        for descriptor in (self._lock, self._devnull, self._table):
+            os.close(descriptor)
         self._directory = ""
 
     def _start(self) -> None:
@@ -140,9 +141,9 @@ class BatchSteps:
             return
         _inherit_nothing()
         self._directory, self._lock = _private_directory()
-        with open(os.path.join(self._directory, guard.SESSIONS), "xb") as file:
-            file.truncate(4 * guard.PLACES)
-        self._sessions = guard.open_sessions(self._directory)
+        self._table = os.memfd_create("sessions")
+        os.truncate(self._table, 4 * guard.PLACES)
+        self._sessions = guard.map_sessions(self._table)
         self._free = list(range(guard.PLACES))
         self._devnull = os.open(os.devnull, os.O_RDONLY)
         self._start_guard()
@@ -150,9 +151,10 @@ class BatchSteps:
     def _start_guard(self) -> None:
         # A session of its own: what a terminal sends to the launcher's must not reach the guard.
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, self._directory],
+            [sys.executable, "-I", "-S", guard.__file__, self._directory, str(self._table)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
+            pass_fds=[self._table],
             start_new_session=True,
         )
         self._guard_watch = os.pidfd_open(self._guard.pid)

@@ -1,8 +1,8 @@
 """The guard: a small process that outlives a killed launcher and ends what its batch steps have running.
 
-Started as ``python -I -S guard.py DIRECTORY`` with a pipe from the launcher as stdin. When the pipe ends, it
-kills the processes of running steps, removes the launcher's private directory, and exits. It imports as
-little as it can, to stay small.
+Started as ``python -I -S guard.py DIRECTORY SESSIONS`` with a pipe from the launcher as stdin; SESSIONS is a
+descriptor of a table with the session ids of the running steps. When the pipe ends, it kills the processes of these
+steps, removes the launcher's private directory, and exits. It imports as little as it can, to stay small.
 """
 
 # pathlib and contextlib would double what is imported.
@@ -17,8 +17,7 @@ import time
 from collections.abc import Iterable
 
 MARKER = b"PGAGENT_STEP_SCRIPT="  # in the environment of every batch step: the path of its script
-SESSIONS = "sessions"  # file of the private directory: the process ids of running steps, 0 in free places
-PLACES = 16384
+PLACES = 16384  # of the table of sessions, four bytes each; 0 in free ones
 PREFIX = "pgagent-py-"  # of private directories
 
 ROUNDS_QUIET = 3  # looks that must find nothing: a process on its way into exec can't be recognised yet
@@ -26,13 +25,9 @@ PAUSE = 0.03  # seconds between looks
 LONGEST = 30.0  # seconds after which what can't be killed is left
 
 
-def open_sessions(directory: str) -> memoryview:
-    """Map the file with the sessions' ids, one per running step (a step leads a session of its own)."""
-    descriptor = os.open(os.path.join(directory, SESSIONS), os.O_RDWR)
-    try:
-        return memoryview(mmap.mmap(descriptor, 4 * PLACES)).cast("i")
-    finally:
-        os.close(descriptor)
+def map_sessions(descriptor: int) -> memoryview:
+    """Map the table of sessions: one id per running step, which leads a session of its own."""
+    return memoryview(mmap.mmap(descriptor, 4 * PLACES)).cast("i")
 
 
 def processes_of(session: int) -> list[int]:
@@ -144,15 +139,15 @@ def _kill(pid: int, number: int) -> None:
         pass
 
 
-def main(directory: str) -> None:
+def main(directory: str, descriptor: str) -> None:
     """Wait for the launcher's end, then clean up after it; a byte from it says that no step is running."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a launcher that is told to stop still needs its guard
-    sessions = open_sessions(directory)
+    sessions = map_sessions(int(descriptor))
     if not os.read(0, 1):
         kill_steps(directory, sessions)
     remove_directory(directory)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

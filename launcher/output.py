@@ -8,11 +8,11 @@ DEFAULT_LIMIT = 1024 * 1024
 class Output:
     """Keep the head and the tail of a byte stream, half of *limit* bytes each, in flat memory."""
 
-    __slots__ = ("_half", "_head", "_tail", "_total")
+    __slots__ = ("_head", "_limit", "_tail", "_total")
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         """Make an empty output that keeps at most *limit* bytes (at least 2)."""
-        self._half = max(limit, 2) // 2
+        self._limit = max(limit, 2)
         self._head = bytearray()
         self._tail = bytearray()
         self._total = 0
@@ -25,19 +25,20 @@ class Output:
         """Append *data*; beyond the limit the oldest bytes after the head are forgotten."""
         size = len(data)
         self._total += size
-        room = self._half - len(self._head)
+        room = self._limit // 2 - len(self._head)
         if size <= room:
             self._head += data
             return
         if room:
             self._head += data[:room]
-        start = max(room, size - self._half)  # what can't stay in the tail need not enter it
+        keep = self._limit - self._limit // 2
+        start = max(room, size - keep)  # what can't stay in the tail need not enter it
         if start > room:
             self._tail.clear()
         self._tail += data[start:]
         # Trimming only at twice the size makes the moves rare enough to cost nothing per byte.
-        if len(self._tail) > 2 * self._half:
-            del self._tail[: -self._half]
+        if len(self._tail) > 2 * keep:
+            del self._tail[:-keep]
 
     def line(self, text: bytes) -> None:
         """Append *text* as a line of its own, starting a new line if the last one is unfinished."""
@@ -51,11 +52,12 @@ class Output:
 
         What is left out of the middle, also here to come down to *limit* bytes, gives way to a line about it.
         """
-        half = self._half if limit is None else min(self._half, max(limit, 2) // 2)
-        if self._total <= 2 * half:
+        keep = self._limit if limit is None else min(self._limit, max(limit, 2))
+        if self._total <= keep:
             return _decode(bytes(self._head) + bytes(self._tail))
+        half = keep // 2
         head = _whole_characters(bytes(self._head[:half]))
-        tail = (bytes(self._head[half:]) + bytes(self._tail))[-half:]
+        tail = (bytes(self._head[half:]) + bytes(self._tail))[half - keep :]
         for _ in range(3):  # the rest of a character that was cut in two
             if tail and tail[0] & 0xC0 == 0x80:
                 tail = tail[1:]
