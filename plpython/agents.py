@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from .clock import clock_was_corrected, follow_clock, recompute_after_correction
+from .dependencies import set_parameters
 from .errors import PgAgentError
 from .limits import HELD_BACK, places
 from .plan import run
@@ -84,7 +85,12 @@ def _register(plpy: Any, agent: str, station: str | None, me: Any, everything: b
         INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown)
         VALUES ($1, $2, $3, $4, $5, $6, $7)"""
     types = ["int4", "uuid", "text", "timestamptz", "oid", "bool", "bool"]
-    run(plpy, insert, types, [me["pid"], agent, station, me["backend_start"], me["role"], everything, me["own"]])
+    run(
+        plpy,
+        insert,
+        types,
+        [me["pid"], agent, station, me["backend_start"], me["role"], everything, me["own"]],
+    )
 
 
 VACATE = """
@@ -194,6 +200,7 @@ def steps_in_progress(plpy: Any, agent: str) -> list[StepRow]:
     that is missing here belongs to a run that was closed meanwhile.
     """
     steps = list(run(plpy, RESUME, ["uuid"], [agent]))
+    set_parameters(plpy, steps)
     set_run_as(plpy, steps)  # who may run them was decided when they were handed out
     return steps
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from .errors import invalid
@@ -15,13 +16,13 @@ def check_name(name: str | None) -> None:
         raise invalid("name", "name is missing", "Give name => '...'.")
 
 
-def check_job(plpy: Any, job: int | None) -> Any:
-    """Refuse a job that does not exist; return its row (jobenabled)."""
+def check_job(plpy: Any, job: int | None, argument: str = "job") -> Any:
+    """Refuse a job that does not exist, naming *argument*; return its row (jobenabled)."""
     if job is None:
-        raise invalid("job", "job is missing", "Give a jobid of pgagent.pga_job.")
+        raise invalid(argument, f"{argument} is missing", "Give a jobid of pgagent.pga_job.")
     rows = run(plpy, "SELECT j.jobenabled FROM pgagent.pga_job j WHERE j.jobid = $1", ["int4"], [job])
     if not rows:
-        raise missing("job", job)
+        raise missing(argument, job)
     return rows[0]
 
 
@@ -31,3 +32,14 @@ def check_schedule(plpy: Any, schedule: int | None) -> None:
         raise invalid("schedule", "schedule is missing", "Give a jscid of pgagent.pga_schedule.")
     if not run(plpy, "SELECT FROM pgagent.pga_schedule s WHERE s.jscid = $1", ["int4"], [schedule]):
         raise missing("schedule", schedule)
+
+
+def check_parameters(parameters: dict[str, Any] | None) -> str | None:
+    """Refuse parameters that are no JSON object; return them as JSON text."""
+    if parameters is None:
+        return None
+    if not isinstance(parameters, dict):
+        raise invalid(
+            "parameters", "parameters is no JSON object", """Give an object, such as '{"day": "monday"}'."""
+        )
+    return json.dumps(parameters)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .checks import check_job, check_name
+from .checks import check_job, check_name, check_parameters
 from .errors import PgAgentError, invalid
 from .plan import run
 from .roles import check_code, own_new_job
@@ -130,8 +130,17 @@ def drop_job(plpy: Any, caller: str, job: int | None = None) -> None:
     run(plpy, "DELETE FROM pgagent.pga_job WHERE jobid = $1", ["int4"], [job])
 
 
-def run_now(plpy: Any, caller: str, job: int | None = None, from_step: int | None = None) -> None:
-    """Make *job* due now, as pgAdmin does; its schedule goes on afterwards. *from_step*: the step to begin with."""
+def run_now(
+    plpy: Any,
+    caller: str,
+    job: int | None = None,
+    from_step: int | None = None,
+    parameters: dict[str, Any] | None = None,
+) -> None:
+    """Make *job* due now, as pgAdmin does; its schedule goes on afterwards.
+
+    *from_step*: the step to begin with. *parameters*: what this run has instead of the job's, key by key.
+    """
     if not check_job(plpy, job)["jobenabled"]:
         raise PgAgentError(f"job {job} is disabled", hint="Enable it first.", sqlstate="55000")
     if from_step is not None:
@@ -139,17 +148,20 @@ def run_now(plpy: Any, caller: str, job: int | None = None, from_step: int | Non
         if not run(plpy, find, ["int4", "int4"], [from_step, job]):
             hint = "Look at jstid in pgagent.pga_jobstep."
             raise invalid("from_step", f"from_step {from_step} is no enabled step of job {job}", hint)
-    run(plpy, RUN_NOW, ["int4", "int4"], [job, from_step])
+    types = ["int4", "int4", "jsonb"]
+    run(plpy, RUN_NOW, types, [job, from_step, check_parameters(parameters)])
 
 
 # An order of before is void: also one of this transaction, for the same now().
 RUN_NOW = """
 WITH forgotten AS (
-    DELETE FROM pgagent_py.run_order o WHERE o.jobid = $1 AND $2 IS NULL),
+    DELETE FROM pgagent_py.run_order o WHERE o.jobid = $1 AND $2 IS NULL AND $3 IS NULL),
 ordered AS (
-    INSERT INTO pgagent_py.run_order (jobid, jobnextrun, jstname, jstid)
-    SELECT s.jstjobid, now(), s.jstname, s.jstid FROM pgagent.pga_jobstep s WHERE s.jstid = $2
-        ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jstname = excluded.jstname, jstid = excluded.jstid)
+    INSERT INTO pgagent_py.run_order (jobid, jobnextrun, jstname, jstid, jlgparameters)
+    SELECT $1, now(), s.jstname, s.jstid, $3
+      FROM (SELECT) one LEFT JOIN pgagent.pga_jobstep s ON s.jstid = $2 WHERE $2 IS NOT NULL OR $3 IS NOT NULL
+        ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jstname = excluded.jstname,
+           jstid = excluded.jstid, jlgparameters = excluded.jlgparameters)
 UPDATE pgagent.pga_job SET jobnextrun = now() WHERE jobid = $1"""
 
 

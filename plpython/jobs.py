@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .agents import fail_orphans, take_former_jobs
+from .dependencies import set_parameters, start_dependents
 from .limits import BEGIN_AS_ORDERED, choose_jobs, take_orders
 from .plan import run
 from .roles import set_run_as
@@ -98,7 +99,11 @@ SELECT a.jagpid, a.jagstation, a.jagall,
        EXISTS (SELECT FROM pgagent_py.job_limit) OR EXISTS (SELECT FROM pgagent_py.pause)
        OR EXISTS (SELECT FROM pgagent_py.run_order)
        OR EXISTS (SELECT FROM pgagent_py.job_option o
-                   WHERE o.jobpriority <> 0 OR o.jobmaxlateness IS NOT NULL OR o.jobdone) AS choosy
+                   WHERE o.jobpriority <> 0 OR o.jobmaxlateness IS NOT NULL OR o.jobdone) AS choosy,
+       EXISTS (SELECT FROM pgagent_py.job_dependency) AS dependent,
+       EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobparameters IS NOT NULL)
+       OR EXISTS (SELECT FROM pgagent_py.run_order o WHERE o.jlgparameters IS NOT NULL)
+       OR EXISTS (SELECT FROM pgagent_py.run_option o WHERE o.jlgparameters IS NOT NULL) AS parametrised
   FROM pgagent_py.agent a WHERE a.agent = $1 AND a.jagpid = pg_backend_pid()
 """
 
@@ -119,13 +124,18 @@ def run_due(
     if me["returned"]:
         take_former_jobs(plpy, pid)
     started = carry_on(plpy, pid, [*finished, *take_waiting(plpy, pid)], capacity)
+    if me["dependent"] and start_dependents(plpy):
+        me["choosy"] = me["parametrised"] = True
     if (claim or (local and me["limited"])) and len(started) < capacity:
         # In a session, jobs get the places that have become free under a limit, each job once: now() stands still there.
         only = (LOCAL if local or not me["jagall"] else "") + ("" if claim else NOT_YET)
         started += claim_due_jobs(plpy, me, capacity - len(started), only)
     if me["limited"] and finished:
         run(plpy, TELL_OTHERS)
-    return _hand_out(plpy, pid, started, capacity)
+    steps = _hand_out(plpy, pid, started, capacity)
+    if me["parametrised"]:
+        set_parameters(plpy, steps)
+    return steps
 
 
 def _hand_out(plpy: Any, pid: int, steps: list[StepRow], capacity: int) -> list[StepRow]:

@@ -73,9 +73,9 @@ TAKE_ORDERS = """
 WITH taken AS (
     DELETE FROM pgagent_py.run_order o USING unnest($1, $2) r (jobid, jlgid), pgagent.pga_job j
      WHERE o.jobid = r.jobid AND j.jobid = r.jobid AND o.jobnextrun = j.jobnextrun
-    RETURNING r.jlgid, o.jstname, o.jstid)
-INSERT INTO pgagent_py.run_option (jlgid, jstname, jstid)
-SELECT t.jlgid, t.jstname, t.jstid FROM taken t WHERE t.jstid IS NOT NULL
+    RETURNING r.jlgid, o.jstname, o.jstid, o.jlgparameters)
+INSERT INTO pgagent_py.run_option (jlgid, jstname, jstid, jlgparameters)
+SELECT t.jlgid, t.jstname, t.jstid, t.jlgparameters FROM taken t WHERE t.jstid IS NOT NULL OR t.jlgparameters IS NOT NULL
 """
 
 FORGET_VOID_ORDERS = """
@@ -179,7 +179,7 @@ def pause(plpy: Any, caller: str, class_: str | None = None) -> None:
     run(plpy, insert, ["int4", "text"], [_class(plpy, class_), caller])
 
 
-def resume(plpy: Any, caller: str, class_: str | None = None) -> None:  # noqa: ARG001
+def resume(plpy: Any, caller: str, class_: str | None = None) -> None:
     """End a pause, that of everything when no class is given; jobs that have become due meanwhile run once."""
     delete = "DELETE FROM pgagent_py.pause p WHERE p.jclid IS NOT DISTINCT FROM $1 RETURNING p.jclid"
     if not run(plpy, delete, ["int4"], [_class(plpy, class_)]):

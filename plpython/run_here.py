@@ -20,6 +20,10 @@ SELECT pg_sleep(greatest(0, extract(epoch FROM a.waiting_until - clock_timestamp
 # The step runs as in a fresh session, not under the search_path that our functions pin.
 SESSION_PATH = """
 SELECT set_config('search_path', (SELECT s.reset_val FROM pg_settings s WHERE s.name = 'search_path'), true)"""
+# What a launcher's sql_step.py sets, too.
+SETTINGS = """
+SELECT set_config('pgagent_py.job_id', $1, true), set_config('pgagent_py.run_id', $2, true),
+       set_config('pgagent_py.step_id', $3, true), set_config('pgagent_py.parameters', $4, true)"""
 OUR_PATH = "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)"
 WHO = "SELECT current_setting('session_authorization') AS session_authorization, current_setting('role') AS role"
 
@@ -63,6 +67,8 @@ def execute(plpy: Any, step: StepRow, who: StepRow) -> dict[str, Any]:
     started = time.monotonic()
     try:
         with plpy.subtransaction():
+            ids = [str(step[column]) for column in ("jobid", "jlgid", "jstid")]
+            run(plpy, SETTINGS, ["text"] * 4, [*ids, step["jobparameters"] or ""])
             plpy.execute(SESSION_PATH)
             done = plpy.execute(step["jstcode"])
             plpy.execute(OUR_PATH)

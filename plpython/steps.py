@@ -9,7 +9,7 @@ from .errors import PgAgentError
 from .plan import run
 from .roles import owner_may
 
-StepRow = Mapping[str, Any]
+StepRow = dict[str, Any]
 
 # What a launcher needs to execute a step; s is the step, l its log row, r gives the run, so and jo are the options.
 STEP_RUN = """
@@ -70,6 +70,16 @@ SELECT live.jlgid, live.jobid, live.jslid, live.ours, live.jslstatus AS reported
   FROM live
   LEFT JOIN booked ON booked.jslid = live.jslid
   LEFT JOIN pgagent.pga_jobsteplog was ON was.jslid = live.jslid
+"""
+
+# Somebody has deleted the log of runs in progress: nothing is left to book, but their jobs must not stay claimed.
+RELEASE_ERASED = """
+UPDATE pgagent.pga_job SET jobagentid = NULL, jobnextrun = NULL
+ WHERE jobid IN (
+       SELECT j.jobid FROM pgagent.pga_job j
+        WHERE j.jobagentid IN (SELECT o.jagpid FROM pgagent_py.own_jagpid o)
+          AND NOT EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgjobid = j.jobid AND l.jlgstatus = 'r')
+          FOR NO KEY UPDATE SKIP LOCKED)
 """
 
 # Results of what another session has locked, job or log row, wait in waiting_run; so do runs whose next step has no place yet.
@@ -148,6 +158,8 @@ def finish_steps(plpy: Any, pid: int, finished: Sequence[StepRow]) -> tuple[list
         retries = run(plpy, RETRIES, ["pgagent_py.step_result[]"], [finished])
     types = ["pgagent_py.step_result[]", "int4[]"]
     rows = run(plpy, FINISH_STEPS, types, [finished, [row["jslid"] for row in retries]])
+    if {row["jlgid"] for row in finished if row["jslstatus"] != "r"} - {row["jlgid"] for row in rows}:
+        run(plpy, RELEASE_ERASED)
     blocked = [row["jlgid"] for row in rows if not row["locked"] and row["reported"] != "r"]
     if blocked:
         defer(plpy, pid, finished, blocked)

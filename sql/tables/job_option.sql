@@ -14,12 +14,15 @@ CREATE TABLE pgagent_py.job_option (
     jobdeleteonsuccess boolean NOT NULL DEFAULT false,
     jobdone boolean NOT NULL DEFAULT false,
     jobkeepruns integer CHECK (jobkeepruns > 0),
-    jobkeepfor interval CHECK (jobkeepfor > '0')
+    jobkeepfor interval CHECK (jobkeepfor > '0'),
+    jobparameters jsonb CHECK (jsonb_typeof(jobparameters) = 'object')
 );
 
 -- What makes run_due choose among the due jobs instead of taking the longest due.
 CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
     WHERE jobpriority <> 0 OR jobmaxlateness IS NOT NULL OR jobdone;
+
+CREATE INDEX job_option_parameters ON pgagent_py.job_option (jobid) WHERE jobparameters IS NOT NULL;
 
 COMMENT ON TABLE pgagent_py.job_option IS 'Options of jobs that pgagent.pga_job has no column for. No row: no option set.';
 COMMENT ON COLUMN pgagent_py.job_option.jobowner IS
@@ -39,5 +42,6 @@ COMMENT ON COLUMN pgagent_py.job_option.jobdeleteonsuccess IS 'The job is delete
 COMMENT ON COLUMN pgagent_py.job_option.jobdone IS 'It has succeeded and is to be deleted: a session still holds a lock on it.';
 COMMENT ON COLUMN pgagent_py.job_option.jobkeepruns IS 'How many of its runs are kept in the log. NULL: as set_retention says.';
 COMMENT ON COLUMN pgagent_py.job_option.jobkeepfor IS 'How long its runs are kept in the log. NULL: as set_retention says.';
+COMMENT ON COLUMN pgagent_py.job_option.jobparameters IS 'What its steps find as parameters: an object. NULL: nothing.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.job_option', '');

@@ -2,7 +2,8 @@ CREATE TABLE pgagent_py.run_order (
     jobid integer PRIMARY KEY REFERENCES pgagent.pga_job (jobid) ON DELETE CASCADE,
     jobnextrun timestamptz NOT NULL,
     jstname text,
-    jstid integer
+    jstid integer,
+    jlgparameters jsonb
 );
 
 COMMENT ON TABLE pgagent_py.run_order IS

@@ -1,0 +1,115 @@
+"""Dependencies: a job starts when the jobs that it waits for have ended as asked. All its conditions are awaited.
+
+That a condition is met is noted by the trigger pgagent_py_follow on pgagent.pga_joblog, whoever has run the job; what is ready
+starts in the next turn of a launcher.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .checks import check_job
+from .errors import PgAgentError, invalid
+from .plan import run
+
+WHEN = ("success", "failure", "finish")
+
+FIND_CYCLE = """
+WITH RECURSIVE before (jobid) AS (
+    SELECT $2
+     UNION
+    SELECT d.jobafter FROM pgagent_py.job_dependency d JOIN before b ON b.jobid = d.jobid)
+SELECT FROM before b WHERE b.jobid = $1"""
+
+# A job that a session has locked waits for a later turn. Its parameters tell the run what has set it off.
+START_DEPENDENTS = """
+WITH ready AS MATERIALIZED (
+    SELECT d.jobid FROM pgagent_py.job_dependency d
+     WHERE d.jobid IN (SELECT m.jobid FROM pgagent_py.dependency_met m)
+     GROUP BY d.jobid
+    HAVING bool_and(EXISTS (SELECT FROM pgagent_py.dependency_met m WHERE m.jobid = d.jobid AND m.jobafter = d.jobafter))),
+free AS MATERIALIZED (
+    SELECT j.jobid, j.jobenabled FROM pgagent.pga_job j WHERE j.jobid IN (SELECT ready.jobid FROM ready)
+       FOR NO KEY UPDATE SKIP LOCKED),
+met AS (
+    DELETE FROM pgagent_py.dependency_met m USING free WHERE m.jobid = free.jobid
+    RETURNING m.jobid, m.jobafter, m.jlgid, m.jlgstatus),
+last_met AS (
+    SELECT DISTINCT ON (met.jobid, met.jobafter) met.* FROM met ORDER BY met.jobid, met.jobafter, met.jlgid DESC),
+ordered AS (
+    INSERT INTO pgagent_py.run_order AS o (jobid, jobnextrun, jlgparameters)
+    SELECT m.jobid, now(), jsonb_build_object('triggered_by', jsonb_agg(jsonb_build_object(
+               'job', m.jobafter, 'name', j.jobname, 'run', m.jlgid, 'status', m.jlgstatus) ORDER BY m.jobafter))
+      FROM last_met m JOIN pgagent.pga_job j ON j.jobid = m.jobafter
+     WHERE m.jobid IN (SELECT free.jobid FROM free WHERE free.jobenabled)
+     GROUP BY m.jobid
+        ON CONFLICT (jobid) DO UPDATE
+       SET jobnextrun = excluded.jobnextrun, jstname = NULL, jstid = NULL, jlgparameters = excluded.jlgparameters)
+UPDATE pgagent.pga_job j SET jobnextrun = now() FROM free WHERE j.jobid = free.jobid AND free.jobenabled
+RETURNING j.jobid
+"""
+
+PARAMETERS = """
+SELECT l.jlgid, (coalesce(jo.jobparameters, '{}') || coalesce(ro.jlgparameters, '{}'))::text AS jobparameters
+  FROM pgagent.pga_joblog l
+  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = l.jlgjobid
+  LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = l.jlgid
+ WHERE l.jlgid = ANY ($1) AND (jo.jobparameters IS NOT NULL OR ro.jlgparameters IS NOT NULL)
+"""
+
+
+def add_dependency(
+    plpy: Any, caller: str, job: int | None = None, after: int | None = None, when: str | None = None
+) -> None:
+    """Let *job* start when the job *after* has succeeded, failed or finished; with others, when all of them have."""
+    check_job(plpy, job)
+    check_job(plpy, after, "after")
+    if when not in WHEN:
+        raise invalid("when", f'when "{when}" is unknown', f"Use {', '.join(WHEN)}.")
+    # Two sessions that add at the same time could close a circle of which neither sees the other's half.
+    plpy.execute("LOCK TABLE pgagent_py.job_dependency IN SHARE ROW EXCLUSIVE MODE")
+    if run(plpy, FIND_CYCLE, ["int4", "int4"], [job, after]):
+        raise invalid(
+            "after",
+            f"after {after}: that job waits for job {job} itself",
+            "Dependencies must not go round in a circle.",
+        )
+    upsert = """
+        INSERT INTO pgagent_py.job_dependency (jobid, jobafter, depwhen) VALUES ($1, $2, $3)
+            ON CONFLICT (jobid, jobafter) DO UPDATE SET depwhen = excluded.depwhen"""
+    run(plpy, upsert, ["int4", "int4", "text"], [job, after, when])
+    _forget(plpy, job, after)
+
+
+def drop_dependency(plpy: Any, caller: str, job: int | None = None, after: int | None = None) -> None:
+    """Let *job* not wait for the job *after* any more."""
+    check_job(plpy, job)
+    check_job(plpy, after, "after")
+    drop = "DELETE FROM pgagent_py.job_dependency d WHERE d.jobid = $1 AND d.jobafter = $2 RETURNING d.jobid"
+    if not run(plpy, drop, ["int4", "int4"], [job, after]):
+        raise PgAgentError(
+            f"job {job} does not wait for job {after}",
+            hint="Look at pgagent_py.dependencies.",
+            sqlstate="42704",
+        )
+    _forget(plpy, job, after)
+
+
+def _forget(plpy: Any, job: int | None, after: int | None) -> None:
+    """What was met under another condition does not count."""
+    forget = "DELETE FROM pgagent_py.dependency_met m WHERE m.jobid = $1 AND m.jobafter = $2"
+    run(plpy, forget, ["int4", "int4"], [job, after])
+
+
+def start_dependents(plpy: Any) -> bool:
+    """Make the jobs due whose conditions are all met; return whether there were any."""
+    return bool(run(plpy, START_DEPENDENTS))
+
+
+def set_parameters(plpy: Any, steps: list[dict[str, Any]]) -> None:
+    """Put the parameters of each run into its step: those of the job, overridden by those of the run."""
+    if steps:
+        rows = run(plpy, PARAMETERS, ["int4[]"], [[step["jlgid"] for step in steps]])
+        found = {row["jlgid"]: row["jobparameters"] for row in rows}
+        for step in steps:
+            step["jobparameters"] = found.get(step["jlgid"])

@@ -1,0 +1,14 @@
+-- No foreign keys: noting that a job has ended must not wait for a session that is deleting another.
+CREATE TABLE pgagent_py.dependency_met (
+    jobid integer NOT NULL,
+    jobafter integer NOT NULL,
+    jlgid integer NOT NULL,
+    jlgstatus text NOT NULL
+);
+
+CREATE INDEX dependency_met_jobid ON pgagent_py.dependency_met (jobid, jobafter);
+
+COMMENT ON TABLE pgagent_py.dependency_met IS
+'Conditions of job_dependency that a run (jlgid) has met, until the job that waits for them starts.';
+
+SELECT pg_catalog.pg_extension_config_dump('pgagent_py.dependency_met', '');

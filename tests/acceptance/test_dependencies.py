@@ -1,0 +1,168 @@
+"""Jobs that wait for others, and the parameters of jobs and runs, with a real launcher."""
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.errors import InvalidParameterValue, UndefinedObject
+
+from tests.conftest import StartLauncher
+from tests.helpers import wait_for_row
+
+Db = psycopg.Connection[Any]
+
+RUNS = "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgjobid = %s AND jlgstatus = %s HAVING count(*) >= %s"
+
+
+def add_job(db: Db, name: str, sql: str = "SELECT 1") -> int:
+    row = db.execute("SELECT pgagent_py.add_job(%s, sql => %s)", [name, sql]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def add_dependency(db: Db, job: int, after: int, when: str = "success") -> None:
+    db.execute("SELECT pgagent_py.add_dependency(%s, %s, %s)", [job, after, when])
+
+
+def run_now(db: Db, *jobs: int) -> None:
+    for job in jobs:
+        db.execute("SELECT pgagent_py.run_now(%s)", [job])
+
+
+def statuses(db: Db, job: int) -> list[str]:
+    query = "SELECT jlgstatus FROM pgagent.pga_joblog WHERE jlgjobid = %s ORDER BY jlgid"
+    return [row[0] for row in db.execute(query, [job])]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "starts"),
+    [("SELECT 1", "s", {"success", "finish"}), ("SELECT 1/0", "f", {"failure", "finish"})],
+)
+def test_job_starts_when_the_other_has_ended_as_asked(
+    db: Db, database: str, launcher: StartLauncher, code: str, status: str, starts: set[str]
+) -> None:
+    first = add_job(db, "first", code)
+    waiting = {when: add_job(db, when) for when in ("success", "failure", "finish")}
+    for when, job in waiting.items():
+        add_dependency(db, job, first, when)
+    launcher(database)
+    run_now(db, first)
+    wait_for_row(db, RUNS, [first, status, 1], timeout=30)
+    for when in starts:
+        wait_for_row(db, RUNS, [waiting[when], "s", 1], timeout=30)
+    # What is not to start would have started in the same turn
+    assert {when for when, job in waiting.items() if statuses(db, job)} == starts
+
+
+def test_several_conditions_are_all_awaited(db: Db, database: str, launcher: StartLauncher) -> None:
+    one, two, last = add_job(db, "one"), add_job(db, "two"), add_job(db, "last")
+    add_dependency(db, last, one)
+    add_dependency(db, last, two, "finish")
+    launcher(database)
+    run_now(db, one)
+    wait_for_row(db, "SELECT 1 FROM pgagent_py.dependencies WHERE jobafter = %s AND met", [one], timeout=30)
+    run_now(db, one)  # met twice is met
+    wait_for_row(db, RUNS, [one, "s", 2], timeout=30)
+    assert statuses(db, last) == []
+    run_now(db, two)
+    wait_for_row(db, RUNS, [last, "s", 1], timeout=30)
+    assert db.execute("SELECT count(*) FROM pgagent_py.dependency_met").fetchone() == (0,)
+    run_now(db, two)
+    wait_for_row(db, RUNS, [two, "s", 2], timeout=30)
+    assert statuses(db, last) == ["s"]  # each time, all of them anew
+
+
+def test_job_on_failure_sees_what_failed(db: Db, database: str, launcher: StartLauncher) -> None:
+    db.execute("CREATE TABLE seen (parameters jsonb)")
+    load = add_job(db, "load", "SELECT 1/0")
+    alarm = add_job(db, "alarm", "INSERT INTO seen SELECT current_setting('pgagent_py.parameters')::jsonb")
+    batch = "printf 'batch sees %s' \"$PGAGENT_PARAMETERS\""
+    db.execute("SELECT pgagent_py.add_step(%s, 'batch', batch => %s)", [alarm, batch])
+    add_dependency(db, alarm, load, "failure")
+    launcher(database)
+    run_now(db, load)
+    wait_for_row(db, RUNS, [alarm, "s", 1], timeout=30)
+    (run,) = db.execute("SELECT jlgid FROM pgagent.pga_joblog WHERE jlgjobid = %s", [load]).fetchone() or (0,)
+    failed = {"job": load, "name": "load", "run": run, "status": "f"}
+    assert db.execute("SELECT parameters FROM seen").fetchone() == ({"triggered_by": [failed]},)
+    query = "SELECT jsloutput FROM pgagent.pga_jobsteplog WHERE jsloutput LIKE 'batch%'"
+    (output,) = db.execute(query).fetchone() or ("",)
+    assert json.loads(output.removeprefix("batch sees ")) == {"triggered_by": [failed]}
+
+
+def test_chain_runs_through_in_the_session(db: Db) -> None:
+    first, second, third = add_job(db, "1"), add_job(db, "2"), add_job(db, "3")
+    add_dependency(db, second, first)
+    add_dependency(db, third, second)
+    run_now(db, first)
+    for _ in range(3):  # a call runs what is due when it begins
+        db.execute("SELECT * FROM pgagent_py.run_due()")
+    assert [statuses(db, job) for job in (first, second, third)] == [["s"]] * 3
+
+
+def test_circle_is_refused(db: Db) -> None:
+    one, two, three = add_job(db, "1"), add_job(db, "2"), add_job(db, "3")
+    add_dependency(db, two, one)
+    add_dependency(db, three, two)
+    for after in (three, one):
+        with pytest.raises(InvalidParameterValue, match="after"):
+            add_dependency(db, one, after)
+    assert db.execute("SELECT count(*) FROM pgagent_py.job_dependency").fetchone() == (2,)
+
+
+def test_bad_dependency_is_refused(db: Db) -> None:
+    job, other = add_job(db, "job"), add_job(db, "other")
+    with pytest.raises(InvalidParameterValue, match="when"):
+        add_dependency(db, job, other, "never")
+    with pytest.raises(InvalidParameterValue, match="after"):
+        add_dependency(db, job, 999)
+    with pytest.raises(UndefinedObject):
+        db.execute("SELECT pgagent_py.drop_dependency(%s, %s)", [job, other])
+
+
+def test_dropped_job_or_dependency_holds_up_nobody(db: Db, database: str, launcher: StartLauncher) -> None:
+    one, two, gone, last = (add_job(db, name) for name in ("one", "two", "gone", "last"))
+    for after in (one, two, gone):
+        add_dependency(db, last, after)
+    db.execute("SELECT pgagent_py.drop_dependency(%s, %s)", [last, two])
+    db.execute("DELETE FROM pgagent.pga_job WHERE jobid = %s", [gone])
+    launcher(database)
+    run_now(db, one)
+    wait_for_row(db, RUNS, [last, "s", 1], timeout=30)
+
+
+def test_run_overrides_parameters_key_by_key(db: Db, database: str, launcher: StartLauncher) -> None:
+    db.execute("CREATE TABLE seen (run int, parameters jsonb)")
+    code = """
+        INSERT INTO seen SELECT current_setting('pgagent_py.run_id')::int, current_setting('pgagent_py.parameters')::jsonb"""
+    job = add_job(db, "job", code)
+    db.execute("""SELECT pgagent_py.alter_job(%s, parameters => '{"day": "monday", "size": 1}')""", [job])
+    launcher(database)
+    db.execute("""SELECT pgagent_py.run_now(%s, parameters => '{"day": "sunday"}')""", [job])
+    wait_for_row(db, RUNS, [job, "s", 1], timeout=30)
+    run_now(db, job)
+    wait_for_row(db, RUNS, [job, "s", 2], timeout=30)
+    seen = [row[0] for row in db.execute("SELECT parameters FROM seen ORDER BY run")]
+    assert seen == [{"day": "sunday", "size": 1}, {"day": "monday", "size": 1}]
+    logged = [row[0] for row in db.execute("SELECT jlgid FROM pgagent.pga_joblog ORDER BY 1")]
+    assert [row[0] for row in db.execute("SELECT run FROM seen ORDER BY run")] == logged
+
+
+def test_parameters_must_be_an_object(db: Db) -> None:
+    job = add_job(db, "job")
+    for call in ("alter_job(%s, parameters => '[1]')", "run_now(%s, parameters => '\"text\"')"):
+        with pytest.raises(InvalidParameterValue, match="parameters"):
+            db.execute(f"SELECT pgagent_py.{call}".encode(), [job])
+
+
+def test_session_finds_ids_and_parameters(db: Db) -> None:
+    db.execute("CREATE TABLE seen (job int, step int, parameters jsonb)")
+    code = """
+        INSERT INTO seen SELECT current_setting('pgagent_py.job_id')::int, current_setting('pgagent_py.step_id')::int,
+                                current_setting('pgagent_py.parameters')::jsonb"""
+    job = add_job(db, "job", code)
+    db.execute("""SELECT pgagent_py.alter_job(%s, parameters => '{"a": 1}')""", [job])
+    run_now(db, job)
+    db.execute("SELECT * FROM pgagent_py.run_due()")
+    (step,) = db.execute("SELECT jstid FROM pgagent.pga_jobstep").fetchone() or (0,)
+    assert db.execute("SELECT * FROM seen").fetchall() == [(job, step, {"a": 1})]
