@@ -18,6 +18,8 @@ from .output import Output
 
 CHUNK_ROWS = 8  # rows in memory at a time; more gains no speed and costs memory when rows are wide
 
+LARGEST = 2**31 - 1  # the log has an integer for the number of rows
+
 # Plain integers: they are compared for every result.
 _BAD = int(pq.ConnStatus.BAD)
 _IDLE = int(pq.TransactionStatus.IDLE)
@@ -44,7 +46,8 @@ class SqlConnection:
 
     After a query, ``error`` tells whether it failed, ``rows`` the rows affected by its last statement,
     ``value`` (of an internal query) the first column of its row, ``ended_transaction`` whether one of its
-    statements may have ended a transaction. ``spoiled`` means that no other step may use the connection.
+    statements may have ended a transaction. ``spoiled`` means that no other step may use the connection, ``expired``
+    that none should.
     """
 
     __slots__ = (
@@ -58,6 +61,7 @@ class SqlConnection:
         "conn",
         "ended_transaction",
         "error",
+        "expired",
         "idle_since",
         "owner",
         "rows",
@@ -77,6 +81,7 @@ class SqlConnection:
         self.value: bytes | None = None
         self.ended_transaction = False
         self.spoiled = False
+        self.expired = False
         self._pgconn: PGconn = conn.pgconn
         self._on_lost = on_lost
         self._on_end: Callable[[SqlConnection], object] | None = None
@@ -96,6 +101,11 @@ class SqlConnection:
     def speaks_utf8(self) -> bool:
         """Whether the server takes and sends text in UTF-8, as it did at the start."""
         return self._pgconn.parameter_status(b"client_encoding") == b"UTF8"
+
+    @property
+    def stores_utf8(self) -> bool:
+        """Whether the database can store any character."""
+        return self._pgconn.parameter_status(b"server_encoding") == b"UTF8"
 
     @property
     def at_rest(self) -> bool:
@@ -233,7 +243,7 @@ class SqlConnection:
     def _take_tag(self, result: PGresult) -> None:
         tag = result.command_status
         if tag:  # of several results with the rows of one statement, only the one in which they end has it
-            self.rows = result.command_tuples or 0
+            self.rows = min(result.command_tuples or 0, LARGEST)
             if tag in _TRANSACTION_TAGS:
                 self.ended_transaction = True
             if self._output is not None and not self._internal:

@@ -190,9 +190,12 @@ class SqlStep:
 
     def _finish_statement(self, connection: SqlConnection, rows: int) -> bytes:
         seconds = asyncio.get_running_loop().time() - self._started
+        output = self._output.text()
+        if not connection.stores_utf8:  # the rest came from this server
+            output = output.replace("\N{REPLACEMENT CHARACTER}", "?")
         query = sql.SQL(
             "SELECT pgagent_py.finish_step({}, {}, {}, pg_catalog.make_interval(secs => {})); COMMIT"
-        ).format(self._run.jslid, rows, self._output.text(), seconds)
+        ).format(self._run.jslid, rows, output, seconds)
         return query.as_bytes(connection.conn)
 
     async def _stop(self, connection: SqlConnection, kill: bool) -> None:

@@ -47,7 +47,12 @@ _CHECK_CLIENT = (
 )
 _LIBPQ_OPTIONS = frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
 # So that a dead network is noticed within a minute, also by a step that only waits for its result.
-_DEFAULTS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_DEFAULTS = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60000,
+}
 
 
 Params: TypeAlias = dict[str, str | int | None]
@@ -163,7 +168,7 @@ class SqlTargets:
 
     def give_back(self, connection: SqlConnection) -> None:
         """Take a connection back from a step and make it fresh for another, in the background."""
-        if connection.spoiled or self._closed:
+        if connection.spoiled or connection.expired or self._closed:
             self._drop(connection)
             return
         target = _target_of(connection)
@@ -174,9 +179,11 @@ class SqlTargets:
             connection.query(b"ROLLBACK", None, self._rollback_ended, internal=True)
 
     def close_idle(self) -> None:
-        """Close what no step uses, for instance because the server may have been replaced."""
-        for connection in [c for target in self._targets.values() for c in target.idle]:
-            self._lost(connection)
+        """Use no connection again that is open now: it may lead to a server that has been replaced."""
+        for connection in list(self._open):
+            connection.expired = True
+            if connection in _target_of(connection).idle:
+                self._lost(connection)
 
     async def close(self) -> None:
         """Close all connections; steps that still run on them end with an error."""
@@ -235,7 +242,7 @@ class SqlTargets:
                         return
                     for waiter in target.waiters:
                         waiter.tell(reason)
-                    self.close_idle()  # what is kept warm may be the very room that is missing
+                    self._free_slots(target.local)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, RETRY_LONGEST)
                 else:
@@ -262,6 +269,13 @@ class SqlTargets:
             if not waiter.future.done():
                 waiter.future.set_exception(TargetError(reason))
                 return
+
+    def _free_slots(self, local: bool) -> None:
+        """Close idle connections: they may be the very room that a server, local or not, does not have."""
+        for target in self._targets.values():
+            if target.local == local:
+                for connection in list(target.idle):
+                    self._lost(connection)
 
     def _make_room(self) -> None:
         """Close the longest idle connection if there are as many connections as workers."""
@@ -293,7 +307,7 @@ class SqlTargets:
     def _reset_ended(self, connection: SqlConnection) -> None:
         target = _target_of(connection)
         target.resetting -= 1
-        if connection.error or not connection.at_rest or not connection.is_usable():
+        if connection.error or connection.expired or not connection.at_rest or not connection.is_usable():
             self._drop(connection)
             if target.connecting + target.resetting < len(target.waiters):
                 self._connect(target)

@@ -19,7 +19,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from launcher import sql_step
+from launcher import sql_step, sql_targets
 from launcher.sql_step import SqlStep
 from launcher.sql_targets import SqlTargets
 from launcher.step import StepResult, StepRun
@@ -95,6 +95,12 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a step wait for a connection being reset as long as it takes on a busy machine."""
+    monkeypatch.setattr(sql_targets, "IMPATIENCE", 30)
 
 
 # --- what a step returns
@@ -188,6 +194,7 @@ def test_long_code(database: str) -> None:
 # --- what a step leaves behind
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(
     ("code", "trace"),
     [
@@ -341,6 +348,7 @@ def test_notifications_that_nobody_reads_take_no_memory(database: str) -> None:
 # --- connections
 
 
+@pytest.mark.usefixtures("patient")
 def test_one_connection_serves_step_after_step(database: str) -> None:
     results = execute(database, *[SAY_BACKEND] * 20)
     assert len({backend_of(result) for result in results}) == 1
@@ -438,6 +446,22 @@ def test_a_step_runs_in_its_database_or_where_its_connection_string_says(
         f"NOTICE:  template1 {rest}",
         f"NOTICE:  template1 {rest}",
     ]
+
+
+def test_connections_may_be_declared_old(database: str) -> None:
+    async def scenario(targets: SqlTargets) -> list[int]:
+        first = await SqlStep(step_run(SAY_BACKEND), targets).execute()
+        targets.close_idle()
+        slow = asyncio.create_task(
+            SqlStep(step_run(SAY_BACKEND + "; SELECT pg_sleep(0.2)"), targets).execute()
+        )
+        await until(lambda: slow.done() or len(targets.target(step_run("")).idle) == 0)
+        await asyncio.sleep(0.1)
+        targets.close_idle()
+        last = await SqlStep(step_run(SAY_BACKEND), targets).execute()
+        return [backend_of(result) for result in (first, await slow, last)]
+
+    assert len(set(with_targets(database, scenario, workers=1))) == 3
 
 
 # --- connections that can't be had
@@ -740,8 +764,9 @@ def test_a_step_whose_task_is_cancelled_leaves_no_connection(
     database: str, db: psycopg.Connection[Any]
 ) -> None:
     async def scenario(targets: SqlTargets) -> None:
-        task = asyncio.create_task(SqlStep(step_run("SELECT pg_sleep(60)"), targets).execute())
-        await until(lambda: backends(db) == 1)
+        step = SqlStep(step_run(SAY_BACKEND + "; SELECT pg_sleep(60)"), targets)
+        task = asyncio.create_task(step.execute())
+        await until(lambda: "backend" in step.output_so_far())
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -776,6 +801,7 @@ def test_a_step_that_asks_is_told_its_ids_and_the_jobs_parameters(database: str)
     assert result.jsloutput == 'NOTICE:  11 12 13 it\'s \\ "quoted" \u00fc\nDO\n'
 
 
+@pytest.mark.usefixtures("patient")
 def test_parameters_reach_functions_too_and_no_other_step(database: str, db: psycopg.Connection[Any]) -> None:
     db.execute(
         "CREATE FUNCTION given() RETURNS void LANGUAGE plpgsql AS"
@@ -929,6 +955,28 @@ def test_cancel_of_an_atomic_step(database: str, agent: psycopg.Connection[Any])
 
     assert with_targets(database, scenario).jslstatus == "d"
     assert booked(agent, run) == ("r", None, None, None)
+
+
+def test_an_atomic_step_in_a_database_with_another_encoding(cluster: Cluster) -> None:
+    with cluster.connect() as admin:
+        admin.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        try:
+            with cluster.connect("latin") as latin:
+                latin.execute("CREATE EXTENSION pgagent_py CASCADE")
+                latin.execute("SELECT pgagent_py.start_agent(gen_random_uuid(), 'here')")
+                latin.execute("CREATE TABLE effect (n int)")
+                latin.execute("SET client_encoding = 'UTF8'")
+                # A character of three bytes, cut in two by the limit on the output, and one of LATIN1
+                code = "INSERT INTO effect VALUES (1); COPY (SELECT repeat('\u00fc', 50) UNION ALL SELECT '\u00e9') TO STDOUT"
+                run = hand_out(latin, code)
+                result = with_targets(
+                    cluster.conninfo("latin"), lambda targets: SqlStep(run, targets, 41).execute()
+                )
+                assert result.jslstatus == "s", result
+                assert booked(latin, run)[0] == "s"
+                assert booked(latin, run)[3] == [1]
+        finally:
+            admin.execute("DROP DATABASE latin WITH (FORCE)")
 
 
 def test_backends_killed_at_random_leave_effect_and_entry_or_neither(
