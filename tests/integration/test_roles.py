@@ -86,11 +86,13 @@ def bobs_job(bob: Db) -> dict[str, int]:
     step = value(bob, "SELECT jstid FROM pgagent_py.visible_step WHERE jstjobid = %s", [job])
     schedule = value(bob, "SELECT jscid FROM pgagent_py.visible_schedule WHERE jscjobid = %s", [job])
     exception = value(bob, "SELECT pgagent_py.add_exception(%s, on_date => '2040-01-01')", [schedule])
+    message = value(bob, "SELECT pgagent_py.add_message(%s, 'email', 'bob@example.org')", [job])
     bob.execute("SELECT pgagent_py.run_now(%s)", [job])
     executed = bob.execute("SELECT jobid, jlgid, jslid FROM pgagent_py.run_due()").fetchall()
     assert [row[0] for row in executed] == [job]
     run, log = executed[0][1:]
-    return {"job": job, "step": step, "schedule": schedule, "exception": exception, "run": run, "log": log}
+    ids = {"job": job, "step": step, "schedule": schedule, "exception": exception, "message": message}
+    return ids | {"run": run, "log": log}
 
 
 def test_a_user_adds_changes_sees_runs_and_drops_its_own_job(alice: Db, db: Db) -> None:
@@ -249,7 +251,7 @@ def test_an_owner_gives_its_job_away_and_has_it_run_as_another(
 def call_with(function: dict[str, Any], bobs: dict[str, int], text: str) -> tuple[sql.Composed, list[Any]]:
     arguments, values = [], []
     subjects = {"job": "job", "after": "job", "step": "step", "from_step": "step", "schedule": "schedule",
-                "run": "run", "exception": "exception", "jslid": "log"}  # fmt: skip
+                "run": "run", "exception": "exception", "message": "message", "jslid": "log"}  # fmt: skip
     for name, type_, optional in zip(function["names"], function["types"], function["optional"], strict=True):
         if name in subjects and type_ == "integer":
             given: Any = bobs[subjects[name]]
@@ -297,7 +299,7 @@ def snapshot(db: Db) -> list[Any]:
     return [rows(db, f"SELECT t::text FROM {table} t ORDER BY 1") for (table,) in tables]
 
 
-SUBJECTS = {"job", "step", "schedule", "run", "after", "from_step", "exception", "jslid"}
+SUBJECTS = {"job", "step", "schedule", "run", "after", "from_step", "exception", "message", "jslid"}
 
 
 def test_no_function_does_or_tells_anything_about_anothers_job(
@@ -601,7 +603,15 @@ def test_text_arguments_are_values(alice: Db, db: Db) -> None:
             own = value(connection, "SELECT pgagent_py.add_job('own', cron => '@daily', sql => 'SELECT 1')")
             step = value(db, "SELECT jstid FROM pgagent.pga_jobstep WHERE jstjobid = %s", [own])
             schedule = value(db, "SELECT jscid FROM pgagent.pga_schedule WHERE jscjobid = %s", [own])
-            ids = {"job": own, "step": step, "schedule": schedule, "exception": 0, "run": 0, "log": 0}
+            ids = {
+                "job": own,
+                "step": step,
+                "schedule": schedule,
+                "exception": 0,
+                "message": 0,
+                "run": 0,
+                "log": 0,
+            }
             tried += sum(
                 try_text(connection, f, ids, text)
                 for f in functions(db)
