@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import PgAgentError, invalid
 from .plan import run
-from .roles import check_edit, check_launch
+from .roles import check_edit, check_launch, check_use, is_member, may_edit
 
 KINDS = ("email", "webhook")
 WHEN = ("failure", "success", "finish")
@@ -53,10 +53,17 @@ def add_message(
     subject: str | None = None,
 ) -> int:
     """Have launchers send a message at the ends of the runs of *job*, of all jobs when it is None; return its id."""
-    check_edit(plpy, caller)
+    if job is None:
+        check_edit(plpy, caller)
     if job is not None and not run(plpy, "SELECT FROM pgagent.pga_job j WHERE j.jobid = $1", ["int4"], [job]):
         raise invalid("job", f"job {job} does not exist", "Look at jobid in pgagent.pga_job.")
     check_message(kind, target, when, subject)
+    if kind == "webhook" and not may_edit(plpy, caller) and not is_member(plpy, caller, "pgagent_py_batch"):
+        raise PgAgentError(
+            f"role {caller} may not add a webhook",
+            hint="It is called from the launcher's host: that takes membership in pgagent_py_batch, as batch steps do.",
+            sqlstate="42501",
+        )
     insert = """
         INSERT INTO pgagent_py.message (msgjobid, msgkind, msgtarget, msgwhen, msgsubject, msgtext)
         VALUES ($1, $2, $3, $4, $5, $6) RETURNING msgid"""
@@ -87,12 +94,19 @@ def check_message(kind: str | None, target: str | None, when: str | None, subjec
 
 def drop_message(plpy: Any, caller: str, message: int | None = None) -> None:
     """Delete a message that add_message made; what it has queued is sent all the same."""
-    check_edit(plpy, caller)
-    delete = "DELETE FROM pgagent_py.message m WHERE m.msgid = $1 RETURNING m.msgid"
-    if not run(plpy, delete, ["int4"], [message]):
+    rows = run(plpy, "SELECT m.msgjobid FROM pgagent_py.message m WHERE m.msgid = $1", ["int4"], [message])
+    try:
+        if rows and rows[0]["msgjobid"] is None:
+            check_edit(plpy, caller)
+        elif rows:
+            check_use(plpy, caller, {"job": rows[0]["msgjobid"]})
+    except PgAgentError:
+        rows = []  # another's is, to the caller, none
+    if not rows:
         raise invalid(
             "message", f"message {message} does not exist", "Look at msgid in pgagent_py.job_message."
         )
+    run(plpy, "DELETE FROM pgagent_py.message m WHERE m.msgid = $1", ["int4"], [message])
 
 
 def take_messages(plpy: Any, caller: str, count: int) -> list[dict[str, Any]]:

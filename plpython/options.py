@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .checks import check_parameters
 from .define import ON_ERROR, class_id
 from .errors import invalid
+from .history import check_retention
 from .plan import run
 from .roles import check_code, missing, set_roles
 
@@ -26,6 +28,9 @@ STORED = {
     "jobmaxlateness": "nullif(make_interval(secs => {}), '0')",
     "jobgroup": "nullif({}, '')",
     "jobmaxfailures": "nullif({}, 0)",
+    "jobkeepruns": "nullif({}, 0)",
+    "jobkeepfor": "nullif({}, '0')",
+    "jobparameters": "nullif({}, '{{}}')",
     "jsttimeout": "nullif(make_interval(secs => {}), '0')",
     "jstretrydelay": "make_interval(secs => {})",
 }
@@ -48,11 +53,15 @@ def alter_job(
     delete_on_success: bool | None = None,
     owner: str | None = None,
     run_as: str | None = None,
+    keep_runs: int | None = None,
+    keep_for: str | None = None,
+    parameters: dict[str, Any] | None = None,
 ) -> None:
-    """Change what is given of *job*; timeout, max_lateness, max_failures 0 and group '' take the option back."""
+    """Change what is given of *job*; 0, group '' and parameters {} take the option back."""
     _find(plpy, "job", job)
     assert job is not None
     _check_given("name", name)
+    check_retention(plpy, keep_runs, keep_for)
     columns: Columns = {
         "jobname": ("text", name),
         "jobdesc": ("text", description),
@@ -71,6 +80,9 @@ def alter_job(
             _check_number("max_failures", max_failures, 0, MOST_INTEGER),
         ),
         "jobdeleteonsuccess": ("bool", delete_on_success),
+        "jobkeepruns": ("int4", keep_runs),
+        "jobkeepfor": ("interval", keep_for),
+        "jobparameters": ("jsonb", check_parameters(parameters)),
     }
     if max_failures is not None:
         options["jobfailures"] = ("int4", 0)
@@ -83,7 +95,7 @@ def alter_job(
 
 def alter_step(
     plpy: Any,
-    caller: str,  # noqa: ARG001 - what it may do is checked in request.py
+    caller: str,
     step: int | None = None,
     name: str | None = None,
     sql: str | None = None,

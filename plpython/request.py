@@ -11,6 +11,7 @@ from . import (
     agents,
     calendars,
     define,
+    dependencies,
     history,
     importing,
     limits,
@@ -36,6 +37,8 @@ HANDLERS: dict[str, Callable[..., Any]] = {
         define.add_step,
         schedules.alter_schedule,
         define.drop_job,
+        dependencies.add_dependency,
+        dependencies.drop_dependency,
         define.run_now,
         schedules.set_default_timezone,
         history.purge_history,
@@ -68,10 +71,37 @@ HANDLERS: dict[str, Callable[..., Any]] = {
 # The verbs that a member of pgagent_py_user may use for its own jobs, and those that check the caller's rights themselves.
 # All others are for who may edit pgAgent's tables.
 FOR_USERS = frozenset(
-    """add_exception add_job add_schedule add_step alter_job alter_schedule alter_step attach_calendar cancel_run detach_calendar
-    drop_job run_now""".split()
+    {
+        "add_dependency",
+        "add_exception",
+        "add_job",
+        "add_message",
+        "add_schedule",
+        "add_step",
+        "alter_job",
+        "alter_schedule",
+        "alter_step",
+        "attach_calendar",
+        "cancel_run",
+        "detach_calendar",
+        "drop_dependency",
+        "drop_job",
+        "drop_message",
+        "import_crontab",
+        "run_now",
+    }
 )
-FOR_AGENTS = frozenset("start_agent start_session stop_agent finish_step finish_messages purge_history take_messages".split())
+FOR_AGENTS = frozenset(
+    {
+        "finish_messages",
+        "finish_step",
+        "purge_history",
+        "start_agent",
+        "start_session",
+        "stop_agent",
+        "take_messages",
+    }
+)
 
 
 def _check(plpy: Any, caller: str, verb: str, arguments: dict[str, Any]) -> None:

@@ -110,7 +110,7 @@ class SmtpHandler(socketserver.StreamRequestHandler):
         lines = []
         while (line := self.rfile.readline()) != b".\r\n":
             lines.append(line.removeprefix(b"."))
-        self.box.mails.append(message_from_bytes(b"".join(lines), policy=policy.default))  # type: ignore[arg-type]
+        self.box.mails.append(message_from_bytes(b"".join(lines), policy=policy.default))
         self.reply("250 taken")
 
 

@@ -50,7 +50,7 @@ def status(db: Connection, job: int) -> tuple[Any, ...]:
         [job],
     ).fetchone()
     assert row
-    return row
+    return tuple(row)
 
 
 def test_job_status_follows_a_job(db: Connection) -> None:

@@ -1,0 +1,114 @@
+"""Jobs of other schedulers: crontabs and pg_cron's table become jobs here. The sources are left as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .crontab import Entry, parse_crontab
+from .define import add_job, add_step
+from .errors import PgAgentError, invalid
+from .messages import ADDRESS, add_message
+from .options import alter_job
+from .plan import run
+from .roles import check_edit, check_use
+from .schedules import add_schedule
+
+# cron mails what a command writes, and nothing when it writes nothing.
+OUTPUT = "{% for step in steps %}{{ step.output or '' }}{% endfor %}"
+SECONDS = re.compile(r"\s*(\d+)\s+seconds?\s*", re.IGNORECASE)
+
+PG_CRON_JOBS = """
+SELECT j.jobid, j.schedule, j.command, j.nodename, j.nodeport, j.database, j.username, j.active,
+       to_jsonb(j) ->> 'jobname' AS jobname, current_setting('cron.timezone', true) AS timezone,
+       j.nodename IN ('', 'localhost', '127.0.0.1', '::1') OR j.nodename LIKE '/%' AS local,
+       j.username = session_user AS mine
+  FROM cron.job j ORDER BY j.jobid"""
+
+
+def import_crontab(plpy: Any, caller: str, crontab: str | None = None) -> list[dict[str, Any]]:
+    """Add a job with a batch step for each command in *crontab*, a user's; return their ids and names."""
+    check_use(plpy, caller, {})
+    added = []
+    for entry in parse_crontab(crontab or ""):
+        try:
+            job = _add_entry(plpy, caller, entry)
+        except PgAgentError as error:
+            raise PgAgentError(
+                f"crontab: line {entry.number}: {error.message}", error.hint, error.sqlstate
+            ) from None
+        added.append({"job": job, "name": entry.name})
+    return added
+
+
+def _add_entry(plpy: Any, caller: str, entry: Entry) -> int:
+    job = add_job(
+        plpy,
+        caller,
+        name=entry.name,
+        batch=entry.script(),
+        cron=entry.cron,
+        timezone=entry.timezone,
+        description=entry.comment or None,
+    )
+    if entry.mailto:
+        if not all(ADDRESS.fullmatch(address.strip()) for address in entry.mailto.split(",")):
+            raise invalid(
+                "MAILTO",
+                f'MAILTO "{entry.mailto}" is not an e-mail address',
+                "Give MAILTO=name@host before this line, or MAILTO= for no mail.",
+            )
+        add_message(plpy, caller, job=job, kind="email", target=entry.mailto, when="finish", text=OUTPUT)
+    return job
+
+
+def import_pg_cron(plpy: Any, caller: str) -> list[dict[str, Any]]:
+    """Add a job for each row of pg_cron's table, which must be in this database; return their ids and names."""
+    check_edit(plpy, caller)
+    if not run(plpy, "SELECT WHERE to_regclass('cron.job') IS NOT NULL"):
+        raise PgAgentError(
+            "there is no table cron.job in this database",
+            hint="Import in the database that the setting cron.database_name names: both extensions must be in it.",
+            sqlstate="42P01",
+        )
+    readable = "SELECT WHERE has_table_privilege($1, 'cron.job', 'SELECT') AND has_schema_privilege($1, 'cron', 'USAGE')"
+    if not run(plpy, readable, ["name"], [caller]):
+        raise PgAgentError(f"role {caller} may not read cron.job", "Import as a superuser.", "42501")
+    return [_add_pg_cron_job(plpy, caller, row) for row in run(plpy, PG_CRON_JOBS)]
+
+
+def _add_pg_cron_job(plpy: Any, caller: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    name = row["jobname"] or f"pg_cron job {row['jobid']}"
+    try:
+        job = add_job(
+            plpy, caller, name=name, enabled=row["active"], description=f"pg_cron job {row['jobid']}"
+        )
+        target = {"database": row["database"]} if row["local"] else {"connstr": _connstr(row)}
+        add_step(plpy, caller, job=job, name=name, sql=row["command"], **target)
+        if seconds := SECONDS.fullmatch(row["schedule"]):
+            add_schedule(plpy, caller, job=job, name=name, every=f"{seconds[1]} seconds")
+        else:
+            # pg_cron writes $ for the last day of the month.
+            cron = re.sub(r"^(\s*\S+\s+\S+\s+)\$(\s)", r"\1L\2", row["schedule"])
+            zone = row["timezone"] or "GMT"
+            add_schedule(plpy, caller, job=job, name=name, cron=cron, timezone=zone)
+        if row["local"]:
+            alter_job(plpy, caller, job=job, owner=row["username"])
+    except PgAgentError as error:
+        raise PgAgentError(
+            f"pg_cron job {row['jobid']}: {error.message}", error.hint, error.sqlstate
+        ) from None
+    return {"job": job, "name": name}
+
+
+def _connstr(row: Mapping[str, Any]) -> str:
+    """Return the connection string that pg_cron would connect with."""
+    values = {
+        "host": row["nodename"],
+        "port": row["nodeport"],
+        "dbname": row["database"],
+        "user": row["username"],
+    }
+    quoted = {key: str(value).replace("\\", "\\\\").replace("'", "\\'") for key, value in values.items()}
+    return " ".join(f"{key}='{value}'" for key, value in quoted.items())

@@ -1,0 +1,155 @@
+"""How much history is kept: by age and count, for all jobs and per job, deleted in small batches."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+Connection = psycopg.Connection[Any]
+
+
+def value(db: Connection, query: str, parameters: Any = None) -> Any:
+    row = db.execute(query.encode(), parameters).fetchone()
+    assert row
+    return row[0]
+
+
+def add_history(db: Connection, name: str, runs: int) -> int:
+    """Add a job that has run every hour until now; return its id."""
+    job = int(value(db, "SELECT pgagent_py.add_job(%s, sql => 'SELECT 1')", [name]))
+    db.execute(
+        "WITH run AS (INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus, jlgstart)"
+        "  SELECT %s, 's', now() - (%s - n) * interval '1 hour' FROM generate_series(1, %s) n ORDER BY n RETURNING jlgid)"
+        " INSERT INTO pgagent.pga_jobsteplog (jsljlgid, jsljstid, jslstatus)"
+        "  SELECT run.jlgid, s.jstid, 's' FROM run, pgagent.pga_jobstep s WHERE s.jstjobid = %s",
+        [job, runs, runs, job],
+    )
+    return job
+
+
+def purge(db: Connection) -> list[int]:
+    """Purge to the end; return what each call has deleted."""
+    deleted = [value(db, "SELECT pgagent_py.purge_history()")]
+    while deleted[-1]:
+        deleted.append(value(db, "SELECT pgagent_py.purge_history()"))
+    return deleted
+
+
+def kept(db: Connection) -> dict[int, int]:
+    rows = db.execute("SELECT jlgjobid, count(*) FROM pgagent.pga_joblog GROUP BY 1 ORDER BY 1").fetchall()
+    return dict(rows)
+
+
+def test_nothing_is_deleted_unless_asked_for(db: Connection) -> None:
+    job = add_history(db, "a", 50)
+    assert purge(db) == [0]
+    assert kept(db) == {job: 50}
+
+
+def test_by_count_and_by_age(db: Connection) -> None:
+    long, short = add_history(db, "long", 100), add_history(db, "short", 5)
+    db.execute("SELECT pgagent_py.set_retention(keep_runs => 40)")
+    purge(db)
+    assert kept(db) == {long: 40, short: 5}
+    newest = db.execute(
+        "SELECT max(now() - jlgstart) < '40 hours' FROM pgagent.pga_joblog WHERE jlgjobid = %s", [long]
+    )
+    assert newest.fetchone() == (True,)
+    db.execute("SELECT pgagent_py.set_retention(keep_for => '9.5 hours')")
+    purge(db)
+    assert kept(db) == {long: 10, short: 5}
+    assert value(db, "SELECT count(*) FROM pgagent.pga_jobsteplog") == 15
+    db.execute("SELECT pgagent_py.set_retention(keep_runs => 0, keep_for => '0')")
+    assert purge(db) == [0]
+    assert value(db, "SELECT count(*) FROM pgagent_py.setting WHERE name LIKE 'keep%%'") == 0
+
+
+def test_a_jobs_own_limits_come_first(db: Connection) -> None:
+    jobs = [add_history(db, name, 30) for name in ("a", "b", "c")]
+    db.execute("SELECT pgagent_py.set_retention(keep_runs => 10)")
+    db.execute("SELECT pgagent_py.alter_job(%s, keep_runs => 20)", [jobs[1]])
+    db.execute("SELECT pgagent_py.alter_job(%s, keep_for => '4.5 hours')", [jobs[2]])
+    purge(db)
+    assert list(kept(db).values()) == [10, 20, 5]
+    db.execute("SELECT pgagent_py.set_retention(keep_runs => 0)")
+    db.execute("SELECT pgagent_py.alter_job(%s, keep_runs => 15)", [jobs[1]])
+    purge(db)
+    assert list(kept(db).values()) == [10, 15, 5]
+    db.execute("SELECT pgagent_py.alter_job(%s, keep_runs => 0)", [jobs[1]])
+    db.execute("SELECT pgagent_py.alter_job(%s, keep_for => '0')", [jobs[2]])
+    assert (
+        value(
+            db, "SELECT count(*) FROM pgagent_py.job_option WHERE num_nonnulls(jobkeepruns, jobkeepfor) > 0"
+        )
+        == 0
+    )
+    assert purge(db) == [0]
+
+
+def test_the_last_run_and_a_run_in_progress_stay(db: Connection) -> None:
+    job = add_history(db, "a", 10)
+    db.execute("UPDATE pgagent.pga_joblog SET jlgstart = now() - interval '1 year'")
+    oldest = value(db, "UPDATE pgagent.pga_joblog SET jlgstatus = 'r' WHERE jlgid = 1 RETURNING jlgid")
+    db.execute("SELECT pgagent_py.set_retention(keep_for => '1 day')")
+    purge(db)
+    rows = db.execute("SELECT jlgid FROM pgagent.pga_joblog WHERE jlgjobid = %s ORDER BY 1", [job]).fetchall()
+    assert rows == [(oldest,), (10,)]
+
+
+def test_small_batches_and_many_jobs(db: Connection) -> None:
+    add_history(db, "big", 5000)
+    db.execute(
+        "INSERT INTO pgagent.pga_job (jobjclid, jobname) SELECT 1, n::text FROM generate_series(1, 3000) n"
+    )
+    last = add_history(db, "last", 20)
+    db.execute("SELECT pgagent_py.set_retention(keep_runs => 10)")
+    deleted = purge(db)
+    assert sum(deleted) == 4990 + 10
+    assert 100 <= max(deleted) <= 500
+    assert kept(db) == {1: 10, last: 10}
+
+
+def test_a_part_of_the_jobs_at_a_time(db: Connection) -> None:
+    for n in range(10):
+        add_history(db, f"job {n}", 3)
+    db.execute("SELECT pgagent_py.set_retention(keep_runs => 1)")
+    deleted = [value(db, "SELECT pgagent_py.purge_history(4)") for _ in range(4)]
+    assert deleted == [8, 8, 4, 0]
+
+
+def test_two_that_purge_do_not_wait_for_each_other(database: str, db: Connection) -> None:
+    add_history(db, "a", 100)
+    db.execute("SELECT pgagent_py.set_retention(keep_runs => 10)")
+    with psycopg.connect(database) as other:
+        assert value(other, "SELECT pgagent_py.purge_history()") == 90
+        db.execute("SET statement_timeout = '10 s'")
+        assert value(db, "SELECT pgagent_py.purge_history()") == 0
+        other.rollback()
+    assert value(db, "SELECT pgagent_py.purge_history()") == 90
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("set_retention(keep_runs => -1)", "keep_runs can't be -1"),
+        ("set_retention(keep_for => '-1 day')", "keep_for can't be -1 day"),
+        ("alter_job(1, keep_runs => -1)", "keep_runs can't be -1"),
+        ("alter_job(1, keep_for => '-1 day')", "keep_for can't be -1 day"),
+    ],
+)
+def test_negative_limits_are_refused(db: Connection, call: str, words: str) -> None:
+    add_history(db, "a", 1)
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match=words):
+        db.execute(f"SELECT pgagent_py.{call}".encode())
+
+
+def test_strangers_may_not(db: Connection) -> None:
+    db.execute("CREATE ROLE retention_stranger")
+    try:
+        db.execute("SET ROLE retention_stranger")
+        for call in ("purge_history()", "set_retention(keep_runs => 1)", "set_notify_runs(true)"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                db.execute(f"SELECT pgagent_py.{call}".encode())
+    finally:
+        db.execute("RESET ROLE")
+        db.execute("DROP ROLE retention_stranger")
