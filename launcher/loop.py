@@ -39,7 +39,9 @@ GIVE_UP_HURRIED = 2.0  # the same when told twice
 MISTAKEN = re.compile(
     r"password authentication failed|no password supplied|no pg_hba.conf entry|authentication failed for user"
     r'|(database|role) ".*" does not exist|is not permitted to log in|permission denied for database'
+    r"|invalid .*(value|port number)|Servname not supported"
 )
+HOPELESS = (CannotServeError, psycopg.ProgrammingError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +105,12 @@ class Launcher:
                     await control.close()
             except (psycopg.Error, CannotServeError) as error:
                 words = str(error).strip()
-                if not known and (isinstance(error, CannotServeError) or MISTAKEN.search(words)):
+                if not known and (isinstance(error, HOPELESS) or MISTAKEN.search(words)):
                     raise CannotServeError(words) from error
                 if connected and now() > connected + STEADY:
                     pause, connected = BACKOFF_FIRST, 0.0
-                logger.warning("action=connect trying again in %.2g s: %s", pause, words)
+                level = logging.ERROR if pause == BACKOFF_FIRST else logging.WARNING  # each outage once
+                logger.log(level, "action=connect trying again in %.2g s: %s", pause, words)
             notify_systemd("READY=1\nSTATUS=Waiting for the server")  # ready to serve it when it comes
             # What is kept warm may be the room that is missing, or lead to a server that is no longer the primary.
             self._sql.close_idle()

@@ -1,0 +1,176 @@
+"""The launcher on a wrong command line, a database that it can't serve, a server that is not there."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import StartLauncher
+from tests.helpers import Cluster, Launcher, wait_for_row
+
+TIMEOUT = 30
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the launcher to its end."""
+    program = shutil.which("pgagent-py", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert program
+    base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+    return subprocess.run(
+        [program, *arguments],
+        env=base | environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+
+
+def wait_for_failure(process: Launcher) -> str:
+    """Return the log of a launcher that ends by itself, without success."""
+    assert process.wait(TIMEOUT) == 1
+    return process.log_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "CONNECTION-STRING"),
+        (["-t", "soon", "dbname=x"], "-t"),
+        (["-t", "-5", "dbname=x"], "-t"),
+        (["-r", "nan", "dbname=x"], "-r"),
+        (["-l", "3", "dbname=x"], "-l"),
+        (["--workers", "0", "dbname=x"], "--workers"),
+        (["--workers", "many", "dbname=x"], "--workers"),
+        (["--grace", "inf", "dbname=x"], "--grace"),
+        (["--output-limit", "-1", "dbname=x"], "--output-limit"),
+        (["--no-such-option", "dbname=x"], "--no-such-option"),
+        (["-s", "/nonexistent/log", "dbname=x"], "/nonexistent/log"),
+        (["datbase=x"], "invalid connection option"),
+        (["just_a_word"], 'missing "="'),
+        (["dbname='x"], "CONNECTION-STRING"),
+    ],
+)
+def test_wrong_command_line(arguments: list[str], words: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_connection_string_shows_no_password() -> None:
+    done = run("host=localhost password=hunter2 datbase=x")
+    assert done.returncode == 2
+    assert "invalid connection option" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_version_and_help() -> None:
+    done = run("-v")
+    assert (done.returncode, done.stdout.split()[0]) == (0, "pgagent-py")
+    done = run("--help")
+    assert done.returncode == 0
+    assert "CONNECTION-STRING" in done.stdout
+
+
+def test_database_without_the_extension(bare_database: str, launcher: StartLauncher) -> None:
+    log = wait_for_failure(launcher(bare_database))
+    assert "does not have the extension pgagent_py: run CREATE EXTENSION pgagent_py CASCADE in it" in log
+    assert "Traceback" not in log
+
+
+def test_pgagent_that_is_too_old(database: str, db: psycopg.Connection[Any], launcher: StartLauncher) -> None:
+    """No older one can be installed here, so the catalog is told that this one is."""
+    db.execute("UPDATE pg_extension SET extversion = '3.4' WHERE extname = 'pgagent'")
+    log = wait_for_failure(launcher(database))
+    assert "has pgagent 3.4, 4.2 is needed: run ALTER EXTENSION pgagent UPDATE in it" in log
+
+
+def test_role_without_the_rights(
+    cluster: Cluster, db: psycopg.Connection[Any], launcher: StartLauncher
+) -> None:
+    db.execute("CREATE ROLE powerless LOGIN")
+    try:
+        log = wait_for_failure(launcher(cluster.conninfo(db.info.dbname, user="powerless")))
+        assert "role powerless may not run jobs" in log
+        assert "pgagent_py_launcher" in log  # what would help
+    finally:
+        db.execute("DROP ROLE powerless")
+
+
+def test_wrong_password_role_and_database(cluster: Cluster, launcher: StartLauncher, tmp_path: Path) -> None:
+    pgpass = tmp_path / "pgpass"
+    pgpass.write_text("*:*:*:*:not this one\n")
+    pgpass.chmod(0o600)
+    tcp = f"hostaddr=127.0.0.1 port={cluster.port}"
+    for conninfo, words in (
+        (f"{tcp} dbname=postgres user=postgres", 'password authentication failed for user "postgres"'),
+        (cluster.conninfo("postgres", user="nobody_at_all"), 'role "nobody_at_all" does not exist'),
+        ("postgresql://localhost:port/x", "Servname not supported"),
+        ("host=localhost connect_timeout=soon", "connect_timeout: 'soon'"),
+        ("host=localhost sslmode=sometimes", 'invalid sslmode value: "sometimes"'),
+        (cluster.conninfo("no_such_database"), 'database "no_such_database" does not exist'),
+    ):
+        log = wait_for_failure(launcher(conninfo, env={"PGPASSFILE": str(pgpass)}))
+        assert words in log
+        assert "not this one" not in log
+        assert "Traceback" not in log
+
+
+def test_server_that_comes_later(own_cluster: Cluster, launcher: StartLauncher) -> None:
+    """The launcher says at once, at the lowest level of logging, that it can't connect, and keeps trying."""
+    own_cluster.stop()
+    process = launcher("-r", "1", own_cluster.conninfo("pgagent_py_template"))
+    process.wait_for_log("connection", TIMEOUT)
+    assert process.process.poll() is None
+    own_cluster.start()
+    with own_cluster.connect("pgagent_py_template") as db:
+        wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent", timeout=TIMEOUT)
+        db.execute("SELECT pgagent_py.run_now(pgagent_py.add_job('x', sql => 'SELECT 1'))")
+        wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'", timeout=TIMEOUT)
+    assert process.terminate(TIMEOUT) == 0
+    assert "Traceback" not in process.log_text()
+
+
+def test_host_that_is_not_there(launcher: StartLauncher) -> None:
+    process = launcher("host=no-such-host.invalid dbname=postgres")
+    process.wait_for_log("no-such-host.invalid", TIMEOUT)
+    assert process.terminate(TIMEOUT) == 0
+
+
+def test_bad_step_targets_fail_the_step_only(
+    cluster: Cluster, database: str, db: psycopg.Connection[Any], launcher: StartLauncher
+) -> None:
+    """libpq's or the server's own words are in the log; the secret is not."""
+    ((job,),) = db.execute("SELECT pgagent_py.add_job('x')").fetchall()
+    tcp = f"hostaddr=127.0.0.1 port={cluster.port} dbname=postgres user=postgres"
+    steps = [
+        ("connstr", "nonsense", "missing"),
+        ("connstr", "datbase=x", "invalid connection option"),
+        ("connstr", f"{tcp} password=hunter2", "password authentication failed"),
+        ("connstr", "host=no-such-host.invalid dbname=x", "no-such-host.invalid"),
+        ("database", "no_such_database", 'database "no_such_database" does not exist'),
+    ]
+    for number, (argument, value, _) in enumerate(steps):
+        query = (
+            f"SELECT pgagent_py.add_step(%s, %s, sql => 'SELECT 1', {argument} => %s, on_error => 'ignore')"
+        )
+        db.execute(query.encode(), [job, str(number), value])
+    process = launcher("-l", "2", database)
+    db.execute("SELECT pgagent_py.run_now(%s)", [job])
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'", timeout=TIMEOUT)
+    log = db.execute(
+        "SELECT jslstatus, jslresult, jsloutput FROM pgagent.pga_jobsteplog ORDER BY jslid"
+    ).fetchall()
+    assert [(status, result) for status, result, _ in log] == [("i", -1)] * len(steps)
+    for (_, _, words), (_, _, output) in zip(steps, log, strict=True):
+        assert words in output
+        assert "hunter2" not in output
+    assert process.terminate(TIMEOUT) == 0
+    assert "hunter2" not in process.log_text()
