@@ -28,7 +28,6 @@ LATE = 0.001  # seconds that a timer is set late, so that the job is due when it
 OVERDUE_FIRST, OVERDUE_LONGEST = 0.05, 1.0  # seconds between looks at a due job that could not be taken
 # Seconds between attempts to connect; the longest while steps are running, when others may miss this launcher.
 BACKOFF_FIRST, BACKOFF_BUSY = 0.05, 1.0
-STEADY = 5.0  # seconds that a connection must have been of use for the backoff to start anew
 OUTPUT_EVERY = 2.0  # seconds between two looks at what running steps have written
 CANCEL_PATIENCE = 0.4  # seconds that a step has to stop by itself when its run is cancelled
 KILL_AFTER = 3.0  # seconds from asking a step to stop to killing it
@@ -73,6 +72,7 @@ class Launcher:
         self._shown: dict[int, str] = {}
         self._show_at = 0.0
         self._overdue = OVERDUE_FIRST
+        self._pause = BACKOFF_FIRST
         self._conninfo = control_conninfo(server_conninfo(options.conninfo))
         self._sql = SqlTargets(server_conninfo(options.conninfo), options.workers)
         self._batch = BatchSteps()
@@ -90,14 +90,13 @@ class Launcher:
             await self._upkeep.close()
 
     async def _keep_serving(self) -> None:
-        pause, known, connected = BACKOFF_FIRST, False, 0.0
-        now = asyncio.get_running_loop().time
+        known = False
         while not self._hurry and (known or not self.stopping):  # once registered, it must say that it leaves
             try:
                 control = await Control.connect(
                     self._conninfo, self.agent, self.options.station, self._event.set
                 )
-                known, connected = True, now()
+                known = True
                 try:
                     await self._serve(control)
                     return
@@ -107,21 +106,20 @@ class Launcher:
                 words = str(error).strip()
                 if not known and (isinstance(error, HOPELESS) or MISTAKEN.search(words)):
                     raise CannotServeError(words) from error
-                if connected and now() > connected + STEADY:
-                    pause, connected = BACKOFF_FIRST, 0.0
-                level = logging.ERROR if pause == BACKOFF_FIRST else logging.WARNING  # each outage once
-                logger.log(level, "action=connect trying again in %.2g s: %s", pause, words)
+                level = logging.ERROR if self._pause == BACKOFF_FIRST else logging.WARNING  # each outage once
+                logger.log(level, "action=connect trying again in %.2g s: %s", self._pause, words)
             notify_systemd("READY=1\nSTATUS=Waiting for the server")  # ready to serve it when it comes
             # What is kept warm may be the room that is missing, or lead to a server that is no longer the primary.
             self._sql.close_idle()
             self._event.clear()
             if self.stopping:
-                pause = min(pause, BACKOFF_BUSY)
+                self._pause = min(self._pause, BACKOFF_BUSY)
                 if not self.running and not self.finished:
                     asyncio.get_running_loop().call_later(GIVE_UP_HURRIED, self._give_up)
             if known or not self.stopping:
-                await self._sleep(pause)
-            pause = min(pause * 2, BACKOFF_BUSY if self.running else max(self.options.retry, BACKOFF_BUSY))
+                await self._sleep(self._pause)
+            longest = BACKOFF_BUSY if self.running else max(self.options.retry, BACKOFF_BUSY)
+            self._pause = min(self._pause * 2, longest)
 
     async def _serve(self, control: Control) -> None:
         """Serve over this connection until told to stop; psycopg.Error when it is lost."""
@@ -134,6 +132,7 @@ class Launcher:
             if control.cancel_asked:
                 await self._cancel_runs(control)
             free = await self._turn(control)
+            self._pause = BACKOFF_FIRST
             await self._upkeep.turn(control, idle=not self._event.is_set(), stopping=self.stopping)
             if not self._event.is_set() and not self._is_done():
                 await self._wait(control, free)

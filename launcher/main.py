@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from .control import CannotServeError
 from .loop import Launcher, Options
 from .messages import read_smtp
 from .output import DEFAULT_LIMIT
+from .sql_targets import TargetError, parse_conninfo
 
 LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.DEBUG}
 # Where a password given on the command line goes, to be gone from the process list.
@@ -109,9 +109,9 @@ def read_options(arguments: Sequence[str]) -> tuple[Options, argparse.Namespace]
     command = parser()
     given = command.parse_args(arguments)
     try:
-        settings = conninfo_to_dict(" ".join(given.conninfo))
-    except psycopg.ProgrammingError as error:
-        command.error(f"CONNECTION-STRING: {str(error).strip()}")
+        settings = parse_conninfo(" ".join(given.conninfo))
+    except TargetError as error:
+        command.error(f"CONNECTION-STRING: {error}")
     if "password" in settings:
         _hide_password(settings, [word for word in arguments if word not in given.conninfo])
     if password := os.environ.pop(PASSWORD, None):

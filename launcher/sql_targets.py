@@ -349,7 +349,7 @@ def parse_conninfo(text: str) -> Params:
     try:
         params = conninfo.conninfo_to_dict(text)
     except psycopg.Error as error:
-        raise TargetError(f"the step's connection string can't be read: {_mask(str(error))}") from None
+        raise TargetError(f"the connection string can't be read: {_mask(str(error))}") from None
     return dict(params)
 
 

@@ -154,11 +154,14 @@ def _move_jobs(plpy: Any, old: int, new: int) -> None:
 def _forget(plpy: Any, pids: list[int]) -> None:
     """Remove these pids from the lists of agents, but for those that jobs are still claimed with."""
     remove = """
-        WITH gone AS (
-            DELETE FROM pgagent.pga_jobagent g WHERE g.jagpid = ANY ($1)
-               AND NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobagentid = g.jagpid) RETURNING g.jagpid)
-        DELETE FROM pgagent_py.agent a USING gone WHERE a.jagpid = gone.jagpid"""
+        DELETE FROM pgagent.pga_jobagent g WHERE g.jagpid = ANY ($1)
+           AND NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobagentid = g.jagpid)"""
     run(plpy, remove, ["int4[]"], [pids])
+    # Also what somebody else has removed from pgAgent's list
+    forget = """
+        DELETE FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1)
+           AND NOT EXISTS (SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = a.jagpid)"""
+    run(plpy, forget, ["int4[]"], [pids])
 
 
 def stop_agent(plpy: Any, caller: str) -> None:
@@ -208,9 +211,9 @@ def steps_in_progress(plpy: Any, agent: str) -> list[StepRow]:
 # Backends by pid and the time of their start: a pid may be another backend's by now. The C++ daemon, which has no row in
 # pgagent_py.agent, has logged in after its backend started.
 MISSING = """
-SELECT j.jagpid, a.agent IS NOT NULL AS ours
+SELECT coalesce(j.jagpid, a.jagpid) AS jagpid, a.agent IS NOT NULL AS ours
   FROM pgagent.pga_jobagent j
-  LEFT JOIN pgagent_py.agent a ON a.jagpid = j.jagpid
+  FULL JOIN pgagent_py.agent a ON a.jagpid = j.jagpid
  WHERE NOT EXISTS (
         SELECT FROM pg_stat_activity s LEFT JOIN pgagent_py.agent b ON b.jagpid = s.pid
          WHERE s.backend_type = 'client backend'

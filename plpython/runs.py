@@ -12,7 +12,8 @@ from .roles import missing
 Ended = tuple[int, int, str]  # jobid, jlgid, jlgstatus
 
 # Released as pgAgent does it; the trigger pga_job_next_run finds the next run. Only a "run now" of while it ran is kept: then
-# jobnextrun is later than the claim. Returned are the few jobs whose options have a say at the end of a run.
+# jobnextrun is later than the claim. A run that began before the claim is not the one that the job is claimed for: somebody has
+# released it by hand. Returned are the few jobs whose options have a say at the end of a run.
 FINISH_JOBS = """
 WITH ended AS (
     UPDATE pgagent.pga_joblog l
@@ -22,7 +23,8 @@ released AS (
     UPDATE pgagent.pga_job j
        SET jobagentid = NULL,
            jobnextrun = CASE WHEN j.jobnextrun > j.joblastrun AND j.jobnextrun <= clock_timestamp() THEN j.jobnextrun END
-     WHERE j.jobid = ANY ($3)
+      FROM unnest($1, $3) r (jlgid, jobid) JOIN pgagent.pga_joblog l ON l.jlgid = r.jlgid
+     WHERE j.jobid = r.jobid AND l.jlgstart >= j.joblastrun
        AND j.jobagentid = ANY ($4 || ARRAY(SELECT w.jagpid FROM pgagent_py.own_jagpid w WHERE pg_backend_pid() = ANY ($4)))
     RETURNING j.jobid)
 SELECT o.jobid, o.jobmaxfailures IS NOT NULL AS counts, o.jobdeleteonsuccess

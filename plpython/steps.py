@@ -31,11 +31,12 @@ NEXT_STEP = """
                         WHERE ro.jlgid = {run} AND (s.jstname, s.jstid) < (ro.jstname, ro.jstid))
      ORDER BY s.jstname, s.jstid LIMIT 1"""
 
-# A run whose job somebody has released meanwhile is not "ours" any more.
+# A run whose job somebody has released meanwhile is not "ours" any more, even if the job was claimed again.
 FINISH_STEPS = """
 WITH live AS MATERIALIZED (
     SELECT r.*, l.jlgjobid AS jobid, ro.jlgcancelledby, l.jlgstart + jo.jobtimeout <= clock_timestamp() AS expired,
-           coalesce(j.jobagentid = ANY (ARRAY(SELECT o.jagpid FROM pgagent_py.own_jagpid o)), false) AS ours
+           coalesce(j.jobagentid = ANY (ARRAY(SELECT o.jagpid FROM pgagent_py.own_jagpid o))
+                    AND l.jlgstart >= j.joblastrun, false) AS ours
       FROM unnest($1) r
       JOIN pgagent.pga_joblog l ON l.jlgid = r.jlgid AND l.jlgstatus = 'r'
       JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
