@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import PgAgentError, invalid
+from .next_run import read_rules
 from .plan import run
 from .roles import missing
 
@@ -72,6 +73,7 @@ def finish_jobs(plpy: Any, pids: Sequence[int], ended: Sequence[Ended]) -> None:
     if not ended:
         return
     jobids, jlgids, statuses = (list(column) for column in zip(*ended, strict=True))
+    read_rules(plpy, jobids)
     rows = run(
         plpy, FINISH_JOBS, ["int4[]", "text[]", "int4[]", "int4[]"], [jlgids, statuses, jobids, list(pids)]
     )
