@@ -257,7 +257,7 @@ class SqlTargets:
         """Whether it is worth trying again after a failure to connect."""
         if _SERVER_BUSY.search(reason) or (target.local and _SERVER_AWAY.search(reason)):
             return True
-        if not _REFUSED.search(reason):
+        if not _REFUSED.search(reason) and not _SERVER_AWAY.search(reason):
             # A server that is starting up or shutting down may say so in its own language.
             ping = await asyncio.to_thread(pq.PGconn.ping, target.conninfo.encode())
             return ping == pq.Ping.REJECT
