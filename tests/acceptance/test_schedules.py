@@ -3,6 +3,7 @@
 from typing import Any
 
 import psycopg
+
 from tests.conftest import StartLauncher
 from tests.helpers import wait_for_row
 
