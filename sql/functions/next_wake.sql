@@ -3,6 +3,9 @@ LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
+SET enable_hashjoin = off
+-- What enable_seqscan = off makes look dear would be compiled, at half a second.
+SET jit = off
 AS {{ python_call("agents.next_wake") }};
 
 COMMENT ON FUNCTION pgagent_py.next_wake() IS
