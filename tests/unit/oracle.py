@@ -74,10 +74,10 @@ def any_hour(rule: Rule) -> bool:
 
 
 def within_limits(rule: Rule, instant: int) -> bool:
-    """Return whether *instant* lies between start, counted from its minute, and end."""
-    if rule.start is not None and instant < rule.start:
-        wall = wall_clock(rule.zone, instant)
-        if wall != wall_clock(rule.zone, int(rule.start // 1)).replace(second=0):
+    """Return whether *instant* lies between start, counted from the begin of its minute, and end."""
+    if rule.start is not None:
+        second = int(rule.start // 1)
+        if instant < second - wall_clock(rule.zone, second).second:
             return False
     return rule.end is None or instant <= rule.end
 

@@ -1,6 +1,6 @@
-"""Random schedules against the oracle: about 21,000 cases in a run, and not one may be wrong."""
+"""Random schedules against the oracle: 20,100 cases in a run, and not one may be wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, time, timedelta
 from itertools import takewhile
 from math import floor
@@ -35,8 +35,9 @@ ZONES = (
     "UTC",
 )
 SHIFTS_PER_ZONE = 7
-MINUTES = 30 * 60
+MINUTES = 24 * 60
 """What the oracle walks in one case."""
+TEN_HOURS = 36_000
 FORTY_YEARS = 14_610
 
 
@@ -45,48 +46,69 @@ def cases(count: int) -> settings:
 
 
 def clock_shifts(name: str) -> list[int]:
-    """Return the last instants from 1986 to 2037 at which the clock of zone *name* was set."""
-    instants = range(instant_of("1985-12-30"), instant_of("2037-12-30"), 86_400)
-    offsets = [wall_clock(name, at) - wall_clock("UTC", at) for at in instants]
-    days = [at for at, before, after in zip(instants, offsets, offsets[1:], strict=False) if before != after]
-    return days[-SHIFTS_PER_ZONE:] if name != "Pacific/Apia" else days[:SHIFTS_PER_ZONE]
+    """Return instants from 1986 to 2037 at which the clock of zone *name* was set."""
+
+    def offset(at: int) -> timedelta:
+        return wall_clock(name, at) - wall_clock("UTC", at)
+
+    days = range(instant_of("1985-12-30"), instant_of("2037-12-30"), 86_400)
+    changed = [day for day in days if offset(day) != offset(day + 86_400)]
+    chosen = changed[:SHIFTS_PER_ZONE] if name == "Pacific/Apia" else changed[-SHIFTS_PER_ZONE:]
+    return [next(at for at in range(day, day + 86_401, 60) if offset(at) != offset(day)) for day in chosen]
 
 
 def windows() -> list[tuple[str, int]]:
-    """Return zones and instants from which on to walk: clock shifts, ends of months, seams of the code."""
+    """Return zones and instants from which on to walk: clock shifts, ends of months, seams of the code.
+
+    What matters is always TEN_HOURS later.
+    """
     chosen = []
     for name in ZONES:
-        shifts = [day // 60 * 60 - 3 * 3600 for day in clock_shifts(name)]
-        month_end = instant_of("2024-02-28 12:00")
-        year_end = instant_of("2023-12-31 10:00")
-        seam = 55 * CHUNK // 60 * 60 - 12 * 3600
-        chosen += [(name, begin) for begin in (*shifts, month_end, year_end, seam)]
+        ends = [instant_of("2024-02-29"), instant_of("2024-01-01"), 55 * CHUNK // 60 * 60]
+        chosen += [(name, at - TEN_HOURS) for at in clock_shifts(name) + ends]
     return chosen
 
 
-def members(of: range, most: int) -> st.SearchStrategy[frozenset[int]]:
-    """Return sets out of *of*: often a few, sometimes none or many."""
-    few = st.frozensets(st.sampled_from(of), min_size=1, max_size=most)
-    many = st.integers(1, (1 << len(of)) - 1).map(
-        lambda mask: frozenset(number for bit, number in enumerate(of) if mask >> bit & 1)
-    )
-    return st.one_of(NO_SET, few, few, few, many)
+def members(of: Sequence[int], most: int, chance: int = 8) -> st.SearchStrategy[frozenset[int]]:
+    """Return sets out of *of*: with *chance* in ten a few, at most *most*, or sometimes many; else none.
+
+    Each is drawn as one number, since it is the number of draws that takes hypothesis its time.
+    """
+
+    def decode(number: int) -> frozenset[int]:
+        number, kind = divmod(number, 10)
+        if kind >= chance:
+            return frozenset()
+        if kind == 0:
+            mask = number * 0x9E3779B97F4A7C15 >> 16
+            return frozenset(member for bit, member in enumerate(of) if mask >> bit & 1)
+        few = []
+        for _ in range(1 + kind % most):
+            number, index = divmod(number, len(of))
+            few.append(of[index])
+        return frozenset(few)
+
+    return st.integers(0, (1 << 24) - 1).map(decode)
 
 
 # Strategies are made once: hypothesis takes far longer to make one than to draw from it.
-NO_SET: st.SearchStrategy[frozenset[int]] = st.just(frozenset())
 WINDOWS = st.sampled_from(windows())
-SECONDS = st.integers(-7200 * 4, MINUTES * 240).map(lambda quarter: quarter / 4)
+SECONDS = st.one_of(
+    st.integers(-7200 * 4, MINUTES * 240).map(lambda quarter: quarter / 4),
+    st.integers(-5400 * 4, 5400 * 4).map(lambda quarter: TEN_HOURS + quarter / 4),
+    st.integers(-90, 90).map(lambda minute: TEN_HOURS + minute * 60.0),
+    st.sampled_from((TEN_HOURS - 60.0, TEN_HOURS - 1.0, TEN_HOURS - 0.5, TEN_HOURS + 0.0, TEN_HOURS + 1.0)),
+)
 DAY_NUMBERS = st.integers(0, 2)
 TIMES = st.builds(time, st.integers(0, 4) | st.integers(0, 23), st.sampled_from((0, 15, 30, 59)))
 EXCEPTION = st.tuples(st.none() | DAY_NUMBERS, st.none() | TIMES)
 EXCEPTIONS = st.lists(EXCEPTION, max_size=0) | st.lists(EXCEPTION, max_size=4)
 SETS = st.tuples(
     members(range(60), 3),
-    members(range(24), 3) | st.frozensets(st.integers(0, 4), min_size=1),
-    NO_SET | members(range(7), 3),
-    NO_SET | st.frozensets(st.sampled_from([1, 2, 28, 29, 30, 31, 32])),
-    NO_SET | NO_SET | st.frozensets(st.integers(1, 12), min_size=6),
+    members(range(24), 3) | members(range(4), 2, 10),
+    members(range(7), 3, 4),
+    members((1, 28, 29, 30, 31, 32), 3, 4),
+    members(range(1, 13), 12, 3),
 )
 LIMITS = st.tuples(st.none() | st.none() | SECONDS, st.none() | st.none() | SECONDS)
 ONLY = st.none() | st.none() | st.frozensets(DAY_NUMBERS)
@@ -111,7 +133,7 @@ def rules_in_windows(draw: st.DrawFn) -> tuple[Rule, int, float]:
     return rule, begin, begin + draw(SECONDS)
 
 
-@cases(15_200)
+@cases(16_500)
 @given(rules_in_windows())
 def test_every_firing_in_a_window(case: tuple[Rule, int, float]) -> None:
     rule, begin, after = case
@@ -152,7 +174,7 @@ def sparse_rules(draw: st.DrawFn) -> tuple[Rule, int]:
     return rule, after
 
 
-@cases(2_800)
+@cases(1_500)
 @given(sparse_rules())
 # The longest gap of the calendar: a Monday, 29 February.
 @example(
@@ -194,7 +216,7 @@ def test_successive_runs_over_years(case: tuple[Rule, int]) -> None:
 
 
 INTERVALS = st.sampled_from((1, 7, 10, 60, 90, 600, 3_600, 5_400, 86_400)) | st.integers(1, 100_000)
-INTERVAL_SETS = st.tuples(members(range(24), 6), NO_SET | members(range(7), 3))
+INTERVAL_SETS = st.tuples(members(range(24), 6), members(range(7), 3, 5))
 
 
 @st.composite
