@@ -1,0 +1,125 @@
+"""What the tests of faults share: jobs with steps, what the log says of them, and what must hold after any fault."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from tests.helpers import Launcher, wait_for, wait_for_row
+
+Db = psycopg.Connection[Any]
+PATIENCE = 30.0  # seconds; the machine may be busy
+
+
+def one(db: Db, query: str, *parameters: Any) -> Any:
+    """Return the only value of the first row."""
+    row = db.execute(query.encode(), parameters).fetchone()
+    return row[0] if row else None
+
+
+def add_job(db: Db, name: str, *steps: dict[str, Any], cron: str = "0 0 1 1 *", **options: Any) -> int:
+    """Add a job that sleeps until New Year, with steps "1", "2", ... given as arguments of add_step."""
+    names = "".join(f", {key} => %s" for key in options)
+    job: int = one(db, f"SELECT pgagent_py.add_job(%s, cron => %s{names})", name, cron, *options.values())
+    for number, step in enumerate(steps, 1):
+        keys = "".join(f", {key} => %s" for key in step)
+        db.execute(f"SELECT pgagent_py.add_step(%s, %s{keys})".encode(), [job, str(number), *step.values()])
+    return job
+
+
+def make_due(db: Db, *jobs: int) -> None:
+    """Make jobs due now, as pgAdmin does it."""
+    db.execute("UPDATE pgagent.pga_job SET jobnextrun = now() WHERE jobid = ANY (%s)", [list(jobs)])
+
+
+def wait_for_start(db: Db, *jobs: int) -> None:
+    """Wait until a step of each of the jobs is in progress."""
+    for job in jobs:
+        wait_for_row(
+            db,
+            "SELECT 1 FROM pgagent.pga_joblog JOIN pgagent.pga_jobsteplog ON jsljlgid = jlgid"
+            " WHERE jlgjobid = %s AND jslstatus = 'r'",
+            [job],
+            PATIENCE,
+        )
+
+
+def wait_for_end(db: Db, *jobs: int, timeout: float = PATIENCE) -> None:
+    """Wait until none of the jobs is due or in progress."""
+    wait_for(
+        lambda: one(
+            db,
+            "SELECT NOT EXISTS (SELECT FROM pgagent.pga_job WHERE jobid = ANY (%s)"
+            " AND (jobagentid IS NOT NULL OR jobnextrun <= now()))",
+            list(jobs),
+        ),
+        timeout,
+        "the end of the jobs",
+    )
+
+
+def statuses(db: Db, job: int) -> list[tuple[str, str]]:
+    """Return the status of each run of a job, oldest first, with those of its steps, such as ("s", "ss")."""
+    return db.execute(
+        "SELECT jlgstatus::text, coalesce(string_agg(jslstatus, '' ORDER BY jslid), '') FROM pgagent.pga_joblog"
+        " LEFT JOIN pgagent.pga_jobsteplog ON jsljlgid = jlgid WHERE jlgjobid = %s GROUP BY jlgid ORDER BY jlgid",
+        [job],
+    ).fetchall()
+
+
+def output(db: Db, job: int, step: int = 1) -> str:
+    """Return what the log holds of a step's output in the latest run of a job."""
+    text: str = one(
+        db,
+        "SELECT coalesce(jsloutput, '') FROM pgagent.pga_joblog JOIN pgagent.pga_jobsteplog ON jsljlgid = jlgid"
+        " JOIN pgagent.pga_jobstep ON jstid = jsljstid"
+        " WHERE jlgjobid = %s AND jstname = %s ORDER BY jlgid DESC, jslid DESC LIMIT 1",
+        job,
+        str(step),
+    )
+    return text
+
+
+def check_sound(db: Db) -> None:
+    """Assert what must hold whenever nothing runs: nothing open, every job released, with the right next run."""
+    assert one(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 'r'") == 0
+    assert one(db, "SELECT count(*) FROM pgagent.pga_jobsteplog WHERE jslstatus = 'r'") == 0
+    assert one(db, "SELECT count(*) FROM pgagent.pga_job WHERE jobagentid IS NOT NULL") == 0
+    assert one(db, "SELECT count(*) FROM pgagent_py.waiting_run") == 0
+    wrong = db.execute(
+        "SELECT jobid, jobnextrun, due FROM pgagent.pga_job"
+        " LEFT JOIN LATERAL pgagent_py.next_runs(jobid, 1) due ON jobenabled WHERE due IS DISTINCT FROM jobnextrun"
+    ).fetchall()
+    assert wrong == []
+
+
+def agents(db: Db) -> int:
+    """Return how many agents are registered, in pgAgent's table and in ours alike."""
+    ours: int = one(db, "SELECT count(*) FROM pgagent_py.agent")
+    assert one(db, "SELECT count(*) FROM pgagent.pga_jobagent") == ours
+    return ours
+
+
+def serving(launcher: Launcher) -> Launcher:
+    """Return the launcher, which logs everything (-l 2), once it is at work."""
+    launcher.wait_for_log("action=serve", PATIENCE)
+    return launcher
+
+
+def stop(launcher: Launcher, number: signal.Signals = signal.SIGTERM) -> None:
+    """Tell it to stop, and see that it does so with status 0."""
+    launcher.signal(number)
+    assert launcher.wait(PATIENCE) == 0
+
+
+def process_of(file: Path) -> psutil.Process:
+    """Return the process whose id a script has written to a file."""
+    text = wait_for(lambda: file.read_text().strip() if file.exists() else "", PATIENCE, str(file))
+    return psutil.Process(int(text))
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Return whether a process has ended."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE

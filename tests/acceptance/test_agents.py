@@ -1,0 +1,357 @@
+"""Agents that die, are cut off, or are told to stop: no record is lost, no step runs twice, nothing is left behind."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+import pytest
+
+from tests.acceptance.faults import (
+    PATIENCE,
+    Db,
+    add_job,
+    agents,
+    check_sound,
+    is_gone,
+    make_due,
+    one,
+    output,
+    process_of,
+    serving,
+    statuses,
+    stop,
+    wait_for_end,
+    wait_for_start,
+)
+from tests.conftest import TEMPLATE, StartLauncher
+from tests.helpers import PASSWORD, Cluster, wait_for, wait_for_row
+
+SLEEPERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%%' AND state = 'active'"
+)
+CONTROLS = "SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent ORDER BY jaglogintime LIMIT 1"
+
+
+@pytest.mark.parametrize("heir", ["another", "itself, restarted"])
+def test_killed(database: str, db: Db, launcher: StartLauncher, tmp_path: Path, heir: str) -> None:
+    """SIGKILL in the middle of steps: they die with the launcher, and then their runs are closed."""
+    victim = serving(launcher("-l", "2", database))
+    batch = add_job(db, "batch", {"batch": f"echo started; echo $$ > {tmp_path}/pid; sleep 60 & sleep 60"})
+    sql = add_job(db, "sql", {"sql": "SELECT pg_sleep(60)"})
+    make_due(db, batch, sql)
+    wait_for_start(db, batch, sql)
+    script = process_of(tmp_path / "pid")
+    wait_for(lambda: len(script.children()) == 2, PATIENCE, "two children")
+    children = script.children()
+    wait_for(lambda: one(db, SLEEPERS) == 1, PATIENCE, "the SQL step")
+    if heir == "another":
+        serving(launcher("-l", "2", database))
+    wait_for(lambda: output(db, batch) == "started\n", PATIENCE, "the output so far")
+    victim.kill()
+    if heir != "another":
+        serving(launcher("-l", "2", database))
+    wait_for(lambda: all(map(is_gone, [script, *children])), 5, "the death of the batch step")
+    wait_for(lambda: one(db, SLEEPERS) == 0, 5, "the end of the SQL step")
+    assert statuses(db, batch) == [("r", "r")], "closed while the step could still be running"
+    wait_for_end(db, batch, sql)
+    assert statuses(db, batch) == statuses(db, sql) == [("d", "d")]
+    assert output(db, batch) == "started\nThe agent that executed this step is gone."
+    assert output(db, sql) == "The agent that executed this step is gone."
+    assert agents(db) == 1
+    check_sound(db)
+
+
+def test_live_launcher_is_never_reaped(
+    database: str, db: Db, launcher: StartLauncher, tmp_path: Path
+) -> None:
+    """It loses its control connection again and again for longer than others wait, and books its steps as they end."""
+    cut_off = serving(launcher("-l", "2", "--workers", "2", database))
+    batch = add_job(db, "batch", {"batch": f"echo x >> {tmp_path}/effect; sleep 8; echo done"})
+    sql = add_job(db, "sql", {"sql": "CREATE TABLE effect (); SELECT pg_sleep(8)"}, {"batch": "echo next"})
+    make_due(db, batch, sql)
+    wait_for_start(db, batch, sql)
+    other = serving(launcher("-l", "2", database))
+    cuts = 0
+
+    def cut() -> bool:
+        nonlocal cuts
+        cuts += db.execute(CONTROLS).rowcount
+        return statuses(db, sql) == [("s", "ss")] and statuses(db, batch) == [("s", "s")]
+
+    wait_for(cut, PATIENCE, "the end of the jobs")
+    assert cuts > 10
+    assert output(db, batch) == "done\n"
+    assert (tmp_path / "effect").read_text() == "x\n"
+    assert "action=start_step" not in other.log_text().replace(f"job={sql} run=2 step=3", "")
+    stop(other)
+    stop(cut_off)
+    assert agents(db) == 0
+    check_sound(db)
+
+
+def test_a_locked_job_does_not_cost_the_identity(database: str, db: Db, launcher: StartLauncher) -> None:
+    """The launcher comes back while a session has one of its jobs locked: that job moves later."""
+    serving(launcher("-l", "2", database))
+    locked, other = (add_job(db, name, {"batch": "sleep 3"}, {"sql": "SELECT 1"}) for name in ("a", "b"))
+    make_due(db, locked, other)
+    wait_for_start(db, locked, other)
+    serving(launcher("-l", "2", database))
+    with psycopg.connect(database) as session:
+        session.execute("SELECT FROM pgagent.pga_job WHERE jobid = %s FOR UPDATE", [locked])
+        db.execute("SELECT pg_terminate_backend(jobagentid) FROM pgagent.pga_job WHERE jobid = %s", [locked])
+        wait_for_end(db, other)
+        assert statuses(db, other) == [("s", "ss")]
+        # Longer than the others wait for an agent that is gone
+        with pytest.raises(AssertionError, match="waited"):
+            wait_for(lambda: statuses(db, locked) != [("r", "r")], 7)
+    wait_for_end(db, locked)
+    assert statuses(db, locked) == [("s", "ss")]
+    wait_for(lambda: agents(db) == 2, PATIENCE)
+    check_sound(db)
+
+
+def test_result_that_comes_twice_counts_once(database: str, db: Db) -> None:
+    """The answer to the booking call was lost: the launcher sends the result again, and the run goes on once."""
+    job = add_job(db, "a", {"sql": "SELECT 1"}, {"sql": "SELECT 2"}, {"sql": "SELECT 3"})
+    make_due(db, job)
+    book = (
+        "SELECT jslid FROM pgagent_py.run_due(9, ARRAY[(%s, %s, 's', 0, NULL, '')::pgagent_py.step_result])"
+    )
+    with psycopg.connect(database, autocommit=True) as agent:
+        (first,) = agent.execute("SELECT jlgid, jslid FROM pgagent_py.run_due(9)").fetchall()
+        second = agent.execute(book, first).fetchall()
+        assert len(second) == 1
+        assert agent.execute(book, first).fetchall() == []
+        assert statuses(db, job) == [("r", "sr")]
+        (third,) = agent.execute(book, [first[0], second[0][0]]).fetchall()
+        assert agent.execute(book, first).fetchall() == []
+        assert agent.execute(book, [first[0], third[0]]).fetchall() == []
+    assert statuses(db, job) == [("s", "sss")]
+    check_sound(db)
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_server_restarted(
+    own_cluster: Cluster, launcher: StartLauncher, tmp_path: Path, mode: Literal["fast", "immediate"]
+) -> None:
+    """Batch steps end with their true result, also while the server is down; SQL steps with the server's words."""
+    agent = serving(launcher("-l", "2", own_cluster.conninfo(TEMPLATE)))
+    with own_cluster.connect(TEMPLATE) as db:
+        batch = add_job(
+            db,
+            "batch",
+            {"batch": f"echo x >> {tmp_path}/effect; sleep 2; touch {tmp_path}/end; echo output; exit 3"},
+        )
+        sql = add_job(db, "sql", {"sql": "SELECT pg_sleep(60)", "on_error": "ignore"}, {"sql": "SELECT 1"})
+        failing = add_job(db, "failing", {"sql": "SELECT pg_sleep(60)"}, {"sql": "SELECT 1"})
+        make_due(db, batch, sql, failing)
+        wait_for_start(db, batch, sql, failing)
+        wait_for(lambda: one(db, SLEEPERS) == 2, PATIENCE)
+    own_cluster.stop(mode)
+    wait_for((tmp_path / "end").exists, PATIENCE)
+    own_cluster.start()
+    with own_cluster.connect(TEMPLATE) as db:
+        wait_for_end(db, batch, sql, failing)
+        assert statuses(db, batch) == [("f", "f")]
+        assert output(db, batch) == "output\n"
+        assert one(db, "SELECT jslresult FROM pgagent.pga_jobsteplog WHERE jsloutput = 'output\n'") == 3
+        assert (tmp_path / "effect").read_text() == "x\n"
+        assert statuses(db, sql) == [("s", "is")]
+        assert statuses(db, failing) == [("f", "f")]
+        words = (
+            "terminating connection due to administrator command"
+            if mode == "fast"
+            else "server closed the connection"
+        )
+        assert words in output(db, sql)
+        assert agents(db) == 1
+        check_sound(db)
+    stop(agent)
+
+
+def test_server_not_there_at_start(own_cluster: Cluster, launcher: StartLauncher) -> None:
+    """It waits for the server however long, can be told to stop meanwhile, and serves when the server is there."""
+    own_cluster.stop()
+    waiting, stopped = (launcher("-l", "2", "-r", "1", own_cluster.conninfo(TEMPLATE)) for _ in range(2))
+    for agent in (waiting, stopped):
+        agent.wait_for_log("trying again in 0.4 s", PATIENCE)
+    stop(stopped)
+    own_cluster.start()
+    with own_cluster.connect(TEMPLATE) as db:
+        job = add_job(db, "a", {"sql": "SELECT 1"})
+        make_due(db, job)
+        wait_for_end(db, job)
+        assert statuses(db, job) == [("s", "s")]
+    stop(waiting)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop(
+    database: str, db: Db, launcher: StartLauncher, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Nothing new is claimed; what ends in the grace time is as ever; the rest is stopped and logged d with its output."""
+    agent = serving(launcher("-l", "2", "--grace", "1.5", database))
+    quick = add_job(db, "quick", {"batch": "sleep 1"})
+    two = add_job(db, "two", {"batch": "sleep 1; echo first"}, {"batch": "echo never"})
+    sql = add_job(db, "sql", {"sql": "DO $$BEGIN RAISE NOTICE 'so far'; END$$; SELECT pg_sleep(60)"})
+    batch = add_job(db, "batch", {"batch": "echo so far; exec sleep 60"})
+    deaf = add_job(
+        db,
+        "deaf",
+        {"batch": f"trap '' TERM; echo $$ > {tmp_path}/pid; echo so far; while :; do sleep 1; done"},
+    )
+    late = add_job(db, "late", {"sql": "SELECT 1"})
+    make_due(db, quick, two, sql, batch, deaf)
+    wait_for_start(db, quick, two, sql, batch, deaf)
+    script = process_of(tmp_path / "pid")
+    agent.signal(number)
+    agent.wait_for_log("action=stop", PATIENCE)
+    make_due(db, late)
+    assert agent.wait(PATIENCE) == 0
+    assert is_gone(script)
+    assert statuses(db, quick) == [("s", "s")]
+    assert statuses(db, two) == [("d", "s")]
+    assert statuses(db, late) == []
+    for job in (sql, batch, deaf):
+        assert statuses(db, job) == [("d", "d")]
+        assert "so far" in output(db, job)
+        assert "The launcher was told to stop." in output(db, job)
+    assert agents(db) == 0
+    db.execute("UPDATE pgagent.pga_job SET jobnextrun = NULL WHERE jobid = %s", [late])
+    check_sound(db)
+
+
+def test_second_signal(database: str, db: Db, launcher: StartLauncher) -> None:
+    """It ends what runs at once, without the grace time."""
+    agent = serving(launcher("-l", "2", "--grace", "600", database))
+    deaf = add_job(db, "deaf", {"batch": "trap '' TERM; echo so far; while :; do sleep 1; done"})
+    sql = add_job(db, "sql", {"sql": "SELECT pg_sleep(600)"})
+    make_due(db, deaf, sql)
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobsteplog WHERE jsloutput LIKE 'so far%%'", timeout=PATIENCE)
+    agent.signal(signal.SIGTERM)
+    agent.wait_for_log("action=stop", PATIENCE)
+    agent.signal(signal.SIGTERM)
+    assert agent.wait(8) == 0
+    assert statuses(db, deaf) == statuses(db, sql) == [("d", "d")]
+    assert "The launcher was told twice to stop." in output(db, deaf)
+    assert agents(db) == 0
+    check_sound(db)
+
+
+def test_settings_of_the_role(own_cluster: Cluster, launcher: StartLauncher) -> None:
+    """What a role or database sets for other sessions does not disturb the control connection."""
+    with own_cluster.connect(TEMPLATE) as db:
+        for setting in (
+            "statement_timeout = 500", "lock_timeout = 1", "default_transaction_read_only = on",
+            "default_transaction_isolation = serializable", "synchronous_commit = off", "idle_session_timeout = 500",
+        ):  # fmt: skip
+            db.execute(f"ALTER DATABASE {TEMPLATE} SET {setting}".encode())
+        agent = serving(launcher("-l", "2", own_cluster.conninfo(TEMPLATE)))
+        job = add_job(db, "a", {"batch": "sleep 1.5"}, {"batch": "exit 0"})
+        make_due(db, job)
+        wait_for_end(db, job)
+        assert statuses(db, job) == [("s", "ss")]
+        assert "trying again" not in agent.log_text()
+
+
+def test_output_that_the_database_cannot_store(cluster: Cluster, launcher: StartLauncher) -> None:
+    """In a database that is not UTF-8 the characters that it does not have are replaced; the launcher goes on."""
+    with cluster.connect() as server:
+        server.execute("CREATE DATABASE latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    try:
+        with cluster.connect("latin1") as db:
+            db.execute("CREATE EXTENSION pgagent_py CASCADE")
+            agent = serving(launcher("-l", "2", cluster.conninfo("latin1")))
+            job = add_job(db, "caf\u00e9", {"batch": r"printf 'caf\303\251 \342\202\254\n'"})
+            make_due(db, job)
+            wait_for_end(db, job)
+            assert statuses(db, job) == [("s", "s")]
+            assert output(db, job) == "caf\u00e9 ?\n"
+            stop(agent)
+    finally:
+        with cluster.connect() as server:
+            server.execute("DROP DATABASE latin1 WITH (FORCE)")
+
+
+class CutOffCluster(Cluster):
+    """A server in a network namespace of its own, in which a user may do what else needs root."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.shell = subprocess.Popen(
+            ["unshare", "--user", "--map-current-user", "--keep-caps", "--net", "sh"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.network("up")
+
+    def network(self, state: str) -> None:
+        """Turn the loopback interface up or down."""
+        assert self.shell.stdin
+        assert self.shell.stdout
+        self.shell.stdin.write(f'PATH="$PATH:/usr/sbin:/sbin" ip link set lo {state}; echo $?\n')
+        self.shell.stdin.flush()
+        assert self.shell.stdout.readline() == "0\n", "this user can't make network namespaces"
+
+    def inside(self) -> list[str]:
+        """Return the beginning of a command that is to run in the namespace."""
+        return ["nsenter", "--user", "--net", "--preserve-credentials", f"--target={self.shell.pid}"]
+
+    def _quietly(self, program: str, *arguments: object) -> None:
+        command = [*self.inside(), str(self.bin_dir / program), *map(str, arguments)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def cut_off_cluster(scratch: Path, pristine_cluster: Cluster) -> Iterator[CutOffCluster]:
+    """Return a running server whose TCP network can be cut; its Unix socket is reached all the same."""
+    cluster = CutOffCluster(scratch / "cutoff")
+    cluster.copy_from(pristine_cluster)
+    cluster.start()
+    yield cluster
+    cluster.stop("immediate")
+    cluster.shell.kill()
+    cluster.shell.communicate()
+
+
+def test_network_cut(cut_off_cluster: CutOffCluster, launcher: StartLauncher, tmp_path: Path) -> None:
+    """Packets get lost without a word: the launcher notices, comes back before it is missed, and books true results."""
+    other = serving(launcher("-l", "2", cut_off_cluster.conninfo(TEMPLATE)))
+    program = shutil.which("pgagent-py", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert program
+    address = cut_off_cluster.conninfo(TEMPLATE, host="127.0.0.1")
+    with (tmp_path / "log").open("w") as log, cut_off_cluster.connect(TEMPLATE) as db:
+        agent = subprocess.Popen(
+            [*cut_off_cluster.inside(), program, "-l", "2", address],
+            stdin=subprocess.DEVNULL,
+            stderr=log,
+            env=os.environ | {"PGPASSWORD": PASSWORD},
+        )
+        try:
+            wait_for(lambda: agents(db) == 2, PATIENCE)
+            stop(other)  # so that the next job is the other's
+            job = add_job(db, "a", {"batch": "sleep 3; echo done"}, {"sql": "SELECT 1"})
+            make_due(db, job)
+            wait_for_start(db, job)
+            other = serving(launcher("-l", "2", cut_off_cluster.conninfo(TEMPLATE)))
+            cut_off_cluster.network("down")
+            wait_for(lambda: "trying again" in (tmp_path / "log").read_text(), 20, "the launcher to notice")
+            assert statuses(db, job) == [("r", "r")]
+            cut_off_cluster.network("up")
+            wait_for_end(db, job)
+            assert statuses(db, job) == [("s", "ss")]
+            assert output(db, job) == "done\n"
+            assert "start_step" not in other.log_text()
+            agent.terminate()
+            assert agent.wait(PATIENCE) == 0
+            assert PASSWORD not in (tmp_path / "log").read_text()
+        finally:
+            agent.kill()
+            agent.wait()

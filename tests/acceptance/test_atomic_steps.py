@@ -1,0 +1,70 @@
+"""Atomic steps: killed at random moments, hundreds of times, their effects and the log agree."""
+
+import os
+import random
+import time
+
+from tests.acceptance.faults import PATIENCE, add_job, check_sound, one, serving, stop, wait_for_end
+from tests.conftest import TEMPLATE, StartLauncher
+from tests.helpers import Cluster, wait_for
+
+SECONDS = 25.0  # at most
+KILLS = 200  # in this time, on a machine that is not busy
+JOBS = 12
+
+KILL = {
+    "step": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgagent-py'"
+    " AND pid NOT IN (SELECT jagpid FROM pgagent.pga_jobagent)"
+    " AND query ~ '^(BEGIN|INSERT INTO effect|SELECT pgagent_py.finish_step|DISCARD)' ORDER BY random() LIMIT 1",
+    "control": "SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent",
+}
+MAKE_DUE = "UPDATE pgagent.pga_job SET jobnextrun = now() WHERE jobagentid IS NULL AND (jobnextrun <= now()) IS NOT TRUE"
+
+
+def test_effects_equal_the_log(own_cluster: Cluster, launcher: StartLauncher) -> None:
+    """For every run: it has its effect exactly if the log says success, and then once."""
+    seed = int(os.environ.get("PGAGENT_PY_SEED", random.randrange(10**6)))
+    print(f"PGAGENT_PY_SEED={seed}")
+    chance = random.Random(seed)
+    agent = serving(launcher("-l", "2", own_cluster.conninfo(TEMPLATE)))
+    with own_cluster.connect(TEMPLATE) as db:
+        db.execute("CREATE TABLE effect (run integer)")
+        for number in range(JOBS):
+            code = "INSERT INTO effect VALUES (current_setting('pgagent_py.run_id')::integer); SELECT pg_sleep(random() / 50)"
+            add_job(db, f"job {number}", {"sql": code, "atomic": True})
+    kills = {"step": 0, "control": 0, "launcher": 0, "server": 0}
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline and sum(kills.values()) < KILLS:
+        victim = chance.choices(list(kills), [300, 6, 3, 2])[0]
+        time.sleep(chance.uniform(0, 0.04 if victim == "step" else 0.4))
+        if victim == "server":
+            own_cluster.restart("immediate")
+            kills[victim] += 1
+        elif victim == "launcher":
+            agent.kill()
+            kills[victim] += 1
+            agent = launcher("-l", "2", own_cluster.conninfo(TEMPLATE))
+        with own_cluster.connect(TEMPLATE) as db:
+            if victim in KILL:
+                kills[victim] += db.execute(KILL[victim].encode()).rowcount
+            db.execute(MAKE_DUE)
+    print("killed:", kills)
+    with own_cluster.connect(TEMPLATE) as db:
+        jobs = [row[0] for row in db.execute("SELECT jobid FROM pgagent.pga_job").fetchall()]
+        wait_for_end(db, *jobs, timeout=60)
+        count = dict(
+            db.execute("SELECT jslstatus::text, count(*) FROM pgagent.pga_jobsteplog GROUP BY 1").fetchall()
+        )
+        print("steps logged:", count)
+        assert kills["step"] >= 50
+        assert count["s"] >= 50
+        assert count.keys() >= {"s", "f", "d"}
+        difference = db.execute(
+            "SELECT s.jsljlgid, e.count, s.jslstatus FROM pgagent.pga_jobsteplog s"
+            " FULL JOIN (SELECT run, count(*) FROM effect GROUP BY run) e ON e.run = s.jsljlgid"
+            " WHERE (s.jslstatus = 's') IS DISTINCT FROM (e.count = 1) AND NOT (s.jslstatus <> 's' AND e.count IS NULL)"
+        ).fetchall()
+        assert difference == []
+        wait_for(lambda: one(db, "SELECT count(*) FROM pgagent_py.agent") == 1, PATIENCE)
+        check_sound(db)
+    stop(agent)

@@ -1,0 +1,76 @@
+"""A streaming standby is promoted: the launcher goes over to the new primary with its runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.faults import (
+    PATIENCE,
+    add_job,
+    agents,
+    check_sound,
+    make_due,
+    one,
+    output,
+    serving,
+    statuses,
+    stop,
+    wait_for_end,
+    wait_for_start,
+)
+from tests.conftest import TEMPLATE, StartLauncher
+from tests.helpers import Cluster, wait_for
+
+
+@pytest.fixture
+def standby(own_cluster: Cluster, scratch: Path) -> Iterator[Cluster]:
+    """Return a hot standby that streams from `own_cluster`."""
+    cluster = Cluster(scratch / "standby")
+    cluster.directory.mkdir()
+    own_cluster.run(
+        "pg_basebackup",
+        "--write-recovery-conf",
+        "--checkpoint=fast",
+        "--no-sync",
+        f"--pgdata={cluster.pgdata}",
+    )
+    cluster.start()
+    yield cluster
+    cluster.stop("immediate")
+
+
+def test_failover(own_cluster: Cluster, standby: Cluster, launcher: StartLauncher, tmp_path: Path) -> None:
+    """Its runs go on under the same identity; a launcher that knows the standby only waits, and then takes part."""
+    both = own_cluster.conninfo(
+        TEMPLATE,
+        host=f"{standby.directory},{own_cluster.directory}",
+        port=f"{standby.port},{own_cluster.port}",
+    )
+    agent = serving(launcher("-l", "2", both))
+    waiting = launcher("-l", "2", "-r", "1", standby.conninfo(TEMPLATE))
+    waiting.wait_for_log("the server is a standby", PATIENCE)
+    with own_cluster.connect(TEMPLATE) as db, standby.connect(TEMPLATE) as copy:
+        job = add_job(
+            db,
+            "a",
+            {"batch": f"echo x >> {tmp_path}/effect; sleep 3; echo done"},
+            {"sql": "SELECT pg_is_in_recovery()"},
+        )
+        make_due(db, job)
+        wait_for_start(db, job)
+        lsn = one(db, "SELECT pg_current_wal_insert_lsn()")
+        wait_for(lambda: one(copy, "SELECT pg_last_wal_replay_lsn() >= %s", lsn), PATIENCE, "the standby")
+        assert copy.execute("SELECT * FROM pgagent_py.run_due(10)").fetchall() == []
+    own_cluster.stop("immediate")
+    standby.run("pg_ctl", "promote", "--wait", "-D", str(standby.pgdata))
+    with standby.connect(TEMPLATE) as db:
+        wait_for_end(db, job)
+        assert statuses(db, job) == [("s", "ss")]
+        assert output(db, job) == "done\n"
+        assert (tmp_path / "effect").read_text() == "x\n"
+        serving(waiting)
+        wait_for(lambda: agents(db) == 2, PATIENCE)
+        check_sound(db)
+    stop(agent)
+    stop(waiting)

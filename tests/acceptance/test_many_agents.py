@@ -1,0 +1,104 @@
+"""Several launchers and the C++ daemon serve one database: each due job runs once, on the host that it is meant for."""
+
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.acceptance.faults import (
+    PATIENCE,
+    Db,
+    add_job,
+    agents,
+    check_sound,
+    make_due,
+    one,
+    serving,
+    stop,
+    wait_for_end,
+)
+from tests.conftest import StartLauncher
+from tests.helpers import wait_for
+
+JOBS = 1000
+
+
+def test_each_job_runs_once(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -> None:
+    """1,000 jobs are due at once, with three launchers and the daemon at work."""
+    db.execute("CREATE TABLE effect (job integer)")
+    db.execute("CREATE TABLE claim (job integer, agent integer, due timestamptz)")
+    db.execute(
+        "CREATE FUNCTION note_claim() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        " INSERT INTO public.claim VALUES (NEW.jobid, NEW.jobagentid, OLD.jobnextrun); RETURN NULL; END$$"
+    )
+    db.execute(
+        "CREATE TRIGGER note_claim AFTER UPDATE ON pgagent.pga_job FOR EACH ROW"
+        " WHEN (OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL) EXECUTE FUNCTION note_claim()"
+    )
+    db.execute(
+        "DO $$DECLARE j integer; BEGIN FOR n IN 1..1000 LOOP"
+        " j := pgagent_py.add_job('job ' || n, cron => '0 0 1 1 *');"
+        " PERFORM pgagent_py.add_step(j, 'step', sql => format('INSERT INTO effect VALUES (%s)', j));"
+        " END LOOP; END$$"
+    )
+    daemon_program = shutil.which("pgagent", path="/usr/bin:/usr/local/bin")
+    assert daemon_program
+    with (tmp_path / "daemon.log").open("w") as log:
+        daemon = subprocess.Popen(
+            [daemon_program, "-f", "-t", "1", "-l", "2", database], stdout=log, stderr=log
+        )
+    try:
+        wait_for(lambda: one(db, "SELECT count(*) FROM pgagent.pga_jobagent") == 1, PATIENCE, "the daemon")
+        # Of a thousand at once it would lose some itself: it gets a few for itself, then takes what is left by the others
+        jobs = [row[0] for row in db.execute("SELECT jobid FROM pgagent.pga_job ORDER BY jobid").fetchall()]
+        make_due(db, *jobs[:5])
+        wait_for(lambda: one(db, "SELECT count(*) FROM claim") == 5, PATIENCE, "the daemon to take part")
+        launchers = [serving(launcher("-l", "2", database)) for _ in range(3)]
+        make_due(db, *jobs[5:])
+        wait_for_end(db, *jobs, timeout=60)
+    finally:
+        daemon.kill()
+        daemon.wait()
+    assert one(db, "SELECT count(*) FROM effect") == one(db, "SELECT count(DISTINCT job) FROM effect") == JOBS
+    assert (
+        one(db, "SELECT count(*) FROM claim")
+        == one(db, "SELECT count(DISTINCT (job, due)) FROM claim")
+        == JOBS
+    )
+    assert one(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 's'") == JOBS
+    shares = db.execute("SELECT agent, count(*) FROM claim GROUP BY agent").fetchall()
+    assert len(shares) == 4, shares
+    for agent in launchers:
+        stop(agent)
+    check_sound(db)
+
+
+def test_host_of_a_job(database: str, db: Db, launcher: StartLauncher) -> None:
+    """jobhostagent: a job runs on its host only. The other host is a namespace with a name of its own."""
+    here = serving(launcher("-l", "2", database))
+    jobs = {
+        host: add_job(db, host, {"batch": "hostname"}, host=host)
+        for host in (socket.gethostname(), "elsewhere.example", "nowhere.example")
+    }
+    program = shutil.which("pgagent-py", path=f"{Path(sys.executable).parent}:/usr/bin")
+    elsewhere = subprocess.Popen(
+        ["unshare", "--user", "--map-current-user", "--keep-caps", "--uts", "sh", "-c",
+         'hostname elsewhere.example && exec "$0" "$@"', str(program), database],
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: agents(db) == 2, PATIENCE, "the second launcher")
+        make_due(db, *jobs.values())
+        wait_for_end(db, *list(jobs.values())[:2])
+        ran = db.execute(
+            "SELECT jobname, jsloutput FROM pgagent.pga_job JOIN pgagent.pga_joblog ON jlgjobid = jobid"
+            " JOIN pgagent.pga_jobsteplog ON jsljlgid = jlgid ORDER BY jobid"
+        ).fetchall()
+        assert ran == [(host, f"{host}\n") for host in list(jobs)[:2]]
+        elsewhere.terminate()
+        assert elsewhere.wait(PATIENCE) == 0
+    finally:
+        elsewhere.kill()
+        elsewhere.wait()
+    stop(here)

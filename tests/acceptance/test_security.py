@@ -1,0 +1,130 @@
+"""What others on the machine can see of the launcher and its steps: no secret, and nobody else's files."""
+
+import os
+import stat
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from tests.acceptance.faults import (
+    PATIENCE,
+    Db,
+    add_job,
+    make_due,
+    output,
+    process_of,
+    serving,
+    statuses,
+    stop,
+    wait_for_end,
+)
+from tests.conftest import StartLauncher
+from tests.helpers import PASSWORD, Cluster, wait_for
+
+SECRET = "s3cr3t/of the step"
+
+
+def command_line(pid: int) -> str:
+    """Return what `ps` shows of a process."""
+    return (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def test_password_in_the_connection_string(
+    cluster: Cluster, database: str, db: Db, launcher: StartLauncher, tmp_path: Path
+) -> None:
+    """pgAgent takes it there, so do we: it is gone from the process list, and no child and no log gets to see it."""
+    dbname = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
+    address = cluster.conninfo(str(dbname), host="127.0.0.1", password=PASSWORD)
+    agent = serving(launcher("-l", "2", address))
+    assert PASSWORD not in command_line(agent.pid)
+    job = add_job(
+        db, "a", {"batch": f"env; echo $$ > {tmp_path}/pid; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done"}
+    )
+    broken = add_job(
+        db,
+        "b",
+        {
+            "sql": "SELECT 1",
+            "connstr": f"host=127.0.0.1 port={cluster.port} user=postgres password='{SECRET}'",
+        },
+    )
+    make_due(db, job, broken)
+    script = process_of(tmp_path / "pid")
+    for process in [script, *psutil.Process(agent.pid).children(recursive=True)]:
+        assert PASSWORD not in command_line(process.pid)
+        assert PASSWORD not in str(process.environ())
+    # The server down to the launcher's eyes: what it says of its attempts
+    db.execute("SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent")
+    agent.wait_for_log("trying again", PATIENCE)
+    (tmp_path / "go").touch()
+    wait_for_end(db, job, broken)
+    assert PASSWORD not in output(db, job)
+    assert "password authentication failed" in output(db, broken)
+    assert SECRET not in output(db, broken)
+    stop(agent)
+    assert PASSWORD not in agent.log_text()
+    assert SECRET not in agent.log_text()
+
+
+@pytest.mark.parametrize(
+    "string",
+    [
+        f"host=127.0.0.1 port=1 password='{SECRET}'",
+        "postgresql://postgres:s3cr3t%2Fof the step@127.0.0.1:1/postgres",
+        "postgresql://postgres:s3cr3t/of the step@127.0.0.1:1/postgres",
+    ],
+)
+def test_wrong_connection_string(launcher: StartLauncher, string: str) -> None:
+    """Whether it can't be read or leads nowhere: the launcher's words hold no part of the password."""
+    agent = launcher("-l", "2", string)
+    wait_for(lambda: "trying again" in agent.log_text() or agent.process.poll(), PATIENCE)
+    assert "s3cr3t" not in agent.log_text()
+    if agent.process.poll() is None:
+        assert "s3cr3t" not in command_line(agent.pid)
+
+
+def test_scripts_are_private(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -> None:
+    """Directory and script belong to the user alone, have names that can't be foreseen, and go after use."""
+    agent = serving(launcher("-l", "2", database, env={"TMPDIR": str(tmp_path)}))
+    code = f"echo $PGAGENT_STEP_SCRIPT > {tmp_path}/path; echo $$ > {tmp_path}/pid\n"
+    code += f"while [ ! -e {tmp_path}/go ]; do sleep 0.1; done"
+    job = add_job(db, "a", {"batch": code}, {"batch": "echo $PGAGENT_STEP_SCRIPT"})
+    make_due(db, job)
+    process_of(tmp_path / "pid")
+    script = Path((tmp_path / "path").read_text().strip())
+    assert script.parent.parent == tmp_path
+    assert stat.S_IMODE(script.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(script.stat().st_mode) == 0o700
+    assert script.parent.stat().st_uid == script.stat().st_uid == os.geteuid()
+    (tmp_path / "go").touch()
+    wait_for_end(db, job)
+    assert not script.exists()
+    assert output(db, job, 2).strip() != str(script)
+    stop(agent)
+    assert not script.parent.exists()
+
+
+def test_descriptors(database: str, db: Db, launcher: StartLauncher) -> None:
+    """A script gets stdin, stdout and stderr and nothing else; the launcher's own don't grow from step to step."""
+    agent = serving(launcher("-l", "2", database))
+    job = add_job(
+        db,
+        "a",
+        {"sql": "SELECT 1"},
+        {"batch": "for fd in /proc/$$/fd/*; do readlink $fd; done; exec sleep 0"},
+    )
+    process = psutil.Process(agent.pid)
+    counts = []
+    for _ in range(20):
+        make_due(db, job)
+        wait_for_end(db, job)
+        counts.append(process.num_fds())
+    lines = output(db, job, 2).splitlines()
+    assert lines[0] == "/dev/null"
+    assert all("pipe:" in line or ("pgagent-py-" in line) for line in lines[1:])  # the shell reads its script
+    assert len(lines) <= 4
+    assert counts[-1] <= counts[2] + 1, counts
+    assert set(statuses(db, job)) == {("s", "ss")}
+    stop(agent)
