@@ -38,7 +38,15 @@ def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("TMPDIR", name)
         monkeypatch.setattr(tempfile, "tempdir", name)
         yield Path(name)
+        for launcher in _launchers:  # also those of a test that failed
+            launcher.kill()
+            launcher.wait()
+        _launchers.clear()
+        wait_for(lambda: not processes(guard.__file__), what="the guards' end")
         assert list(Path(name).iterdir()) == []
+
+
+_launchers: list[subprocess.Popen[bytes]] = []
 
 
 def step_run(code: str, **columns: Any) -> StepRun:
@@ -553,7 +561,9 @@ asyncio.run(main())
 def start_launcher(*codes: str) -> subprocess.Popen[bytes]:
     """Start a process that executes scripts as a launcher does."""
     runs = json.dumps([asdict(step_run(code)) for code in codes])
-    return subprocess.Popen([sys.executable, "-c", DRIVER, runs], cwd=TOP, start_new_session=True)
+    launcher = subprocess.Popen([sys.executable, "-c", DRIVER, runs], cwd=TOP, start_new_session=True)
+    _launchers.append(launcher)
+    return launcher
 
 
 def guard_of(launcher: subprocess.Popen[bytes]) -> psutil.Process:
