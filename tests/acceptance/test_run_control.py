@@ -31,12 +31,9 @@ DO $$ BEGIN
 END $$"""
 
 
-def add_job(db: Db, name: str, *steps: str, batch: bool = False, **arguments: Any) -> int:
+def add_job(db: Db, name: str, *steps: str, batch: bool = False, cron: str | None = None) -> int:
     """Add a job whose steps are named 1, 2, ...; return its id."""
-    named = "".join(f", {argument} => %({argument})s" for argument in arguments)
-    ((job,),) = db.execute(
-        f"SELECT pgagent_py.add_job(%(name)s{named})".encode(), {"name": name, **arguments}
-    ).fetchall()
+    ((job,),) = db.execute("SELECT pgagent_py.add_job(%s, cron => %s)", [name, cron]).fetchall()
     kind = "batch" if batch else "sql"
     for number, code in enumerate(steps, 1):
         db.execute(f"SELECT pgagent_py.add_step(%s, %s, {kind} => %s)".encode(), [job, str(number), code])
@@ -207,8 +204,9 @@ def test_pause_of_everything(database: str, db: Db, launcher: StartLauncher) -> 
 def test_pause_of_a_class(database: str, db: Db, launcher: StartLauncher) -> None:
     launcher(database)
     db.execute("SELECT pgagent_py.pause('Data Import')")
-    held = add_job(db, "held", "SELECT 1", **{"class": "Data Import"})
-    other = add_job(db, "other", "SELECT 1", **{"class": "Data Export"})
+    held, other = add_job(db, "held", "SELECT 1"), add_job(db, "other", "SELECT 1")
+    db.execute("SELECT pgagent_py.alter_job(%s, class => 'Data Import')", [held])
+    db.execute("SELECT pgagent_py.alter_job(%s, class => 'Data Export')", [other])
     for job in (held, other):
         db.execute("SELECT pgagent_py.run_now(%s)", [job])
     ended = "SELECT 1 FROM pgagent.pga_joblog WHERE jlgjobid = %s AND jlgstatus = 's'"
