@@ -162,7 +162,7 @@ def _check_one_way(
 def _check_set(argument: str, numbers: Sequence[int] | None) -> Sequence[int]:
     first, last = SETS[argument]
     for number in numbers or ():
-        if number is None or not first <= number <= last:
+        if not isinstance(number, int) or not first <= number <= last:
             shown = "NULL" if number is None else number
             raise invalid(argument, f"{argument} can't be {shown}", f"Give numbers from {first} to {last}.")
     return numbers or ()

@@ -9,7 +9,7 @@ CREATE VIEW step_history AS
      ORDER BY l.jslid;
 
 -- Nothing is due
-SELECT * FROM pgagent_py.run_due();
+SELECT jobname, jstname FROM pgagent_py.run_due();
 
 -- Steps run by name, disabled ones not; a job in the morning has its next run set afterwards
 SELECT pgagent_py.add_job('ordered', cron => '0 3 * * *') AS ordered \gset
@@ -29,7 +29,7 @@ SELECT jobagentid, joblastrun <= now() AND joblastrun > now() - interval '10 min
 SELECT count(*) AS agents FROM pgagent.pga_jobagent;
 SELECT count(*) AS agents FROM pgagent_py.agent;
 -- It was due once
-SELECT * FROM pgagent_py.run_due();
+SELECT jobname, jstname FROM pgagent_py.run_due();
 SELECT pgagent_py.drop_job(:ordered);
 DROP TABLE made;
 
@@ -120,7 +120,7 @@ DROP ROLE regress_runner;
 -- A job without an enabled step is logged and done
 SELECT pgagent_py.add_job('idle') AS idle \gset
 SELECT pgagent_py.run_now(:idle);
-SELECT * FROM pgagent_py.run_due();
+SELECT jobname, jstname FROM pgagent_py.run_due();
 SELECT jlgstatus FROM pgagent.pga_joblog WHERE jlgjobid = :idle;
 SELECT pgagent_py.drop_job(:idle);
 
@@ -133,7 +133,7 @@ SELECT pgagent_py.add_step(:remote, '2', sql => 'SELECT 1', connstr => 'host=rep
 SELECT pgagent_py.add_job('for another host', sql => 'SELECT 1', host => 'no-such-host.invalid') AS host \gset
 SELECT pgagent_py.add_job('disabled', sql => 'SELECT 1', enabled => false) AS disabled \gset
 UPDATE pgagent.pga_job SET jobnextrun = now();
-SELECT * FROM pgagent_py.run_due();
+SELECT jobname, jstname FROM pgagent_py.run_due();
 SELECT jobname, jobnextrun IS NOT NULL AS due, jobagentid FROM pgagent.pga_job ORDER BY jobid;
 SELECT count(*) AS runs FROM pgagent.pga_joblog;
 -- A batch step that is disabled does not count
