@@ -25,6 +25,7 @@ logger = logging.getLogger("pgagent_py")
 
 LONGEST_SLEEP = 30.0  # seconds; the trigger pgagent_py_notify_due counts on it
 LATE = 0.001  # seconds that a timer is set late, so that the job is due when it rings
+BRIEF = 0.003  # seconds in which a step may well end, so that it is too soon to ask how long to sleep
 OVERDUE_FIRST, OVERDUE_LONGEST = 0.05, 1.0  # seconds between looks at a due job that could not be taken
 # Seconds between attempts to connect; the longest while steps are running, when others may miss this launcher.
 BACKOFF_FIRST, BACKOFF_BUSY = 0.05, 1.0
@@ -183,6 +184,10 @@ class Launcher:
 
     async def _wait(self, control: Control, free: int) -> None:
         """Sleep until a step ends, a job is due, the launcher is notified or told to stop."""
+        if self.running:
+            await self._sleep(BRIEF)
+            if self._event.is_set():
+                return
         seconds = min(self.options.poll, LONGEST_SLEEP, self._upkeep.seconds())
         if free > 0 and not self.stopping:
             wake = await control.next_wake()

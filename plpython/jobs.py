@@ -23,7 +23,8 @@ from .steps import (
 )
 
 # Claiming as pgAgent does it, for many jobs in one statement; what another session holds a lock on is left for a later turn.
-# {only} narrows the jobs down, {begin} the steps; {order} sorts the runs.
+# {only} narrows the jobs down, {begin} the steps; {order} sorts the runs. Their ids are drawn first: to join what the INSERTs
+# return costs more than they do.
 CLAIM_DUE_JOBS = """
 WITH due AS MATERIALIZED (
     SELECT j.jobid, j.jobnextrun FROM pgagent.pga_job j
@@ -41,19 +42,20 @@ claimed AS (
     UPDATE pgagent.pga_job j SET jobagentid = $1, joblastrun = now() FROM first
      WHERE j.jobid = first.jobid AND (first.jstid IS NULL OR first.jstid IN (SELECT free.jstid FROM free))
     RETURNING j.jobid, j.jobname, first.jstid, first.jobnextrun),
-r AS (
-    INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus, jlgstart)
-    SELECT j.jobid, 'r', clock_timestamp() FROM claimed j ORDER BY {order}
-    RETURNING jlgid, jlgjobid),
-l AS (
-    INSERT INTO pgagent.pga_jobsteplog (jsljlgid, jsljstid, jslstatus, jslstart)
-    SELECT r.jlgid, j.jstid, 'r', clock_timestamp() FROM r JOIN claimed j ON j.jobid = r.jlgjobid
-     WHERE j.jstid IS NOT NULL ORDER BY {order}
-    RETURNING jslid, jsljlgid)
+run AS MATERIALIZED (
+    SELECT j.*, nextval('pgagent.pga_joblog_jlgid_seq')::integer AS jlgid,
+           CASE WHEN j.jstid IS NOT NULL THEN nextval('pgagent.pga_jobsteplog_jslid_seq')::integer END AS jslid
+      FROM (SELECT * FROM claimed j ORDER BY {order}) j),
+logged AS (
+    INSERT INTO pgagent.pga_joblog (jlgid, jlgjobid, jlgstatus, jlgstart)
+    SELECT run.jlgid, run.jobid, 'r', clock_timestamp() FROM run),
+step_logged AS (
+    INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus, jslstart)
+    SELECT run.jslid, run.jlgid, run.jstid, 'r', clock_timestamp() FROM run WHERE run.jstid IS NOT NULL)
 SELECT {step_run}
-  FROM claimed j
-  JOIN r ON r.jlgjobid = j.jobid
-  LEFT JOIN l ON l.jsljlgid = r.jlgid
+  FROM run j
+ CROSS JOIN LATERAL (SELECT j.jlgid) r
+ CROSS JOIN LATERAL (SELECT j.jslid) l
   LEFT JOIN pgagent.pga_jobstep s ON s.jstid = j.jstid
   LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
   LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid
@@ -95,6 +97,7 @@ TIME_OVER = "The run was ended: its job's timeout was over before this."
 AGENT = """
 SELECT a.jagpid, a.jagstation, a.jagall,
        EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
+       EXISTS (SELECT FROM pgagent_py.waiting_run w WHERE w.jagpid = a.jagpid) AS waiting,
        EXISTS (SELECT FROM pgagent_py.job_limit) AS limited,
        EXISTS (SELECT FROM pgagent_py.job_limit) OR EXISTS (SELECT FROM pgagent_py.pause)
        OR EXISTS (SELECT FROM pgagent_py.run_order)
@@ -123,7 +126,8 @@ def run_due(
     pid = me["jagpid"]
     if me["returned"]:
         take_former_jobs(plpy, pid)
-    started = carry_on(plpy, pid, [*finished, *take_waiting(plpy, pid)], capacity)
+    waited = take_waiting(plpy, pid) if me["waiting"] or me["returned"] else []
+    started = carry_on(plpy, pid, [*finished, *waited], capacity)
     if me["dependent"] and start_dependents(plpy):
         me["choosy"] = me["parametrised"] = True
     if (claim or (local and me["limited"])) and len(started) < capacity:
@@ -158,6 +162,7 @@ def carry_on(plpy: Any, pid: int, finished: Sequence[StepRow], capacity: int) ->
     runs, delays = finish_steps(plpy, pid, finished)
     # A run that waited without a result (jslid NULL) has no status: it goes on.
     ended = {row["jlgid"]: end for row in runs if row["jlgid"] not in delays and (end := _end_of_job(row))}
+    ended.update((row["jlgid"], "s") for row in runs if row["last"] and row["jlgid"] not in ended)
     ended.update(_stop_runs(plpy, [row for row in runs if row["jlgid"] not in ended]))
     later = {jlgid: delay for jlgid, delay in delays.items() if delay > 0 and jlgid not in ended}
     if later:

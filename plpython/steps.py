@@ -67,7 +67,10 @@ SELECT live.jlgid, live.jobid, live.jslid, live.ours, live.jslstatus AS reported
             THEN was.jslstatus = 'f'
               OR EXISTS (SELECT FROM pgagent.pga_jobsteplog o
                           WHERE o.jsljlgid = live.jlgid AND o.jslstatus = 'r' AND o.jslid <> live.jslid)
-              OR EXISTS (SELECT FROM pgagent_py.waiting_run w WHERE w.jlgid = live.jlgid) END AS stale
+              OR EXISTS (SELECT FROM pgagent_py.waiting_run w WHERE w.jlgid = live.jlgid) END AS stale,
+       coalesce(coalesce(booked.jslstatus, was.jslstatus) IN ('s', 'i'), false)
+       AND NOT EXISTS (SELECT FROM pgagent.pga_jobstep s
+                        WHERE s.jstjobid = live.jobid AND s.jstenabled AND s.jstid <> was.jsljstid) AS last
   FROM live
   LEFT JOIN booked ON booked.jslid = live.jslid
   LEFT JOIN pgagent.pga_jobsteplog was ON was.jslid = live.jslid
@@ -150,7 +153,8 @@ SELECT w.jlgid, $3, least(clock_timestamp() + make_interval(secs => w.delay), l.
 def finish_steps(plpy: Any, pid: int, finished: Sequence[StepRow]) -> tuple[list[StepRow], dict[int, float]]:
     """Book step results; return a row for each run whose results are booked, and the delay, by jlgid, of steps to try again.
 
-    A row has jlgid, jobid, jslstatus as booked, who has cancelled the run, and whether the job's time has expired.
+    A row has jlgid, jobid, jslstatus as booked, who has cancelled the run, whether the job's time has expired, and whether
+    this was the last step: true for sure if its job has no other.
     Results of runs that are closed or gone are dropped, so are those that come again because the answer to an earlier call
     got lost, if their run has gone on. An atomic step has booked itself: that counts.
     """
