@@ -164,6 +164,12 @@ def on(*members: int) -> frozenset[int]:
             id="exception with date and time",
         ),
         pytest.param(
+            Rule(minutes=on(59), hours=on(12, 23), exceptions=((date(2024, 1, 2), time(12, 59)),)),
+            "2024-01-01 23:00",
+            ["2024-01-01 23:59+0000", "2024-01-02 23:59+0000", "2024-01-03 12:59+0000"],
+            id="exception with date and time, on a day that has others",
+        ),
+        pytest.param(
             Rule(minutes=on(0), hours=on(0, 12), exceptions=((date(2024, 1, 2), None),)),
             "2024-01-01 00:00",
             ["2024-01-01 12:00+0000", "2024-01-03 00:00+0000"],
