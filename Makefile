@@ -19,6 +19,8 @@ VENV         = $(if $(filter 0,$(shell id -u)),/var/cache/pgagent_py/venv,.venv)
 export VENV
 IN_SCRATCH   = .ci/in-scratch
 PYTEST       = $(IN_SCRATCH) python -m pytest
+# tests wait more than they compute
+WORKERS      = 4
 # further arguments for pytest or the benchmark: make test-unit ARGS='-k cron'
 ARGS         =
 
@@ -58,7 +60,7 @@ demo: setup  ## run two jobs with the launcher on a throwaway server and show th
 	@$(IN_SCRATCH) demo/demo.sh
 
 test: setup  ## run everything: lint, unit, SQL, integration and acceptance tests
-	@$(IN_SCRATCH) sh -ec '.ci/lint; exec python -m pytest $(ARGS)'
+	@$(IN_SCRATCH) sh -ec '.ci/lint; exec python -m pytest -n $(WORKERS) $(ARGS)'
 
 test-unit: setup  ## run the tests that need no server
 	@$(PYTEST) tests/unit $(ARGS)
