@@ -36,7 +36,8 @@ WITH job AS (
     INSERT INTO pgagent.pga_job (jobjclid, jobname, jobenabled)
     SELECT 1, 'job ' || g, false FROM generate_series(1, %(count)s) g RETURNING jobid)
 INSERT INTO pgagent.pga_jobstep (jstjobid, jstname, jstkind, jstcode, jstdbname)
-SELECT jobid, 'step', %(kind)s::text, replace(%(code)s, '{}', jobid::text), CASE WHEN %(kind)s::text = 's' THEN current_database() ELSE '' END
+SELECT jobid, 'step', %(kind)s::text, replace(%(code)s, '{}', jobid::text),
+       CASE WHEN %(kind)s::text = 's' THEN current_database() ELSE '' END
   FROM job"""
 # Each job has a schedule of its own: one of 1440 minutes of the day.
 SCHEDULES: LiteralString = """
