@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from .checks import check_job, check_name, check_parameters
+from .define_schedule import add_schedule
 from .errors import PgAgentError, invalid
 from .plan import run
 from .roles import check_code, own_new_job
-from .schedules import add_schedule
 
 ON_ERROR = {"fail": "f", "success": "s", "ignore": "i"}
 
