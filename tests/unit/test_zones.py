@@ -61,7 +61,7 @@ def test_segments_join_without_gaps() -> None:
 
 def test_seams_between_chunks_do_not_show() -> None:
     utc = zone("UTC")
-    for at in range(54 * CHUNK - 200_000, 54 * CHUNK + 200_000, 7_919):
+    for at in range(220 * CHUNK - 200_000, 220 * CHUNK + 200_000, 7_919):
         assert utc.instant(at) == utc.high_water(at) == at
 
 
@@ -76,7 +76,9 @@ def test_offsets_are_loaded_once_and_only_where_needed() -> None:
     assert asked == []
     for _ in range(3):
         assert lazy.instant(wall("2024-06-01 12:00")) == instant_of("2024-06-01 11:00")
-    assert asked == [(54 * CHUNK, 55 * CHUNK)]
+    (low, high) = asked[0]
+    assert low <= instant_of("2024-06-01 11:00") < high == low + CHUNK
+    assert len(asked) == 1
 
 
 def test_offsets_at_the_ends_of_timestamptz() -> None:
@@ -109,7 +111,7 @@ def test_offset_with_seconds() -> None:
 )
 def test_instant_and_high_water_are_what_walking_finds(shifts: list[tuple[int, int]]) -> None:
     """Any sequence of offsets, even ones that no government has thought of."""
-    begin = 30 * CHUNK + 10_000_000
+    begin = 120 * CHUNK + 1_000_000
     changes = [(begin + at, offset) for at, offset in shifts]
 
     def load(low: int, high: int) -> list[tuple[int, int]]:
