@@ -239,10 +239,10 @@ def fail_orphans(plpy: Any) -> None:
     An agent of the C++ daemon has no identity beside its backend, so it can't come back and gets no grace.
     """
     global _looked_at
+    follow_clock(plpy)
     if time.monotonic() < _looked_at + LOOK_AGAIN:
         return
     _looked_at = time.monotonic()
-    follow_clock(plpy)
     rows = run(plpy, MISSING)
     ours = [row["jagpid"] for row in rows if row["ours"]]
     daemons = [row["jagpid"] for row in rows if not row["ours"]]
