@@ -206,6 +206,25 @@ def test_after_within_the_minute() -> None:
     assert next_run(every_minute, zone("UTC"), 60.000001) == 120
 
 
+def test_asked_while_an_hour_repeats_itself() -> None:
+    half_past_two = compiled(Rule(minutes=on(30), hours=on(2), zone="Europe/Paris"))
+    paris = zone("Europe/Paris")
+    tomorrow = instant_of("2024-10-28 02:30", "Europe/Paris")
+    for second_time in ("02:00", "02:10", "02:30", "02:59"):
+        after = instant_of(f"2024-10-27 {second_time}", "Europe/Paris", fold=1)
+        assert (
+            next_run(half_past_two, paris, after) == next_run(half_past_two, paris, after - 0.5) == tomorrow
+        )
+
+
+def test_asked_around_the_end_of_a_gap() -> None:
+    half_past_two = compiled(Rule(minutes=on(30), hours=on(2), zone="Europe/Paris"))
+    paris = zone("Europe/Paris")
+    end_of_gap = instant_of("2024-03-31 03:00", "Europe/Paris")
+    assert next_run(half_past_two, paris, end_of_gap - 0.5) == end_of_gap
+    assert next_run(half_past_two, paris, end_of_gap) == instant_of("2024-04-01 02:30", "Europe/Paris")
+
+
 def test_start_counts_from_its_minute() -> None:
     start = instant_of("2024-05-01 16:25:33") + 0.25
     schedule = compiled(Rule(start=start))
