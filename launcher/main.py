@@ -68,6 +68,12 @@ def parser() -> argparse.ArgumentParser:
         "--workers", type=_count, default=32, metavar="N", help="steps executed at the same time (default 32)"
     )
     add(
+        "--host",
+        default=socket.gethostname(),
+        metavar="NAME",
+        help="what a job's host agent is compared with (default: this host's name)",
+    )
+    add(
         "--grace",
         type=_seconds,
         default=5.0,
@@ -122,7 +128,7 @@ def read_options(arguments: Sequence[str]) -> tuple[Options, argparse.Namespace]
         command.error(f"environment: {error}")
     options = Options(
         conninfo=make_conninfo("", **settings),
-        station=socket.gethostname(),
+        station=given.host,
         poll=max(given.t, 0.1),
         retry=given.r,
         workers=given.workers,

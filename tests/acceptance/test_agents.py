@@ -290,7 +290,11 @@ class CutOffCluster(Cluster):
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.network("up")
+        try:
+            self.network("up")
+        except (AssertionError, BrokenPipeError):
+            # Containers and chroots forbid it, and no packet can be lost without: the rest of the tests goes on.
+            pytest.skip("no network namespace is to be had by this user here")
 
     def network(self, state: str) -> None:
         """Turn the loopback interface up or down."""

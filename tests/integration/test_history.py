@@ -176,16 +176,16 @@ def test_a_very_long_name_does_not_stop_the_run(db: Connection) -> None:
 
 
 def test_views_are_fast_on_a_million_runs(db: Connection) -> None:
-    """Bounds that are some ten times what is measured, so that only a plan that reads the whole log misses them."""
+    """Bounds that a plan which reads the whole log for each line misses by far, even on a fast machine."""
     db.execute(MANY_RUNS)
     assert value(db, "SELECT count(*) FROM pgagent.pga_joblog") == 1_000_000
     for query, rows, seconds in (
-        ("SELECT * FROM pgagent_py.job_status", 1000, 1.0),
-        ("SELECT * FROM pgagent_py.job_status WHERE jobid = 500", 1, 0.05),
-        ("SELECT * FROM pgagent_py.job_status WHERE failures_in_a_row >= 3", 100, 1.0),
-        ("SELECT * FROM pgagent_py.run_history WHERE jobid = 500 ORDER BY jlgid DESC LIMIT 20", 20, 0.1),
-        ("SELECT * FROM pgagent_py.run_history WHERE jlgid = 500000", 1, 0.05),
-        ("SELECT * FROM pgagent_py.run_history ORDER BY jlgid DESC LIMIT 50", 50, 0.1),
+        ("SELECT * FROM pgagent_py.job_status", 1000, 5.0),
+        ("SELECT * FROM pgagent_py.job_status WHERE jobid = 500", 1, 0.25),
+        ("SELECT * FROM pgagent_py.job_status WHERE failures_in_a_row >= 3", 100, 5.0),
+        ("SELECT * FROM pgagent_py.run_history WHERE jobid = 500 ORDER BY jlgid DESC LIMIT 20", 20, 0.5),
+        ("SELECT * FROM pgagent_py.run_history WHERE jlgid = 500000", 1, 0.25),
+        ("SELECT * FROM pgagent_py.run_history ORDER BY jlgid DESC LIMIT 50", 50, 0.5),
     ):
         took = []
         for _ in range(3):
