@@ -62,8 +62,8 @@ demo: setup  ## run two jobs with the launcher on a throwaway server and show th
 test: setup  ## run everything: lint, unit, SQL, integration and acceptance tests
 	@$(IN_SCRATCH) sh -ec '.ci/lint; exec python -m pytest -n $(WORKERS) $(ARGS)'
 
-test-unit: setup  ## run the tests that need no server
-	@$(PYTEST) tests/unit $(ARGS)
+test-unit: setup  ## run the tests that need no server and take no time
+	@$(PYTEST) -m 'not slow' tests/unit $(ARGS)
 
 test-sql: setup  ## run tests/sql with pg_regress on a throwaway server
 	@$(PYTEST) tests/integration/test_regress.py $(ARGS)

@@ -29,6 +29,7 @@ SELECT r.*, v.s_ctid, v.s_xmin, v.o_ctid, v.o_xmin, v.default_zone
  WHERE v.jscjobid = ANY ($1) AND v.jscenabled AND NOT v.varies"""
 
 NEVER = float("inf")
+PAGE = 1000
 _CACHE_SIZE = 20_000  # about 1 KiB each
 # By jscid: the version of the rows that the rule was read from, the rule, and a span: asked from (its first) on and before
 # (its second), the answer is the second. What has been there longest goes first.
@@ -118,4 +119,11 @@ def next_run(plpy: Any, schedule: int, after: float) -> str | None:
 def next_runs(plpy: Any, job: int, count: int, after: float) -> list[str]:
     """Return the next *count* runs of *job* later than *after*: its enabled schedules merged, without repeats."""
     rules = [_rule(plpy, row) for row in run(plpy, READ_JOB, ["int4"], [job])]
-    return [timestamp(firing) for firing in merge_runs(rules, after, count)]
+    runs: list[float] = []
+    while len(runs) < count:
+        page = merge_runs(rules, runs[-1] if runs else after, min(PAGE, count - len(runs)))
+        runs += page
+        if len(page) < PAGE:
+            break
+        run(plpy, "SELECT")  # a loop in Python alone would not notice a cancel or a timeout
+    return [timestamp(firing) for firing in runs]

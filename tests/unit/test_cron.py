@@ -152,6 +152,7 @@ def rule_of(sets: CronSets) -> Rule:
     return Rule(minutes, hours, weekdays, monthdays, months)
 
 
+@pytest.mark.slow
 @cases(3_000)
 @given(EXPRESSIONS, st.integers(instant_of("1990-01-01"), instant_of("2035-01-01")))
 def test_runs_are_those_of_croniter(text: str, after: int) -> None:
@@ -172,6 +173,7 @@ def test_runs_are_those_of_croniter(text: str, after: int) -> None:
         assert found == expected
 
 
+@pytest.mark.slow
 @cases(3_000)
 @given(st.text("0123456789*/-,lLwW#?hHrR() \tafirjnmo@.\x00\u00a0\u0663", max_size=20))
 def test_anything_is_read_or_refused(text: str) -> None:

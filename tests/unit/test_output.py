@@ -3,6 +3,7 @@
 import re
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +65,7 @@ def test_a_line_starts_on_a_line_of_its_own() -> None:
     assert output.text() == "unfinished\none\ntwo\n"
 
 
+@pytest.mark.slow
 def test_memory_stays_within_the_limit() -> None:
     limit = 100_000
     line = b"a line of a script that does not know when to stop\n"

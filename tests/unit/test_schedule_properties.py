@@ -5,6 +5,7 @@ from datetime import date, time, timedelta
 from itertools import islice, takewhile
 from math import floor
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from tests.unit.oracle import (
     wall_clock,
     zone,
 )
+
+pytestmark = pytest.mark.slow
 
 # Each has shifted its clock in a way of its own: by a half hour, at midnight, by a whole day, never.
 ZONES = (
