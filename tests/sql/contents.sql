@@ -1,0 +1,2 @@
+-- Everything that CREATE EXTENSION makes.
+\dx+ pgagent_py
