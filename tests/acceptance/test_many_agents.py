@@ -77,7 +77,7 @@ def test_host_of_a_job(database: str, db: Db, launcher: StartLauncher) -> None:
     agents = [serving(launcher("-l", "2", database))]
     agents.append(serving(launcher("-l", "2", "--host", "elsewhere.example", database)))
     jobs = {
-        host: add_job(db, host, {"batch": "ps -o args= $PPID"}, host=host)
+        host: add_job(db, host, {"batch": r"tr '\0' ' ' < /proc/$PPID/cmdline"}, host=host)
         for host in (socket.gethostname(), "elsewhere.example", "nowhere.example")
     }
     make_due(db, *jobs.values())
