@@ -39,7 +39,7 @@ INSERT INTO pgagent.pga_jobstep (jstjobid, jstname, jstkind, jstcode, jstdbname)
 SELECT jobid, 'step', %(kind)s::text, replace(%(code)s, '{}', jobid::text),
        CASE WHEN %(kind)s::text = 's' THEN current_database() ELSE '' END
   FROM job"""
-# Each job has a schedule of its own: one of 1440 minutes of the day.
+# Each job has a schedule of its own: one of the 720 minutes between 6 and 18 hours from now, so none falls due by itself.
 SCHEDULES: LiteralString = """
 INSERT INTO pgagent.pga_schedule (jscjobid, jscname, jscstart, jscminutes, jschours)
 SELECT j.jobid, 'daily', '2020-01-01 00:00+00', m.flags, h.flags
@@ -47,7 +47,8 @@ SELECT j.jobid, 'daily', '2020-01-01 00:00+00', m.flags, h.flags
   JOIN (SELECT n, array_agg(i = n ORDER BY i) AS flags
           FROM generate_series(0, 59) i, generate_series(0, 59) n GROUP BY n) m ON m.n = j.jobid % 60
   JOIN (SELECT n, array_agg(i = n ORDER BY i) AS flags
-          FROM generate_series(0, 23) i, generate_series(0, 23) n GROUP BY n) h ON h.n = j.jobid / 60 % 24"""
+          FROM generate_series(0, 23) i, generate_series(0, 23) n GROUP BY n) h
+    ON h.n = (j.jobid / 60 % 12 + 6 + extract(hour FROM now())::integer) % 24"""
 
 
 class Server:
