@@ -26,7 +26,8 @@ logger = logging.getLogger("pgagent_py")
 LONGEST_SLEEP = 30.0  # seconds; the trigger pgagent_py_notify_due counts on it
 LATE = 0.001  # seconds that a timer is set late, so that the job is due when it rings
 BRIEF = 0.003  # seconds in which a step may well end, so that it is too soon to ask how long to sleep
-OVERDUE_FIRST, OVERDUE_LONGEST = 0.05, 1.0  # seconds between looks at a due job that could not be taken
+# Seconds between looks at a due job that the last turn has not taken: the first at once, for it may have fallen due since.
+OVERDUE_FIRST, OVERDUE_LONGEST = 0.05, 1.0
 # Seconds between attempts to connect; the longest while steps are running, when others may miss this launcher.
 BACKOFF_FIRST, BACKOFF_BUSY = 0.05, 1.0
 OUTPUT_EVERY = 2.0  # seconds between two looks at what running steps have written
@@ -72,7 +73,7 @@ class Launcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._shown: dict[int, str] = {}
         self._show_at = 0.0
-        self._overdue = OVERDUE_FIRST
+        self._overdue = 0.0
         self._pause = BACKOFF_FIRST
         self._conninfo = control_conninfo(server_conninfo(options.conninfo))
         self._sql = SqlTargets(server_conninfo(options.conninfo), options.workers)
@@ -179,7 +180,7 @@ class Launcher:
         for run in runs:
             self._start(run)
         if runs:
-            self._overdue = OVERDUE_FIRST
+            self._overdue = 0.0
         return free - len(runs)
 
     async def _wait(self, control: Control, free: int) -> None:
@@ -191,8 +192,11 @@ class Launcher:
         seconds = min(self.options.poll, LONGEST_SLEEP, self._upkeep.seconds())
         if free > 0 and not self.stopping:
             wake = await control.next_wake()
-            if wake is not None and wake <= 0:  # not taken in the last turn: locked, most likely
-                wake, self._overdue = self._overdue, min(self._overdue * 2, OVERDUE_LONGEST)
+            if wake is not None and wake <= 0:
+                wake, self._overdue = (
+                    self._overdue,
+                    min(max(self._overdue * 2, OVERDUE_FIRST), OVERDUE_LONGEST),
+                )
             if wake is not None:
                 seconds = min(seconds, wake + LATE)
         if self.running:
