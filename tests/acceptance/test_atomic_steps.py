@@ -20,8 +20,8 @@ KILL = {
     "control": "SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent",
 }
 MAKE_DUE = "UPDATE pgagent.pga_job SET jobnextrun = now() WHERE jobagentid IS NULL AND (jobnextrun <= now()) IS NOT TRUE"
-# Which of 60 kills in a row hit something else than a step: not left to chance, which may spare one of them.
-OTHERS = {15: "control", 30: "launcher", 45: "server"}
+# Which of 120 attempts in a row hit something else than a step: not left to chance, which may spare one of them.
+OTHERS = {30: "launcher", 70: "control", 110: "server"}
 
 
 def test_effects_equal_the_log(own_cluster: Cluster, launcher: StartLauncher) -> None:
@@ -39,7 +39,7 @@ def test_effects_equal_the_log(own_cluster: Cluster, launcher: StartLauncher) ->
     deadline = time.monotonic() + SECONDS
     attempts = itertools.count(1)
     while time.monotonic() < deadline and sum(kills.values()) < KILLS:
-        victim = OTHERS.get(next(attempts) % 60, "step")
+        victim = OTHERS.get(next(attempts) % 120, "step")
         time.sleep(chance.uniform(0, 0.04 if victim == "step" else 0.4))
         if victim == "server":
             own_cluster.restart("immediate")
@@ -60,8 +60,8 @@ def test_effects_equal_the_log(own_cluster: Cluster, launcher: StartLauncher) ->
             db.execute("SELECT jslstatus::text, count(*) FROM pgagent.pga_jobsteplog GROUP BY 1").fetchall()
         )
         print("steps logged:", count)
-        assert kills["step"] >= 50
-        assert count["s"] >= 50
+        assert kills["step"] >= 20
+        assert count["s"] >= 20
         assert count.keys() >= {"s", "f", "d"}
         difference = db.execute(
             "SELECT s.jsljlgid, e.count, s.jslstatus FROM pgagent.pga_jobsteplog s"
