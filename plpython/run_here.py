@@ -9,7 +9,7 @@ from .errors import server_message, sqlstate
 from .plan import run
 from .steps import StepRow
 
-TURN = "SELECT t.* FROM pgagent_py._turn($1, $2, $3, true, $4) t"
+TURN = "SELECT t.* FROM unnest(pgagent_py._turn($1, $2, $3, true, $4)) t"
 MANY = 1_000_000
 
 # One row after having slept, if a run waits: for its next try, or because a session has locked its job.

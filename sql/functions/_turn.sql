@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION pgagent_py._turn(agent uuid, capacity integer, finished pgagent_py.step_result[], local boolean, claim boolean)
-RETURNS SETOF pgagent_py.step_run
+RETURNS pgagent_py.step_run[]
 LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -12,4 +12,5 @@ SET jit = off
 AS {{ python_call("jobs.run_due", "agent", "capacity", "finished", "local", "claim") }};
 
 COMMENT ON FUNCTION pgagent_py._turn(uuid, integer, pgagent_py.step_result[], boolean, boolean) IS
-'One turn of run_due for the agent that this backend is registered as, which this_agent tells to the role that registered.';
+'One turn of run_due for the agent that this backend is registered as, which this_agent tells to the role that registered. '
+'An array, not a set: PL/Python returns a set row by row, and the settings above would be made and undone for each row.';

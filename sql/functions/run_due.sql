@@ -22,7 +22,8 @@ BEGIN
                                 jsonb_build_object('agent', me));
     END IF;
     IF capacity > 0 OR cardinality(finished) > 0 THEN
-        RETURN QUERY SELECT t.* FROM pgagent_py._turn(me, capacity, coalesce(finished, '{}'), false, capacity > 0) t;
+        RETURN QUERY
+        SELECT t.* FROM unnest(pgagent_py._turn(me, capacity, coalesce(finished, '{}'), false, capacity > 0)) t;
     ELSE
         RETURN QUERY SELECT t.* FROM pgagent_py._run_here(me) t;
         IF NOT registered THEN
