@@ -1,11 +1,11 @@
 """ALTER EXTENSION UPDATE, shown with a next version that is made of a changed copy of this tree."""
 
 import difflib
+import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -33,8 +33,11 @@ def make_next_version(tree: Path) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def next_version(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Install NEXT's scripts beside this version's, which stays the default one."""
+def next_version(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Install NEXT's scripts beside this version's, which stays the default one.
+
+    They stay: other processes of the same test run may install and use them at this moment.
+    """
     tree = tmp_path_factory.mktemp("next") / "tree"
     for part in ("sql", "plpython"):
         shutil.copytree(TOP / part, tree / part)
@@ -44,11 +47,11 @@ def next_version(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     subprocess.run(render, check=True)
     subprocess.run([*render, "--update", NOW], check=True)
     directory = pg_config("--sharedir") / "extension"
-    scripts = [shutil.copy(script, directory) for script in tree.glob("pgagent_py--*.sql")]
+    scripts = list(tree.glob("pgagent_py--*.sql"))
     assert len(scripts) == 2
-    yield
     for script in scripts:
-        Path(script).unlink()
+        partial = shutil.copy(script, directory / f"{script.name}.{os.getpid()}")
+        Path(partial).replace(directory / script.name)
 
 
 def error_of_unknown_job(connection: psycopg.Connection) -> str:
