@@ -114,6 +114,10 @@ def _check_target(sql: str | None, database: str | None, connstr: str | None, at
                 raise invalid(
                     argument, f"{argument} is given for a batch step", f"{argument} is for sql steps."
                 )
+        return
+    for argument, place in (("database", database), ("connstr", connstr)):
+        if place is not None and not place.strip():
+            raise invalid(argument, f"{argument} is empty", "Leave it out for a step in this database.")
     if database is not None and connstr is not None:
         raise invalid("connstr", "both database and connstr are given", "Give the one or the other.")
     if atomic and connstr is not None:

@@ -63,8 +63,8 @@ def add_schedule(
     check_zone(plpy, timezone)
     _check_one_way(cron, every, at, sets)
     _check_range(plpy, start, end)
-    _check_every(plpy, every)
-    _check_at(plpy, at)
+    _check_every(plpy, every, new=True)
+    _check_at(plpy, at, new=True)
     reboot = cron is not None and is_reboot(cron)
     ids = []
     for flags in _flags(None if reboot else cron, sets):
@@ -97,8 +97,8 @@ def alter_schedule(
         check_name(name)
     check_zone(plpy, timezone or None)
     _check_one_way(cron, every, at, sets)
-    _check_every(plpy, every)
-    _check_at(plpy, at)
+    _check_every(plpy, every, new=False)
+    _check_at(plpy, at, new=False)
     reboot = None if cron is None else is_reboot(cron)
     flags: list[list[bool] | None] = [None] * len(SETS)
     if cron is not None or any(value is not None for value in sets.values()):
@@ -176,14 +176,17 @@ def _check_range(plpy: Any, start: str | None, end: str | None) -> None:
         )
 
 
-def _check_every(plpy: Any, every: str | None) -> None:
-    """Months and years have no fixed length; the rule counts whole seconds."""
+def _check_every(plpy: Any, every: str | None, new: bool) -> None:
+    """Months and years have no fixed length; the rule counts whole seconds.
+
+    0 takes the interval away; a *new* schedule has none to take away and would be left to fire every minute.
+    """
     if every is None:
         return
     check = """
         SELECT extract(year FROM $1) <> 0 OR extract(month FROM $1) <> 0 AS months,
-               extract(epoch FROM $1) < 1 AND $1 <> interval '0' OR extract(epoch FROM $1) % 1 <> 0 AS uneven"""
-    (row,) = run(plpy, check, ["interval"], [every])
+               extract(epoch FROM $1) < 1 AND ($2 OR $1 <> interval '0') OR extract(epoch FROM $1) % 1 <> 0 AS uneven"""
+    (row,) = run(plpy, check, ["interval", "bool"], [every, new])
     if row["months"]:
         raise invalid(
             "every", f"every can't be {every}: months have no fixed length", "Give days or less, or cron."
@@ -192,7 +195,10 @@ def _check_every(plpy: Any, every: str | None) -> None:
         raise invalid("every", f"every can't be {every}", "Give whole seconds, one or more.")
 
 
-def _check_at(plpy: Any, at: str | None) -> None:
+def _check_at(plpy: Any, at: str | None, new: bool) -> None:
+    """Infinity takes the instant away; see _check_every."""
+    if new and at == "infinity":
+        raise invalid("at", "at can't be infinity", "Give the time at which it is to fire.")
     if at is not None and run(plpy, "SELECT $1 <= now() AS past", ["timestamptz"], [at])[0]["past"]:
         raise invalid("at", f"at {at} is in the past", "Give a later time, or use run_now.")
 
@@ -216,6 +222,10 @@ def add_exception(
     check_schedule(plpy, schedule)
     if on_date is None and at_time is None:
         raise invalid("on_date", "neither on_date nor at_time is given", "Give one of them or both.")
+    if on_date in ("infinity", "-infinity"):
+        raise invalid("on_date", f"on_date can't be {on_date}", "Give a date.")
+    if at_time is not None and at_time.startswith("24:"):
+        raise invalid("at_time", f"at_time can't be {at_time}", "Give a time from 00:00 to 23:59.")
     insert = (
         "INSERT INTO pgagent.pga_exception (jexscid, jexdate, jextime) VALUES ($1, $2, $3) RETURNING jexid"
     )
