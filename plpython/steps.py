@@ -31,17 +31,20 @@ NEXT_STEP = """
                         WHERE ro.jlgid = {run} AND (s.jstname, s.jstid) < (ro.jstname, ro.jstid))
      ORDER BY s.jstname, s.jstid LIMIT 1"""
 
-# A run whose job somebody has released meanwhile is not "ours" any more, even if the job was claimed again.
+# A run whose job somebody has released meanwhile is not "ours" any more, even if the job was claimed again; who runs all jobs may
+# still end it. A run that another agent has claimed is that one's alone.
 FINISH_STEPS = """
 WITH live AS MATERIALIZED (
     SELECT r.*, l.jlgjobid AS jobid, ro.jlgcancelledby, l.jlgstart + jo.jobtimeout <= clock_timestamp() AS expired,
-           coalesce(j.jobagentid = ANY (ARRAY(SELECT o.jagpid FROM pgagent_py.own_jagpid o))
-                    AND l.jlgstart >= j.joblastrun, false) AS ours
+           coalesce(j.jobagentid = ANY (me.jagpids) AND l.jlgstart >= j.joblastrun, false) AS ours
       FROM unnest($1) r
+     CROSS JOIN (SELECT array_agg(f.jagpid) AS jagpids, bool_or(f.jagall) AS jagall
+                   FROM pgagent_py.agent f JOIN pgagent_py.own_jagpid o ON o.jagpid = f.jagpid) me
       JOIN pgagent.pga_joblog l ON l.jlgid = r.jlgid AND l.jlgstatus = 'r'
       JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
       LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = l.jlgid
-      LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid),
+      LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid
+     WHERE j.jobagentid = ANY (me.jagpids) OR me.jagall AND (j.jobagentid IS NULL OR l.jlgstart < j.joblastrun)),
 mine AS MATERIALIZED (
     SELECT l.jlgid FROM live JOIN pgagent.pga_job j ON j.jobid = live.jobid JOIN pgagent.pga_joblog l ON l.jlgid = live.jlgid
        FOR NO KEY UPDATE OF j, l SKIP LOCKED),
@@ -56,7 +59,7 @@ booked AS (
            jslduration = CASE WHEN live.jslstatus <> 'r'
                               THEN coalesce(live.jslduration, clock_timestamp() - l.jslstart) END
       FROM live, pgagent.pga_jobstep s
-     WHERE l.jslid = live.jslid AND l.jslid IN (SELECT open.jslid FROM open) AND s.jstid = l.jsljstid
+     WHERE l.jslid = live.jslid AND l.jsljlgid = live.jlgid AND l.jslid IN (SELECT open.jslid FROM open) AND s.jstid = l.jsljstid
        AND live.jlgid IN (SELECT mine.jlgid FROM mine)
     RETURNING l.jslid, l.jslstatus)
 SELECT live.jlgid, live.jobid, live.jslid, live.ours, live.jslstatus AS reported,
@@ -73,7 +76,7 @@ SELECT live.jlgid, live.jobid, live.jslid, live.ours, live.jslstatus AS reported
                         WHERE s.jstjobid = live.jobid AND s.jstenabled AND s.jstid <> was.jsljstid) AS last
   FROM live
   LEFT JOIN booked ON booked.jslid = live.jslid
-  LEFT JOIN pgagent.pga_jobsteplog was ON was.jslid = live.jslid
+  LEFT JOIN pgagent.pga_jobsteplog was ON was.jslid = live.jslid AND was.jsljlgid = live.jlgid
 """
 
 # Somebody has deleted the log of runs in progress: nothing is left to book, but their jobs must not stay claimed.
@@ -155,8 +158,8 @@ def finish_steps(plpy: Any, pid: int, finished: Sequence[StepRow]) -> tuple[list
 
     A row has jlgid, jobid, jslstatus as booked, who has cancelled the run, whether the job's time has expired, and whether
     this was the last step: true for sure if its job has no other.
-    Results of runs that are closed or gone are dropped, so are those that come again because the answer to an earlier call
-    got lost, if their run has gone on. An atomic step has booked itself: that counts.
+    Results of runs that are closed, gone or another agent's are dropped, so are those that come again because the answer to an
+    earlier call got lost, if their run has gone on. An atomic step has booked itself: that counts.
     """
     retries = []
     if any(row["jslstatus"] == "f" for row in finished):

@@ -8,10 +8,22 @@ AS $plpgsql$
 DECLARE
     me uuid := (SELECT a.agent FROM pgagent_py.this_agent a);
     registered boolean := me IS NOT NULL;
+    problem text;
 BEGIN
     IF capacity IS NULL OR capacity < 0 THEN
         RAISE EXCEPTION 'capacity must be 0 or more: %', coalesce(capacity::text, 'NULL') USING
             ERRCODE = 'invalid_parameter_value', HINT = 'Give the number of steps that can be executed now.';
+    END IF;
+    IF cardinality(finished) > 0 THEN
+        SELECT format('finished[%s] has %s', r.number, CASE WHEN r.jlgid IS NULL THEN 'no jlgid' WHEN r.jslid IS NULL THEN 'no jslid'
+                      ELSE coalesce('jslstatus "' || r.jslstatus || '"', 'no jslstatus') END)
+          INTO problem
+          FROM unnest(finished) WITH ORDINALITY r (jlgid, jslid, jslstatus, jslresult, jslduration, jsloutput, number)
+         WHERE r.jlgid IS NULL OR r.jslid IS NULL OR (r.jslstatus IN ('s', 'f', 'd', 'r')) IS NOT TRUE LIMIT 1;
+        IF problem IS NOT NULL THEN
+            RAISE EXCEPTION USING MESSAGE = problem, ERRCODE = 'invalid_parameter_value',
+                HINT = 'Give jlgid and jslid as run_due has handed them out, and jslstatus s, f, d or r.';
+        END IF;
     END IF;
     IF pg_is_in_recovery() THEN
         RETURN;
@@ -41,4 +53,4 @@ COMMENT ON FUNCTION pgagent_py.run_due(integer, pgagent_py.step_result[]) IS
 'capacity n > 0 (a launcher): book finished, then return at most n steps to execute now, next steps of jobs in progress '
 'first, then first steps of due jobs, longest due first; each has its pga_jobsteplog row in status r. '
 'capacity 0 with results: book them and hand out nothing. On a standby it returns nothing. '
-'Error 22023: capacity is negative. 42501: the role may neither edit pgagent''s tables nor is in pgagent_py_launcher.';
+'Error 22023: capacity is negative, or something in finished is no result. 42501: the role may neither edit pgagent''s tables nor is in pgagent_py_launcher.';

@@ -240,6 +240,60 @@ def test_results_repeated_after_a_lost_answer_change_nothing(
     assert db.execute("SELECT count(*) FROM pgagent.pga_jobsteplog").fetchone() == (2,)
 
 
+def test_result_of_another_agents_run_is_dropped(
+    agent: Agent, database: str, db: psycopg.Connection[Any]
+) -> None:
+    other = Agent(database)
+    job = add_due_job(db, "x", "ab")
+    (step,) = agent.run_due(1)
+    for status in ("s", "f", "d", "r"):
+        assert other.run_due(1, done(step, status, output="forged")) == []
+    assert step_log(db, step.jslid) == ("r", None, None)
+    assert status_of_run(db, step.jlgid) == "r"
+    claim = db.execute("SELECT jobagentid FROM pgagent.pga_job WHERE jobid = %s", [job]).fetchone()
+    assert claim == (agent.pid,)
+    assert [s.jstname for s in agent.run_due(1, done(step))] == ["b"]
+    other.close()
+
+
+def test_result_books_the_steps_of_its_own_run_only(agent: Agent, db: psycopg.Connection[Any]) -> None:
+    """A result that names one run and a step log entry of another belongs to neither."""
+    add_due_job(db, "x", "ab", minutes=2)
+    add_due_job(db, "y", "ab")
+    x, y = agent.run_due(2)
+    assert agent.run_due(2, Result(x.jlgid, y.jslid, "s", 0, "mixed up")) == []
+    assert step_log(db, x.jslid) == step_log(db, y.jslid) == ("r", None, None)
+    assert [s.jstname for s in agent.run_due(2, done(x), done(y))] == ["b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        ((None, 1, "s"), "finished[2] has no jlgid"),
+        ((1, None, "s"), "finished[2] has no jslid"),
+        ((1, 1, None), "finished[2] has no jslstatus"),
+        ((1, 1, "i"), 'finished[2] has jslstatus "i"'),
+        ((1, 1, "done"), 'finished[2] has jslstatus "done"'),
+        (None, "finished[2] has no jlgid"),
+    ],
+)
+def test_what_is_no_result_is_refused_and_nothing_is_booked(
+    agent: Agent, db: psycopg.Connection[Any], result: tuple[Any, ...] | None, problem: str
+) -> None:
+    add_due_job(db, "x")
+    (step,) = agent.run_due(1)
+    wrong = "(%s::int, %s::int, %s::text, 0, NULL::interval, '')" if result else "NULL"
+    query = f"""
+        SELECT * FROM pgagent_py.run_due(1, ARRAY[
+            (%s::int, %s::int, 's', 0, NULL::interval, ''), {wrong}]::pgagent_py.step_result[])"""
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as caught:
+        agent.db.execute(query.encode(), [step.jlgid, step.jslid, *(result or ())])
+    assert caught.value.diag.message_primary == problem
+    assert caught.value.diag.message_hint
+    assert step_log(db, step.jslid) == ("r", None, None)
+    assert status_of_run(db, step.jlgid) == "r"
+
+
 def test_result_of_an_answer_that_was_rolled_back_can_be_sent_again(
     agent: Agent, db: psycopg.Connection[Any]
 ) -> None:

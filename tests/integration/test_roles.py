@@ -510,6 +510,32 @@ def test_run_due_runs_only_the_callers_own_jobs(
         assert refusal(nobody, "SELECT * FROM pgagent_py.run_due()")[0] == "42501"
 
 
+def test_a_user_books_no_results_of_runs_that_are_not_hers(database: str, alice: Db, db: Db) -> None:
+    """A step of hers calls run_due() in the session that executes it, with a result for somebody else's run."""
+    job = value(db, "SELECT pgagent_py.add_job('unowned', sql => 'SELECT 1')")
+    db.execute("SELECT pgagent_py.run_now(%s)", [job])
+    with login(database, "postgres") as agent:
+        agent.execute("SELECT pgagent_py.start_agent(gen_random_uuid(), 'here')")
+        ((run, log),) = rows(agent, "SELECT jlgid, jslid FROM pgagent_py.run_due(1)")
+        forge = f"""
+            SELECT * FROM pgagent_py.run_due(0, ARRAY[
+                   ({run}, {log}, 's', 0, NULL::interval, 'forged')]::pgagent_py.step_result[])"""
+        before = rows(
+            db, "SELECT * FROM pgagent.pga_joblog l, pgagent.pga_jobsteplog s WHERE s.jsljlgid = l.jlgid"
+        )
+        alice.execute("SELECT pgagent_py.run_now(pgagent_py.add_job('alice', sql => %s))", [forge])
+        assert rows(alice, "SELECT jobname, jslstatus FROM pgagent_py.run_due()") == [("alice", "s")]
+        # Somebody releases the job by hand while she is registered.
+        alice.execute(
+            "SELECT pgagent_py._ask('start_session', jsonb_build_object('agent', gen_random_uuid()))"
+        )
+        db.execute("UPDATE pgagent.pga_job SET jobagentid = NULL, jobenabled = false WHERE jobid = %s", [job])
+        alice.execute(forge.encode())
+        after = f"""
+            SELECT * FROM pgagent.pga_joblog l, pgagent.pga_jobsteplog s WHERE s.jsljlgid = l.jlgid AND l.jlgid = {run}"""
+        assert rows(db, after) == before
+
+
 def test_run_due_runs_no_owned_job_in_the_session_of_a_stronger_role(db: Db, alice: Db) -> None:
     break_out = "RESET ROLE; CREATE ROLE broken_out SUPERUSER"
     alice.execute("SELECT pgagent_py.run_now(pgagent_py.add_job('x', sql => %s))", [break_out])
