@@ -29,7 +29,7 @@ GUARD_END = 5.0  # seconds that a guard may take to end
 # What the service manager and the launcher say to the launcher alone.
 _NOT_INHERITED = frozenset(
     b"NOTIFY_SOCKET LISTEN_FDS LISTEN_PID LISTEN_FDNAMES WATCHDOG_PID WATCHDOG_USEC"
-    b" PGAGENT_PY_PASSWORD".split()
+    b" PGAGENT_PY_SECRETS".split()
 )
 _ALL_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from psycopg.conninfo import make_conninfo
 
@@ -18,11 +18,11 @@ from .control import CannotServeError
 from .loop import Launcher, Options
 from .messages import read_smtp
 from .output import DEFAULT_LIMIT
-from .sql_targets import TargetError, parse_conninfo
+from .sql_targets import SECRET_OPTIONS, Params, TargetError, parse_conninfo
 
 LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.DEBUG}
-# Where a password given on the command line goes, to be gone from the process list.
-PASSWORD = "PGAGENT_PY_PASSWORD"
+# Where passwords given on the command line go, as a connection string, to be gone from the process list.
+SECRETS = "PGAGENT_PY_SECRETS"
 
 logger = logging.getLogger("pgagent_py")
 
@@ -113,15 +113,14 @@ def _count(text: str) -> int:
 def read_options(arguments: Sequence[str]) -> tuple[Options, argparse.Namespace]:
     """Return what the command line says; exits with status 2 and a message when it can't be understood."""
     command = parser()
-    given = command.parse_args(arguments)
+    given = command.parse_intermixed_args(arguments)  # options may stand among the words, as pgAgent has them
     try:
         settings = parse_conninfo(" ".join(given.conninfo))
     except TargetError as error:
         command.error(f"CONNECTION-STRING: {error}")
-    if "password" in settings:
-        _hide_password(settings, [word for word in arguments if word not in given.conninfo])
-    if password := os.environ.pop(PASSWORD, None):
-        settings["password"] = password
+    if secrets := {keyword: value for keyword, value in settings.items() if keyword in SECRET_OPTIONS}:
+        _hide(secrets, settings, [word for word in arguments if word not in given.conninfo])
+    settings |= parse_conninfo(os.environ.pop(SECRETS, ""))
     try:
         smtp = read_smtp(os.environ)
     except ValueError as error:
@@ -139,10 +138,12 @@ def read_options(arguments: Sequence[str]) -> tuple[Options, argparse.Namespace]
     return options, given
 
 
-def _hide_password(settings: dict[str, Any], others: list[str]) -> NoReturn:
-    """Start anew without the password in the process list."""
-    os.environ[PASSWORD] = settings.pop("password")
-    command = [sys.executable, "-m", "pgagent_py_launcher.main", *others, make_conninfo("", **settings)]
+def _hide(secrets: Params, settings: Params, others: list[str]) -> NoReturn:
+    """Start anew without the secrets in the process list."""
+    os.environ[SECRETS] = make_conninfo("", **secrets)
+    shown = make_conninfo("", **{k: v for k, v in settings.items() if k not in secrets})
+    # -P: not with the modules that somebody has put into the current directory
+    command = [sys.executable, "-P", "-m", "pgagent_py_launcher.main", *others, shown]
     os.execv(sys.executable, command)
 
 

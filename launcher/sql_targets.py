@@ -46,6 +46,10 @@ _CHECK_CLIENT = (
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
 _LIBPQ_OPTIONS = frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
+# Those that libpq itself would not show, and keys that are as good as a password.
+SECRET_OPTIONS = frozenset({"scram_client_key", "scram_server_key"}) | {
+    option.keyword.decode() for option in pq.Conninfo.get_defaults() if option.dispchar == b"*"
+}
 # So that a dead network is noticed within a minute, also by a step that only waits for its result.
 _DEFAULTS = {
     "keepalives_idle": 30,

@@ -131,19 +131,37 @@ def test_from_create_extension_to_the_log(
 
 
 def test_password_on_the_command_line_does_not_stay_there(
-    cluster: Cluster, db: psycopg.Connection[Any], launcher: StartLauncher
+    cluster: Cluster, db: psycopg.Connection[Any], launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """pgAgent takes one there, too; the process list must not show it for longer than the start takes."""
     db.execute("CREATE ROLE with_password LOGIN SUPERUSER PASSWORD 'on the command line'")
     try:
         conninfo = f"hostaddr=127.0.0.1 port={cluster.port} dbname={db.info.dbname} user=with_password"
-        process = launcher("-l", "2", f"{conninfo} password='on the command line'")
+        (tmp_path / "launcher1").mkdir()  # where it starts: what lies there is none of its modules
+        (tmp_path / "launcher1/psycopg.py").write_text(
+            "raise SystemExit('imported from the current directory')"
+        )
+        words = f"{conninfo} password='on the command line' sslpassword='on the command line'"
+        process = launcher("-l", "2", words)
         wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent", timeout=TIMEOUT)
         assert "on the command line" not in " ".join(psutil.Process(process.pid).cmdline())
         assert process.terminate(TIMEOUT) == 0
         assert "on the command line" not in process.log_text()
     finally:
         db.execute("DROP ROLE with_password")
+
+
+def test_options_among_the_words_of_the_connection_string(
+    cluster: Cluster, db: psycopg.Connection[Any], launcher: StartLauncher, tmp_path: Path
+) -> None:
+    """pgAgent takes them before, between and after."""
+    log = tmp_path / "the log"
+    words = f"host={cluster.directory} -f port={cluster.port} -l2 dbname={db.info.dbname} -t 5 user=postgres -s".split()
+    process = launcher(*words, str(log))
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent", timeout=TIMEOUT)
+    assert process.terminate(TIMEOUT) == 0
+    assert process.log_text() == ""
+    assert "action=serve" in log.read_text()
 
 
 def test_job_of_one_do_block_gets_its_next_run_and_runs(

@@ -272,7 +272,7 @@ def test_environment() -> None:
 
 
 def test_what_is_the_launchers_own_stays_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NOTIFY_SOCKET", "LISTEN_FDS", "WATCHDOG_USEC", "PGAGENT_PY_PASSWORD"):
+    for name in ("NOTIFY_SOCKET", "LISTEN_FDS", "WATCHDOG_USEC", "PGAGENT_PY_SECRETS"):
         monkeypatch.setenv(name, "secret")
     assert "secret" not in execute("env").jsloutput
 
