@@ -193,8 +193,10 @@ class SqlStep:
         output = self._output.text()
         if not connection.stores_utf8:  # the rest came from this server
             output = output.replace("\N{REPLACEMENT CHARACTER}", "?")
+        # A role that the step has set may not book; what it has deferred is done with its rights.
         query = sql.SQL(
-            "SELECT pgagent_py.finish_step({}, {}, {}, pg_catalog.make_interval(secs => {})); COMMIT"
+            "SET CONSTRAINTS ALL IMMEDIATE; RESET SESSION AUTHORIZATION; RESET ROLE;"
+            " SELECT pgagent_py.finish_step({}, {}, {}, pg_catalog.make_interval(secs => {})); COMMIT"
         ).format(self._run.jslid, rows, output, seconds)
         return query.as_bytes(connection.conn)
 

@@ -877,6 +877,13 @@ def execute_run(conninfo: str, run: StepRun) -> StepResult:
         "SET client_encoding = 'LATIN1'; INSERT INTO effect VALUES (1), (2)",
         "SET standard_conforming_strings = off; SET search_path = pg_temp; INSERT INTO public.effect VALUES (1), (2)",
         "DO $$ BEGIN RAISE NOTICE 'it''s \\'; END $$; INSERT INTO effect VALUES (1), (2)",
+        "INSERT INTO effect VALUES (1), (2); SET ROLE pg_monitor",
+        "INSERT INTO effect VALUES (1), (2); SET SESSION AUTHORIZATION pg_monitor; SET ROLE pg_read_all_stats",
+        # What is deferred to the end happens with the rights of the role that the step has set
+        "CREATE TABLE late (n int); GRANT INSERT ON late, effect TO pg_monitor; CREATE FUNCTION late() RETURNS trigger"
+        " LANGUAGE plpgsql AS $$BEGIN INSERT INTO effect VALUES (CASE current_user WHEN 'pg_monitor' THEN 2 END);"
+        " RETURN NULL; END$$; CREATE CONSTRAINT TRIGGER late AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
+        " EXECUTE FUNCTION late(); INSERT INTO effect VALUES (1); SET ROLE pg_monitor; INSERT INTO late VALUES (1)",
     ],
 )
 def test_an_atomic_step_is_booked_with_its_effects(
