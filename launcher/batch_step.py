@@ -122,7 +122,7 @@ class BatchStep:
         try:
             return await self._execute_script(command, script)
         finally:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # what became of the file is not how the script ended
                 os.unlink(script)  # noqa: PTH108 - hundreds per second
 
     async def _execute_script(self, command: list[str], script: str) -> tuple[int, str]:

@@ -1,7 +1,7 @@
 """What batch steps share: a private directory for their scripts, and a guard that outlives the launcher."""
 
 # Steps start by the hundred per second; pathlib would show in that.
-# ruff: noqa: PTH102, PTH108, PTH112, PTH118, PTH123, PTH208
+# ruff: noqa: PTH101, PTH102, PTH108, PTH112, PTH118, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -75,8 +75,10 @@ class BatchSteps:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         try:
             descriptor = os.open(path, flags, 0o700)
-        except FileNotFoundError:
-            os.mkdir(self._directory, 0o700)  # someone tidied up; nobody else can have made it anew
+        except (FileNotFoundError, PermissionError):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self._directory, 0o700)  # someone tidied up; nobody else can have made it anew
+            os.chmod(self._directory, 0o700)  # or a step has changed what it may
             descriptor = os.open(path, flags, 0o700)
         try:
             rest = memoryview(code.encode())

@@ -336,6 +336,16 @@ def test_the_private_directory_is_made_again_if_someone_tidied_up() -> None:
     assert (second.jslstatus, second.jsloutput) == ("s", "700\n")
 
 
+def test_a_script_that_shuts_the_private_directory_hurts_neither_itself_nor_others() -> None:
+    async def scenario(steps: BatchSteps) -> tuple[StepResult, StepResult]:
+        first = await BatchStep(step_run("chmod 0 $(dirname $0); echo shut"), steps).execute()
+        return first, await BatchStep(step_run("stat -c %a $(dirname $0)"), steps).execute()
+
+    first, second = with_steps(scenario)
+    assert (first.jslstatus, first.jslresult, first.jsloutput) == ("s", 0, "shut\n")
+    assert (second.jslstatus, second.jsloutput) == ("s", "700\n")
+
+
 # --- processes that stay
 
 
