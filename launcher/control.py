@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -89,7 +92,7 @@ def control_conninfo(conninfo: str) -> str:
 
 
 class Control:
-    """A connection that is registered as an agent. psycopg.OperationalError from any method means: connect anew."""
+    """The connection that `start_agent` registers as an agent. psycopg.OperationalError from any method: connect anew."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], on_event: Callable[[], None]) -> None:
         self._connection = connection
@@ -101,20 +104,19 @@ class Control:
         connection.add_notify_handler(lambda notify: self._notified(notify.payload))
 
     @classmethod
-    async def connect(cls, conninfo: str, agent: UUID, station: str, on_event: Callable[[], None]) -> Control:
-        """Connect and register; *on_event* is called when a job is due sooner than foreseen, or the connection is lost."""
+    async def connect(cls, conninfo: str, on_event: Callable[[], None]) -> Control:
+        """Connect; *on_event* is called when a job is due sooner than foreseen, or the connection is lost."""
         connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
-        try:
-            await _check(connection)
-            control = cls(connection, on_event)
-            await connection.execute(SET_SETTINGS, [Jsonb(SETTINGS)])
-            await connection.execute("LISTEN pgagent_py")
-            await connection.execute("SELECT pgagent_py.start_agent(%s, %s)", [agent, station])
-        except BaseException:
-            await connection.close()
-            raise
-        control._watch()
-        return control
+        return cls(connection, on_event)
+
+    async def start_agent(self, agent: UUID, station: str) -> None:
+        """Register; CannotServeError if the database is none to serve."""
+        connection = self._connection
+        await _check(connection)
+        await connection.execute(SET_SETTINGS, [Jsonb(SETTINGS)])
+        await connection.execute("LISTEN pgagent_py")
+        await connection.execute("SELECT pgagent_py.start_agent(%s, %s)", [agent, station])
+        self._watch()
 
     async def run_due(self, capacity: int, finished: Sequence[StepResult]) -> list[StepRun]:
         """Book the results and return at most *capacity* steps to execute now."""
@@ -182,6 +184,12 @@ class Control:
         """Close the connection."""
         asyncio.get_running_loop().remove_reader(self._socket)
         await self._connection.close()
+
+    def cut(self) -> None:
+        """Wait for no answer any more: what does so ends with psycopg.OperationalError."""
+        if not self._connection.closed:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._socket)) as same:
+                same.shutdown(socket.SHUT_RDWR)
 
     def check(self) -> None:
         """Raise psycopg.OperationalError if the server has closed the connection while no query was under way."""

@@ -35,6 +35,7 @@ CANCEL_PATIENCE = 0.4  # seconds that a step has to stop by itself when its run 
 KILL_AFTER = 3.0  # seconds from asking a step to stop to killing it
 GIVE_UP_BOOKING = 10.0  # seconds more that a stopping launcher tries to book what it has
 GIVE_UP_HURRIED = 2.0  # the same when told twice
+LAST_ANSWER = 2.0  # seconds more for the server to answer what it was asked last
 
 # At the start these are mistakes of the user's; later, the server may be between two lives.
 MISTAKEN = re.compile(
@@ -75,6 +76,7 @@ class Launcher:
         self._show_at = 0.0
         self._overdue = 0.0
         self._pause = BACKOFF_FIRST
+        self._control: Control | None = None
         self._conninfo = control_conninfo(server_conninfo(options.conninfo))
         self._sql = SqlTargets(server_conninfo(options.conninfo), options.workers)
         self._batch = BatchSteps()
@@ -95,11 +97,12 @@ class Launcher:
         known = False
         while not self._hurry and (known or not self.stopping):  # once registered, it must say that it leaves
             try:
-                control = await Control.connect(
-                    self._conninfo, self.agent, self.options.station, self._event.set
-                )
-                known = True
+                control = self._control = await Control.connect(self._conninfo, self._event.set)
                 try:
+                    if self._hurry:
+                        return
+                    await control.start_agent(self.agent, self.options.station)
+                    known = True
                     await self._serve(control)
                     return
                 finally:
@@ -108,6 +111,9 @@ class Launcher:
                 words = str(error).strip()
                 if not known and (isinstance(error, HOPELESS) or MISTAKEN.search(words)):
                     raise CannotServeError(words) from error
+                if self._hurry:
+                    logger.error("action=stop giving up: %s", words)
+                    return
                 level = logging.ERROR if self._pause == BACKOFF_FIRST else logging.WARNING  # each outage once
                 logger.log(level, "action=connect trying again in %.2g s: %s", self._pause, words)
             notify_systemd("READY=1\nSTATUS=Waiting for the server")  # ready to serve it when it comes
@@ -276,3 +282,9 @@ class Launcher:
         """The server can't be reached: another agent will close what this one has not booked."""
         self._hurry = True
         self._event.set()
+        asyncio.get_running_loop().call_later(LAST_ANSWER, self._cut)
+
+    def _cut(self) -> None:
+        if self._control is not None:
+            logger.error("action=stop the server does not answer")
+            self._control.cut()

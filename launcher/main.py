@@ -162,7 +162,17 @@ def main() -> int:
     except CannotServeError as error:
         logger.error("action=exit %s", error)
         return 1
+    finally:
+        _end_log()
     return 0
+
+
+def _end_log() -> None:
+    """Let a log that nobody reads any more not change the exit status, as Python would have it."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 if __name__ == "__main__":

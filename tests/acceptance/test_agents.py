@@ -244,6 +244,58 @@ def test_second_signal(database: str, db: Db, launcher: StartLauncher) -> None:
     check_sound(db)
 
 
+@pytest.mark.parametrize("table", ["pga_job", "pga_jobagent"])
+def test_second_signal_while_the_server_does_not_answer(
+    database: str, db: Db, launcher: StartLauncher, table: str
+) -> None:
+    """A session has a whole table locked, and the launcher waits for it, serving or registering: it ends all the same."""
+    lock = f"LOCK TABLE pgagent.{table} IN ACCESS EXCLUSIVE MODE".encode()
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'pgagent-py' AND wait_event_type = 'Lock'"
+    )
+    with psycopg.connect(database) as session:
+        if table == "pga_job":
+            agent = serving(launcher("-l", "2", "-t", "0.5", database))
+            job = add_job(db, "a", {"batch": "sleep 600"})
+            make_due(db, job)
+            wait_for_start(db, job)
+            session.execute(lock)
+        else:
+            session.execute(lock)
+            agent = launcher("-l", "2", database)
+        wait_for_row(db, waiting, timeout=PATIENCE)
+        agent.signal(signal.SIGTERM)
+        agent.wait_for_log("action=stop", PATIENCE)
+        agent.signal(signal.SIGTERM)
+        assert agent.wait(10) == 0
+        assert "action=stop the server does not answer" in agent.log_text()
+    serving(launcher("-l", "2", database))
+    wait_for(lambda: agents(db) == 1, PATIENCE)
+    if table == "pga_job":
+        assert statuses(db, job) == [("d", "d")]
+    check_sound(db)
+
+
+def test_log_that_nobody_reads(database: str, db: Db) -> None:
+    """What reads the launcher's stderr is gone: it goes on, and ends with status 0."""
+    program = shutil.which("pgagent-py", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert program
+    reader, writer = os.pipe()
+    agent = subprocess.Popen([program, "-l", "2", database], stdin=subprocess.DEVNULL, stderr=writer)
+    try:
+        os.close(writer)
+        os.close(reader)
+        job = add_job(db, "a", {"sql": "SELECT 1"})
+        make_due(db, job)
+        wait_for_end(db, job)
+        assert statuses(db, job) == [("s", "s")]
+        agent.terminate()
+        assert agent.wait(PATIENCE) == 0
+    finally:
+        agent.kill()
+        agent.wait()
+
+
 def test_settings_of_the_role(own_cluster: Cluster, launcher: StartLauncher) -> None:
     """What a role or database sets for other sessions does not disturb the control connection."""
     with own_cluster.connect(TEMPLATE) as db:
