@@ -25,6 +25,7 @@ logger = logging.getLogger("pgagent_py.batch_steps")
 CHECK_AGAIN = 60.0  # seconds that an interpreter that could be read counts as readable
 GUARD_PAUSE = 1.0  # seconds before a guard that ended is replaced
 GUARD_END = 5.0  # seconds that a guard may take to end
+SWEEP_EVERY = 2.0  # seconds; less than others wait before they close the runs of who is gone
 
 # What the service manager and the launcher say to the launcher alone.
 _NOT_INHERITED = frozenset(
@@ -50,8 +51,15 @@ class BatchSteps:
         self._environment = {k: v for k, v in os.environb.items() if k not in _NOT_INHERITED}
         self._checked: dict[str, float] = {}
         self._checking: dict[str, asyncio.Future[None]] = {}
-        with contextlib.suppress(OSError):
-            guard.sweep(tempfile.gettempdir())
+        self._sweep_at = 0.0
+        _sweep()
+
+    def sweep(self) -> None:
+        """Do now and then, in a thread, what was done at the start: a launcher may die together with its guard."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._sweep_at:
+            self._sweep_at = now + SWEEP_EVERY
+            threading.Thread(target=_sweep, daemon=True).start()
 
     def check(self, program: str) -> asyncio.Future[None] | None:
         """Read *program* in a thread, unless that was done lately; the future is done when it has been read.
@@ -215,6 +223,11 @@ class Process:
         _, status = os.waitpid(self.pid, 0)
         self._steps.forget(self._place)
         return os.waitstatus_to_exitcode(status)
+
+
+def _sweep() -> None:
+    with contextlib.suppress(OSError):
+        guard.sweep(tempfile.gettempdir())
 
 
 def _private_directory() -> tuple[str, int]:

@@ -139,6 +139,7 @@ class Launcher:
             control.check()
             if control.cancel_asked:
                 await self._cancel_runs(control)
+            self._batch.sweep()
             free = await self._turn(control)
             self._pause = BACKOFF_FIRST
             await self._upkeep.turn(control, idle=not self._event.is_set(), stopping=self.stopping)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import psutil
 import psycopg
 import pytest
 
@@ -64,6 +65,29 @@ def test_killed(database: str, db: Db, launcher: StartLauncher, tmp_path: Path, 
     assert output(db, batch) == "started\nThe agent that executed this step is gone."
     assert output(db, sql) == "The agent that executed this step is gone."
     assert agents(db) == 1
+    check_sound(db)
+
+
+def test_killed_together_with_its_guard(
+    database: str, db: Db, launcher: StartLauncher, tmp_path: Path
+) -> None:
+    """What keeps its batch steps from outliving a launcher dies with it: another one on this host ends them."""
+    own = {"TMPDIR": str(tmp_path)}  # that of other tests' launchers is none of theirs
+    victim = serving(launcher("-l", "2", database, env=own))
+    job = add_job(db, "a", {"batch": f"echo $$ > {tmp_path}/pid; setsid sleep 60 & sleep 60"})
+    make_due(db, job)
+    script = process_of(tmp_path / "pid")
+    wait_for(lambda: len(script.children()) == 2, PATIENCE, "two children")
+    family = [script, *script.children()]
+    serving(launcher("-l", "2", database, env=own))
+    guards = [process for process in psutil.Process(victim.pid).children() if process != script]
+    assert len(guards) == 1
+    guards[0].kill()
+    victim.kill()
+    wait_for(lambda: all(map(is_gone, family)), PATIENCE, "the death of the batch step")
+    assert statuses(db, job) == [("r", "r")], "closed while the step was still running"
+    wait_for_end(db, job)
+    assert statuses(db, job) == [("d", "d")]
     check_sound(db)
 
 
