@@ -97,9 +97,13 @@ def check_sound(db: Db) -> None:
 
 def agents(db: Db) -> int:
     """Return how many agents are registered, in pgAgent's table and in ours alike."""
-    ours: int = one(db, "SELECT count(*) FROM pgagent_py.agent")
-    assert one(db, "SELECT count(*) FROM pgagent.pga_jobagent") == ours
-    return ours
+    # In one statement: one may register meanwhile
+    row = db.execute(
+        "SELECT (SELECT count(*) FROM pgagent_py.agent), (SELECT count(*) FROM pgagent.pga_jobagent)"
+    ).fetchone()
+    assert row
+    assert row[0] == row[1]
+    return int(row[0])
 
 
 def serving(launcher: Launcher) -> Launcher:
