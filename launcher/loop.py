@@ -41,7 +41,9 @@ LAST_ANSWER = 2.0  # seconds more for the server to answer what it was asked las
 MISTAKEN = re.compile(
     r"password authentication failed|no password supplied|no pg_hba.conf entry|authentication failed for user"
     r'|(database|role) ".*" does not exist|is not permitted to log in|permission denied for database'
-    r"|invalid .*(value|port number)|Servname not supported"
+    r"|invalid .*(value|port number)|Servname not supported|could not (match|parse network address)"
+    r"|definition of service .* not found|service file .* not found|unrecognized configuration parameter"
+    r"|invalid command-line argument|outside the valid range for parameter|SSL was required|root certificate file"
 )
 HOPELESS = (CannotServeError, psycopg.ProgrammingError)
 

@@ -116,6 +116,14 @@ def test_wrong_password_role_and_database(cluster: Cluster, launcher: StartLaunc
         ("host=localhost connect_timeout=soon", "connect_timeout: 'soon'"),
         ("host=localhost sslmode=sometimes", 'invalid sslmode value: "sometimes"'),
         (cluster.conninfo("no_such_database"), 'database "no_such_database" does not exist'),
+        ("service=no_such_service", 'definition of service "no_such_service" not found'),
+        ("host=a,b port=1,2,3", "could not match 3 port numbers to 2 hosts"),
+        ("host=a,b hostaddr=127.0.0.1", "could not match 2 host names with 1 hostaddr values"),
+        ("hostaddr=localhost", 'could not parse network address "localhost"'),
+        (cluster.conninfo(options="-c nonsense=1"), 'unrecognized configuration parameter "nonsense"'),
+        (cluster.conninfo(options="-c work_mem=1"), 'outside the valid range for parameter "work_mem"'),
+        (cluster.conninfo(options="nonsense"), "invalid command-line argument for server process: nonsense"),
+        (f"{tcp} user=postgres sslmode=require", "SSL was required"),
     ):
         log = wait_for_failure(launcher(conninfo, env={"PGPASSFILE": str(pgpass)}))
         assert words in log
