@@ -68,7 +68,7 @@ def execute(plpy: Any, step: StepRow, who: StepRow) -> dict[str, Any]:
     try:
         with plpy.subtransaction():
             ids = [str(step[column]) for column in ("jobid", "jlgid", "jstid")]
-            run(plpy, SETTINGS, ["text"] * 4, [*ids, step["jobparameters"] or ""])
+            run(plpy, SETTINGS, ["text"] * 4, [*ids, step["jobparameters"] or "{}"])
             plpy.execute(SESSION_PATH)
             done = plpy.execute(step["jstcode"])
             plpy.execute(OUR_PATH)

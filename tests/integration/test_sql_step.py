@@ -795,7 +795,7 @@ def test_closing_the_pool_ends_steps_that_run_or_wait(own_cluster: Cluster) -> N
 # --- what a step is told
 
 
-def test_a_step_that_asks_is_told_its_ids_and_the_jobs_parameters(shared: str) -> None:
+def test_a_step_is_told_its_ids_and_the_jobs_parameters(shared: str) -> None:
     code = (
         "DO $$ BEGIN RAISE NOTICE '% % % %', current_setting('pgagent_py.job_id'),"
         " current_setting('pgagent_py.run_id'), current_setting('pgagent_py.step_id'),"
@@ -807,21 +807,24 @@ def test_a_step_that_asks_is_told_its_ids_and_the_jobs_parameters(shared: str) -
 
 
 @pytest.mark.usefixtures("patient")
-def test_parameters_reach_functions_too_and_no_other_step(database: str, db: psycopg.Connection[Any]) -> None:
+def test_a_function_is_told_ids_and_parameters_of_the_step_that_calls_it(
+    database: str, db: psycopg.Connection[Any]
+) -> None:
+    """The step's code shows nothing of it; one without parameters has an empty object, not those of the step before."""
     db.execute(
-        "CREATE FUNCTION given() RETURNS void LANGUAGE plpgsql AS"
-        " $$ BEGIN RAISE NOTICE '<%>', current_setting('pgagent_py.parameters', true); END $$"
+        "CREATE FUNCTION given() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '<% %>',"
+        " current_setting('pgagent_py.run_id'), current_setting('pgagent_py.parameters')::jsonb; END $$"
     )
     say = "DO $$ BEGIN RAISE NOTICE 'backend %', pg_backend_pid(); PERFORM given(); END $$"
 
     async def scenario(targets: SqlTargets) -> list[StepResult]:
-        runs = [step_run(say, jobparameters="{}"), step_run(say), step_run(say + " -- pgagent_py.x")]
+        runs = [step_run(say, jlgid=1, jobparameters='{"a": 1}'), step_run(say, jlgid=2)]
         return [await SqlStep(run, targets).execute() for run in runs]
 
     results = with_targets(database, scenario, workers=1)
     assert len({backend_of(result) for result in results}) == 1
     told = [re.findall("<(.*)>", result.jsloutput) for result in results]
-    assert told == [["{}"], [""], [""]]
+    assert told == [['1 {"a": 1}'], ["2 {}"]]
 
 
 # --- atomic steps
