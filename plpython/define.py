@@ -139,7 +139,7 @@ def run_now(
     caller: str,
     job: int | None = None,
     from_step: int | None = None,
-    parameters: dict[str, Any] | None = None,
+    parameters: str | None = None,
 ) -> None:
     """Make *job* due now, as pgAdmin does; its schedule goes on afterwards.
 
@@ -153,7 +153,7 @@ def run_now(
             hint = "Look at jstid in pgagent.pga_jobstep."
             raise invalid("from_step", f"from_step {from_step} is no enabled step of job {job}", hint)
     types = ["int4", "int4", "jsonb"]
-    run(plpy, RUN_NOW, types, [job, from_step, check_parameters(parameters)])
+    run(plpy, RUN_NOW, types, [job, from_step, check_parameters(plpy, parameters)])
 
 
 # An order of before is void: also one of this transaction, for the same now().

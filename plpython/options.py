@@ -55,7 +55,7 @@ def alter_job(
     run_as: str | None = None,
     keep_runs: int | None = None,
     keep_for: str | None = None,
-    parameters: dict[str, Any] | None = None,
+    parameters: str | None = None,
 ) -> None:
     """Change what is given of *job*; 0, group '' and parameters {} take the option back."""
     _find(plpy, "job", job)
@@ -82,7 +82,7 @@ def alter_job(
         "jobdeleteonsuccess": ("bool", delete_on_success),
         "jobkeepruns": ("int4", keep_runs),
         "jobkeepfor": ("interval", keep_for),
-        "jobparameters": ("jsonb", check_parameters(parameters)),
+        "jobparameters": ("jsonb", check_parameters(plpy, parameters)),
     }
     if max_failures is not None:
         options["jobfailures"] = ("int4", 0)

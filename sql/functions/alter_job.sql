@@ -27,7 +27,7 @@ AS $sql$
            'run_as', alter_job.run_as,
            'keep_runs', alter_job.keep_runs,
            'keep_for', alter_job.keep_for,
-           'parameters', alter_job.parameters))
+           'parameters', alter_job.parameters::text))
 $sql$;
 
 COMMENT ON FUNCTION pgagent_py.alter_job(integer, text, text, text, text, boolean, interval, interval, integer, text, integer, boolean, name, name, integer, interval, jsonb) IS

@@ -8,7 +8,7 @@ AS $sql$
     SELECT pgagent_py._ask('run_now', jsonb_build_object(
            'job', run_now.job,
            'from_step', run_now.from_step,
-           'parameters', run_now.parameters))
+           'parameters', run_now.parameters::text))
 $sql$;
 
 COMMENT ON FUNCTION pgagent_py.run_now(integer, integer, jsonb) IS

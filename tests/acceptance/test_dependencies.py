@@ -148,11 +148,37 @@ def test_run_overrides_parameters_key_by_key(db: Db, database: str, launcher: St
     assert [row[0] for row in db.execute("SELECT run FROM seen ORDER BY run")] == logged
 
 
-def test_parameters_must_be_an_object(db: Db) -> None:
-    job = add_job(db, "job")
-    for call in ("alter_job(%s, parameters => '[1]')", "run_now(%s, parameters => '\"text\"')"):
-        with pytest.raises(InvalidParameterValue, match="parameters"):
-            db.execute(f"SELECT pgagent_py.{call}".encode(), [job])
+@pytest.mark.parametrize("value", ["[1]", '"text"', "null"])
+@pytest.mark.parametrize("function", ["alter_job", "run_now"])
+def test_parameters_must_be_an_object(db: Db, function: str, value: str) -> None:
+    call = f"SELECT pgagent_py.{function}(%s, parameters => %s::jsonb)"
+    with pytest.raises(InvalidParameterValue, match="parameters"):
+        db.execute(call.encode(), [add_job(db, "job"), value])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"price": 12345678901234567890.12345678901234567890, "rate": 1.50}',
+        '{"a": %s}' % ("[" * 3000 + "]" * 3000),
+        """{"text": "it's \\"quoted\\" \\\\ \\u00fc \\ud83d\\ude00"}""",
+    ],
+    ids=["digits", "depth", "characters"],
+)
+def test_parameters_arrive_as_they_were_given(
+    db: Db, database: str, launcher: StartLauncher, text: str
+) -> None:
+    db.execute("CREATE TABLE seen (parameters jsonb)")
+    code = "INSERT INTO seen SELECT current_setting('pgagent_py.parameters')::jsonb"
+    alter, run = add_job(db, "altered", code), add_job(db, "told", code)
+    db.execute("SELECT pgagent_py.alter_job(%s, parameters => %s::jsonb)", [alter, text])
+    run_now(db, alter)
+    db.execute("SELECT pgagent_py.run_now(%s, parameters => %s::jsonb)", [run, text])
+    launcher(database)
+    for job in (alter, run):
+        wait_for_row(db, RUNS, [job, "s", 1], timeout=30)
+    seen = [row[0] for row in db.execute("SELECT parameters::text = %s::jsonb::text FROM seen", [text])]
+    assert seen == [True, True]
 
 
 def test_session_finds_ids_and_parameters(db: Db) -> None:
