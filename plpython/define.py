@@ -156,17 +156,19 @@ def run_now(
     run(plpy, RUN_NOW, types, [job, from_step, check_parameters(plpy, parameters)])
 
 
-# An order of before is void: also one of this transaction, for the same now().
+# For a job that runs the clock: it may have been claimed since this transaction began, and what is not later than the claim is
+# taken for the run in progress. An order of before is void: also one of this transaction, for the same now().
 RUN_NOW = """
-WITH forgotten AS (
-    DELETE FROM pgagent_py.run_order o WHERE o.jobid = $1 AND $2 IS NULL AND $3 IS NULL),
-ordered AS (
-    INSERT INTO pgagent_py.run_order (jobid, jobnextrun, jstname, jstid, jlgparameters)
-    SELECT $1, now(), s.jstname, s.jstid, $3
-      FROM (SELECT) one LEFT JOIN pgagent.pga_jobstep s ON s.jstid = $2 WHERE $2 IS NOT NULL OR $3 IS NOT NULL
-        ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jstname = excluded.jstname,
-           jstid = excluded.jstid, jlgparameters = excluded.jlgparameters)
-UPDATE pgagent.pga_job SET jobnextrun = now() WHERE jobid = $1"""
+WITH due AS (
+    UPDATE pgagent.pga_job j SET jobnextrun = CASE WHEN j.jobagentid IS NULL THEN now() ELSE clock_timestamp() END
+     WHERE j.jobid = $1 RETURNING j.jobid, j.jobnextrun),
+forgotten AS (
+    DELETE FROM pgagent_py.run_order o WHERE o.jobid = $1 AND $2 IS NULL AND $3 IS NULL)
+INSERT INTO pgagent_py.run_order (jobid, jobnextrun, jstname, jstid, jlgparameters)
+SELECT due.jobid, due.jobnextrun, s.jstname, s.jstid, $3
+  FROM due LEFT JOIN pgagent.pga_jobstep s ON s.jstid = $2 WHERE $2 IS NOT NULL OR $3 IS NOT NULL
+    ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jstname = excluded.jstname,
+       jstid = excluded.jstid, jlgparameters = excluded.jlgparameters"""
 
 
 def class_id(plpy: Any, name: str | None) -> int:

@@ -21,7 +21,8 @@ WITH RECURSIVE before (jobid) AS (
     SELECT d.jobafter FROM pgagent_py.job_dependency d JOIN before b ON b.jobid = d.jobid)
 SELECT FROM before b WHERE b.jobid = $1"""
 
-# A job that a session has locked waits for a later turn. Its parameters tell the run what has set it off.
+# A job that a session has locked waits for a later turn. Its parameters tell the run what has set it off. One that runs is due by
+# the clock, as in run_now(): another agent may have claimed it since this turn began.
 START_DEPENDENTS = """
 WITH ready AS MATERIALIZED (
     SELECT d.jobid FROM pgagent_py.job_dependency d
@@ -29,7 +30,8 @@ WITH ready AS MATERIALIZED (
      GROUP BY d.jobid
     HAVING bool_and(EXISTS (SELECT FROM pgagent_py.dependency_met m WHERE m.jobid = d.jobid AND m.jobafter = d.jobafter))),
 free AS MATERIALIZED (
-    SELECT j.jobid, j.jobenabled FROM pgagent.pga_job j WHERE j.jobid IN (SELECT ready.jobid FROM ready)
+    SELECT j.jobid, j.jobenabled, CASE WHEN j.jobagentid IS NULL THEN now() ELSE clock_timestamp() END AS due
+      FROM pgagent.pga_job j WHERE j.jobid IN (SELECT ready.jobid FROM ready)
        FOR NO KEY UPDATE SKIP LOCKED),
 met AS (
     DELETE FROM pgagent_py.dependency_met m USING free WHERE m.jobid = free.jobid
@@ -38,14 +40,15 @@ last_met AS (
     SELECT DISTINCT ON (met.jobid, met.jobafter) met.* FROM met ORDER BY met.jobid, met.jobafter, met.jlgid DESC),
 ordered AS (
     INSERT INTO pgagent_py.run_order AS o (jobid, jobnextrun, jlgparameters)
-    SELECT m.jobid, now(), jsonb_build_object('triggered_by', jsonb_agg(jsonb_build_object(
+    SELECT m.jobid, free.due, jsonb_build_object('triggered_by', jsonb_agg(jsonb_build_object(
                'job', m.jobafter, 'name', j.jobname, 'run', m.jlgid, 'status', m.jlgstatus) ORDER BY m.jobafter))
-      FROM last_met m JOIN pgagent.pga_job j ON j.jobid = m.jobafter
-     WHERE m.jobid IN (SELECT free.jobid FROM free WHERE free.jobenabled)
-     GROUP BY m.jobid
+      FROM last_met m
+      JOIN free ON free.jobid = m.jobid AND free.jobenabled
+      JOIN pgagent.pga_job j ON j.jobid = m.jobafter
+     GROUP BY m.jobid, free.due
         ON CONFLICT (jobid) DO UPDATE
        SET jobnextrun = excluded.jobnextrun, jstname = NULL, jstid = NULL, jlgparameters = excluded.jlgparameters)
-UPDATE pgagent.pga_job j SET jobnextrun = now() FROM free WHERE j.jobid = free.jobid AND free.jobenabled
+UPDATE pgagent.pga_job j SET jobnextrun = free.due FROM free WHERE j.jobid = free.jobid AND free.jobenabled
 RETURNING j.jobid
 """
 

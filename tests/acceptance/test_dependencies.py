@@ -100,6 +100,17 @@ def test_chain_runs_through_in_the_session(db: Db) -> None:
     assert [statuses(db, job) for job in (first, second, third)] == [["s"]] * 3
 
 
+def test_condition_that_is_met_while_the_job_runs_starts_it_once_more(db: Db) -> None:
+    """Both are due at first; the one that waits has more steps, so it is still running when the other ends."""
+    first, second = add_job(db, "first"), add_job(db, "second")
+    db.execute("SELECT pgagent_py.add_step(%s, 'two', sql => 'SELECT 2')", [second])
+    add_dependency(db, second, first)
+    run_now(db, first, second)
+    for _ in range(3):
+        db.execute("SELECT * FROM pgagent_py.run_due()")
+    assert [statuses(db, job) for job in (first, second)] == [["s"], ["s", "s"]]
+
+
 def test_circle_is_refused(db: Db) -> None:
     one, two, three = add_job(db, "1"), add_job(db, "2"), add_job(db, "3")
     add_dependency(db, two, one)

@@ -175,6 +175,23 @@ def run_now_and_wait(db: Db, job: int, from_step: int | None) -> int:
     return int(wait_for_row(db, query, [last, job], TIMEOUT)[0])
 
 
+def test_run_now_from_a_transaction_that_is_older_than_the_run(
+    database: str, db: Db, launcher: StartLauncher
+) -> None:
+    launcher(database)
+    job = add_job(db, "job", "SELECT pg_sleep(600)", "SELECT 2")
+    ((second,),) = db.execute("SELECT jstid FROM pgagent.pga_jobstep WHERE jstname = '2'").fetchall()
+    with psycopg.connect(database) as other:
+        other.execute("SELECT now()")
+        first = run_now(db, job)
+        other.execute("SELECT pgagent_py.run_now(%s, from_step => %s)", [job, second])
+    cancel(db, first)
+    query = "SELECT jlgid FROM pgagent.pga_joblog WHERE jlgid > %s AND jlgstatus = 's'"
+    (run,) = wait_for_row(db, query, [first], TIMEOUT)
+    assert db.execute(STEPS, [run]).fetchall() == [("2", "s")]
+    assert db.execute("SELECT count(*) FROM pgagent.pga_joblog").fetchone() == (2,)
+
+
 def test_pause_of_everything(database: str, db: Db, launcher: StartLauncher) -> None:
     process = launcher(database)
     running = add_job(db, "running", "SELECT pg_sleep(600)", "SELECT 2")
