@@ -53,11 +53,16 @@ WITH counted AS (UPDATE pgagent_py.job_option o SET jobfailures = 0, jobdone = $
 UPDATE pgagent.pga_job j SET jobenabled = false WHERE j.jobid = ANY ($1)
 """
 
-# A job that a session has locked, or a step of it, waits for a later turn: a DELETE would wait here.
+# A job that a session has locked, or a step of it, waits for a later turn: a DELETE would wait here. So does one whose success
+# has met a condition of another job, until that starts: the condition would go with it.
 DROP_DONE_JOBS = """
 WITH done AS MATERIALIZED (
     SELECT j.jobid FROM pgagent_py.job_option o JOIN pgagent.pga_job j ON j.jobid = o.jobid
-     WHERE o.jobdone AND j.jobagentid IS NULL FOR UPDATE OF j SKIP LOCKED),
+     WHERE o.jobdone AND j.jobagentid IS NULL
+       AND NOT EXISTS (SELECT FROM pgagent_py.job_dependency d
+                         JOIN pgagent_py.dependency_met m ON m.jobid = d.jobid AND m.jobafter = d.jobafter
+                        WHERE d.jobafter = o.jobid)
+       FOR UPDATE OF j SKIP LOCKED),
 step AS MATERIALIZED (
     SELECT s.jstid, s.jstjobid FROM pgagent.pga_jobstep s WHERE s.jstjobid IN (SELECT done.jobid FROM done)
        FOR UPDATE SKIP LOCKED)

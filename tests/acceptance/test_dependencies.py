@@ -8,7 +8,7 @@ import pytest
 from psycopg.errors import InvalidParameterValue, UndefinedObject
 
 from tests.conftest import StartLauncher
-from tests.helpers import wait_for_row
+from tests.helpers import wait_for, wait_for_row
 
 Db = psycopg.Connection[Any]
 
@@ -140,6 +140,28 @@ def test_dropped_job_or_dependency_holds_up_nobody(db: Db, database: str, launch
     launcher(database)
     run_now(db, one)
     wait_for_row(db, RUNS, [last, "s", 1], timeout=30)
+
+
+def test_job_that_is_deleted_after_success_starts_those_that_wait_for_it(
+    db: Db, database: str, launcher: StartLauncher
+) -> None:
+    """It goes when they have started: one of them waits for another job, too."""
+    once, other = add_job(db, "once"), add_job(db, "other")
+    alone, both = add_job(db, "alone"), add_job(db, "both")
+    db.execute("SELECT pgagent_py.alter_job(%s, delete_on_success => true)", [once])
+    for job, after in ((alone, once), (both, once), (both, other)):
+        add_dependency(db, job, after)
+    launcher(database)
+    run_now(db, once)
+    wait_for_row(db, RUNS, [alone, "s", 1], timeout=30)
+    run_now(db, other)
+    wait_for_row(db, RUNS, [both, "s", 1], timeout=30)
+    wait_for(lambda: not db.execute("SELECT FROM pgagent.pga_job WHERE jobid = %s", [once]).fetchall(), 30)
+    query = """
+        SELECT array_agg(t ->> 'name')
+          FROM pgagent.pga_joblog r JOIN pgagent_py.run_option o ON o.jlgid = r.jlgid
+         CROSS JOIN jsonb_array_elements(o.jlgparameters -> 'triggered_by') t WHERE r.jlgjobid = %s"""
+    assert db.execute(query, [both]).fetchall() == [(["once", "other"],)]
 
 
 def test_run_overrides_parameters_key_by_key(db: Db, database: str, launcher: StartLauncher) -> None:
