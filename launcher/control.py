@@ -109,13 +109,13 @@ class Control:
         connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
         return cls(connection, on_event)
 
-    async def start_agent(self, agent: UUID, station: str) -> None:
-        """Register; CannotServeError if the database is none to serve."""
+    async def start_agent(self, agent: UUID, station: str, again: bool) -> None:
+        """Register, *again* if a connection was lost; CannotServeError if the database is none to serve."""
         connection = self._connection
         await _check(connection)
         await connection.execute(SET_SETTINGS, [Jsonb(SETTINGS)])
         await connection.execute("LISTEN pgagent_py")
-        await connection.execute("SELECT pgagent_py.start_agent(%s, %s)", [agent, station])
+        await connection.execute("SELECT pgagent_py.start_agent(%s, %s, %s)", [agent, station, again])
         self._watch()
 
     async def run_due(self, capacity: int, finished: Sequence[StepResult]) -> list[StepRun]:

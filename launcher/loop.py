@@ -103,7 +103,7 @@ class Launcher:
                 try:
                     if self._hurry:
                         return
-                    await control.start_agent(self.agent, self.options.station)
+                    await control.start_agent(self.agent, self.options.station, known)
                     known = True
                     await self._serve(control)
                     return

@@ -25,10 +25,13 @@ LOOK_EVERY, LOOK_AGAIN = 3.0, 1.0
 _looked_at = 0.0
 
 
-def start_agent(plpy: Any, caller: str, agent: str, station: str | None = None) -> None:
+def start_agent(
+    plpy: Any, caller: str, agent: str, station: str | None = None, again: bool | None = None
+) -> None:
     """Register this backend as *agent* on host *station*; an agent that comes back keeps its jobs.
 
-    station NULL is the server's host name, for a session that drives run_due by hand.
+    station NULL is the server's host name, for a session that drives run_due by hand. *again*: it comes back, even if nothing
+    here knows it any more.
     """
     check_launch(plpy, caller)
     refresh_names(plpy)
@@ -41,8 +44,9 @@ def start_agent(plpy: Any, caller: str, agent: str, station: str | None = None) 
         return
     _register(plpy, agent, station, me, True)
     _take_over(plpy, agent, me["pid"])
-    if not former:
-        _run_reboot_jobs(plpy, station)
+    if not former and not again:
+        found = run(plpy, REBOOT_JOBS, ["text"], [station or socket.gethostname()])
+        run_reboot_jobs(plpy, [row["jobid"] for row in found])
     _close_released_runs(plpy)
     if clock_was_corrected(plpy):
         recompute_after_correction(plpy)
@@ -117,14 +121,29 @@ def _vacate(plpy: Any, pid: int) -> None:
         _close_agents(plpy, [pid])  # a daemon's
 
 
-def _run_reboot_jobs(plpy: Any, station: str | None) -> None:
-    """Make the jobs due that are to run when a launcher starts: an agent that is new, not one that comes back."""
-    update = """
-        UPDATE pgagent.pga_job j SET jobnextrun = now()
-         WHERE j.jobenabled AND j.jobagentid IS NULL AND j.jobhostagent IN ('', $1) AND j.jobid IN (
-               SELECT s.jscjobid FROM pgagent_py.schedule_option o JOIN pgagent.pga_schedule s ON s.jscid = o.jscid
-                WHERE o.jscreboot AND s.jscenabled AND now() BETWEEN s.jscstart AND coalesce(s.jscend, 'infinity'))"""
-    run(plpy, update, ["text"], [station or socket.gethostname()])
+REBOOT_JOBS = """
+SELECT j.jobid FROM pgagent.pga_job j
+ WHERE j.jobenabled AND j.jobagentid IS NULL AND j.jobhostagent IN ('', $1) AND j.jobid IN (
+       SELECT s.jscjobid FROM pgagent_py.schedule_option o JOIN pgagent.pga_schedule s ON s.jscid = o.jscid
+        WHERE o.jscreboot AND s.jscenabled AND now() BETWEEN s.jscstart AND coalesce(s.jscend, 'infinity'))"""
+
+# Those that a session has locked are left for a later turn: to wait here would hold up all others.
+RUN_REBOOT_JOBS = """
+WITH free AS MATERIALIZED (
+    SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED),
+due AS (
+    UPDATE pgagent.pga_job j SET jobnextrun = now() FROM free
+     WHERE j.jobid = free.jobid AND j.jobenabled AND j.jobagentid IS NULL)
+UPDATE pgagent_py.agent SET jagreboot = (
+       SELECT array_agg(j.jobid) FROM pgagent.pga_job j
+        WHERE j.jobid = ANY ($1) AND j.jobid NOT IN (SELECT free.jobid FROM free))
+ WHERE jagpid = pg_backend_pid()"""
+
+
+def run_reboot_jobs(plpy: Any, jobids: list[int]) -> None:
+    """Make the jobs due that are to run because this agent has started; it keeps on its row those that are locked."""
+    if jobids:
+        run(plpy, RUN_REBOOT_JOBS, ["int4[]"], [jobids])
 
 
 def _take_over(plpy: Any, agent: str, pid: int) -> None:

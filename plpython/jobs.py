@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .agents import fail_orphans, take_former_jobs
+from .agents import fail_orphans, run_reboot_jobs, take_former_jobs
 from .dependencies import set_parameters, start_dependents
 from .limits import BEGIN_AS_ORDERED, choose_jobs, take_orders
 from .plan import run
@@ -95,7 +95,7 @@ SELECT pg_notify('pgagent_py', '')
 TIME_OVER = "The run was ended: its job's timeout was over before this."
 
 AGENT = """
-SELECT a.jagpid, a.jagstation, a.jagall,
+SELECT a.jagpid, a.jagstation, a.jagall, a.jagreboot,
        EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
        EXISTS (SELECT FROM pgagent_py.waiting_run w WHERE w.jagpid = a.jagpid) AS waiting,
        EXISTS (SELECT FROM pgagent_py.job_limit) AS limited,
@@ -126,6 +126,7 @@ def run_due(
     pid = me["jagpid"]
     if me["returned"]:
         take_former_jobs(plpy, pid)
+    run_reboot_jobs(plpy, me["jagreboot"] or [])
     waited = take_waiting(plpy, pid) if me["waiting"] or me["returned"] else []
     started = carry_on(plpy, pid, [*finished, *waited], capacity)
     if me["dependent"] and start_dependents(plpy):

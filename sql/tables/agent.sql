@@ -6,6 +6,7 @@ CREATE TABLE pgagent_py.agent (
     jagrole oid NOT NULL,
     jagall boolean NOT NULL,
     jagown boolean NOT NULL,
+    jagreboot integer[],
     missing_since timestamptz
 );
 
@@ -13,6 +14,8 @@ COMMENT ON COLUMN pgagent_py.agent.jagrole IS 'Role that registered: only it can
 COMMENT ON COLUMN pgagent_py.agent.jagall IS 'It may run every job: as a launcher, which logs in anew for the jobs that have an owner.';
 COMMENT ON COLUMN pgagent_py.agent.jagown IS
 'It may run the jobs of jagrole in this session: that is who has logged in, so RESET ROLE in a step leads nowhere else.';
+COMMENT ON COLUMN pgagent_py.agent.jagreboot IS
+'Jobs that are to run because it has started and are not due yet: sessions had them locked. NULL: none.';
 
 COMMENT ON TABLE pgagent_py.agent IS
 'Launchers at work: the identity (agent) beside the backend pid that pgagent.pga_jobagent knows. It outlives a lost connection: '
