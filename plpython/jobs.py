@@ -135,7 +135,7 @@ def run_due(
         # In a session, jobs get the places that have become free under a limit, each job once: now() stands still there.
         only = (LOCAL if local or not me["jagall"] else "") + ("" if claim else NOT_YET)
         started += claim_due_jobs(plpy, me, capacity - len(started), only)
-    if me["limited"] and finished:
+    if me["limited"] and (finished or waited):
         run(plpy, TELL_OTHERS)
     steps = _hand_out(plpy, pid, started, capacity)
     if me["parametrised"]:

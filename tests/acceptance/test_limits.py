@@ -196,6 +196,24 @@ def test_job_waits_for_a_place_that_another_launcher_frees(
     wait_for_row(db, ended, [second], TIMEOUT)
 
 
+def test_place_of_a_cancelled_run_is_taken_at_once(database: str, db: Db, launcher: StartLauncher) -> None:
+    """Nobody executes it: it waits for its next try, and is ended in the session that cancels it."""
+    launcher(database, "-t", "600")
+    db.execute("""SELECT pgagent_py.set_limit("group" => 'dump', running => 1)""")
+    first, second = add_job(db, "first", "SELECT 1/0"), add_job(db, "second", "SELECT 2")
+    alter_steps(db, "retries => 1, retry_delay => '1 h'")
+    for job in (first, second):
+        alter_job(db, job, "\"group\" => 'dump'")
+        db.execute("SELECT pgagent_py.run_now(%s)", [job])
+    (run,) = wait_for_row(db, "SELECT jlgid FROM pgagent_py.waiting_run", None, TIMEOUT)
+    (pid,) = wait_for_row(db, "SELECT jagpid FROM pgagent.pga_jobagent", None, TIMEOUT)
+    asleep = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND state = 'idle' AND query LIKE '%%next_wake%%'"
+    wait_for_row(db, asleep, [pid], TIMEOUT)
+    db.execute("SELECT pgagent_py.cancel_run(%s)", [run])
+    ended = "SELECT 1 FROM pgagent.pga_joblog WHERE jlgjobid = %s AND jlgstatus = 's'"
+    wait_for_row(db, ended, [second], 5)  # left alone, it sleeps half a minute
+
+
 def test_priority_decides_among_due_jobs(database: str, db: Db, launcher: StartLauncher) -> None:
     names = {"low": -1, "longest due": 0, "due": 0, "high": 5, "highest": 6}
     for number, (name, priority) in enumerate(names.items()):
