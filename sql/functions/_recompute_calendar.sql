@@ -4,7 +4,7 @@ SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
     UPDATE pgagent.pga_job j SET jobnextrun = NULL
-     WHERE j.jobenabled AND j.jobid IN (
+     WHERE j.jobenabled AND j.jobagentid IS NULL AND (j.jobnextrun IS NULL OR j.jobnextrun > now()) AND j.jobid IN (
            SELECT s.jscjobid FROM pgagent.pga_schedule s
              JOIN pgagent_py.schedule_calendar a ON a.jscid = s.jscid
             WHERE a.calname IN (SELECT c.calname FROM changed c));
@@ -13,4 +13,5 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._recompute_calendar() IS
-'Days of calendars have changed: the jobs of the schedules that these are attached to get their next runs anew.';
+'Days of calendars have changed: the jobs that sleep of the schedules that these are attached to get their next runs anew; what is '
+'due already runs.';

@@ -169,6 +169,18 @@ def test_next_run_follows_the_days_of_the_calendar(db: Db) -> None:
     assert next_run(db, job) == datetime(2030, 1, 1, 8, tzinfo=UTC)
 
 
+def test_run_that_is_due_stays_due_when_days_of_its_calendar_change(db: Db) -> None:
+    """It waits for a launcher, a place or the end of a pause."""
+    holidays(db)
+    job = add_job(db)
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", job)
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
+    db.execute("UPDATE pgagent.pga_job SET jobnextrun = now() - interval '1 hour'")
+    due = next_run(db, job)
+    db.execute("SELECT pgagent_py.alter_calendar('holidays', '{2030-12-25}', '{2030-01-01}')")
+    assert next_run(db, job) == due
+
+
 def test_calendar_in_use_is_not_dropped(db: Db) -> None:
     holidays(db)
     schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", add_job(db))
@@ -184,6 +196,8 @@ def test_calendar_in_use_is_not_dropped(db: Db) -> None:
     [
         "attach_calendar({schedule}, 'none')",
         "alter_calendar('none')",
+        "alter_calendar(NULL)",
+        "attach_calendar({schedule}, NULL)",
         "drop_calendar('none')",
         "add_calendar(' ')",
         "add_calendar('x', ARRAY['infinity'::date])",
