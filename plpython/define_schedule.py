@@ -63,8 +63,10 @@ def add_schedule(
     check_zone(plpy, timezone)
     _check_one_way(cron, every, at, sets)
     _check_range(plpy, start, end)
-    _check_every(plpy, every, new=True)
-    _check_at(plpy, at, new=True)
+    if every is not None and not _check_every(plpy, every):
+        raise invalid("every", f"every can't be {every}", "Give whole seconds, one or more.")
+    if at is not None and not _check_at(plpy, at):
+        raise invalid("at", f"at can't be {at}", "Give a time.")
     reboot = cron is not None and is_reboot(cron)
     ids = []
     for flags in _flags(None if reboot else cron, sets):
@@ -91,15 +93,15 @@ def alter_schedule(
     at: str | None = None,
     **sets: Sequence[int] | None,
 ) -> None:
-    """Change what is given of *schedule*; the next run of its job follows."""
+    """Change what is given of *schedule*; the next run of its job follows. Of cron, every and at, one takes the others' place."""
     check_schedule(plpy, schedule)
     if name is not None:
         check_name(name)
     check_zone(plpy, timezone or None)
     _check_one_way(cron, every, at, sets)
-    _check_every(plpy, every, new=False)
-    _check_at(plpy, at, new=False)
     reboot = None if cron is None else is_reboot(cron)
+    if _check_every(plpy, every) | _check_at(plpy, at) | (cron is not None):
+        every, at, reboot = every or "0", at or "infinity", bool(reboot)
     flags: list[list[bool] | None] = [None] * len(SETS)
     if cron is not None or any(value is not None for value in sets.values()):
         ways = _flags(None if reboot else cron, sets)
@@ -176,31 +178,34 @@ def _check_range(plpy: Any, start: str | None, end: str | None) -> None:
         )
 
 
-def _check_every(plpy: Any, every: str | None, new: bool) -> None:
-    """Months and years have no fixed length; the rule counts whole seconds.
+def _check_every(plpy: Any, every: str | None) -> bool:
+    """Return whether an interval is given, not the 0 that takes one away.
 
-    0 takes the interval away; a *new* schedule has none to take away and would be left to fire every minute.
+    Months and years have no fixed length; the rule counts whole seconds.
     """
     if every is None:
-        return
+        return False
     check = """
-        SELECT extract(year FROM $1) <> 0 OR extract(month FROM $1) <> 0 AS months,
-               extract(epoch FROM $1) < 1 AND ($2 OR $1 <> interval '0') OR extract(epoch FROM $1) % 1 <> 0 AS uneven"""
-    (row,) = run(plpy, check, ["interval", "bool"], [every, new])
+        SELECT extract(year FROM $1) <> 0 OR extract(month FROM $1) <> 0 AS months, $1 <> interval '0' AS given,
+               extract(epoch FROM $1) < 1 AND $1 <> interval '0' OR extract(epoch FROM $1) % 1 <> 0 AS uneven"""
+    (row,) = run(plpy, check, ["interval"], [every])
     if row["months"]:
         raise invalid(
             "every", f"every can't be {every}: months have no fixed length", "Give days or less, or cron."
         )
     if row["uneven"]:
         raise invalid("every", f"every can't be {every}", "Give whole seconds, one or more.")
+    return bool(row["given"])
 
 
-def _check_at(plpy: Any, at: str | None, new: bool) -> None:
-    """Infinity takes the instant away; see _check_every."""
-    if new and at == "infinity":
-        raise invalid("at", "at can't be infinity", "Give the time at which it is to fire.")
-    if at is not None and run(plpy, "SELECT $1 <= now() AS past", ["timestamptz"], [at])[0]["past"]:
+def _check_at(plpy: Any, at: str | None) -> bool:
+    """Return whether an instant is given, not the infinity that takes one away."""
+    if at is None:
+        return False
+    (row,) = run(plpy, "SELECT $1 <= now() AS past, $1 <> 'infinity' AS given", ["timestamptz"], [at])
+    if row["past"]:
         raise invalid("at", f"at {at} is in the past", "Give a later time, or use run_now.")
+    return bool(row["given"])
 
 
 def set_default_timezone(plpy: Any, caller: str, timezone: str | None = None) -> None:

@@ -28,5 +28,6 @@ $sql$;
 
 COMMENT ON FUNCTION pgagent_py.alter_schedule(integer, text, text, integer[], integer[], integer[], integer[], integer[], timestamptz, timestamptz, text, boolean, text, interval, timestamptz) IS
 'Change a schedule; NULL leaves as it is, the arguments are those of add_schedule. What takes an option away: '''' '
-'the timezone, ''0'' every, ''infinity'' at and end, ''{}'' a set. The job''s next run follows. Error 22023 names the '
+'the timezone, ''0'' every, ''infinity'' at and end, ''{}'' a set. Of cron, every and at, the one that is given takes the place of the '
+'others; the sets stay, unless they or cron are given. The job''s next run follows. Error 22023 names the '
 'bad argument.';

@@ -64,6 +64,8 @@ def test_at_fires_once(db: Db) -> None:
         ("every => '0.5 s'", "every"),
         ("every => '1.5 s'", "every"),
         ("every => '1 month'", "every"),
+        ("every => '0'", "every"),
+        ("at => 'infinity'", "at"),
         ("every => '-1 s'", "every"),
         ("at => '2000-01-01'", "at"),
         ("every => '1 s', at => 'tomorrow'", "at"),
@@ -111,6 +113,36 @@ def test_options_are_taken_away_again(db: Db) -> None:
     assert next_run(db, job) == datetime(2040, 1, 1, tzinfo=UTC)
     db.execute("SELECT pgagent_py.alter_schedule(%s, at => 'infinity')", [schedule])
     assert next_run(db, job) != datetime(2040, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("before", ["cron => '@reboot'", "every => '7 s'", "at => '2035-01-01Z'"])
+@pytest.mark.parametrize(
+    ("given", "first", "period"),
+    [
+        ("cron => '30 4 * * *'", datetime(2030, 1, 1, 4, 30, tzinfo=UTC), timedelta(days=1)),
+        ("every => '1 h'", datetime(2030, 1, 1, 1, tzinfo=UTC), timedelta(hours=1)),
+        ("at => '2040-02-03 04:05Z'", datetime(2040, 2, 3, 4, 5, tzinfo=UTC), None),
+    ],
+)
+def test_way_to_fire_takes_the_place_of_the_one_before(
+    db: Db, before: str, given: str, first: datetime, period: timedelta | None
+) -> None:
+    job = add_job(db)
+    add = f"SELECT pgagent_py.add_schedule(%s, 's', {before}, start => '2030-01-01Z', timezone => 'UTC')"
+    db.execute(f"SELECT pgagent_py.alter_schedule(%s, {given})".encode(), [value(db, add, job)])
+    expected = [first] if period is None else [first, first + period]
+    assert runs(db, job, 2, "2030-01-01Z") == expected
+
+
+def test_options_that_are_not_given_stay(db: Db) -> None:
+    job = add_job(db)
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', every => '7 s')", job)
+    query = "SELECT jsctimezone, jscevery, jscat, jscreboot FROM pgagent_py.schedule_option"
+    db.execute("SELECT pgagent_py.alter_schedule(%s, timezone => 'Asia/Tokyo', hours => '{8}')", [schedule])
+    assert db.execute(query).fetchall() == [("Asia/Tokyo", timedelta(seconds=7), None, False)]
+    db.execute("SELECT pgagent_py.alter_schedule(%s, cron => '@reboot')", [schedule])
+    db.execute("SELECT pgagent_py.alter_schedule(%s, every => '0', at => NULL, name => 'n')", [schedule])
+    assert db.execute(query).fetchall() == [("Asia/Tokyo", None, None, True)]
 
 
 def test_either_of_both_days_of_cron_can_not_become_one_schedule(db: Db) -> None:
