@@ -109,7 +109,7 @@ def _check_calendar(plpy: Any, argument: str, name: str | None) -> None:
     if name is None:
         raise invalid(argument, f"{argument} is missing", "Give the name of a calendar.")
     if not run(plpy, "SELECT FROM pgagent_py.calendar c WHERE c.calname = $1", ["text"], [name]):
-        hint = "Look at calname in pgagent_py.calendar, or add it with add_calendar."
+        hint = "Look at pgagent_py.calendars, or add it with add_calendar."
         raise invalid(argument, f'{argument}: calendar "{name}" does not exist', hint)
 
 

@@ -4,8 +4,8 @@ GRANT INSERT (verb, arguments), SELECT ON pgagent_py.request TO PUBLIC;
 GRANT SELECT ON pgagent_py.this_agent, pgagent_py.visible_job, pgagent_py.visible_step, pgagent_py.visible_schedule,
     pgagent_py.visible_exception, pgagent_py.visible_schedule_rule TO PUBLIC;
 GRANT SELECT ON pgagent_py.job_status, pgagent_py.run_history, pgagent_py.job_message, pgagent_py.unsent_message TO PUBLIC;
-GRANT SELECT ON pgagent_py.job_options, pgagent_py.step_options, pgagent_py.paused, pgagent_py.limits,
-    pgagent_py.dependencies TO PUBLIC;
+GRANT SELECT ON pgagent_py.job_options, pgagent_py.step_options, pgagent_py.schedule_options, pgagent_py.calendars,
+    pgagent_py.paused, pgagent_py.limits, pgagent_py.dependencies TO PUBLIC;
 
 -- Who may execute a trigger function can put it on a table of its own, whose rows it makes up; and the rest is for triggers only.
 DO $do$

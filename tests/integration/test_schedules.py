@@ -243,6 +243,26 @@ def test_bad_calendar_is_refused(db: Db, call: str) -> None:
         db.execute(f"SELECT pgagent_py.{call.format(schedule=schedule)}".encode())
 
 
+def test_what_is_set_is_shown(db: Db) -> None:
+    holidays(db)
+    db.execute("SELECT pgagent_py.add_calendar('quarters', '{2030-04-01}', 'first days')")
+    job = add_job(db)
+    add = "SELECT pgagent_py.add_schedule(%s, 's', every => '1 h', timezone => 'Asia/Tokyo')"
+    schedule = value(db, add, job)
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'quarters', only_days => true)", [schedule])
+    shown = (job, schedule, "s", "Asia/Tokyo", timedelta(hours=1), None, False, ["holidays"], ["quarters"])
+    assert db.execute("TABLE pgagent_py.schedule_options").fetchall() == [shown]
+    db.execute("SELECT pgagent_py.add_schedule(%s, 'plain', cron => '0 8 * * *')", [job])
+    reboot = value(db, "SELECT pgagent_py.add_schedule(%s, 'r', cron => '@reboot')", job)
+    others = "SELECT schedule, reboot, calendars FROM pgagent_py.schedule_options WHERE schedule <> %s"
+    assert db.execute(others, [schedule]).fetchall() == [(reboot, True, [])]
+    assert db.execute("SELECT * FROM pgagent_py.calendars ORDER BY name").fetchall() == [
+        ("holidays", "", [date(2030, 1, 1), date(2030, 1, 3)]),
+        ("quarters", "first days", [date(2030, 4, 1)]),
+    ]
+
+
 def test_deleted_schedule_leaves_no_calendar_behind(db: Db) -> None:
     holidays(db)
     job = add_job(db)
