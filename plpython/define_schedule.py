@@ -66,7 +66,7 @@ def add_schedule(
     if every is not None and not _check_every(plpy, every):
         raise invalid("every", f"every can't be {every}", "Give whole seconds, one or more.")
     if at is not None and not _check_at(plpy, at):
-        raise invalid("at", f"at can't be {at}", "Give a time.")
+        raise invalid("at", f"at can't be {at}", "Give the time at which it is to fire.")
     reboot = cron is not None and is_reboot(cron)
     ids = []
     for flags in _flags(None if reboot else cron, sets):
