@@ -135,7 +135,7 @@ RETRIES = """
 SELECT f.jslid, f.jlgid,
        least(86400, extract(epoch FROM so.jstretrydelay) * so.jstretrybackoff ^ (tries.count - 1))::float8 AS delay
   FROM unnest($1) f
-  JOIN pgagent.pga_jobsteplog l ON l.jslid = f.jslid AND l.jslstatus = 'r'
+  JOIN pgagent.pga_jobsteplog l ON l.jslid = f.jslid AND l.jsljlgid = f.jlgid AND l.jslstatus = 'r'
   JOIN pgagent_py.step_option so ON so.jstid = l.jsljstid AND so.jstretries > 0
  CROSS JOIN LATERAL (
        SELECT count(*) FROM pgagent.pga_jobsteplog t WHERE t.jsljlgid = l.jsljlgid AND t.jsljstid = l.jsljstid) tries

@@ -485,6 +485,37 @@ def test_inner_functions_give_nothing_to_who_has_not_registered(
     assert snapshot(db) == before
 
 
+def test_who_runs_its_own_jobs_in_a_session_has_no_say_about_other_runs(
+    database: str, alice: Db, bob: Db, db: Db
+) -> None:
+    """Registered, she takes turns herself: no result that she hands in may touch, end or carry on a run of bob's."""
+    bobs = value(bob, "SELECT pgagent_py.add_job('bob''s', sql => %s)", [SECRET])
+    bob.execute("SELECT pgagent_py.add_step(%s, 'z', sql => %s)", [bobs, SECRET])
+    again = "SELECT pgagent_py.alter_step(jstid, retries => 9, retry_delay => '0') FROM pgagent_py.visible_step"
+    bob.execute(again.encode())
+    mine = value(alice, "SELECT pgagent_py.add_job('mine', sql => 'SELECT 1')")
+    log = "SELECT l.*, r.* FROM pgagent.pga_joblog r LEFT JOIN pgagent.pga_jobsteplog l ON l.jsljlgid = r.jlgid WHERE r.jlgjobid = %s"
+    turn = """SELECT jobid, jlgid, jslid, jstcode FROM pgagent_py.run_due(
+                     5, ARRAY[(%s, %s, %s, 0, '1 s', 'forged')::pgagent_py.step_result])"""
+    with login(database, "starter") as starter:
+        starter.execute("SELECT pgagent_py.start_agent(%s, 'x')", [psycopg_uuid])
+        bob.execute("SELECT pgagent_py.run_now(%s)", [bobs])
+        ((_, run, entry, _),) = rows(starter, turn, [0, 0, "s"])
+        before = rows(db, log, [bobs])
+        alice.execute("SELECT pgagent_py.run_now(%s)", [mine])
+        alice.execute("""SELECT pgagent_py._ask('start_session', jsonb_build_object('agent', gen_random_uuid()))""")
+        ((_, own_run, own_entry, _),) = rows(alice, turn, [run, entry, "r"])
+        for status in "rfsd":
+            for jlgid, jslid in ((run, entry), (run, None), (run, own_entry), (own_run, entry)):
+                assert rows(alice, turn, [jlgid, jslid, status]) == [], (status, jlgid, jslid)
+                assert rows(db, log, [bobs]) == before
+        assert rows(alice, turn, [own_run, own_entry, "s"]) == []
+        assert value(db, "SELECT jlgstatus FROM pgagent.pga_joblog WHERE jlgid = %s", [own_run]) == "s"
+        ((jobid, again_run, _, _),) = rows(starter, turn, [run, entry, "s"])  # the launcher's turn: bob's next step
+        assert (jobid, again_run) == (bobs, run)
+        starter.execute("SELECT pgagent_py.stop_agent()")
+
+
 def test_run_due_runs_only_the_callers_own_jobs(
     database: str, alice: Db, db: Db, bobs_job: dict[str, int]
 ) -> None:
