@@ -112,6 +112,8 @@ class Control:
     async def start_agent(self, agent: UUID, station: str, again: bool) -> None:
         """Register, *again* if a connection was lost; CannotServeError if the database is none to serve."""
         connection = self._connection
+        # First of all: who owns the database sets the path, and must not get its functions called by the launcher's role.
+        await connection.execute("SET search_path = pg_catalog, pg_temp")
         await _check(connection)
         await connection.execute(SET_SETTINGS, [Jsonb(SETTINGS)])
         await connection.execute("LISTEN pgagent_py")

@@ -128,3 +128,31 @@ def test_descriptors(database: str, db: Db, launcher: StartLauncher) -> None:
     assert counts[-1] <= counts[2] + 1, counts
     assert set(statuses(db, job)) == {("s", "ss")}
     stop(agent)
+
+
+def test_the_owner_of_the_database_gets_no_function_called_by_the_launcher(
+    own_cluster: Cluster, launcher: StartLauncher
+) -> None:
+    """It may set the database's search_path; the launcher may be a superuser."""
+    with own_cluster.connect() as admin:
+        admin.execute("CREATE ROLE keeper LOGIN")
+        admin.execute("CREATE DATABASE jobs TEMPLATE pgagent_py_template OWNER keeper")
+    with psycopg.connect(own_cluster.conninfo("jobs", user="keeper"), autocommit=True) as keeper:
+        keeper.execute("CREATE SCHEMA trap")
+        for function, result, end in (
+            ("make_interval(secs float8)", "interval", "RETURN '1 s'"),
+            ("current_database()", "name", "RETURN 'jobs'"),
+            ("eq(a name, b name)", "boolean", "RETURN a::text OPERATOR(pg_catalog.=) b::text"),
+        ):
+            body = f"BEGIN RAISE LOG 'trapped %', current_user; {end}; END"
+            keeper.execute(f"CREATE FUNCTION trap.{function} RETURNS {result} LANGUAGE plpgsql AS $${body}$$".encode())
+        keeper.execute("CREATE OPERATOR trap.= (LEFTARG = name, RIGHTARG = name, FUNCTION = trap.eq)")
+        keeper.execute("ALTER DATABASE jobs SET search_path = trap, pg_catalog")
+    agent = serving(launcher("-l", "2", own_cluster.conninfo("jobs")))
+    with own_cluster.connect("jobs") as db:
+        db.execute("SET search_path = pg_catalog")
+        job = add_job(db, "a", {"sql": "SELECT 1"})
+        make_due(db, job)
+        wait_for_end(db, job)
+    stop(agent)
+    assert "trapped" not in own_cluster.logfile.read_text()
