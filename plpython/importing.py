@@ -19,11 +19,18 @@ from .roles import check_edit, check_use
 OUTPUT = "{% for step in steps %}{{ step.output or '' }}{% endfor %}"
 SECONDS = re.compile(r"\s*(\d+)\s+seconds?\s*", re.IGNORECASE)
 
+# Read with the rights of the extension's owner: it must be pg_cron's own, not what somebody who may create schemas calls cron.job.
+PG_CRON_TABLE = """
+SELECT FROM pg_extension e JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+ WHERE e.extname = 'pg_cron' AND d.deptype = 'e' AND d.classid = 'pg_class'::regclass AND d.objid = to_regclass('cron.job')"""
+
+# Background workers run a job in this server, whatever node it names.
 PG_CRON_JOBS = """
 SELECT j.jobid, j.schedule, j.command, j.nodename, j.nodeport, j.database, j.username, j.active,
        to_jsonb(j) ->> 'jobname' AS jobname, current_setting('cron.timezone', true) AS timezone,
-       j.nodename IN ('', 'localhost', '127.0.0.1', '::1') OR j.nodename LIKE '/%' AS local,
-       j.username = session_user AS mine
+       current_setting('cron.use_background_workers', true) = 'on'
+       OR j.nodeport = current_setting('port')::int4
+          AND (j.nodename IN ('', 'localhost', '127.0.0.1', '::1') OR j.nodename LIKE '/%') AS local
   FROM cron.job j ORDER BY j.jobid"""
 
 
@@ -66,9 +73,9 @@ def _add_entry(plpy: Any, caller: str, entry: Entry) -> int:
 def import_pg_cron(plpy: Any, caller: str) -> list[dict[str, Any]]:
     """Add a job for each row of pg_cron's table, which must be in this database; return their ids and names."""
     check_edit(plpy, caller)
-    if not run(plpy, "SELECT WHERE to_regclass('cron.job') IS NOT NULL"):
+    if not run(plpy, PG_CRON_TABLE):
         raise PgAgentError(
-            "there is no table cron.job in this database",
+            "there is no table cron.job of pg_cron's in this database",
             hint="Import in the database that the setting cron.database_name names: both extensions must be in it.",
             sqlstate="42P01",
         )

@@ -353,7 +353,15 @@ def test_import_pg_cron(own_cluster: Cluster) -> None:
     own_cluster.start(**settings, **{"cron.launch_active_jobs": "off"})
     with own_cluster.connect() as elsewhere:
         elsewhere.execute("CREATE EXTENSION pgagent_py CASCADE")
-        with pytest.raises(psycopg.errors.UndefinedTable, match=r"no table cron\.job in this database"):
+        with pytest.raises(psycopg.errors.UndefinedTable, match=r"no table cron\.job of pg_cron's in this database"):
+            elsewhere.execute("SELECT pgagent_py.import_pg_cron()")
+        # Nor is it pg_cron's because somebody calls it so: its functions would run with the rights of the extension's owner.
+        elsewhere.execute("CREATE SCHEMA cron")
+        elsewhere.execute("""CREATE FUNCTION cron.trap() RETURNS text LANGUAGE plpgsql AS
+                             $$ BEGIN RAISE EXCEPTION 'trapped %', current_user; END $$""")
+        elsewhere.execute("""CREATE VIEW cron.job AS SELECT 1 AS jobid, '* * * * *' AS schedule, cron.trap() AS command, '' AS nodename,
+                             1 AS nodeport, 'jobs' AS database, 'postgres' AS username, true AS active""")
+        with pytest.raises(psycopg.errors.UndefinedTable, match="of pg_cron's in this database"):
             elsewhere.execute("SELECT pgagent_py.import_pg_cron()")
     with own_cluster.connect("pgagent_py_template") as db:
         db.execute("CREATE EXTENSION pg_cron")
@@ -365,8 +373,15 @@ def test_import_pg_cron(own_cluster: Cluster) -> None:
         db.execute(
             "UPDATE cron.job SET nodename = 'db2', nodeport = 5433, database = $$it's$$ WHERE jobname = 'elsewhere'"
         )
+        db.execute("SELECT cron.schedule('other server', '* * * * *', 'SELECT 1')")
+        db.execute("UPDATE cron.job SET nodeport = nodeport + 1 WHERE jobname = 'other server'")
+        db.execute("SELECT cron.schedule('in the end', '0 0 1 * *', 'SELECT 1')")
+        db.execute("UPDATE cron.job SET schedule = '0 0 $ * *', nodename = '/tmp' WHERE jobname = 'in the end'")
+        db.execute("SELECT cron.schedule('often', '* * * * *', 'SELECT 1')")  # later versions know seconds
+        db.execute("UPDATE cron.job SET schedule = '30 seconds' WHERE jobname = 'often'")
         rows = db.execute("SELECT name FROM pgagent_py.import_pg_cron()").fetchall()
-        assert rows == [("nightly",), ("pg_cron job 2",), ("elsewhere",)]
+        names = ["nightly", "pg_cron job 2", "elsewhere", "other server", "in the end", "often"]
+        assert rows == [(name,) for name in names]
         jobs = export(db)["jobs"]
         nightly, nameless, elsewhere_job = jobs["nightly"], jobs["pg_cron job 2"], jobs["elsewhere"]
         assert nightly["steps"] == [{"name": "nightly", "sql": "VACUUM"}]
@@ -381,4 +396,17 @@ def test_import_pg_cron(own_cluster: Cluster) -> None:
         )
         connstr = psycopg.conninfo.conninfo_to_dict(elsewhere_job["steps"][0]["connstr"])
         assert connstr == {"host": "db2", "port": "5433", "dbname": "it's", "user": "postgres"}
-        assert value(db, "SELECT count(*) FROM cron.job") == 3
+        other = psycopg.conninfo.conninfo_to_dict(jobs["other server"]["steps"][0]["connstr"])
+        assert (other["host"], other["port"]) == ("localhost", str(own_cluster.port + 1))
+        assert "owner" not in jobs["other server"]
+        (last_day,), (seconds,) = (jobs[name]["schedules"] for name in ("in the end", "often"))
+        assert (jobs["in the end"]["owner"], last_day["monthdays"]) == ("postgres", [32])
+        assert seconds["every"] == "00:00:30"
+        assert value(db, "SELECT count(*) FROM cron.job") == 6
+        # As background workers they run in this server, whatever node they name.
+        own_cluster.stop()
+        own_cluster.start(**settings, **{"cron.launch_active_jobs": "off", "cron.use_background_workers": "on"})
+    with own_cluster.connect("pgagent_py_template") as db:
+        db.execute("DELETE FROM pgagent.pga_job")
+        db.execute("SELECT pgagent_py.import_pg_cron()")
+        assert {job["owner"] for job in export(db)["jobs"].values()} == {"postgres", "import_reporter"}
