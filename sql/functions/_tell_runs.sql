@@ -27,10 +27,11 @@ BEGIN
            FROM changed c LEFT JOIN pgagent.pga_job j ON j.jobid = c.jlgjobid
           WHERE c.jlgid = ANY (runs) ORDER BY c.jlgid;
     END IF;
+    -- Cut, whatever there is: jsonb has an end, and an error here would keep the run from ending, and all others of its turn.
     INSERT INTO pgagent_py.queued_message (qmsjobid, qmsjlgid, qmskind, qmstarget, qmssubject, qmstext, qmsdata)
     SELECT c.jlgjobid, c.jlgid, m.msgkind, m.msgtarget, m.msgsubject, m.msgtext, jsonb_build_object(
                'database', current_database(),
-               'job', jsonb_build_object('id', j.jobid, 'name', j.jobname, 'description', j.jobdesc),
+               'job', jsonb_build_object('id', j.jobid, 'name', left(j.jobname, 1000), 'description', left(j.jobdesc, 10000)),
                'run', jsonb_build_object('id', c.jlgid, 'status', {{ run_status("c.jlgstatus") }}, 'start', c.jlgstart,
                                          'seconds', extract(epoch FROM c.jlgduration)),
                'steps', coalesce(s.steps, '[]'))
@@ -41,10 +42,10 @@ BEGIN
            UNION ALL SELECT * FROM pgagent_py.message a WHERE a.msgjobid IS NULL) m
      CROSS JOIN LATERAL (
            SELECT jsonb_agg(jsonb_build_object(
-                      'name', t.jstname, 'status', {{ step_status("l.jslstatus") }}, 'result', l.jslresult,
+                      'name', left(t.jstname, 1000), 'status', {{ step_status("l.jslstatus") }}, 'result', l.jslresult,
                       'seconds', extract(epoch FROM l.jslduration), 'output', right(l.jsloutput, 10000)) ORDER BY l.jslid) AS steps
-             FROM pgagent.pga_jobsteplog l JOIN pgagent.pga_jobstep t ON t.jstid = l.jsljstid
-            WHERE l.jsljlgid = c.jlgid) s
+             FROM (SELECT * FROM pgagent.pga_jobsteplog a WHERE a.jsljlgid = c.jlgid ORDER BY a.jslid DESC LIMIT 100) l
+             JOIN pgagent.pga_jobstep t ON t.jstid = l.jsljstid) s
      WHERE c.jlgid = ANY (runs) AND c.jlgstatus <> 'r'
        AND m.msgwhen = ANY (CASE WHEN c.jlgstatus = 's' THEN '{success,finish}'::text[]
                                  WHEN c.jlgstatus IN ('f', 'd') THEN '{failure,finish}' ELSE '{finish}' END);

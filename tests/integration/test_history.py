@@ -271,3 +271,18 @@ def test_which_runs_queue_which_messages(db: Connection) -> None:
     data = value(db, "SELECT qmsdata FROM pgagent_py.queued_message WHERE qmstarget = 'failure@bad'")
     assert (data["job"]["name"], data["run"]["status"], data["steps"][0]["name"]) == ("bad", "failure", "bad")
     assert "division by zero" in data["steps"][0]["output"]
+
+
+def test_what_a_message_holds_is_limited_so_that_no_run_is_too_long_to_end(db: Connection) -> None:
+    """Names, descriptions and outputs have no limit; jsonb has, and to hit it would keep all jobs from going on."""
+    job = add_job(db, "n" * 1001, "SELECT 1/0")
+    db.execute("UPDATE pgagent.pga_job SET jobdesc = repeat('d', 10001)")
+    db.execute("UPDATE pgagent.pga_jobstep SET jstname = repeat('s', 1001)")
+    db.execute("SELECT pgagent_py.alter_step(jstid, retries => 100, retry_delay => '0') FROM pgagent.pga_jobstep")
+    db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [job])
+    db.execute("SELECT pgagent_py.run_now(%s)", [job])
+    assert db.execute("SELECT FROM pgagent_py.run_due()").rowcount == 101
+    data = value(db, "SELECT qmsdata FROM pgagent_py.queued_message")
+    assert (data["job"]["name"], data["job"]["description"]) == ("n" * 1000, "d" * 10000)
+    assert [step["name"] for step in data["steps"]] == ["s" * 1000] * 100
+    assert data["steps"][-1]["status"] == "failure"
