@@ -1,5 +1,6 @@
 -- requires: visible_job
 {% from "status.j2" import run_status %}
+{% from "visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.job_status WITH (security_barrier) AS
 SELECT v.jobid, v.jobname, v.jobenabled,
        last.jlgid AS last_run, last.jlgstart AS last_start, {{ run_status("last.jlgstatus") }} AS last_status,
@@ -20,8 +21,9 @@ SELECT v.jobid, v.jobname, v.jobenabled,
        SELECT count(*) FROM pgagent.pga_joblog f
         WHERE last.jlgstatus <> 's' AND f.jlgjobid = j.jobid AND f.jlgstatus = 'f'
           AND f.jlgid > coalesce((SELECT s.jlgid FROM pgagent.pga_joblog s WHERE s.jlgjobid = j.jobid AND s.jlgstatus = 's'
-                                   ORDER BY s.jlgid DESC LIMIT 1), 0)) failed ON true;
+                                   ORDER BY s.jlgid DESC LIMIT 1), 0)) failed ON true
+ WHERE {{ may_see("v.jobid", "pga_joblog") }};
 
 COMMENT ON VIEW pgagent_py.job_status IS
-'One line per job that the current role may see: its last finished run (id, start, status success, failure, aborted or no steps, '
+'One line per job of which the current role may see the log: its last finished run (id, start, status success, failure, aborted or no steps, '
 'duration), the next run, the run in progress and for how long, and how many runs have failed since the last success.';

@@ -1,9 +1,8 @@
--- requires: visible_job
+-- requires: visible_step
 CREATE OR REPLACE VIEW pgagent_py.step_options WITH (security_barrier) AS
-SELECT v.jobid AS job, s.jstid AS step, s.jstname AS name, o.jstatomic AS atomic, o.jsttimeout AS timeout, o.jstretries AS retries,
+SELECT s.jstjobid AS job, s.jstid AS step, s.jstname AS name, o.jstatomic AS atomic, o.jsttimeout AS timeout, o.jstretries AS retries,
        o.jstretrydelay AS retry_delay, o.jstretrybackoff AS retry_backoff
-  FROM pgagent_py.visible_job v
-  JOIN pgagent.pga_jobstep s ON s.jstjobid = v.jobid
+  FROM pgagent_py.visible_step s
   JOIN pgagent_py.step_option o ON o.jstid = s.jstid;
 
 COMMENT ON VIEW pgagent_py.step_options IS

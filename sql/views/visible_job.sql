@@ -1,13 +1,12 @@
 -- requires: job_role
--- The tables by their ids, not their names: looking up a name takes rights on schema pgagent, which users need not have.
+{% from "visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.visible_job WITH (security_barrier) AS
 SELECT j.jobid, j.jobname, j.jobenabled, r.owner AS jobowner, r.run_as AS jobrunas, c.jclname AS jobclass, j.jobdesc,
        j.jobhostagent, j.jobcreated, j.jobchanged, j.jobagentid IS NOT NULL AS jobrunning, j.jobnextrun, j.joblastrun
   FROM pgagent.pga_job j
   JOIN pgagent.pga_jobclass c ON c.jclid = j.jobjclid
   LEFT JOIN pgagent_py.job_role r ON r.jobid = j.jobid
- WHERE (SELECT has_table_privilege('pgagent.pga_job'::regclass, 'SELECT'))
-    OR pg_has_role(r.ownerid, 'USAGE');
+ WHERE {{ may_see("j.jobid", "pga_job") }};
 
 COMMENT ON VIEW pgagent_py.visible_job IS
 'The jobs that the current role may see: all for who may read pgagent.pga_job, else those whose owner''s rights it has. jobowner NULL: '

@@ -1,4 +1,4 @@
--- requires: visible_job
+{% from "visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.visible_schedule WITH (security_barrier) AS
 SELECT s.jscid, s.jscjobid, s.jscname, s.jscdesc, s.jscenabled, s.jscstart, s.jscend,
        {% for set, first in (("minutes", 0), ("hours", 0), ("weekdays", 0), ("monthdays", 1), ("months", 1)) %}
@@ -6,15 +6,15 @@ SELECT s.jscid, s.jscjobid, s.jscname, s.jscdesc, s.jscenabled, s.jscstart, s.js
        {% endfor %}
        o.jsctimezone
   FROM pgagent.pga_schedule s
-  JOIN pgagent_py.visible_job v ON v.jobid = s.jscjobid
-  LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid;
+  LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid
+ WHERE {{ may_see("s.jscjobid", "pga_schedule") }};
 
 CREATE OR REPLACE VIEW pgagent_py.visible_exception WITH (security_barrier) AS
 SELECT e.jexid, e.jexscid, e.jexdate, e.jextime
   FROM pgagent.pga_exception e
   JOIN pgagent.pga_schedule s ON s.jscid = e.jexscid
-  JOIN pgagent_py.visible_job v ON v.jobid = s.jscjobid;
+ WHERE {{ may_see("s.jscjobid", "pga_exception") }};
 
 COMMENT ON VIEW pgagent_py.visible_schedule IS
-'The schedules of the jobs that the current role may see. The sets as numbers, as add_schedule() takes them; an empty one means any.';
-COMMENT ON VIEW pgagent_py.visible_exception IS 'The exceptions of the schedules that the current role may see.';
+'The schedules: all for who may read pgagent.pga_schedule, else those of the jobs whose owner''s rights the current role has. The sets as numbers, as add_schedule() takes them; an empty one means any.';
+COMMENT ON VIEW pgagent_py.visible_exception IS 'The exceptions: all for who may read pgagent.pga_exception, else those of the jobs whose owner''s rights the current role has.';

@@ -1,4 +1,4 @@
--- requires: job_role
+{% from "visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.visible_step WITH (security_barrier) AS
 SELECT s.jstid, s.jstjobid, s.jstname, s.jstdesc, s.jstenabled, CASE s.jstkind WHEN 's' THEN 'sql' ELSE 'batch' END AS jstkind,
        s.jstcode, s.jstdbname, s.jstconnstr,
@@ -6,9 +6,7 @@ SELECT s.jstid, s.jstjobid, s.jstname, s.jstdesc, s.jstenabled, CASE s.jstkind W
        coalesce(o.jstatomic, false) AS jstatomic
   FROM pgagent.pga_jobstep s
   LEFT JOIN pgagent_py.step_option o ON o.jstid = s.jstid
-  LEFT JOIN pgagent_py.job_role r ON r.jobid = s.jstjobid
- WHERE (SELECT has_table_privilege('pgagent.pga_jobstep'::regclass, 'SELECT'))
-    OR pg_has_role(r.ownerid, 'USAGE');
+ WHERE {{ may_see("s.jstjobid", "pga_jobstep") }};
 
 COMMENT ON VIEW pgagent_py.visible_step IS
 'The steps with their code: all for who may read pgagent.pga_jobstep, else those of the jobs whose owner''s rights the current role has.';

@@ -371,6 +371,35 @@ def test_no_view_and_no_table_shows_anothers_job(alice: Db, db: Db) -> None:
     assert snapshot(db) == before
 
 
+SEEN = {
+    "visible_job": {"pga_job"},
+    "visible_step": {"pga_jobstep"},
+    "visible_schedule": {"pga_schedule"},
+    "visible_exception": {"pga_exception"},
+    "visible_schedule_rule": {"pga_schedule", "pga_exception"},
+    "job_status": {"pga_job", "pga_joblog"},
+    "run_history": {"pga_job", "pga_joblog", "pga_jobsteplog", "pga_jobstep"},
+    "step_options": {"pga_jobstep"},
+}
+
+
+@pytest.mark.usefixtures("bobs_job")
+def test_a_view_shows_others_jobs_to_who_may_read_the_tables_that_it_is_made_of(
+    database: str, bob: Db, db: Db
+) -> None:
+    """A right to see the jobs is none to see their output."""
+    bob.execute("SELECT pgagent_py.alter_step(jstid, retries => 1) FROM pgagent_py.visible_step")
+    tables = sorted(set().union(*SEEN.values()))
+    with login(database, "nobody") as nobody:
+        for granted in [*({table} for table in tables), *SEEN.values(), set(tables) - {"pga_jobsteplog"}]:
+            for table in granted:
+                db.execute(f"GRANT SELECT ON pgagent.{table} TO nobody".encode())
+            seen = {view for view in SEEN if rows(nobody, f"SELECT * FROM pgagent_py.{view}")}
+            assert seen == {view for view, needed in SEEN.items() if needed <= granted}, granted
+            db.execute("REVOKE ALL ON ALL TABLES IN SCHEMA pgagent FROM nobody")
+    assert all(rows(bob, f"SELECT * FROM pgagent_py.{view}") for view in SEEN)
+
+
 def test_nothing_of_ours_can_be_written_but_requests(alice: Db, db: Db) -> None:
     for (relation,) in rows(
         db,
