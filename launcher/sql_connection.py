@@ -63,6 +63,7 @@ class SqlConnection:
         "error",
         "expired",
         "idle_since",
+        "opened",
         "owner",
         "rows",
         "spoiled",
@@ -75,6 +76,7 @@ class SqlConnection:
         """Take over *conn*, which must be idle; *on_lost* is called if it is lost while no query runs."""
         self.conn = conn
         self.owner = owner
+        self.opened = asyncio.get_running_loop().time()
         self.idle_since = 0.0
         self.error = False
         self.rows = 0

@@ -115,15 +115,19 @@ class SqlTargets:
     A target is a database of the launcher's own server, the same as another role, or a connection string.
     """
 
-    def __init__(self, control_conninfo: str, workers: int, *, idle_seconds: float = 60.0) -> None:
+    def __init__(
+        self, control_conninfo: str, workers: int, *, idle_seconds: float = 60.0, use_seconds: float = 60.0
+    ) -> None:
         """Prepare to serve *workers* steps at a time; nothing is connected yet.
 
         Local steps connect with *control_conninfo*, only the database and role being theirs. Connections idle
-        for *idle_seconds* are closed.
+        for *idle_seconds* are closed; no step begins on one that is open for *use_seconds*: a role may not be allowed to log in
+        any more, or have got another's name.
         """
         self._control = conninfo.conninfo_to_dict(control_conninfo)
         self._workers = workers
         self._idle_seconds = idle_seconds
+        self._use_seconds = use_seconds
         self._targets: dict[tuple[str, str, str | None], Target] = {}
         self._open: set[SqlConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -144,7 +148,7 @@ class SqlTargets:
         """Return a warm connection of *target*, or None if there is none now."""
         while target.idle:
             connection = target.idle.pop()
-            if connection.is_usable():
+            if connection.is_usable() and not self._is_old(connection):
                 return connection
             self._drop(connection)
         return None
@@ -172,7 +176,7 @@ class SqlTargets:
 
     def give_back(self, connection: SqlConnection) -> None:
         """Take a connection back from a step and make it fresh for another, in the background."""
-        if connection.spoiled or connection.expired or self._closed:
+        if connection.spoiled or connection.expired or self._closed or self._is_old(connection):
             self._drop(connection)
             return
         target = _target_of(connection)
@@ -330,6 +334,9 @@ class SqlTargets:
                 oldest = min(oldest, target.idle[0].idle_since)
         if oldest < now:
             self._expiry = loop.call_at(oldest + self._idle_seconds, self._close_cold)
+
+    def _is_old(self, connection: SqlConnection) -> bool:
+        return asyncio.get_running_loop().time() > connection.opened + self._use_seconds
 
     def _lost(self, connection: SqlConnection) -> None:
         target = _target_of(connection)

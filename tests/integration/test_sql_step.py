@@ -48,12 +48,12 @@ def step_run(code: str, **columns: Any) -> StepRun:
 
 
 def with_targets(
-    conninfo: str, scenario: Callable[[SqlTargets], Awaitable[T]], workers: int = 4, idle_seconds: float = 60
+    conninfo: str, scenario: Callable[[SqlTargets], Awaitable[T]], workers: int = 4, **seconds: float
 ) -> T:
     """Run a scenario with the pool of a launcher whose connection string is *conninfo*."""
 
     async def main() -> T:
-        targets = SqlTargets(conninfo, workers, idle_seconds=idle_seconds)
+        targets = SqlTargets(conninfo, workers, **seconds)
         try:
             async with asyncio.timeout(60):
                 return await scenario(targets)
@@ -391,6 +391,29 @@ def test_idle_connections_are_closed_after_a_while(database: str, db: psycopg.Co
         await until(lambda: backends(db) == 0)
 
     with_targets(database, scenario, idle_seconds=0.5)
+
+
+def test_a_role_that_may_not_log_in_any_more_stops_even_if_its_steps_keep_a_connection_warm(
+    database: str, db: psycopg.Connection[Any]
+) -> None:
+    db.execute("CREATE ROLE leaving LOGIN")
+
+    async def scenario(targets: SqlTargets) -> None:
+        async def execute_step() -> StepResult:
+            return await SqlStep(step_run(SAY_BACKEND, jobrunas="leaving"), targets).execute()
+
+        first = await execute_step()
+        assert backend_of(await execute_step()) == backend_of(first)
+        db.execute("ALTER ROLE leaving NOLOGIN")
+        async with asyncio.timeout(10):
+            while (result := await execute_step()).jslstatus == "s":
+                await asyncio.sleep(0.01)
+        assert "is not permitted to log in" in result.jsloutput
+
+    try:
+        with_targets(database, scenario, workers=1, use_seconds=0.5)
+    finally:
+        db.execute("DROP ROLE leaving")
 
 
 def backends(db: psycopg.Connection[Any]) -> int:
