@@ -63,7 +63,7 @@ def add_schedule(
     check_zone(plpy, timezone)
     _check_one_way(cron, every, at, sets)
     _check_range(plpy, start, end)
-    if every is not None and not _check_every(plpy, every):
+    if every is not None and not check_every(plpy, every):
         raise invalid("every", f"every can't be {every}", "Give whole seconds, one or more.")
     if at is not None and not _check_at(plpy, at):
         raise invalid("at", f"at can't be {at}", "Give the time at which it is to fire.")
@@ -100,7 +100,7 @@ def alter_schedule(
     check_zone(plpy, timezone or None)
     _check_one_way(cron, every, at, sets)
     reboot = None if cron is None else is_reboot(cron)
-    if _check_every(plpy, every) | _check_at(plpy, at) | (cron is not None):
+    if check_every(plpy, every) | _check_at(plpy, at) | (cron is not None):
         every, at, reboot = every or "0", at or "infinity", bool(reboot)
     flags: list[list[bool] | None] = [None] * len(SETS)
     if cron is not None or any(value is not None for value in sets.values()):
@@ -178,7 +178,7 @@ def _check_range(plpy: Any, start: str | None, end: str | None) -> None:
         )
 
 
-def _check_every(plpy: Any, every: str | None) -> bool:
+def check_every(plpy: Any, every: str | None) -> bool:
     """Return whether an interval is given, not the 0 that takes one away.
 
     Months and years have no fixed length; the rule counts whole seconds.

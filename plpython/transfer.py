@@ -9,14 +9,18 @@ change here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from .define_schedule import check_every
 from .dependencies import add_dependency, drop_dependency
 from .errors import PgAgentError, invalid
+from .messages import check_message
 from .plan import run
-from .roles import check_code, check_edit, set_roles
+from .roles import check_code, check_edit, refresh_names, set_roles
+from .zones import check_zone
 
 Row = dict[str, Any]
 
@@ -97,6 +101,7 @@ class Document:
         self.caller = caller
         self._columns: dict[str, dict[str, Any]] = {}
         self._labels: dict[int, str] = {}
+        refresh_names(plpy)
         (here,) = run(plpy, "SELECT current_database()::text AS name")
         self._database = here["name"]
         classes = run(plpy, "SELECT c.jclid, c.jclname FROM pgagent.pga_jobclass c ORDER BY c.jclid")
@@ -217,7 +222,7 @@ class Document:
 
     def to_row(self, table: Table, value: Row, path: str) -> Row:
         """Return the columns of *table* that the fields *value* stand for, with defaults for what is not given."""
-        value = dict(value)
+        value = {name: given for name, given in value.items() if given is not None}
         if table is STEP:
             self._from_step(value, path)
         fields = self.fields(table)
@@ -274,7 +279,8 @@ class Document:
         self._write_list(
             SCHEDULE, "schedule", jobid, old_schedules, rows_of(job, "schedules", path), f"{path}.schedules"
         )
-        check_code(self.plpy, jobid, "jobs")
+        with self._at(path):
+            check_code(self.plpy, jobid, "owner")
         return jobid
 
     def write_after(self, given: Mapping[str, Row]) -> None:
@@ -297,7 +303,8 @@ class Document:
         for jobid, after in wanted.items():
             for other, when in after.items():
                 if old[jobid].get(other) != when:
-                    add_dependency(self.plpy, self.caller, job=jobid, after=other, when=when)
+                    with self._at(f'jobs."{self._labels[jobid]}".after."{self._labels[other]}"'):
+                        add_dependency(self.plpy, self.caller, job=jobid, after=other, when=when)
 
     def _write_list(
         self, table: Table, kind: str, parent: int, old: list[Row], new: Sequence[Row], path: str
@@ -363,6 +370,7 @@ class Document:
         ):
             return
         row = self.to_row(table, value, path)
+        self._check(table, row, path)
         # Roles are set by who may: the caller may not give a job to any role.
         owner, run_as = row.pop("jobowner", None), row.pop("jobrunas", None)
         row[table.parent] = id_
@@ -374,13 +382,27 @@ class Document:
         sql = f"INSERT INTO {table.name} ({names}) {values} ON CONFLICT ({table.parent}) DO UPDATE SET {updates}"
         self._try(path, sql, ["jsonb"], [json.dumps(row)])
         if table is JOB_OPTION and "jobowner" in self.columns(table):
-            self._write_roles(id_, owner, run_as)
+            with self._at(path):
+                self._write_roles(id_, owner, run_as)
 
     def _write_roles(self, jobid: int, owner: str | None, run_as: str | None) -> None:
         sql = "SELECT o.jobowner, o.jobrunas FROM pgagent_py.job_option o WHERE o.jobid = $1"
         (now,) = run(self.plpy, sql, ["int4"], [jobid])
         if (now["jobowner"], now["jobrunas"]) != (owner, run_as):
-            set_roles(self.plpy, self.caller, jobid, owner or "", run_as or "" if owner else None)
+            given = None if now["jobowner"] == owner else owner or ""
+            set_roles(self.plpy, self.caller, jobid, given, run_as or "")
+
+    def _check(self, table: Table, row: Row, path: str) -> None:
+        """Refuse what the functions that set it one by one refuse, and the table would take."""
+        with self._at(path):
+            if table is MESSAGE:
+                check_message(row["msgkind"], row["msgtarget"], row["msgwhen"], row["msgsubject"])
+            if table is SCHEDULE_OPTION:
+                check_zone(self.plpy, row["jsctimezone"])
+                if row["jscevery"] is not None and not check_every(self.plpy, row["jscevery"]):
+                    raise invalid("every", "every can't be 0")
+                if run(self.plpy, "SELECT WHERE NOT isfinite($1)", ["timestamptz"], [row["jscat"]]):
+                    raise invalid("at", "at can't be infinity")
 
     def _replace_list(self, table: Table, id_: int, new: Sequence[Row], path: str) -> None:
         """Make the rows of *id_* in *table* those in *new*, unless they are already."""
@@ -396,6 +418,7 @@ class Document:
                 sql = "INSERT INTO pgagent_py.schedule_option (jscid) VALUES ($1) ON CONFLICT DO NOTHING"
                 run(self.plpy, sql, ["int4"], [id_])
             row = self.to_row(table, value, where) | {table.parent: id_}
+            self._check(table, row, where)
             names = [column for column in row if row[column] is not None]
             values = ", ".join("r." + column for column in names)
             sql = (
@@ -422,8 +445,16 @@ class Document:
 
     def _try(self, path: str, sql: str, types: Sequence[str], values: Sequence[Any]) -> Any:
         """Execute; a value that the server refuses is named by where it stands."""
-        try:
+        with self._at(path):
             return run(self.plpy, sql, types, values)
+
+    @contextmanager
+    def _at(self, path: str) -> Iterator[None]:
+        """Have an error about a value say where that stands."""
+        try:
+            yield
+        except PgAgentError as error:
+            raise PgAgentError(f"jobs: {path}: {error.message}", error.hint, error.sqlstate) from None
         except self.plpy.SPIError as error:
             if error.sqlstate[:2] in ("22", "23"):
                 raise wrong(path, str(error)) from None

@@ -280,13 +280,48 @@ def test_rows_that_stay_keep_their_ids_and_history(db: Connection) -> None:
         ({"jobs": {"a": {"name": "a", "jobid": 3}}}, '"jobid" is unknown'),
         ({"jobs": {"a": {"name": "b"}}}, 'jobs."a": its key must be its name'),
         ({"jobs": {"a": {"name": "a", "owner": "nobody_here"}}}, "nobody_here"),
+        ({"jobs": {"a": {"name": "a", "owner": "nobody_here"}}}, '^jobs: jobs."a": owner: role "nobody_here"'),
+        ({"jobs": {"a": {"name": "a", "run_as": "postgres"}}}, '^jobs: jobs."a": run_as is given'),
+        ({"jobs": {"a": {"name": "a", "after": {"a": "success"}}}}, '^jobs: jobs."a".after."a": after'),
+        ({"jobs": {"a": {"name": "a", "after": {"b": "now"}}, "b": {"name": "b"}}}, '^jobs: jobs."a".after."b": when'),
+        (
+            {"jobs": {"a": {"name": "a", "messages": [{"kind": "email", "target": "me", "when": "failure"}]}}},
+            r'^jobs: jobs."a".messages\[0\]: target is not an e-mail address',
+        ),
+        *(
+            ({"jobs": {"a": {"name": "a", "schedules": [{"name": "s", option: given}]}}},
+             rf'^jobs: jobs."a".schedules\[0\]: .*{words}')
+            for option, given, words in (
+                ("timezone", "Mars", 'time zone "Mars" is not known'), ("every", "0", "every can't be 0"),
+                ("every", "1 month", "every can't be 1 month"), ("every", "0.5 s", "every can't be 0.5 s"),
+                ("every", "-5 s", "every can't be -5 s"), ("at", "infinity", "at can't be infinity"),
+                ("at", "noon", "timestamp"),
+            )
+        ),
         ({"calendars": {"c": {"days": ["tomorrow, maybe"]}}}, 'calendars."c".*date'),
     ],
-)
+)  # fmt: skip
 def test_mistakes_are_named_and_nothing_is_changed(db: Connection, document: Any, words: str) -> None:
     with pytest.raises(psycopg.errors.InvalidParameterValue, match=words):
         import_(db, document)
     assert export(db) == {"jobs": {}, "calendars": {}}
+
+
+def test_null_is_the_default_as_what_is_left_out(db: Connection) -> None:
+    document = {"jobs": {"a": {"name": "a", "description": None, "enabled": None, "host": None, "priority": None,
+                               "steps": [{"name": "s", "sql": "SELECT 1", "batch": None, "on_error": None}],
+                               "schedules": [{"name": "x", "start": None, "enabled": None}]}}}  # fmt: skip
+    assert [import_(db, document)["a"][0] for _ in range(2)] == ["add", "same"]
+
+
+def test_an_owner_that_was_renamed_is_exported_by_its_name(db: Connection) -> None:
+    db.execute("CREATE ROLE import_owner LOGIN")
+    try:
+        db.execute("SELECT pgagent_py.alter_job(pgagent_py.add_job('a'), owner => 'import_owner')")
+        db.execute("ALTER ROLE import_owner RENAME TO import_owner_b")
+        assert export(db)["jobs"]["a"]["owner"] == "import_owner_b"
+    finally:
+        db.execute("DROP ROLE IF EXISTS import_owner, import_owner_b")
 
 
 def test_strangers_may_not(db: Connection) -> None:
