@@ -9,6 +9,7 @@ names a target or a password.
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -20,7 +21,8 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -34,6 +36,7 @@ RENDER_SECONDS = 5
 MEMORY = 1 << 30  # bytes of address space
 LONGEST_TEXT = 1_000_000  # characters
 NETWORK_TIMEOUT = 15.0  # seconds without an answer
+DELIVERY_TIMEOUT = 20.0  # seconds for all of one: a server that says something now and then would have its place for ever
 SENDERS = 8  # messages under way at a time
 LIFETIME = 600  # seconds after which the process ends, whatever hangs
 RETRY_HTTP = {408, 425, 429}  # beside all from 500 on
@@ -54,6 +57,7 @@ Step {{ step.name }}: {{ step.status }}{% if step.result is not none %} (result 
 Message = Mapping[str, Any]
 
 _writing = threading.Lock()
+_under_way: dict[http.client.HTTPConnection | smtplib.SMTP, float] = {}  # until when each may last
 
 
 class MessageError(Exception):
@@ -72,6 +76,7 @@ def render(template: str, data: Mapping[str, Any]) -> str:
     signal.setitimer(signal.ITIMER_REAL, RENDER_SECONDS)
     try:
         text = environment.from_string(template).render(data)
+        text.encode()  # half a surrogate pair is no text that anybody could send
     except TimeoutError:
         raise MessageError(f"the template took longer than {RENDER_SECONDS} s", True) from None
     except Exception as error:
@@ -106,10 +111,12 @@ def send_email(smtp: Mapping[str, Any], message: Message, subject: str, text: st
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(re.sub(r"[^\t\n\x20-\U0010ffff]", "?", text))
     try:
-        with _connect_smtp(smtp) as server:
+        with _connect_smtp(smtp) as server, limited(server):
             refused = server.send_message(mail)
     except smtplib.SMTPRecipientsRefused as error:
         raise _refused(error.recipients) from None
+    except smtplib.SMTPNotSupportedError as error:  # STARTTLS, logins, or addresses that are not ASCII
+        raise MessageError(f"SMTP server: {error}", not message["target"].isascii()) from None
     except smtplib.SMTPResponseException as error:
         words = (
             error.smtp_error.decode(errors="replace")
@@ -162,14 +169,37 @@ def post_webhook(message: Message, text: str) -> None:
     connection = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     client = connection(url.hostname or "", url.port, timeout=NETWORK_TIMEOUT)
     try:
-        client.request(
-            "POST", (url.path or "/") + ("?" + url.query if url.query else ""), text.encode(), headers
-        )
-        status = client.getresponse().status
+        with limited(client):
+            client.request(
+                "POST", (url.path or "/") + ("?" + url.query if url.query else ""), text.encode(), headers
+            )
+            status = client.getresponse().status
     finally:
         client.close()
     if not 200 <= status < 300:
         raise MessageError(f"HTTP status {status}", status < 500 and status not in RETRY_HTTP)
+
+
+@contextlib.contextmanager
+def limited(connection: http.client.HTTPConnection | smtplib.SMTP) -> Iterator[None]:
+    """Have `watch` cut the connection off when the time for a message is over."""
+    _under_way[connection] = time.monotonic() + DELIVERY_TIMEOUT
+    try:
+        yield
+    finally:
+        del _under_way[connection]
+
+
+def watch() -> None:
+    """Cut off what takes too long, and end this process when its time is over."""
+    end = time.monotonic() + LIFETIME
+    while time.monotonic() < end:
+        time.sleep(1)
+        for connection, until in list(_under_way.items()):
+            if connection.sock is not None and time.monotonic() > until:
+                with contextlib.suppress(OSError):
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+    os._exit(1)
 
 
 def _is_json(text: str) -> bool:
@@ -217,9 +247,7 @@ def main() -> None:
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.signal(signal.SIGALRM, _took_too_long)
-    ending = threading.Timer(LIFETIME, os._exit, [1])
-    ending.daemon = True
-    ending.start()
+    threading.Thread(target=watch, daemon=True).start()
     order = json.load(sys.stdin)
     with ThreadPoolExecutor(SENDERS) as senders:
         for message in order["messages"]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import PgAgentError, invalid
 from .plan import run
@@ -14,7 +15,7 @@ from .roles import check_edit, check_launch, check_use, is_member, may_edit
 KINDS = ("email", "webhook")
 WHEN = ("failure", "success", "finish")
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
-URL = re.compile(r"https?://[^\s/?#]+[^\s]*")
+URL = re.compile(r"https?://[!-~]+")
 # Seconds that a launcher has to report on what it took; after them another one may send it.
 LEASE = 300.0
 # A failed message is tried again after 2, 8, 32 ... seconds, an hour at most; given up after the last try.
@@ -86,10 +87,18 @@ def check_message(kind: str | None, target: str | None, when: str | None, subjec
             raise invalid(
                 "target", "target is not an e-mail address", "Give name@host, several separated by commas."
             )
-    elif not URL.fullmatch(target or "") or not (target or "").isascii():
+    elif not _is_url(target or ""):
         raise invalid("target", "target is not a URL", "Give http://... or https://...")
     if subject is not None and kind != "email":
         raise invalid("subject", "subject is given for a webhook", "subject is for e-mail.")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return bool(URL.fullmatch(text) and url.hostname and url.port != 0)
+    except ValueError:  # the port is no number or too large, a bracket is missing
+        return False
 
 
 def drop_message(plpy: Any, caller: str, message: int | None = None) -> None:

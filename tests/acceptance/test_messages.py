@@ -1,6 +1,7 @@
 """E-mail and webhooks: a real launcher, a mail server and a web server that behave as told."""
 
 import base64
+import contextlib
 import json
 import re
 import signal
@@ -311,6 +312,7 @@ def test_hostile_templates_harm_nobody(
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}": "took longer",
         "{{ ('x' * 1000000000)|length }}{{ ('x' * 2000000000)|length }}": "MemoryError",
         "{{ 'x' * 2000000 }}": "more than a million characters",
+        "{{ '\\ud800' }}": "UnicodeEncodeError",
     }
     for template in templates:
         db.execute(
@@ -321,7 +323,7 @@ def test_hostile_templates_harm_nobody(
     run(db, job)
     wait_for(lambda: mailbox.mails, LONG, "the harmless mail")
     wait_for_row(
-        db, "SELECT 1 FROM pgagent_py.unsent_message HAVING count(*) = 5 AND bool_and(given_up)", timeout=LONG
+        db, "SELECT 1 FROM pgagent_py.unsent_message HAVING count(*) = 6 AND bool_and(given_up)", timeout=LONG
     )
     query = "SELECT qmserror FROM pgagent_py.queued_message WHERE qmstext = %s"
     for template, words in templates.items():
@@ -356,6 +358,30 @@ def test_a_server_that_says_nothing_does_not_hold_up_jobs(
         timeout=LONG,
     )
     assert row == ("the process that sends messages ended", False)
+
+
+def test_servers_that_never_come_to_an_end_do_not_keep_other_messages_from_being_sent(
+    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox
+) -> None:
+    class Dripping(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                while not mailbox.ended.wait(0.5):
+                    self.request.sendall(b"H")
+
+    server = type("Server", (socketserver.ThreadingTCPServer,), {"daemon_threads": True})(("127.0.0.1", 0), Dripping)
+    job = add_job(db, "dripping")
+    for _ in range(8):  # as many as are sent at a time
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        db.execute("SELECT pgagent_py.add_message(%s, 'webhook', %s)", [job, url])
+    db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [job])
+    for _ in serve(server):
+        launcher(database, env=smtp(mailbox))
+        run(db, job)
+        wait_for(lambda: mailbox.mails, 50, "the mail")
+        failed = "SELECT 1 FROM pgagent_py.unsent_message HAVING count(qmserror) = 8 AND count(*) = 8 AND NOT bool_or(given_up)"
+        wait_for_row(db, failed, timeout=LONG)
+        mailbox.ended.set()
 
 
 def test_messages_of_a_killed_launcher_are_sent_by_another(

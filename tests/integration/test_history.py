@@ -231,6 +231,11 @@ def test_dump_and_restore_keep_messages_and_tell_nobody_anew(
         ("NULL, 'email', E'a@b.c\\nBcc: x@y.z'", "target is not an e-mail address"),
         ("NULL, 'webhook', 'file:///etc/passwd'", "target is not a URL"),
         ("NULL, 'webhook', E'http://host/\\r\\nX: y'", "target is not a URL"),
+        ("NULL, 'webhook', 'http://host:port/'", "target is not a URL"),
+        ("NULL, 'webhook', 'http://host:70000/'", "target is not a URL"),
+        ("NULL, 'webhook', 'http://:80/'", "target is not a URL"),
+        ("NULL, 'webhook', 'http://[::1/'", "target is not a URL"),
+        ("NULL, 'webhook', E'http://host/\u0001'", "target is not a URL"),
         ("NULL, 'email', 'a@b.c', 'sometimes'", 'when "sometimes" is unknown'),
         ("NULL, 'webhook', 'http://host/', subject => 'x'", "subject is given for a webhook"),
     ],
@@ -247,6 +252,8 @@ def test_messages_are_listed_without_secrets_and_dropped(db: Connection) -> None
     assert db.execute("SELECT msgkind, msgtarget, msgwhen FROM pgagent_py.job_message").fetchall() == [
         ("webhook", "hooks.example.org", "finish")
     ]
+    value(db, add.replace("user:word@", "user:wo@rd@"))  # urlsplit takes the last @ for the end of the password, too
+    assert db.execute("SELECT DISTINCT msgtarget FROM pgagent_py.job_message").fetchall() == [("hooks.example.org",)]
     db.execute("SELECT pgagent_py.drop_message(%s)", [msgid])
     with pytest.raises(psycopg.errors.InvalidParameterValue, match=f"message {msgid} does not exist"):
         db.execute("SELECT pgagent_py.drop_message(%s)", [msgid])
