@@ -1,22 +1,24 @@
-"""Cron expressions as pgAgent's five sets, read by croniter."""
+"""Cron expressions as pgAgent's five sets."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .errors import PgAgentError, invalid
-
-try:
-    from croniter import croniter
-except ImportError:
-    croniter = None  # type: ignore[assignment, misc]
+from .errors import invalid
 
 __all__ = ["REBOOT", "CronSets", "is_reboot", "parse_cron"]
 
 REBOOT = "@reboot"
-ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
-FEATURE_NOT_SUPPORTED = "0A000"
+ALIASES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
 LAST_DAY = 32
 
 FIELDS_HINT = (
@@ -24,13 +26,13 @@ FIELDS_HINT = (
     f"or one of {', '.join(ALIASES)}."
 )
 
-# What croniter reads, or some version of it, and the five sets cannot say: field, pattern, why, what to do.
+# What some reader of cron expressions knows and the five sets cannot say: field, pattern, why, what to do.
 ANY_FIELD = None
 DAY_OF_MONTH = 2
 DAY_OF_WEEK = 4
 UNSAYABLE = (
     (ANY_FIELD, r"#", "'#' (the n-th weekday of a month) is not supported",
-     "Name the days of the month that it can fall on, for example days 1-7 for the first week."),
+     "Give the sets, which must all match: weekdays 5 with monthdays 8 to 14 is the second Friday."),
     (ANY_FIELD, r"\?", "'?' is not supported", "Write * for a field that does not matter."),
     (ANY_FIELD, r"(^|,)[hr]($|[(/,])", "H and R (hashed and random values) are not supported",
      "Write the value itself."),
@@ -42,6 +44,21 @@ UNSAYABLE = (
      "L (the last weekday of a month) is not supported in day-of-week",
      "L alone in day-of-month is the last day of the month."),
 )  # fmt: skip
+
+
+class Field(NamedTuple):
+    """What one field may hold: numbers from *first* to *last*, and names, the first of which is *first*."""
+
+    first: int
+    last: int
+    names: tuple[str, ...] = ()
+
+
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+FIELDS = (Field(0, 59), Field(0, 23), Field(1, 31), Field(1, 12, MONTHS), Field(0, 6, DAYS))
+ANY = {"*", "*/1"}
+ITEM = re.compile(r"(?:(?P<any>\*)|(?P<low>[a-z0-9]+)(?:-(?P<high>[a-z0-9]+))?)(?:/(?P<step>[0-9]+))?")
 
 
 class CronSets(NamedTuple):
@@ -62,22 +79,26 @@ def is_reboot(text: str) -> bool:
 def parse_cron(text: str) -> list[CronSets]:
     """Return the schedules that together fire as the cron expression *text* does.
 
-    There are two if day of month and day of week are both given, for cron then means either. What counts
-    as given is croniter's reading: ``*`` and ``*/1`` do not, ``*/2`` does.
+    There are two if day of month and day of week are both given, for cron then means either: ``*`` and
+    ``*/1`` do not count as given, ``*/2`` does.
     Raise PgAgentError for what is no cron expression and for what the five sets cannot say.
     """
     expression = text.strip().lower()
     if expression == REBOOT:
         raise invalid("cron", f"{REBOOT} is not a time", "It stands alone, when a job or schedule is added.")
-    if expression not in ALIASES:
-        _check_fields(text, expression.split())
-        expression = " ".join(_plain(field) for field in expression.split())
-    minutes, hours, monthdays, months, weekdays = (_values(field) for field in _expand(text, expression))
+    fields = ALIASES.get(expression, expression).split()
+    _check_fields(text, fields)
+    try:
+        minutes, hours, monthdays, months, weekdays = map(_members, fields, FIELDS)
+    except ValueError:
+        raise invalid("cron", f'"{text}" is not a cron expression', FIELDS_HINT) from None
     if monthdays and weekdays:
         return [
             CronSets(minutes, hours, (), monthdays, months),
             CronSets(minutes, hours, weekdays, (), months),
         ]
+    if all(ANY.isdisjoint(fields[day].split(",")) for day in (DAY_OF_MONTH, DAY_OF_WEEK)):
+        monthdays = weekdays = ()  # either of both, and one of them names every day, such as 1-31
     return [CronSets(minutes, hours, weekdays, monthdays, months)]
 
 
@@ -91,31 +112,34 @@ def _check_fields(text: str, fields: list[str]) -> None:
                 raise invalid("cron", f'"{text}": {problem}', hint)
 
 
-def _plain(field: str) -> str:
-    """Return *field* with each range of one value, such as 5-5, as that value, and ``*/1`` as ``*``.
-
-    Versions of croniter disagree on them; newer ones take 5-5 for the whole cycle.
-    """
-    field = re.sub(r"(^|,)(\w+)-\2(/\d+)?(?=$|,)", r"\1\2", field)
-    return re.sub(r"(^|,)\*/1(?=$|,)", r"\1*", field)
-
-
-def _expand(text: str, expression: str) -> list[list[Any]]:
-    if croniter is None:
-        raise PgAgentError(
-            "cron: the Python module croniter is missing on the server",
-            "Install it for the server's Python: apt-get install python3-croniter (or pip install croniter).",
-            FEATURE_NOT_SUPPORTED,
-        )
-    try:
-        fields, _ = croniter.expand(expression)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
-        raise invalid("cron", f'"{text}" is not a cron expression', FIELDS_HINT) from None
-    return list(fields)
+def _members(text: str, field: Field) -> tuple[int, ...]:
+    """Return the numbers that the field *text* names, in order; none if that is all. Raise ValueError if it is wrong."""
+    members: set[int] = set()
+    for item in text.split(","):
+        members |= {LAST_DAY} if item == "l" and field is FIELDS[DAY_OF_MONTH] else _item(item, field)
+    return () if members >= set(range(field.first, field.last + 1)) else tuple(sorted(members))
 
 
-def _values(field: list[Any]) -> tuple[int, ...]:
-    """Return a field as croniter expands it: numbers, 'l' for the last day, '*' for any."""
-    if "*" in field:
-        return ()
-    return tuple(sorted(LAST_DAY if value == "l" else int(value) for value in field))
+def _item(text: str, field: Field) -> set[int]:
+    """Return the numbers that one item names, such as ``*/2``, ``5/20`` (from 5 on) or ``fri-mon`` (a range may go round)."""
+    item = ITEM.fullmatch(text)
+    if item is None:
+        raise ValueError(text)
+    first, last, _ = field
+    size = last - first + 1
+    low = first if item["any"] else _number(item["low"], field)
+    if item["high"]:
+        high = last if item["high"] == "l" and field is FIELDS[DAY_OF_MONTH] else _number(item["high"], field)
+        high += size if high < low else 0
+    else:
+        low = (low - first) % size + first  # 7 is the Sunday that a week begins with
+        high = last if item["any"] or item["step"] else low
+    return {(n - first) % size + first for n in range(low, high + 1, int(item["step"] or 1))}
+
+
+def _number(text: str, field: Field) -> int:
+    """Return the number or name *text*; a week may end with 7, too."""
+    number = field.first + field.names.index(text) if text in field.names else int(text)
+    if not field.first <= number <= field.last + (field.names is DAYS):
+        raise ValueError(text)
+    return number
