@@ -2,12 +2,13 @@
 
 Everything is whole seconds. An *instant* counts from 1970-01-01 00:00 UTC; a *wall* time is what the
 zone's clock shows then, that is instant + offset. Offsets come from the server, never from a zone
-database of Python's, so a name means here what it means in ``AT TIME ZONE``.
+database of Python's, so a name means here what it means in ``SET TimeZone``, and if that does not know it
+(an abbreviation, such as MSK), what it means in ``AT TIME ZONE``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -109,20 +110,23 @@ class Zone:
 
 
 # The instants are timestamps of UTC: to_timestamp() rounds to milliseconds in far years, and adding days
-# to a timestamptz would depend on the session.
+# to a timestamptz would depend on the session. Without an abbreviation the wall clock is that of TimeZone.
 OFFSETS_SQL = """
-SELECT pg_catalog.array_agg(EXTRACT(epoch FROM utc AT TIME ZONE 'UTC' AT TIME ZONE $1 - utc)::int ORDER BY n)
+SELECT pg_catalog.array_agg(EXTRACT(epoch FROM coalesce(moment AT TIME ZONE $1, moment::timestamp) - utc)::int ORDER BY n)
        AS offsets
 FROM pg_catalog.unnest($2) WITH ORDINALITY AS given (instant, n),
      LATERAL (SELECT timestamp 'epoch'
                      + pg_catalog.make_interval(days => (instant / 86400)::int, secs => instant % 86400))
-     AS moment (utc)
+     AS wall (utc),
+     LATERAL (SELECT utc AT TIME ZONE 'UTC') AS real (moment)
 """
 CHECK_SQL = "SELECT pg_catalog.to_timestamp(0) AT TIME ZONE $1"
 
 DEFAULT_ABBREVIATIONS = "Default"
-ABBREVIATIONS_SQL = "SELECT pg_catalog.current_setting('timezone_abbreviations') AS name"
-SET_ABBREVIATIONS_SQL = "SELECT pg_catalog.set_config('timezone_abbreviations', $1, true)"
+SESSION_SQL = """
+SELECT pg_catalog.current_setting('TimeZone') AS zone, pg_catalog.current_setting('timezone_abbreviations') AS abbreviations"""
+SET_SESSION_SQL = """
+SELECT pg_catalog.set_config('TimeZone', $1, true), pg_catalog.set_config('timezone_abbreviations', $2, true)"""
 
 _zones: dict[str, Zone] = {}
 
@@ -142,17 +146,36 @@ def load_offsets(plpy: Any, name: str, low: int, high: int) -> list[tuple[int, i
 
     Raises the server's own error for a name that it does not know.
     """
-    probes = _probe(plpy, name, [*range(low, high, PROBE), high])
+    session = _session(plpy)
+    abbreviation = None if _set_zone(plpy, name) else name
+    probes = _probe(plpy, abbreviation, [*range(low, high, PROBE), high])
     first, changes, step = probes[0], _changes(probes), PROBE
     while changes and step > 1:
         step = -(-step // SPLIT)
         closer = [at for (before, _), (after, _) in changes for at in (*range(before, after, step), after)]
-        changes = _changes(_probe(plpy, name, closer))
+        changes = _changes(_probe(plpy, abbreviation, closer))
+    _set_session(plpy, *session)
     return [first, *(after for _, after in changes)]
 
 
-def _probe(plpy: Any, name: str, instants: list[int]) -> list[tuple[int, int]]:
-    rows = _run_with_default_abbreviations(plpy, OFFSETS_SQL, ["text", "bigint[]"], [name, instants])
+def _set_zone(plpy: Any, name: str) -> bool:
+    """Set TimeZone to *name*; return False, having set UTC, if that is an abbreviation.
+
+    A few names are both, such as CET: the zone has summer time, the abbreviation has not, and who runs a
+    server with TimeZone = CET means the former. A bare number is none: there, TimeZone has the opposite sign.
+    """
+    if name[:1].isalpha():
+        try:
+            _set_session(plpy, name, DEFAULT_ABBREVIATIONS)
+            return True
+        except plpy.spiexceptions.InvalidParameterValue:
+            pass
+    _set_session(plpy, "UTC", DEFAULT_ABBREVIATIONS)
+    return False
+
+
+def _probe(plpy: Any, abbreviation: str | None, instants: list[int]) -> list[tuple[int, int]]:
+    rows = run(plpy, OFFSETS_SQL, ["text", "bigint[]"], [abbreviation, instants])
     return list(zip(instants, rows[0]["offsets"], strict=True))
 
 
@@ -165,27 +188,28 @@ def check_zone(plpy: Any, name: str | None, argument: str = "timezone") -> None:
     """Raise an error that names *argument* unless PostgreSQL knows *name* as a time zone; None passes."""
     if name is None:
         return
+    session = _session(plpy)
+    _set_session(plpy, "UTC", DEFAULT_ABBREVIATIONS)
     try:
-        _run_with_default_abbreviations(plpy, CHECK_SQL, ["text"], [name])
+        run(plpy, CHECK_SQL, ["text"], [name])
     except plpy.spiexceptions.InvalidParameterValue:
         raise invalid(
             argument,
             f'time zone "{name}" is not known',
             "SELECT name FROM pg_timezone_names lists the names, such as Europe/Paris.",
         ) from None
+    _set_session(plpy, *session)
 
 
-def _run_with_default_abbreviations(
-    plpy: Any, sql: str, types: Sequence[str], arguments: Sequence[Any]
-) -> Any:
-    """Run *sql* with ``timezone_abbreviations`` at its default, then as the session had it.
+def _session(plpy: Any) -> tuple[str, str]:
+    """Return what the session has that what a name means hangs on: TimeZone, and timezone_abbreviations.
 
-    The setting is local to the transaction, so an error in between undoes it as well.
+    From PostgreSQL 18 on, the abbreviations of TimeZone come before those.
     """
-    session = run(plpy, ABBREVIATIONS_SQL)[0]["name"]
-    if session != DEFAULT_ABBREVIATIONS:
-        run(plpy, SET_ABBREVIATIONS_SQL, ["text"], [DEFAULT_ABBREVIATIONS])
-    rows = run(plpy, sql, types, arguments)
-    if session != DEFAULT_ABBREVIATIONS:
-        run(plpy, SET_ABBREVIATIONS_SQL, ["text"], [session])
-    return rows
+    row = run(plpy, SESSION_SQL)[0]
+    return row["zone"], row["abbreviations"]
+
+
+def _set_session(plpy: Any, zone: str, abbreviations: str) -> None:
+    """Set both; local to the transaction, so an error before they are as they were undoes it as well."""
+    run(plpy, SET_SESSION_SQL, ["text", "text"], [zone, abbreviations])

@@ -15,7 +15,8 @@ from tests.unit.oracle import Rule, flags, instant_of, walk_days
 
 Connection = psycopg.Connection[Any]
 
-# Names, whatever their case; abbreviations; POSIX rules; what SHOW TimeZone gives after SET TIME ZONE -3.5
+# Names, whatever their case, also those that are abbreviations, too; abbreviations; POSIX rules; what SHOW TimeZone
+# gives after SET TIME ZONE -3.5
 ZONES = (
     "UTC",
     "Europe/Paris",
@@ -30,7 +31,10 @@ ZONES = (
     "Asia/Kathmandu",
     "Africa/Monrovia",
     "EST",
+    "cet",
+    "WET",
     "MSK",
+    "-3",
     "EST5EDT",
     "EST5EDT,M3.2.0/2,M11.1.0/2",
     "<-03:30>+03:30",
@@ -45,11 +49,18 @@ if "pgagent_py.zones" not in sys.modules:
 return list(sys.modules["pgagent_py.zones"].get_zone(plpy, zone).segment(instant))
 $python$;
 
--- An instant as UTC's timestamp: to_timestamp() rounds in far years
-CREATE FUNCTION true_offset(zone text, instant bigint) RETURNS bigint LANGUAGE sql AS $sql$
-SELECT extract(epoch FROM t AT TIME ZONE 'UTC' AT TIME ZONE zone - t)::bigint
-  FROM (SELECT timestamp 'epoch' + make_interval(days => (instant / 86400)::int, secs => instant % 86400)) AS x (t)
-$sql$;
+-- An instant as UTC's timestamp: to_timestamp() rounds in far years. What SET TimeZone knows means that.
+CREATE FUNCTION true_offset(zone text, instant bigint) RETURNS bigint LANGUAGE plpgsql AS $plpgsql$
+DECLARE
+    t timestamp := timestamp 'epoch' + make_interval(days => (instant / 86400)::int, secs => instant % 86400);
+BEGIN
+    IF zone IN ('MSK', '-3') THEN
+        RETURN extract(epoch FROM t AT TIME ZONE 'UTC' AT TIME ZONE zone - t);
+    END IF;
+    PERFORM set_config('TimeZone', zone, true);
+    RETURN extract(timezone FROM t AT TIME ZONE 'UTC');
+END
+$plpgsql$;
 """
 
 
@@ -184,6 +195,34 @@ def test_default_zone_is_recorded_and_can_be_changed(bare_database: str) -> None
         assert value(db, due) == 6
     with psycopg.connect(make_conninfo(bare_database, options="-c TimeZone=UTC"), autocommit=True) as other:
         assert value(other, "SELECT pgagent_py.default_timezone()") == "Europe/London"
+
+
+def test_default_zone_is_that_of_the_setting_also_where_an_abbreviation_has_the_same_name(
+    bare_database: str,
+) -> None:
+    """TimeZone = CET has summer time, the abbreviation CET has not."""
+    with psycopg.connect(bare_database, autocommit=True) as db:
+        db.execute("SET TimeZone = 'CET'")
+        db.execute("CREATE EXTENSION pgagent_py CASCADE")
+        job = add_job(db)
+        schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 'x', '0 12 * * *')", [job])
+        query = "SELECT extract(hour FROM pgagent_py.next_run(%s, %s) AT TIME ZONE 'UTC')"
+        assert [value(db, query, [schedule, f"2030-{month}-01Z"]) for month in ("01", "07")] == [11, 10]
+        assert value(db, "SELECT current_setting('TimeZone')") == "CET"
+
+
+def test_zone_is_looked_up_without_trace_in_the_session(db: Connection) -> None:
+    job = add_job(db)
+    db.execute("SET TimeZone = 'Asia/Tokyo'")
+    db.execute("SET timezone_abbreviations = 'India'")
+    for zone in ("MSK", "Europe/Oslo", "EST5EDT,M3.2.0,M11.1.0", "+3"):
+        with db.transaction():
+            add = "SELECT pgagent_py.add_schedule(%s, 'x', '0 12 * * *', timezone => %s)"
+            schedule = value(db, add, [job, zone])
+            db.execute("SELECT pgagent_py.next_run(%s, '1995-05-05Z')", [schedule])
+            settings = "SELECT current_setting('TimeZone') || current_setting('timezone_abbreviations')"
+            assert value(db, settings) == "Asia/TokyoIndia"
+        assert value(db, settings) == "Asia/TokyoIndia"
 
 
 RULES = 250
