@@ -3,7 +3,9 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
-    IF TG_TABLE_NAME = 'pga_schedule' THEN
+    IF TG_OP = 'TRUNCATE' THEN
+        UPDATE pgagent.pga_job j SET jobnextrun = NULL WHERE j.jobenabled;
+    ELSIF TG_TABLE_NAME = 'pga_schedule' THEN
         UPDATE pgagent.pga_job j SET jobnextrun = NULL WHERE j.jobenabled AND j.jobid = OLD.jscjobid;
     ELSE
         UPDATE pgagent.pga_job j SET jobnextrun = NULL
@@ -14,4 +16,5 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._recompute_moved() IS
-'A schedule or exception was given to another job: pgAgent''s triggers see to the new one, this to the old one.';
+'A schedule or exception was given to another job: pgAgent''s triggers see to the new one, this to the old one; or all of them '
+'are gone at once, which pgAgent''s triggers do not notice.';

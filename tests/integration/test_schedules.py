@@ -270,3 +270,40 @@ def test_deleted_schedule_leaves_no_calendar_behind(db: Db) -> None:
     db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
     db.execute("DELETE FROM pgagent.pga_job")
     assert value(db, "SELECT count(*) FROM pgagent_py.schedule_calendar") == 0
+
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+BLOCK = """
+INSERT INTO pgagent.pga_exception (jexscid, jexdate)
+SELECT jscid, '2030-01-01' FROM pgagent.pga_schedule WHERE jscname = 'noon'"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([BLOCK], NOON + timedelta(days=1)),
+        ([BLOCK, "UPDATE pgagent.pga_exception SET jexdate = '2030-01-02'"], NOON),
+        ([BLOCK, "UPDATE pgagent.pga_exception SET jexscid = (SELECT max(jscid) FROM pgagent.pga_schedule)"], NOON),
+        ([BLOCK, "DELETE FROM pgagent.pga_exception"], NOON),
+        ([BLOCK, "TRUNCATE pgagent.pga_exception"], NOON),
+        (["UPDATE pgagent.pga_schedule SET jscstart = jscstart + interval '1 day'"], NOON + timedelta(days=1)),
+        (["UPDATE pgagent.pga_schedule SET jscenabled = false"], None),
+        (["UPDATE pgagent.pga_schedule SET jscjobid = (SELECT max(jobid) FROM pgagent.pga_job)"], None),
+        (["UPDATE pgagent.pga_schedule SET jscjobid = (SELECT min(jobid) FROM pgagent.pga_job)"], NOON - timedelta(hours=6)),
+        (["DELETE FROM pgagent.pga_schedule WHERE jscname = 'noon'"], None),
+        (["TRUNCATE pgagent.pga_schedule CASCADE"], None),
+        (["UPDATE pgagent.pga_job SET jobenabled = false"], None),
+        (["UPDATE pgagent.pga_job SET jobenabled = false", "UPDATE pgagent.pga_job SET jobenabled = true"], NOON),
+    ],
+)  # fmt: skip
+def test_next_run_follows_a_change_of_the_tables(
+    db: Db, changes: list[str], expected: datetime | None
+) -> None:
+    job, other = add_job(db), add_job(db)
+    add = "SELECT pgagent_py.add_schedule(%s, %s, %s, start => '2030-01-01Z', timezone => 'UTC')"
+    db.execute(add, [job, "noon", "0 12 * * *"])
+    db.execute(add, [other, "six", "0 6 * * *"])
+    assert next_run(db, job) == NOON
+    for change in changes:
+        db.execute(change.encode())
+    assert next_run(db, job) == expected
