@@ -24,11 +24,13 @@ READ_JOB = "SELECT r.* FROM pgagent_py.visible_schedule_rule r WHERE r.jscjobid 
 
 # The enabled schedules of some jobs with their versions, as the trigger gives them to firing().
 READ_JOBS = """
-SELECT r.*, v.s_ctid, v.s_xmin, v.o_ctid, v.o_xmin, v.default_zone
+SELECT r.*, v.s_ctid, v.s_xmin, v.s_cmin, v.o_ctid, v.o_xmin, v.o_cmin, v.default_zone
   FROM pgagent_py.schedule_version v JOIN pgagent_py.schedule_rule r ON r.jscid = v.jscid
  WHERE v.jscjobid = ANY ($1) AND v.jscenabled AND NOT v.varies"""
 
 NEVER = float("inf")
+# As the trigger names it.
+VERSION = ("s_ctid", "s_xmin", "s_cmin", "o_ctid", "o_xmin", "o_cmin", "default_zone")
 PAGE = 1000
 _CACHE_SIZE = 20_000  # about 1 KiB each
 # By jscid: the version of the rows that the rule was read from, the rule, and a span: asked from (its first) on and before
@@ -67,7 +69,7 @@ def read_rules(plpy: Any, jobids: Sequence[int]) -> None:
     if len(new) < 2:
         return
     for row in run(plpy, READ_JOBS, ["int4[]"], [new]):
-        version = (row["s_ctid"], row["s_xmin"], row["o_ctid"], row["o_xmin"], row["default_zone"])
+        version = tuple(row[column] for column in VERSION)
         _keep(_rules, row["jscid"], (version, _rule(plpy, row), NEVER, NEVER))
     for jobid in new:
         _keep(_read_jobs, jobid, None)

@@ -307,3 +307,19 @@ def test_next_run_follows_a_change_of_the_tables(
     for change in changes:
         db.execute(change.encode())
     assert next_run(db, job) == expected
+
+
+def test_rule_is_read_anew_when_a_row_takes_the_place_of_an_earlier_version(db: Db) -> None:
+    """VACUUM FULL moves the last of two versions, both of one transaction, to where the first one was."""
+    job = add_job(db)
+    minutes = "(SELECT array_agg(n = %s ORDER BY n) FROM generate_series(0, 59) n)"
+    insert = f"""
+        INSERT INTO pgagent.pga_schedule (jscjobid, jscname, jscstart, jscminutes)
+        SELECT %s, 'noon', '2030-01-01Z', {minutes}"""
+    with db.transaction():
+        db.execute(insert.encode(), [job, 7])
+        db.execute(BLOCK.encode())
+        db.execute(f"UPDATE pgagent.pga_schedule SET jscminutes = {minutes}".encode(), [8])
+    db.execute("VACUUM FULL pgagent.pga_schedule")
+    db.execute("DELETE FROM pgagent.pga_exception")
+    assert next_run(db, job) == datetime(2030, 1, 1, 0, 8, tzinfo=UTC)
