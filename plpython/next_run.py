@@ -5,12 +5,13 @@ All times are epoch seconds (UTC, float), whatever the session's TimeZone and Da
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from .clock import now_or_last_run
 from .plan import run
-from .schedule import Schedule, compile_schedule, merge_runs
+from .schedule import NextRun, Schedule, compile_schedule, merge_runs
 from .schedule import next_run as next_firing
 from .zones import Zone, get_zone
 
@@ -32,6 +33,7 @@ NEVER = float("inf")
 # As the trigger names it.
 VERSION = ("s_ctid", "s_xmin", "s_cmin", "o_ctid", "o_xmin", "o_cmin", "default_zone")
 PAGE = 1000
+HEED_EVERY = 0.02  # seconds
 _CACHE_SIZE = 20_000  # about 1 KiB each
 # By jscid: the version of the rows that the rule was read from, the rule, and a span: asked from (its first) on and before
 # (its second), the answer is the second. What has been there longest goes first.
@@ -121,11 +123,26 @@ def next_run(plpy: Any, schedule: int, after: float) -> str | None:
 def next_runs(plpy: Any, job: int, count: int, after: float) -> list[str]:
     """Return the next *count* runs of *job* later than *after*: its enabled schedules merged, without repeats."""
     rules = [_rule(plpy, row) for row in run(plpy, READ_JOB, ["int4"], [job])]
-    runs: list[float] = []
+    find = _heeding_cancels(plpy)
+    runs: list[str] = []
     while len(runs) < count:
-        page = merge_runs(rules, runs[-1] if runs else after, min(PAGE, count - len(runs)))
-        runs += page
+        page = merge_runs(rules, after, min(PAGE, count - len(runs)), find)
+        runs += map(timestamp, page)
         if len(page) < PAGE:
             break
-        run(plpy, "SELECT")  # a loop in Python alone would not notice a cancel or a timeout
-    return [timestamp(firing) for firing in runs]
+        after = page[-1]
+    return runs
+
+
+def _heeding_cancels(plpy: Any) -> NextRun:
+    """Return next_firing that goes by the server now and then: Python alone would not notice a cancel or a timeout."""
+    heeded = time.monotonic()
+
+    def find(schedule: Schedule, zone: Zone, after: float) -> int | float | None:
+        nonlocal heeded
+        if time.monotonic() > heeded + HEED_EVERY:
+            run(plpy, "SELECT")
+            heeded = time.monotonic()
+        return next_firing(schedule, zone, after)
+
+    return find

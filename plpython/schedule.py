@@ -8,7 +8,7 @@ masks, so the next member of one is a shift and the lowest bit that is left.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from heapq import merge
 from math import floor, inf
@@ -148,20 +148,25 @@ def next_run(schedule: Schedule, zone: Zone, after: float) -> int | float | None
     return found if found is not None and found <= end and found <= LAST_INSTANT else None
 
 
-def firings(schedule: Schedule, zone: Zone, after: float) -> Iterator[int | float]:
-    """Yield each instant later than *after* at which *schedule* fires, in order."""
-    found = next_run(schedule, zone, after)
+NextRun = Callable[[Schedule, Zone, float], "int | float | None"]
+
+
+def firings(schedule: Schedule, zone: Zone, after: float, find: NextRun = next_run) -> Iterator[int | float]:
+    """Yield each instant later than *after* at which *schedule* fires, in order; *find* looks for the next one."""
+    found = find(schedule, zone, after)
     while found is not None:
         yield found
-        found = next_run(schedule, zone, found)
+        found = find(schedule, zone, found)
 
 
-def merge_runs(schedules: Iterable[tuple[Schedule, Zone]], after: float, count: int) -> list[int | float]:
+def merge_runs(
+    schedules: Iterable[tuple[Schedule, Zone]], after: float, count: int, find: NextRun = next_run
+) -> list[int | float]:
     """Return the first *count* instants later than *after* at which any of *schedules* fires, each once."""
     runs: list[int | float] = []
     if count <= 0:
         return runs
-    for instant in merge(*(firings(schedule, zone, after) for schedule, zone in schedules)):
+    for instant in merge(*(firings(schedule, zone, after, find) for schedule, zone in schedules)):
         if not runs or instant != runs[-1]:
             runs.append(instant)
             if len(runs) == count:

@@ -1,11 +1,12 @@
 """Schedules beyond the five sets: every, at, calendars; changing them."""
 
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.errors import DependentObjectsStillExist, InvalidParameterValue
+from psycopg.errors import DependentObjectsStillExist, InvalidParameterValue, QueryCanceled
 
 Db = psycopg.Connection[Any]
 
@@ -323,3 +324,25 @@ def test_rule_is_read_anew_when_a_row_takes_the_place_of_an_earlier_version(db: 
     db.execute("VACUUM FULL pgagent.pga_schedule")
     db.execute("DELETE FROM pgagent.pga_exception")
     assert next_run(db, job) == datetime(2030, 1, 1, 0, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param("cron => '* * * * *'", id="ten million runs"),
+        pytest.param(
+            "every => '1 day 2 min', minutes => '{0}', hours => '{0}', start => '2024-01-01Z', timezone => 'UTC'",
+            id="runs that take long to find",
+        ),
+    ],
+)
+def test_timeout_ends_a_long_preview(db: Db, rule: str) -> None:
+    job = add_job(db)
+    db.execute(f"SELECT pgagent_py.add_schedule(%s, 's', {rule})".encode(), [job])
+    # Of what has been loaded already the server hears nothing more.
+    db.execute("SELECT count(*) FROM pgagent_py.next_runs(%s, 300)", [job])
+    db.execute("SET statement_timeout = '300 ms'")
+    begin = monotonic()
+    with pytest.raises(QueryCanceled):
+        db.execute("SELECT count(*) FROM pgagent_py.next_runs(%s, 10000000)", [job])
+    assert monotonic() - begin < 1
