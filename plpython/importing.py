@@ -19,7 +19,7 @@ from .roles import check_edit, check_use
 OUTPUT = "{% for step in steps %}{{ step.output or '' }}{% endfor %}"
 SECONDS = re.compile(r"\s*(\d+)\s+seconds?\s*", re.IGNORECASE)
 
-# Read with the rights of the extension's owner: it must be pg_cron's own, not what somebody who may create schemas calls cron.job.
+# Read with the rights of the extension's owner: it must be pg_cron's own, not what somebody else calls cron.job.
 PG_CRON_TABLE = """
 SELECT FROM pg_extension e JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
  WHERE e.extname = 'pg_cron' AND d.deptype = 'e' AND d.classid = 'pg_class'::regclass AND d.objid = to_regclass('cron.job')"""

@@ -25,7 +25,8 @@ JOBS = """
     SELECT pgagent_py.add_schedule(pgagent_py.add_job('polled'), 'polled', every => '7 h', start => '2026-01-01 00:00:00.25Z');
     SELECT pgagent_py.add_schedule(pgagent_py.add_job('once'), 's', at => '2040-02-03 04:05:06Z');
     SELECT pgagent_py.add_job('warm up', cron => '@reboot');
-    SELECT pgagent_py.add_calendar('holidays', '{2027-01-04,2027-01-07}'), pgagent_py.add_calendar('winter', '{2027-01-05}', 'cold');
+    SELECT pgagent_py.add_calendar('holidays', '{2027-01-04,2027-01-07}');
+    SELECT pgagent_py.add_calendar('winter', '{2027-01-05}', 'cold');
     SELECT pgagent_py.attach_calendar(jscid, 'holidays') FROM pgagent.pga_schedule WHERE jscname IN ('polled', 'elsewhere');
     SELECT pgagent_py.attach_calendar(jscid, 'winter', only_days => true) FROM pgagent.pga_schedule WHERE jscname = 'off';
     SELECT pgagent_py.add_dependency(o.jobid, n.jobid, 'finish') FROM pgagent.pga_job o, pgagent.pga_job n
@@ -33,7 +34,8 @@ JOBS = """
     SELECT pgagent_py.alter_job(jobid, parameters => '{"a": [1.50, "é"]}', timeout => '1 h', max_lateness => '2 d', priority => 3,
            "group" => 'g', max_failures => 2) FROM pgagent.pga_job WHERE jobname = 'polled';
     SELECT pgagent_py.alter_step(jstid, timeout => '1 min', retries => 2) FROM pgagent.pga_jobstep WHERE jstname = 'atomic';
-    SELECT pgagent_py.set_limit("group" => 'g', running => 2), pgagent_py.set_limit('Data Export', running => 1), pgagent_py.pause('Data Import');
+    SELECT pgagent_py.set_limit("group" => 'g', running => 2), pgagent_py.set_limit('Data Export', running => 1);
+    SELECT pgagent_py.pause('Data Import');
     INSERT INTO pgagent.pga_jobclass (jclname) VALUES ('Our own');
     SELECT pgagent_py.run_now(jobid) FROM pgagent.pga_job WHERE jobname = 'nightly';
     SELECT * FROM pgagent_py.run_due();

@@ -394,8 +394,8 @@ def test_import_pg_cron(own_cluster: Cluster) -> None:
         elsewhere.execute("CREATE SCHEMA cron")
         elsewhere.execute("""CREATE FUNCTION cron.trap() RETURNS text LANGUAGE plpgsql AS
                              $$ BEGIN RAISE EXCEPTION 'trapped %', current_user; END $$""")
-        elsewhere.execute("""CREATE VIEW cron.job AS SELECT 1 AS jobid, '* * * * *' AS schedule, cron.trap() AS command, '' AS nodename,
-                             1 AS nodeport, 'jobs' AS database, 'postgres' AS username, true AS active""")
+        elsewhere.execute("""CREATE VIEW cron.job AS SELECT 1 AS jobid, '* * * * *' AS schedule, cron.trap() AS command,
+                             '' AS nodename, 1 AS nodeport, 'jobs' AS database, 'postgres' AS username, true AS active""")
         with pytest.raises(psycopg.errors.UndefinedTable, match="of pg_cron's in this database"):
             elsewhere.execute("SELECT pgagent_py.import_pg_cron()")
     with own_cluster.connect("pgagent_py_template") as db:

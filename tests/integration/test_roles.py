@@ -523,7 +523,8 @@ def test_who_runs_its_own_jobs_in_a_session_has_no_say_about_other_runs(
     again = "SELECT pgagent_py.alter_step(jstid, retries => 9, retry_delay => '0') FROM pgagent_py.visible_step"
     bob.execute(again.encode())
     mine = value(alice, "SELECT pgagent_py.add_job('mine', sql => 'SELECT 1')")
-    log = "SELECT l.*, r.* FROM pgagent.pga_joblog r LEFT JOIN pgagent.pga_jobsteplog l ON l.jsljlgid = r.jlgid WHERE r.jlgjobid = %s"
+    log = """SELECT l.*, r.* FROM pgagent.pga_joblog r
+               LEFT JOIN pgagent.pga_jobsteplog l ON l.jsljlgid = r.jlgid WHERE r.jlgjobid = %s"""
     turn = """SELECT jobid, jlgid, jslid, jstcode FROM pgagent_py.run_due(
                      5, ARRAY[(%s, %s, %s, 0, '1 s', 'forged')::pgagent_py.step_result])"""
     with login(database, "starter") as starter:
