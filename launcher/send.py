@@ -36,7 +36,9 @@ RENDER_SECONDS = 5
 MEMORY = 1 << 30  # bytes of address space
 LONGEST_TEXT = 1_000_000  # characters
 NETWORK_TIMEOUT = 15.0  # seconds without an answer
-DELIVERY_TIMEOUT = 20.0  # seconds for all of one: a server that says something now and then would have its place for ever
+DELIVERY_TIMEOUT = (
+    20.0  # seconds for all of one: a server that says something now and then would have its place for ever
+)
 SENDERS = 8  # messages under way at a time
 LIFETIME = 600  # seconds after which the process ends, whatever hangs
 RETRY_HTTP = {408, 425, 429}  # beside all from 500 on

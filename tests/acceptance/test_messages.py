@@ -369,7 +369,9 @@ def test_servers_that_never_come_to_an_end_do_not_keep_other_messages_from_being
                 while not mailbox.ended.wait(0.5):
                     self.request.sendall(b"H")
 
-    server = type("Server", (socketserver.ThreadingTCPServer,), {"daemon_threads": True})(("127.0.0.1", 0), Dripping)
+    server = type("Server", (socketserver.ThreadingTCPServer,), {"daemon_threads": True})(
+        ("127.0.0.1", 0), Dripping
+    )
     job = add_job(db, "dripping")
     for _ in range(8):  # as many as are sent at a time
         url = f"http://127.0.0.1:{server.server_address[1]}/"

@@ -145,7 +145,9 @@ def test_the_owner_of_the_database_gets_no_function_called_by_the_launcher(
             ("eq(a name, b name)", "boolean", "RETURN a::text OPERATOR(pg_catalog.=) b::text"),
         ):
             body = f"BEGIN RAISE LOG 'trapped %', current_user; {end}; END"
-            keeper.execute(f"CREATE FUNCTION trap.{function} RETURNS {result} LANGUAGE plpgsql AS $${body}$$".encode())
+            keeper.execute(
+                f"CREATE FUNCTION trap.{function} RETURNS {result} LANGUAGE plpgsql AS $${body}$$".encode()
+            )
         keeper.execute("CREATE OPERATOR trap.= (LEFTARG = name, RIGHTARG = name, FUNCTION = trap.eq)")
         keeper.execute("ALTER DATABASE jobs SET search_path = trap, pg_catalog")
     agent = serving(launcher("-l", "2", own_cluster.conninfo("jobs")))

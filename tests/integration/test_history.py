@@ -252,8 +252,12 @@ def test_messages_are_listed_without_secrets_and_dropped(db: Connection) -> None
     assert db.execute("SELECT msgkind, msgtarget, msgwhen FROM pgagent_py.job_message").fetchall() == [
         ("webhook", "hooks.example.org", "finish")
     ]
-    value(db, add.replace("user:word@", "user:wo@rd@"))  # urlsplit takes the last @ for the end of the password, too
-    assert db.execute("SELECT DISTINCT msgtarget FROM pgagent_py.job_message").fetchall() == [("hooks.example.org",)]
+    value(
+        db, add.replace("user:word@", "user:wo@rd@")
+    )  # urlsplit takes the last @ for the end of the password, too
+    assert db.execute("SELECT DISTINCT msgtarget FROM pgagent_py.job_message").fetchall() == [
+        ("hooks.example.org",)
+    ]
     db.execute("SELECT pgagent_py.drop_message(%s)", [msgid])
     with pytest.raises(psycopg.errors.InvalidParameterValue, match=f"message {msgid} does not exist"):
         db.execute("SELECT pgagent_py.drop_message(%s)", [msgid])
@@ -285,7 +289,9 @@ def test_what_a_message_holds_is_limited_so_that_no_run_is_too_long_to_end(db: C
     job = add_job(db, "n" * 1001, "SELECT 1/0")
     db.execute("UPDATE pgagent.pga_job SET jobdesc = repeat('d', 10001)")
     db.execute("UPDATE pgagent.pga_jobstep SET jstname = repeat('s', 1001)")
-    db.execute("SELECT pgagent_py.alter_step(jstid, retries => 100, retry_delay => '0') FROM pgagent.pga_jobstep")
+    db.execute(
+        "SELECT pgagent_py.alter_step(jstid, retries => 100, retry_delay => '0') FROM pgagent.pga_jobstep"
+    )
     db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [job])
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
     assert db.execute("SELECT FROM pgagent_py.run_due()").rowcount == 101

@@ -388,7 +388,9 @@ def test_import_pg_cron(own_cluster: Cluster) -> None:
     own_cluster.start(**settings, **{"cron.launch_active_jobs": "off"})
     with own_cluster.connect() as elsewhere:
         elsewhere.execute("CREATE EXTENSION pgagent_py CASCADE")
-        with pytest.raises(psycopg.errors.UndefinedTable, match=r"no table cron\.job of pg_cron's in this database"):
+        with pytest.raises(
+            psycopg.errors.UndefinedTable, match=r"no table cron\.job of pg_cron's in this database"
+        ):
             elsewhere.execute("SELECT pgagent_py.import_pg_cron()")
         # Nor is it pg_cron's because somebody calls it so: its functions would run with the rights of the extension's owner.
         elsewhere.execute("CREATE SCHEMA cron")
@@ -411,7 +413,9 @@ def test_import_pg_cron(own_cluster: Cluster) -> None:
         db.execute("SELECT cron.schedule('other server', '* * * * *', 'SELECT 1')")
         db.execute("UPDATE cron.job SET nodeport = nodeport + 1 WHERE jobname = 'other server'")
         db.execute("SELECT cron.schedule('in the end', '0 0 1 * *', 'SELECT 1')")
-        db.execute("UPDATE cron.job SET schedule = '0 0 $ * *', nodename = '/tmp' WHERE jobname = 'in the end'")
+        db.execute(
+            "UPDATE cron.job SET schedule = '0 0 $ * *', nodename = '/tmp' WHERE jobname = 'in the end'"
+        )
         db.execute("SELECT cron.schedule('often', '* * * * *', 'SELECT 1')")  # later versions know seconds
         db.execute("UPDATE cron.job SET schedule = '30 seconds' WHERE jobname = 'often'")
         rows = db.execute("SELECT name FROM pgagent_py.import_pg_cron()").fetchall()
@@ -440,7 +444,9 @@ def test_import_pg_cron(own_cluster: Cluster) -> None:
         assert value(db, "SELECT count(*) FROM cron.job") == 6
         # As background workers they run in this server, whatever node they name.
         own_cluster.stop()
-        own_cluster.start(**settings, **{"cron.launch_active_jobs": "off", "cron.use_background_workers": "on"})
+        own_cluster.start(
+            **settings, **{"cron.launch_active_jobs": "off", "cron.use_background_workers": "on"}
+        )
     with own_cluster.connect("pgagent_py_template") as db:
         db.execute("DELETE FROM pgagent.pga_job")
         db.execute("SELECT pgagent_py.import_pg_cron()")

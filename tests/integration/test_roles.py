@@ -520,7 +520,9 @@ def test_who_runs_its_own_jobs_in_a_session_has_no_say_about_other_runs(
     """Registered, she takes turns herself: no result that she hands in may touch, end or carry on a run of bob's."""
     bobs = value(bob, "SELECT pgagent_py.add_job('bob''s', sql => %s)", [SECRET])
     bob.execute("SELECT pgagent_py.add_step(%s, 'z', sql => %s)", [bobs, SECRET])
-    again = "SELECT pgagent_py.alter_step(jstid, retries => 9, retry_delay => '0') FROM pgagent_py.visible_step"
+    again = (
+        "SELECT pgagent_py.alter_step(jstid, retries => 9, retry_delay => '0') FROM pgagent_py.visible_step"
+    )
     bob.execute(again.encode())
     mine = value(alice, "SELECT pgagent_py.add_job('mine', sql => 'SELECT 1')")
     log = """SELECT l.*, r.* FROM pgagent.pga_joblog r
@@ -533,7 +535,9 @@ def test_who_runs_its_own_jobs_in_a_session_has_no_say_about_other_runs(
         ((_, run, entry, _),) = rows(starter, turn, [0, 0, "s"])
         before = rows(db, log, [bobs])
         alice.execute("SELECT pgagent_py.run_now(%s)", [mine])
-        alice.execute("""SELECT pgagent_py._ask('start_session', jsonb_build_object('agent', gen_random_uuid()))""")
+        alice.execute(
+            """SELECT pgagent_py._ask('start_session', jsonb_build_object('agent', gen_random_uuid()))"""
+        )
         ((_, own_run, own_entry, _),) = rows(alice, turn, [run, entry, "r"])
         for status in "rfsd":
             for jlgid, jslid in ((run, entry), (run, None), (run, own_entry), (own_run, entry)):
@@ -541,7 +545,9 @@ def test_who_runs_its_own_jobs_in_a_session_has_no_say_about_other_runs(
                 assert rows(db, log, [bobs]) == before
         assert rows(alice, turn, [own_run, own_entry, "s"]) == []
         assert value(db, "SELECT jlgstatus FROM pgagent.pga_joblog WHERE jlgid = %s", [own_run]) == "s"
-        ((jobid, again_run, _, _),) = rows(starter, turn, [run, entry, "s"])  # the launcher's turn: bob's next step
+        ((jobid, again_run, _, _),) = rows(
+            starter, turn, [run, entry, "s"]
+        )  # the launcher's turn: bob's next step
         assert (jobid, again_run) == (bobs, run)
         starter.execute("SELECT pgagent_py.stop_agent()")
 
