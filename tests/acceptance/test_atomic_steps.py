@@ -5,7 +5,17 @@ import os
 import random
 import time
 
-from tests.acceptance.faults import PATIENCE, add_job, check_sound, one, serving, stop, wait_for_end
+from tests.acceptance.faults import (
+    PATIENCE,
+    add_job,
+    check_sound,
+    make_due,
+    one,
+    serving,
+    stop,
+    wait_for_end,
+    wait_for_start,
+)
 from tests.conftest import TEMPLATE, StartLauncher
 from tests.helpers import Cluster, wait_for
 
@@ -16,7 +26,7 @@ JOBS = 12
 KILL = {
     "step": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgagent-py'"
     " AND pid NOT IN (SELECT jagpid FROM pgagent.pga_jobagent)"
-    " AND query ~ '^(BEGIN|INSERT INTO effect|SELECT pgagent_py.finish_step|DISCARD)' ORDER BY random() LIMIT 1",
+    " AND query ~ '^(BEGIN|INSERT INTO effect|SELECT pgagent_py.SET CONSTRAINTS|DISCARD)' ORDER BY random() LIMIT 1",
     "control": "SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent",
 }
 MAKE_DUE = "UPDATE pgagent.pga_job SET jobnextrun = now() WHERE jobagentid IS NULL AND (jobnextrun <= now()) IS NOT TRUE"
@@ -35,6 +45,7 @@ def test_effects_equal_the_log(own_cluster: Cluster, launcher: StartLauncher) ->
         for number in range(JOBS):
             code = "INSERT INTO effect VALUES (current_setting('pgagent_py.run_id')::integer); SELECT pg_sleep(random() / 50)"
             add_job(db, f"job {number}", {"sql": code, "atomic": True})
+        long = add_job(db, "long", {"sql": code.replace("random() / 50", "0.5"), "atomic": True})
     kills = {"step": 0, "control": 0, "launcher": 0, "server": 0}
     deadline = time.monotonic() + SECONDS
     attempts = itertools.count(1)
@@ -45,6 +56,9 @@ def test_effects_equal_the_log(own_cluster: Cluster, launcher: StartLauncher) ->
             own_cluster.restart("immediate")
             kills[victim] += 1
         elif victim == "launcher":
+            with own_cluster.connect(TEMPLATE) as db:  # when it has something to lose
+                make_due(db, long)
+                wait_for_start(db, long)
             agent.kill()
             kills[victim] += 1
             agent = launcher("-l", "2", own_cluster.conninfo(TEMPLATE))
