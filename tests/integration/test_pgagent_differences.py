@@ -180,6 +180,65 @@ def test_every_difference_is_listed(pgagent: Connection) -> None:
     assert set(found) >= {1, 2, 3, 4, 5, 6}
 
 
+CLOCK_ZONES = (
+    "Europe/Paris",
+    "America/St_Johns",
+    "Australia/Lord_Howe",
+    "America/Havana",
+    "Africa/Cairo",
+    "Pacific/Chatham",
+    "Antarctica/Troll",
+)
+
+
+def clock_changes(name: str) -> list[int]:
+    """Return the instants of a year at which the clock of zone *name* is set."""
+    year = range(FIRST_DAY, FIRST_DAY + 366 * 86_400, 1_800)
+    return [at for at in year if since(name, at - 1_800, at) != timedelta(minutes=30)]
+
+
+def since(name: str, before: int, instant: int) -> timedelta:
+    """Return how far the clock of zone *name* has moved from *before* to *instant*."""
+    return wall_clock(name, instant) - wall_clock(name, before)
+
+
+def clock_difference(rule: Rule, theirs: int, ours: int) -> int | None:
+    """Return the number that the page gives to a difference in a night in which the clock is set."""
+    shifts = [sign * minutes * 60 for minutes in (30, 60, 120) for sign in (1, -1)]
+    if any(since(rule.zone, at + shift, at) == timedelta(0) for at in (theirs, ours) for shift in shifts):
+        return 8
+    return 7 if since(rule.zone, ours - 3_600, ours) > timedelta(hours=1) else None
+
+
+def test_every_difference_is_listed_when_clocks_change(pgagent: Connection) -> None:
+    """One minute of chosen hours or of any: the differences left are those of the clock."""
+    seed = random.randrange(10**9)
+    rng = random.Random(seed)
+    changes = [(name, at) for name in CLOCK_ZONES for at in clock_changes(name)]
+    found: Counter[int] = Counter()
+    for _ in range(CASES):
+        name, change = rng.choice(changes)
+        begin = change + rng.randrange(-26 * 60, 3 * 60) * 60
+        hour = wall_clock(name, change - 60).hour
+        rule = Rule(
+            frozenset({rng.choice((0, 15, 30, 45, rng.randrange(60)))}),
+            frozenset((hour + later) % 24 for later in range(-1, 4) if rng.random() < rng.choice((0, 0.6))),
+            some(rng, range(7), 0.2),
+            zone=name,
+        )
+        theirs, ours = ask_pgagent(pgagent, rule, begin), ask_us(rule, begin)
+        if theirs != ours:
+            case = f"seed {seed}: from {wall_clock(name, begin)} pgAgent {theirs}, ours {ours}: {rule}"
+            assert isinstance(theirs, int), case
+            assert isinstance(ours, int), case
+            number = clock_difference(rule, theirs, ours)
+            assert number, case
+            assert walk_days(replace(rule, start=float(begin)), begin - 1, 1, 41 * 366) == [ours], case
+            found[number] += 1
+    print(f"seed {seed}, {CASES} cases, differences by number: {sorted(found.items())}")
+    assert set(found) == {7, 8}
+
+
 ROW = re.compile(r"\| \[?(\d)\S* \| (.*?) \| (\S+) \| (\S+ \S+) \| (.*?) \| (.*?) \|$", re.MULTILINE)
 EXAMPLES = ROW.findall(PAGE.read_text())
 
