@@ -115,9 +115,12 @@ def alter_schedule(
         ]
     types = ["int4", "text", "bool", "text", "timestamptz", "timestamptz", *["bool[]"] * 5]
     run(plpy, ALTER_SCHEDULE, types, [schedule, name, enabled, description, start, end, *flags])
-    find = "SELECT s.jscstart::text AS s, s.jscend::text AS e FROM pgagent.pga_schedule s WHERE s.jscid = $1"
-    (row,) = run(plpy, find, ["int4"], [schedule])
-    _check_range(plpy, row["s"], row["e"])
+    if start is not None or end is not None:
+        find = (
+            "SELECT s.jscstart::text AS s, s.jscend::text AS e FROM pgagent.pga_schedule s WHERE s.jscid = $1"
+        )
+        (row,) = run(plpy, find, ["int4"], [schedule])
+        _check_range(plpy, row["s"], row["e"])
     if any(value is not None for value in (timezone, every, at, reboot)):
         _set_options(plpy, schedule, timezone, every, at, reboot)
 

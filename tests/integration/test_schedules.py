@@ -104,6 +104,19 @@ def test_alter_schedule_changes_what_is_given_and_nothing_else(db: Db) -> None:
     assert value(db, "SELECT jscname FROM pgagent.pga_schedule WHERE jscid = %s", schedule) == "later"
 
 
+def test_schedule_that_ends_before_it_starts_can_be_changed_otherwise(db: Db) -> None:
+    """pgAdmin lets one be saved."""
+    job = add_job(db)
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '30 9 * * *')", job)
+    db.execute("UPDATE pgagent.pga_schedule SET jscend = jscstart - interval '1 day'")
+    db.execute(
+        "SELECT pgagent_py.alter_schedule(%s, enabled => false, timezone => 'Europe/Paris')", [schedule]
+    )
+    assert value(db, "SELECT jscenabled FROM pgagent.pga_schedule") is False
+    with pytest.raises(InvalidParameterValue, match="end"):
+        db.execute("SELECT pgagent_py.alter_schedule(%s, start => 'tomorrow')", [schedule])
+
+
 def test_options_are_taken_away_again(db: Db) -> None:
     job = add_job(db)
     schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', every => '7 s')", job)
