@@ -52,6 +52,17 @@ UPDATE pgagent.pga_job j SET jobnextrun = free.due FROM free WHERE j.jobid = fre
 RETURNING j.jobid
 """
 
+# A condition that is met again before its job could start counts once, by its last run; one whose job or dependency is gone,
+# not at all. The trigger that notes them must not wait for a lock, so it leaves them here; what is being started is skipped.
+FORGET_MET = """
+DELETE FROM pgagent_py.dependency_met m
+ WHERE m.ctid = ANY (ARRAY(
+       SELECT o.ctid FROM pgagent_py.dependency_met o
+        WHERE EXISTS (SELECT FROM pgagent_py.dependency_met n
+                       WHERE n.jobid = o.jobid AND n.jobafter = o.jobafter AND n.jlgid > o.jlgid)
+           OR NOT EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE d.jobid = o.jobid AND d.jobafter = o.jobafter)
+        LIMIT 1000 FOR UPDATE OF o SKIP LOCKED))"""
+
 PARAMETERS = """
 SELECT l.jlgid, (coalesce(jo.jobparameters, '{}') || coalesce(ro.jlgparameters, '{}'))::text AS jobparameters
   FROM pgagent.pga_joblog l
@@ -102,6 +113,11 @@ def _forget(plpy: Any, job: int | None, after: int | None) -> None:
     """What was met under another condition does not count."""
     forget = "DELETE FROM pgagent_py.dependency_met m WHERE m.jobid = $1 AND m.jobafter = $2"
     run(plpy, forget, ["int4", "int4"], [job, after])
+
+
+def forget_met(plpy: Any) -> None:
+    """Delete notes of met conditions that nothing will come of any more, a thousand at most."""
+    run(plpy, FORGET_MET)
 
 
 def start_dependents(plpy: Any) -> bool:

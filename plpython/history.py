@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .dependencies import forget_met
 from .errors import invalid
 from .plan import run
 from .roles import check_edit, check_launch
@@ -18,7 +19,8 @@ SETTINGS = """
 SELECT (SELECT s.value::int4 FROM pgagent_py.setting s WHERE s.name = 'keep_runs') AS keep_runs,
        (SELECT s.value FROM pgagent_py.setting s WHERE s.name = 'keep_for') AS keep_for,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobkeepruns IS NOT NULL OR o.jobkeepfor IS NOT NULL) AS own_rules,
-       EXISTS (SELECT FROM pgagent_py.queued_message q WHERE q.qmsnotbefore IS NULL) AS given_up"""
+       EXISTS (SELECT FROM pgagent_py.queued_message q WHERE q.qmsnotbefore IS NULL) AS given_up,
+       EXISTS (SELECT FROM pgagent_py.dependency_met) AS met"""
 
 # The next jobs that have a rule; {own}: only those that have one of their own.
 JOBS = """
@@ -112,6 +114,8 @@ def purge_history(plpy: Any, caller: str, jobs: int | None = None) -> int:
     if rules["given_up"]:
         forget = "DELETE FROM pgagent_py.queued_message q WHERE q.qmsnotbefore IS NULL AND q.qmscreated < now() - $1"
         run(plpy, forget, ["interval"], [KEEP_FAILED_MESSAGES])
+    if rules["met"]:
+        forget_met(plpy)
     every = rules["keep_runs"] is not None or rules["keep_for"] is not None
     if not every and not rules["own_rules"]:
         return 0

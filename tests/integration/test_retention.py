@@ -117,6 +117,33 @@ def test_a_part_of_the_jobs_at_a_time(db: Connection) -> None:
     assert deleted == [8, 8, 4, 0]
 
 
+def test_conditions_met_again_and_again_are_not_kept(db: Connection) -> None:
+    """The last one of each is, as long as there are the jobs: it starts the job that waits, and tells it what has ended."""
+    first, second = (value(db, "SELECT pgagent_py.add_job(%s, sql => 'SELECT 1')", [n]) for n in ("a", "b"))
+    waiting, dropped = (
+        value(db, "SELECT pgagent_py.add_job(%s, sql => 'SELECT 1')", [n]) for n in ("waiting", "dropped")
+    )
+    for job in (waiting, dropped):
+        for after in (first, second):
+            db.execute("SELECT pgagent_py.add_dependency(%s, after => %s)", [job, after])
+    for _ in range(3):
+        db.execute("SELECT pgagent_py.run_now(%s)", [first])
+        db.execute("SELECT * FROM pgagent_py.run_due()")
+    db.execute("SELECT pgagent_py.drop_job(%s)", [dropped])
+    purge(db)
+    last = value(db, "SELECT max(jlgid) FROM pgagent.pga_joblog WHERE jlgjobid = %s", [first])
+    met = "SELECT jobid, jobafter, jlgid FROM pgagent_py.dependency_met"
+    assert db.execute(met).fetchall() == [(waiting, first, last)]
+    db.execute("SELECT pgagent_py.run_now(%s)", [second])
+    for _ in range(2):
+        db.execute("SELECT * FROM pgagent_py.run_due()")
+    told = """
+        SELECT t ->> 'run' FROM pgagent_py.run_option o JOIN pgagent.pga_joblog l USING (jlgid)
+         CROSS JOIN jsonb_array_elements(o.jlgparameters -> 'triggered_by') t
+         WHERE l.jlgjobid = %s AND (t ->> 'job')::int = %s"""
+    assert db.execute(told, [waiting, first]).fetchall() == [(str(last),)]
+
+
 def test_two_that_purge_do_not_wait_for_each_other(database: str, db: Connection) -> None:
     add_history(db, "a", 100)
     db.execute("SELECT pgagent_py.set_retention(keep_runs => 10)")
