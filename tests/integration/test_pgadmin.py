@@ -144,13 +144,19 @@ def test_edits_in_one_message(pgadmin: psycopg.Connection[Any]) -> None:
     job = create(pgadmin, new_job("'x'"), "pga_job", "jobid")
     pgadmin.execute("DELETE FROM pgagent.pga_exception WHERE jexdate = '2099-01-01'")
     ((old,),) = pgadmin.execute("SELECT jscid FROM pgagent.pga_schedule").fetchall()
-    ((exception,),) = pgadmin.execute("SELECT min(jexid) FROM pgagent.pga_exception").fetchall()
+    (exception,), (changed,) = pgadmin.execute(
+        "SELECT jexid FROM pgagent.pga_exception ORDER BY 1"
+    ).fetchall()
     pgadmin.execute(
         f"""
         UPDATE pgagent.pga_job SET jobenabled=true, jobdesc='changed'::text WHERE jobid = {job};
         DELETE FROM pgagent.pga_exception WHERE jexid={exception}::integer AND jexscid={old}::integer;
         UPDATE pgagent.pga_schedule SET jscenabled=true, jscend=NULL::timestamptz, jscmonths='{as_array(MONTHS)}'::boolean[]
          WHERE jscid={old}::integer AND jscjobid={job}::integer;
+        UPDATE pgagent.pga_exception SET jexdate=to_date('2099-01-03', 'YYYY-MM-DD')::date, jextime='03:30:00'::time
+         WHERE jexid={changed}::integer AND jexscid={old}::integer;
+        UPDATE pgagent.pga_jobstep SET jstkind='b'::character(1), jstdbname='', jstconnstr='', jstcode='true'
+         WHERE jstjobid={job}::integer;
         INSERT INTO pgagent.pga_jobstep (jstjobid, jstname, jstenabled,
                                          jstkind, jstconnstr, jstdbname, jstonerror, jstcode, jstdesc)
         VALUES ({job}, 'second'::text, true, 'b'::character(1), ''::text, ''::name, 'i'::character(1), 'true'::text, ''::text);
@@ -167,6 +173,10 @@ def test_edits_in_one_message(pgadmin: psycopg.Connection[Any]) -> None:
         "SELECT jobdesc, jobnextrun > now() AND jobnextrun < now() + '2 min' FROM pgagent.pga_job"
     ).fetchone()
     assert row == ("changed", True)
+    exceptions = pgadmin.execute("SELECT jexid, jexdate::text, jextime::text FROM pgagent.pga_exception")
+    assert exceptions.fetchall() == [(changed, "2099-01-03", "03:30:00")]
+    steps = pgadmin.execute("SELECT jstname, jstkind, jstcode FROM pgagent.pga_jobstep ORDER BY 1")
+    assert steps.fetchall() == [("second", "b", "true"), ("step", "b", "true")]
     assert pgadmin.execute("SELECT count(*) FROM pgagent.pga_schedule").fetchone() == (2,)
     pgadmin.execute(
         f"DELETE FROM pgagent.pga_schedule WHERE jscid={old}::integer AND jscjobid={job}::integer".encode()
