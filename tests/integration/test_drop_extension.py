@@ -72,6 +72,21 @@ def test_pgagent_is_as_it_was(cluster: Cluster, plain: psycopg.Connection[Any]) 
     ).fetchone() == (True,)
 
 
+def test_schedules_that_pgagent_cannot_read_are_found_and_disabled(plain: psycopg.Connection[Any]) -> None:
+    """By the statement that docs/options.md gives for going back; to pgAgent alone they would mean every minute."""
+    plain.execute("CREATE EXTENSION pgagent_py")
+    plain.execute("SELECT pgagent_py.add_job('reboot', cron => '@reboot')")
+    for name, way in (("every", "every => '6 h'"), ("at", "at => '2099-01-01Z'"), ("sets", "hours => '{3}'")):
+        plain.execute(f"SELECT pgagent_py.add_schedule(pgagent_py.add_job('{name}'), 's', {way})".encode())
+    plain.execute("""
+        UPDATE pgagent.pga_schedule SET jscenabled = false WHERE jscid IN (
+            SELECT schedule FROM pgagent_py.schedule_options WHERE every IS NOT NULL OR at IS NOT NULL OR reboot)""")
+    plain.execute("DROP EXTENSION pgagent_py")
+    plain.execute("UPDATE pgagent.pga_job SET jobnextrun = NULL")
+    asleep = "SELECT jobname FROM pgagent.pga_job WHERE jobnextrun IS NULL ORDER BY 1"
+    assert plain.execute(asleep).fetchall() == [("at",), ("every",), ("reboot",)]
+
+
 def test_create_and_drop_again_and_again(plain: psycopg.Connection[Any]) -> None:
     """In one session, which has the Python code of a former life loaded."""
     for _ in range(3):
