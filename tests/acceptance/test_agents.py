@@ -1,11 +1,14 @@
 """Agents that die, are cut off, or are told to stop: no record is lost, no step runs twice, nothing is left behind."""
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -318,6 +321,74 @@ def test_log_that_nobody_reads(database: str, db: Db) -> None:
     finally:
         agent.kill()
         agent.wait()
+
+
+class CuttingProxy:
+    """Passes on TCP connections to a port of 127.0.0.1, but cuts the first in which an answer holds certain bytes."""
+
+    def __init__(self, port: int, bytes_: bytes) -> None:
+        self.bytes: bytes | None = bytes_
+        self._upstream = port
+        self._sockets = [socket.create_server(("127.0.0.1", 0))]
+        self.port: int = self._sockets[0].getsockname()[1]
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    def _start(self, target: Callable[..., None], *arguments: object) -> None:
+        self._threads.append(threading.Thread(target=target, args=arguments, daemon=True))
+        self._threads[-1].start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                client, _ = self._sockets[0].accept()
+                server = socket.create_connection(("127.0.0.1", self._upstream))
+                self._sockets += client, server
+                self._start(self._pass_on, client, server, False)
+                self._start(self._pass_on, server, client, True)
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 20):
+                if answers and self.bytes and self.bytes in data:
+                    self.bytes = None
+                    break
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End all connections, and take no more."""
+        for end in self._sockets:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        for end in self._sockets:
+            end.close()
+
+
+def test_step_lost_on_the_way_to_the_launcher(
+    cluster: Cluster, database: str, db: Db, launcher: StartLauncher, tmp_path: Path
+) -> None:
+    """The connection is cut after the server has handed out a step, before the launcher has got it: it runs, once."""
+    proxy = CuttingProxy(cluster.port, b"job of the lost step")
+    try:
+        address = psycopg.conninfo.make_conninfo(database, host="127.0.0.1", port=proxy.port)
+        agent = serving(launcher("-l", "2", address, env={"PGPASSWORD": PASSWORD}))
+        effect = f"echo $PGAGENT_STEP_NAME >> {tmp_path}/effect"
+        job = add_job(db, "job of the lost step", {"batch": effect}, {"batch": effect})
+        make_due(db, job)
+        wait_for_end(db, job)
+        assert proxy.bytes is None, "nothing was cut"
+        assert statuses(db, job) == [("s", "ss")]
+        assert (tmp_path / "effect").read_text() == "1\n2\n"
+        assert agents(db) == 1
+        stop(agent)
+        check_sound(db)
+    finally:
+        proxy.close()
 
 
 def test_settings_of_the_role(own_cluster: Cluster, launcher: StartLauncher) -> None:
