@@ -6,7 +6,9 @@ import asyncio
 import logging
 import re
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from uuid import uuid4
 
 import psycopg
@@ -30,6 +32,7 @@ BRIEF = 0.003  # seconds in which a step may well end, so that it is too soon to
 OVERDUE_FIRST, OVERDUE_LONGEST = 0.05, 1.0
 # Seconds between attempts to connect; the longest while steps are running, when others may miss this launcher.
 BACKOFF_FIRST, BACKOFF_BUSY = 0.05, 1.0
+BOOK_AT_ONCE = 16_000_000  # characters of output booked in one call: the server takes 1 GB, and needs several times the memory
 OUTPUT_EVERY = 2.0  # seconds between two looks at what running steps have written
 CANCEL_PATIENCE = 0.4  # seconds that a step has to stop by itself when its run is cancelled
 KILL_AFTER = 3.0  # seconds from asking a step to stop to killing it
@@ -177,8 +180,9 @@ class Launcher:
     async def _turn(self, control: Control) -> int:
         """Book what has ended, start what is handed out; return how many more steps could be executed."""
         free = 0 if self.stopping else self.options.workers - len(self.running)
-        finished, self.finished = self.finished, []
-        shown = self._output_so_far()
+        count = _fitting(self.finished)
+        finished, self.finished = self.finished[:count], self.finished[count:]
+        shown = self._output_so_far() if not self.finished else []
         if not free and not finished and not shown:
             return free
         try:
@@ -190,6 +194,8 @@ class Launcher:
             self._start(run)
         if runs:
             self._overdue = 0.0
+        if self.finished:
+            self._event.set()  # the rest at once
         return free - len(runs)
 
     async def _wait(self, control: Control, free: int) -> None:
@@ -256,8 +262,9 @@ class Launcher:
         for jslid, (run, step) in self.running.items():
             output = step.output_so_far()
             if output and output != self._shown.get(jslid):
-                self._shown[jslid] = output
                 grown.append(StepResult(run.jlgid, jslid, "r", None, output, 0.0))
+        del grown[_fitting(grown) :]
+        self._shown.update((result.jslid, result.jsloutput) for result in grown)
         return grown
 
     def stop(self) -> None:
@@ -291,3 +298,9 @@ class Launcher:
         if self._control is not None:
             logger.error("action=stop the server does not answer")
             self._control.cut()
+
+
+def _fitting(results: Sequence[StepResult]) -> int:
+    """Return how many of the results, the first at least, can be booked in one call."""
+    sizes = accumulate(len(result.jsloutput) for result in results)
+    return sum(size <= BOOK_AT_ONCE for size in sizes) or min(len(results), 1)

@@ -202,6 +202,37 @@ def test_server_restarted(
     stop(agent)
 
 
+def test_much_output_while_the_server_is_down(
+    own_cluster: Cluster, launcher: StartLauncher, tmp_path: Path
+) -> None:
+    """It is booked bit by bit: the server takes no more than 1 GB at once, and the launcher would try for ever."""
+    agent = serving(launcher("-l", "2", own_cluster.conninfo(TEMPLATE)))
+    code = f"while [ ! -e {tmp_path}/go ]; do sleep 0.2; done; head -c 1000000 /dev/zero | tr '\\0' x"
+    with own_cluster.connect(TEMPLATE) as db:
+        db.execute("CREATE TABLE booked (turn xid8 DEFAULT pg_current_xact_id(), size integer)")
+        db.execute(
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+            " INSERT INTO public.booked (size) VALUES (length(NEW.jsloutput)); RETURN NULL; END$$"
+        )
+        db.execute(
+            "CREATE TRIGGER note AFTER UPDATE ON pgagent.pga_jobsteplog FOR EACH ROW EXECUTE FUNCTION note()"
+        )
+        jobs = [add_job(db, f"job {n}", {"batch": code}, {"sql": "SELECT 1"}) for n in range(30)]
+        make_due(db, *jobs)
+        wait_for_start(db, *jobs)
+    own_cluster.stop()
+    (tmp_path / "go").touch()
+    wait_for(lambda: agent.log_text().count("action=finish_step") == 30, PATIENCE, "the end of the steps")
+    own_cluster.start()
+    with own_cluster.connect(TEMPLATE) as db:
+        wait_for_end(db, *jobs)
+        assert all(statuses(db, job) == [("s", "ss")] for job in jobs)
+        assert one(db, "SELECT count(*) FROM booked WHERE size = 1000000") == 30
+        assert one(db, "SELECT max(sum) FROM (SELECT sum(size) FROM booked GROUP BY turn) t") <= 16_000_000
+        check_sound(db)
+    stop(agent)
+
+
 def test_server_not_there_at_start(own_cluster: Cluster, launcher: StartLauncher) -> None:
     """It waits for the server however long, can be told to stop meanwhile, and serves when the server is there."""
     own_cluster.stop()
