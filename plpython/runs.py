@@ -160,14 +160,23 @@ def _tell_launchers(plpy: Any) -> None:
     run(plpy, "SELECT pg_notify('pgagent_py', '')")
 
 
+# A statement of its own, so that the next sees all that was done meanwhile, not only in this row.
+LOCK_JOB_OF_RUN = """
+SELECT FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid WHERE l.jlgid = $1 FOR NO KEY UPDATE OF j"""
+
+# An agent that has come back is alive with another backend than that which the job may still be claimed with.
 FIND_RUN = """
 SELECT l.jlgstatus::text AS jlgstatus, j.jobid, j.jobagentid, a.agent IS NOT NULL AS ours,
-       EXISTS (SELECT FROM pgagent.pga_jobagent p JOIN pg_stat_activity s ON s.pid = p.jagpid
-                WHERE p.jagpid = j.jobagentid AND s.backend_start <= p.jaglogintime) AS alive
+       CASE WHEN a.agent IS NULL
+            THEN EXISTS (SELECT FROM pgagent.pga_jobagent p JOIN pg_stat_activity s ON s.pid = p.jagpid
+                          WHERE p.jagpid = j.jobagentid AND s.backend_start <= p.jaglogintime)
+            ELSE EXISTS (SELECT FROM pgagent_py.agent b
+                           JOIN pg_stat_activity s ON s.pid = b.jagpid AND s.backend_start = b.backend_start
+                          WHERE b.agent = a.agent) END AS alive
   FROM pgagent.pga_joblog l
   JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
   LEFT JOIN pgagent_py.agent a ON a.jagpid = j.jobagentid
- WHERE l.jlgid = $1 FOR NO KEY UPDATE OF j"""
+ WHERE l.jlgid = $1"""
 
 MARK_CANCELLED = """
 INSERT INTO pgagent_py.run_option (jlgid, jlgcancelledby) VALUES ($1, $2)
@@ -193,6 +202,7 @@ def cancel_run(plpy: Any, caller: str, run: int | None = None) -> None:
 
 def _cancel_run(plpy: Any, caller: str, jlgid: int) -> None:
     # The lock makes it wait for a launcher's turn to end, and keeps another from booking this run's end meanwhile.
+    run(plpy, LOCK_JOB_OF_RUN, ["int4"], [jlgid])
     rows = run(plpy, FIND_RUN, ["int4"], [jlgid])
     if not rows:
         raise missing("run", jlgid)

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,27 @@ def test_cancel_while_the_launcher_is_cut_off(database: str, db: Db, launcher: S
     assert db.execute(STEPS, [run]).fetchall() == [("1", "d")]
     process.signal(signal.SIGCONT)
     busy = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'"
+    wait_for(lambda: not db.execute(busy).fetchall(), TIMEOUT)
+
+
+def test_cancel_when_the_launcher_is_back_but_its_job_is_locked(
+    database: str, db: Db, launcher: StartLauncher
+) -> None:
+    """The job is still claimed with the backend that is gone; the launcher that executes it is there."""
+    launcher(database)
+    run = run_now(db, add_job(db, "long", "SELECT pg_sleep(600)"))
+    busy = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'"
+    wait_for_row(db, busy, None, TIMEOUT)
+    with psycopg.connect(database, autocommit=True) as other, ThreadPoolExecutor() as pool:
+        with psycopg.connect(database) as session:
+            session.execute("SELECT FROM pgagent.pga_job FOR UPDATE")
+            db.execute("SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent")
+            wait_for_row(db, "SELECT 1 FROM pgagent_py.agent HAVING count(*) = 2", None, TIMEOUT)
+            cancelled = pool.submit(other.execute, "SELECT pgagent_py.cancel_run(%s)", [run])
+            waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+            wait_for_row(db, waits, [other.info.backend_pid], TIMEOUT)
+        cancelled.result(TIMEOUT)
+    assert wait_for_end(db, run) == "d"
     wait_for(lambda: not db.execute(busy).fetchall(), TIMEOUT)
 
 
