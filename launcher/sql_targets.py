@@ -39,10 +39,10 @@ _REFUSED = re.compile(
     r"does not exist|authentication failed|no pg_hba.conf entry|no password supplied|permission denied"
     r"|is not permitted to log in|is not currently accepting connections"
 )
-# Lets the server notice within a second that the launcher was killed, within half a minute that the network was cut, and end
-# what it had running, before another launcher closes the run.
+# Lets the server notice at once that a connection was dropped, since its step takes no cancel request or the launcher was killed,
+# and within half a minute that the network was cut; and end what it had running, before another launcher closes the run.
 _CHECK_CLIENT = (
-    "-c client_connection_check_interval=1000"
+    "-c client_connection_check_interval=200"
     " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
 _LIBPQ_OPTIONS = frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
