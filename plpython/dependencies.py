@@ -81,7 +81,8 @@ def add_dependency(
     if when not in WHEN:
         raise invalid("when", f'when "{when}" is unknown', f"Use {', '.join(WHEN)}.")
     # Two sessions that add at the same time could close a circle of which neither sees the other's half.
-    plpy.execute("LOCK TABLE pgagent_py.job_dependency IN SHARE ROW EXCLUSIVE MODE")
+    # Not in a mode that would keep a launcher from deleting a job.
+    plpy.execute("LOCK TABLE pgagent_py.job_dependency IN SHARE UPDATE EXCLUSIVE MODE")
     if run(plpy, FIND_CYCLE, ["int4", "int4"], [job, after]):
         raise invalid(
             "after",

@@ -31,6 +31,8 @@ SUBJECTS = {
     "run": ("run", "pga_joblog", "jlgid", "t.jlgjobid"),
 }
 
+LOCK_JOBS = "SELECT FROM pgagent.pga_job j WHERE j.jobid = ANY ($1) ORDER BY j.jobid FOR NO KEY UPDATE"
+
 
 def may_edit(plpy: Any, caller: str) -> bool:
     """Return whether *caller* may change pgAgent's own tables: then it may do all that pgAdmin can."""
@@ -71,7 +73,8 @@ def check_launch(plpy: Any, caller: str) -> None:
 def check_use(plpy: Any, caller: str, arguments: Mapping[str, Any]) -> None:
     """Raise an error unless *caller* may have jobs, and every job, step, schedule or run in *arguments* is its own.
 
-    Another's thing and one that does not exist give the same error.
+    Another's thing and one that does not exist give the same error. The jobs are locked: launchers leave a locked job for a
+    later turn, but would wait for a row of its options that an open transaction has changed, and all other jobs with them.
     """
     editor = may_edit(plpy, caller)
     if not editor and not is_member(plpy, caller, "pgagent_py_user"):
@@ -80,19 +83,26 @@ def check_use(plpy: Any, caller: str, arguments: Mapping[str, Any]) -> None:
             hint="Make it a member of pgagent_py_user, or grant it the tables of schema pgagent.",
             sqlstate="42501",
         )
-    for argument in SUBJECTS.keys() & arguments.keys():
-        if arguments[argument] is not None:
-            _check_subject(plpy, caller, editor, argument, arguments[argument])
+    jobs = {
+        _job_of_subject(plpy, caller, editor, argument, arguments[argument])
+        for argument in sorted(SUBJECTS.keys() & arguments.keys())
+        if arguments[argument] is not None
+    }
+    if jobs:
+        run(plpy, LOCK_JOBS, ["int4[]"], [list(jobs)])
 
 
-def _check_subject(plpy: Any, caller: str, editor: bool, argument: str, id_: Any) -> None:
+def _job_of_subject(plpy: Any, caller: str, editor: bool, argument: str, id_: Any) -> int:
     _, table, key, job = SUBJECTS[argument]
     find = f"""
-        SELECT FROM pgagent.{table} t WHERE t.{key} = $1
+        SELECT {job} AS jobid FROM pgagent.{table} t WHERE t.{key} = $1
            AND ($2 OR EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobid = {job} AND o.jobowner IS NOT NULL
                                  AND pg_has_role($3, o.jobownerid, 'USAGE')))"""
-    if not run(plpy, find, ["int4", "bool", "name"], [id_, editor, caller]):
+    rows = run(plpy, find, ["int4", "bool", "name"], [id_, editor, caller])
+    if not rows:
         raise missing(argument, id_)
+    jobid: int = rows[0]["jobid"]
+    return jobid
 
 
 def missing(argument: str, id_: int | None) -> PgAgentError:

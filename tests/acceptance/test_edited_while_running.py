@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from tests.acceptance.faults import (
     PATIENCE,
@@ -126,6 +127,45 @@ def test_locks(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -
         assert statuses(db, jobs[name]) == [("s", "ss")], name
         assert output(db, jobs[name]) == "passed\n"
     assert statuses(db, free) == [("s", "ss")] * 3
+    stop(agent)
+    check_sound(db)
+
+
+HELD = {
+    "SELECT pgagent_py.alter_job(%(job)s, timeout => '1 h')": "max_failures => 3",
+    "SELECT pgagent_py.alter_job(%(job)s, priority => 7)": "delete_on_success => true",
+    "SELECT pgagent_py.alter_step(%(step)s, retries => 7)": "delete_on_success => true",
+    "SELECT pgagent_py.drop_message(%(message)s)": "delete_on_success => true",
+    "SELECT pgagent_py.add_dependency(%(a)s, %(b)s)": "delete_on_success => true",
+}
+
+
+@pytest.mark.parametrize(("call", "option"), HELD.items())
+def test_an_open_transaction_that_changes_options_holds_up_no_other_job(
+    database: str, db: Db, launcher: StartLauncher, tmp_path: Path, call: str, option: str
+) -> None:
+    job, other = add_job(db, "job", gate(tmp_path / "gate")), add_job(db, "other", {"sql": "SELECT 1"})
+    ids = {"job": job, "a": add_job(db, "a"), "b": add_job(db, "b")}
+    ids["step"] = one(db, "SELECT jstid FROM pgagent.pga_jobstep WHERE jstjobid = %s", job)
+    ids["message"] = one(db, "SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", job)
+    db.execute(f"SELECT pgagent_py.alter_job({job}, {option})".encode())
+    db.execute("SELECT pgagent_py.alter_step(%s, retries => 1)", [ids["step"]])
+    agent = serving(launcher("-l", "2", database))
+    make_due(db, job)
+    wait_for_start(db, job)
+    with psycopg.connect(database) as session:
+        session.execute(call.encode(), ids)
+        (tmp_path / "gate").touch()
+        for _ in range(3):
+            make_due(db, other)
+            wait_for_end(db, other, timeout=5)
+        assert statuses(db, other) == [("s", "s")] * 3
+        session.rollback()
+    wait_for_end(db, job)
+    if option.startswith("delete"):
+        assert wait_for(lambda: one(db, "SELECT count(*) FROM pgagent.pga_job WHERE jobid = %s", job) == 0)
+    else:
+        assert statuses(db, job) == [("s", "s")]
     stop(agent)
     check_sound(db)
 
