@@ -8,7 +8,7 @@ EXTRA_CLEAN  = $(wildcard $(EXTENSION)--*.sql) results build dist
 
 # pg_regress looks for sql/ and expected/ below inputdir: tests/expected is a link to expected/
 REGRESS      = $(basename $(notdir $(sort $(wildcard tests/sql/*.sql))))
-REGRESS_OPTS = --inputdir=tests --load-extension=plpython3u --load-extension=pgagent --load-extension=pgagent_py
+REGRESS_OPTS = --inputdir=tests --encoding=UTF8 --load-extension=plpython3u --load-extension=pgagent --load-extension=pgagent_py
 
 PG_CONFIG   ?= pg_config
 export PG_CONFIG
@@ -38,7 +38,8 @@ endif
 $(DATA_built): pgagent_py.control $(wildcard sql/*.py sql/*.j2 sql/*/*.sql plpython/*.py)
 	@for python in $(VENV)/bin/python python3 /usr/bin/python3 .venv/bin/python; do \
 	    "$$python" -c 'import jinja2' 2>/dev/null && break; \
-	done || { python=.venv/bin/python; /usr/bin/python3 -m venv .venv && $$python -m pip install -q jinja2; }; \
+	done || { python=.venv/bin/python; /usr/bin/python3 -m venv .venv && $$python -m pip install -q jinja2; } || \
+	    { echo 'make needs Jinja2: apt-get install python3-jinja2, or python3-venv to fetch it with' >&2; exit 1; }; \
 	$$python sql/render.py $(if $(filter $(EXTENSION)--$(EXTVERSION).sql,$@),,\
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 

@@ -45,9 +45,9 @@ def test_meta_has_what_the_pgxn_spec_demands(meta: dict[str, Any]) -> None:
     assert all(0 < len(tag) <= 255 and not re.search(r"[/\\\0-\x1f]", tag) for tag in meta["tags"])
     for requirements in meta["prereqs"]["runtime"].values():
         assert all(str(SemVer(version)) == version for version in requirements.values())
-    for extension in meta["provides"].values():
+    for name, extension in meta["provides"].items():
         assert str(SemVer(extension["version"])) == extension["version"]
-        assert (TOP / extension["file"]).is_file()
+        assert extension["file"] == f"{name}--{extension['version']}.sql"  # made by make
         assert (TOP / extension["docfile"]).is_file()
 
 
