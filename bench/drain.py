@@ -119,15 +119,19 @@ def _bare_round(server: Server, db: Db, jobs: int) -> float:
 
 
 def _measure_several(report: Report, server: Server, db: Db, jobs: int, rounds: int) -> None:
-    rates: dict[int, float] = {}
-    for number in (1, 2, 4):
-        with launchers(server, "ours", number):
-            warm_up(db)
-            done = [drain(db, jobs) for _ in range(rounds)]
-        rates[number] = report.add(f"{number} launchers, {jobs:,} jobs", [d.rate for d in done], "jobs/s")
-        _add_losses(report, done)
+    """1, 2 and 4 launchers, in turn: what else the machine has to do hits all alike."""
+    done: dict[int, list[Drained]] = {1: [], 2: [], 4: []}
+    for _ in range(rounds):
+        for number, drained in done.items():
+            with launchers(server, "ours", number):
+                warm_up(db)
+                drained.append(drain(db, jobs))
+    for number, drained in done.items():
+        report.add(f"{number} launchers, {jobs:,} jobs", [d.rate for d in drained], "jobs/s")
+        _add_losses(report, drained)
         if number > 1:
-            report.add("  to the rate of one", rates[number] / rates[1], "", Target(1, True))
+            ratios = [several.rate / one.rate for several, one in zip(drained, done[1], strict=True)]
+            report.add("  to the rate of one", ratios, "", Target(1, True))
 
 
 def _measure_daemon(report: Report, server: Server, sizes: list[int], ours: dict[int, float]) -> None:
