@@ -1,11 +1,10 @@
--- requires: visible_job
+-- requires: visible_schedule
 CREATE OR REPLACE VIEW pgagent_py.schedule_options WITH (security_barrier) AS
-SELECT v.jobid AS job, s.jscid AS schedule, s.jscname AS name, o.jsctimezone AS timezone, o.jscevery AS every, o.jscat AS at,
+SELECT s.jscjobid AS job, s.jscid AS schedule, s.jscname AS name, o.jsctimezone AS timezone, o.jscevery AS every, o.jscat AS at,
        o.jscreboot AS reboot,
        ARRAY(SELECT c.calname FROM pgagent_py.schedule_calendar c WHERE c.jscid = s.jscid AND NOT c.calonly ORDER BY 1) AS calendars,
        ARRAY(SELECT c.calname FROM pgagent_py.schedule_calendar c WHERE c.jscid = s.jscid AND c.calonly ORDER BY 1) AS only_calendars
-  FROM pgagent_py.visible_job v
-  JOIN pgagent.pga_schedule s ON s.jscjobid = v.jobid
+  FROM pgagent_py.visible_schedule s
   JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid;
 
 COMMENT ON VIEW pgagent_py.schedule_options IS
