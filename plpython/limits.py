@@ -12,7 +12,7 @@ from typing import Any
 from .define import class_id
 from .errors import PgAgentError, invalid
 from .plan import run
-from .runs import drop_done_jobs
+from .runs import drop_done_jobs, wake
 from .steps import StepRow
 
 # Places that are free, for each class (jclid) and group that is limited or paused; neither class nor group: everything is paused.
@@ -216,11 +216,6 @@ def set_limit(
         insert = "INSERT INTO pgagent_py.job_limit (jclid, jobgroup, running) VALUES ($1, $2, $3)"
         run(plpy, insert, ["int4", "text", "int4"], values)
     wake(plpy)
-
-
-def wake(plpy: Any) -> None:
-    """Let the launchers look again at what is due."""
-    run(plpy, "SELECT pg_notify('pgagent_py', '')")
 
 
 def _class(plpy: Any, name: str | None) -> int | None:

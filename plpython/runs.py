@@ -152,11 +152,11 @@ def abort_runs(plpy: Any, pids: Sequence[int], jobids: Sequence[int], note: str)
     release = """
         UPDATE pgagent.pga_job SET jobagentid = NULL, jobnextrun = NULL WHERE jobid = ANY ($1) AND jobagentid = ANY ($2)"""
     run(plpy, release, ["int4[]", "int4[]"], [list(jobids), list(pids)])
-    _tell_launchers(plpy)
+    wake(plpy)
 
 
-def _tell_launchers(plpy: Any) -> None:
-    """Wake the launchers: this session, which is none, or busy, has released a job whose place another may wait for."""
+def wake(plpy: Any) -> None:
+    """Let the launchers look again at what may start: a job was released outside their turns, a limit or pause changed."""
     run(plpy, "SELECT pg_notify('pgagent_py', '')")
 
 
@@ -223,7 +223,7 @@ def _cancel_run(plpy: Any, caller: str, jlgid: int) -> None:
     if run(plpy, FORGET_WAITING, ["int4"], [jlgid]):
         note_runs(plpy, {jlgid: cancelled_by(caller)})
         finish_jobs(plpy, pids, [(found["jobid"], jlgid, "d")])
-        _tell_launchers(plpy)
+        wake(plpy)
     else:
         run(plpy, "SELECT pg_notify('pgagent_py', 'cancel')")
 
