@@ -14,6 +14,7 @@ from heapq import merge
 from math import floor, inf
 from typing import NamedTuple
 
+from .every import WEEK, find_windows, next_multiple
 from .zones import FIRST_INSTANT, LAST_INSTANT, SHIFT, Zone
 
 __all__ = ["Calendar", "Schedule", "compile_schedule", "firings", "merge_runs", "next_run"]
@@ -25,8 +26,12 @@ DAYS_TO_1970 = 719_162
 WEEKS = ((1 << 371) - 1) // 127
 """The first day of each of 53 weeks."""
 
-# How often an interval may miss the openings that the sets leave before it is taken never to meet one.
-EVERY_TRIES = 1_000
+MICRO = 1_000_000
+SUNDAY = 3 * 86_400
+# How often an interval may miss openings at its times of the week before it is taken never to meet one.
+EVERY_TRIES = 150
+# Most meet one of the first openings; only then is it worth while to look ahead.
+NEAR_TRIES = 2
 
 
 Exceptions = tuple[tuple[int | None, int | None], ...]
@@ -82,6 +87,15 @@ class Calendar(NamedTuple):
             if rest:
                 return day * MINUTES_PER_DAY + minute + (rest & -rest).bit_length() - 1
             day, minute = day + 1, 0
+
+    def minutes_of_week(self) -> int:
+        """Return the mask of the minutes of the week, from Sunday on, that match in some week."""
+        if self.only_days is None:
+            first_days = enumerate(self.days)
+            weekdays = {(kind + n) % 7 for kind, days in first_days for n in range(7) if days & WEEKS << n}
+        else:
+            weekdays = {(day + 4) % 7 for day in self.only_days}
+        return sum(self.times << MINUTES_PER_DAY * weekday for weekday in weekdays)
 
     @property
     def possible(self) -> bool:
@@ -197,24 +211,76 @@ def _next_any_hour(calendar: Calendar, zone: Zone, lower: int) -> int | None:
 
 def _next_of_every(schedule: Schedule, zone: Zone, every: int, after: float) -> int | float | None:
     """Return the first start + k * every later than *after* whose wall minute matches, or None."""
-    calendar, start, end = schedule.calendar, schedule.start, schedule.end
+    calendar, start = schedule.calendar, schedule.start
     # Whole microseconds, as timestamptz has them: sums of floats would drift from the anchor.
-    anchor = round(start * 1_000_000) if start > -inf else 0
-    step = every * 1_000_000
-    lower = max(round(max(after, FIRST_INSTANT) * 1_000_000) + 1, anchor)
-    for _ in range(EVERY_TRIES):
+    anchor = round(start * MICRO) if start > -inf else 0
+    step = every * MICRO
+    last = min(schedule.end, LAST_INSTANT) * MICRO
+    lower = max(round(max(after, FIRST_INSTANT) * MICRO) + 1, anchor)
+    far: _FarTries | None = None
+    for tries in range(EVERY_TRIES):
         run = anchor - (anchor - lower) // step * step
-        if run > end * 1_000_000 or run > LAST_INSTANT * 1_000_000:
+        if tries == NEAR_TRIES and run <= last:
+            far = _FarTries(calendar, zone, every, run // MICRO)
+        if far:
+            ahead = far.skip(run // MICRO)
+            if ahead is None:
+                return None
+            run += ahead * step
+        if run > last:
             return None
-        instant = run // 1_000_000
-        minute = instant - (instant + zone.segment(instant)[2]) % 60
-        open_from = _next_any_hour(calendar, zone, minute)
-        if open_from == minute:
-            return run / 1_000_000 if run % 1_000_000 else instant
+        instant = run // MICRO
+        open_from = far.first_chance(instant) if far else instant
+        if open_from == instant:
+            _, until, offset = zone.segment(instant)
+            minute = instant - (instant + offset) % 60
+            open_from = _next_any_hour(calendar, zone, minute)
+            if open_from == minute:
+                return run / MICRO if run % MICRO else instant
+            if far and open_from is not None:
+                open_from = max(open_from, far.next_try(instant, until, offset))
         if open_from is None:
             return None
-        lower = open_from * 1_000_000
+        lower = open_from * MICRO
     return None
+
+
+class _FarTries:
+    """Where an interval may meet the openings of a calendar, without a look at each, nor at the zone of far years.
+
+    It goes by all offsets that the zone will ever have, so it says maybe where the offset in force says no, never the reverse.
+    """
+
+    def __init__(self, calendar: Calendar, zone: Zone, every: int, instant: int) -> None:
+        self._next_minute = calendar.next_minute
+        self._every = every
+        week = calendar.minutes_of_week()
+        self._windows = {
+            offset: find_windows(week, every, (instant + offset - SUNDAY) % WEEK)
+            for offset in zone.offsets(instant)
+        }
+
+    def skip(self, instant: int) -> int | None:
+        """Return after how many intervals from *instant* on the time of day may match first, None for never."""
+        multiples = [self._multiple(instant, offset) for offset in self._windows]
+        return min((k for k in multiples if k is not None), default=None)
+
+    def next_try(self, instant: int, until: int, offset: int) -> int:
+        """Return when the time of day may match first if *offset* is in force from *instant* to *until*, else *until*."""
+        ahead = self._multiple(instant, offset)
+        return until if ahead is None else min(instant + ahead * self._every, until)
+
+    def _multiple(self, instant: int, offset: int) -> int | None:
+        return next_multiple(self._windows[offset], self._every, (instant + offset - SUNDAY) % WEEK)
+
+    def first_chance(self, instant: int) -> int | None:
+        """Return *instant* if its minute may match, else an instant before which none does, None for never."""
+        chances = [
+            (wall, offset)
+            for offset in self._windows
+            if (wall := self._next_minute((instant + offset) // 60)) is not None
+        ]
+        return min((max(instant, wall * 60 - offset) for wall, offset in chances), default=None)
 
 
 def _only_run(schedule: Schedule, zone: Zone, at: float) -> float | None:

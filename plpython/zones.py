@@ -35,6 +35,10 @@ PROBE = 3 * DAY
 # Into how many parts a span with a change is cut, again and again.
 SPLIT = 16
 
+# By then, every zone that the databases know follows a rule which repeats itself within a year (Morocco's list of dates, too).
+RULES_REPEAT = 2_145_916_800  # 2038
+YEAR = 366 * DAY
+
 MAX_ZONES = 512
 
 Segment = tuple[int, int, int]
@@ -47,12 +51,13 @@ LoadOffsets = Callable[[int, int], Iterable[tuple[int, int]]]
 class Zone:
     """One time zone; asks *load* for the offsets of a quarter year when they are first needed."""
 
-    __slots__ = ("_chunks", "_load", "name")
+    __slots__ = ("_chunks", "_load", "_offsets", "name")
 
     def __init__(self, name: str, load: LoadOffsets) -> None:
         self.name = name
         self._load = load
         self._chunks: dict[int, list[Segment]] = {}
+        self._offsets: dict[int, frozenset[int]] = {}
 
     def segment(self, instant: int) -> Segment:
         """Return the stretch of constant offset around *instant*, cut at the bounds of its chunk."""
@@ -95,10 +100,17 @@ class Zone:
             start = begin
         return water
 
+    def offsets(self, instant: int) -> frozenset[int]:
+        """Return all offsets that are in force at *instant* or at any time later."""
+        index = instant // CHUNK
+        known = self._offsets.get(index)
+        if known is None:
+            low, high = _representable(index * CHUNK, max(index * CHUNK + CHUNK, RULES_REPEAT) + YEAR)
+            known = self._offsets[index] = frozenset(offset for _, offset in self._load(low, high))
+        return known
+
     def _load_chunk(self, index: int) -> list[Segment]:
-        # Within a day of the ends of timestamptz a wall time need not be representable.
-        low = min(max(index * CHUNK, FIRST_INSTANT + DAY), LAST_INSTANT - DAY)
-        high = max(min((index + 1) * CHUNK, LAST_INSTANT - DAY), low)
+        low, high = _representable(index * CHUNK, (index + 1) * CHUNK)
         changes = list(self._load(low, high))
         starts = [index * CHUNK, *(instant for instant, _ in changes[1:])]
         ends = [*starts[1:], (index + 1) * CHUNK]
@@ -107,6 +119,12 @@ class Zone:
             for start, end, (_, offset) in zip(starts, ends, changes, strict=True)
             if start < end
         ]
+
+
+def _representable(low: int, high: int) -> tuple[int, int]:
+    """Return both within a day of the ends of timestamptz: beyond, a wall time need not be one."""
+    low = min(max(low, FIRST_INSTANT + DAY), LAST_INSTANT - DAY)
+    return low, max(min(high, LAST_INSTANT - DAY), low)
 
 
 # The instants are timestamps of UTC: to_timestamp() rounds to milliseconds in far years, and adding days

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from plpython.schedule import compile_schedule, firings, first_day, merge_runs, next_run, year_of
+from plpython.schedule import Schedule, compile_schedule, firings, first_day, merge_runs, next_run, year_of
 from plpython.zones import LAST_INSTANT, Zone
 from tests.unit.oracle import Rule, compiled, instant_of, zone
 
@@ -388,15 +388,67 @@ TODAY = date(2024, 1, 1)
     ],
 )
 def test_no_search_is_long(rule: Rule) -> None:
-    """Under a millisecond, and so no statement_timeout is ever held up; the best of ten, for busy machines."""
-    schedule, paris = compiled(replace(rule, zone="Europe/Paris")), zone("Europe/Paris")
+    assert shortest_search(compiled(replace(rule, zone="Europe/Paris"))) < 0.001
+
+
+MORNING = instant_of("2024-01-01 09:30")
+
+
+@pytest.mark.parametrize(
+    ("rule", "every"),
+    [
+        pytest.param(Rule(hours=on(3)), 86_400, id="another time of day"),
+        pytest.param(Rule(exceptions=((None, time(10, 30)),)), 86_400, id="its time of day is blocked"),
+        pytest.param(Rule(minutes=frozenset(range(1, 60, 5))), 300, id="always between the minutes"),
+        pytest.param(Rule(minutes=on(7)), 90 * 60, id="an hour and a half, never minute 7"),
+        pytest.param(Rule(weekdays=on(3)), 7 * 86_400, id="another day of the week"),
+        pytest.param(Rule(hours=on(10), monthdays=on(30), months=on(2)), 86_400, id="30 February"),
+        pytest.param(Rule(hours=on(11), months=on(1)), 86_400, id="a time that it has in summer alone"),
+        pytest.param(
+            Rule(minutes=on(0), hours=on(0)), 86_460, id="a minute later each day: midnight is years away"
+        ),
+        pytest.param(Rule(minutes=on(0), hours=on(0)), 86_401, id="a second later each day"),
+        pytest.param(
+            Rule(monthdays=on(29), months=on(2)), 365 * 86_400, id="29 February, a year of 365 days"
+        ),
+    ],
+)
+def test_no_search_for_every_is_long(rule: Rule, every: int) -> None:
+    schedule = compiled(replace(rule, start=MORNING, zone="Europe/Paris"))._replace(every=every)
+    assert shortest_search(schedule) < 0.001
+
+
+def shortest_search(schedule: Schedule) -> float:
+    """Return the seconds of one, the best of ten for busy machines. No statement_timeout must ever be held up."""
+    paris = zone("Europe/Paris")
     next_run(schedule, paris, instant_of("2024-01-01"))  # the time zone's offsets are loaded here
     seconds = []
     for _ in range(10):
         begin = perf_counter()
         next_run(schedule, paris, instant_of("2024-01-01"))
         seconds.append(perf_counter() - begin)
-    assert min(seconds) < 0.001
+    return min(seconds)
+
+
+@pytest.mark.parametrize(
+    ("rule", "every", "expected"),
+    [
+        pytest.param(
+            Rule(minutes=on(0), hours=on(0)), 86_460, "2038-03-22 00:00", id="a minute later each day"
+        ),
+        pytest.param(Rule(hours=on(10)), 86_400, "2024-03-31 10:30", id="an hour later in summer"),
+        pytest.param(
+            Rule(minutes=on(30), hours=on(9, 10), weekdays=on(5), monthdays=on(13)),
+            1_000 * 86_400,
+            "2243-01-13 09:30",
+            id="Friday the 13th, each thousand days",
+        ),
+    ],
+)
+def test_every_whose_next_meeting_is_far_away(rule: Rule, every: int, expected: str) -> None:
+    start = instant_of("2024-01-01 09:30", "Europe/Paris")
+    schedule = compiled(replace(rule, start=start, zone="Europe/Paris"))._replace(every=every)
+    assert next_run(schedule, zone("Europe/Paris"), start) == instant_of(expected, "Europe/Paris")
 
 
 def flag_of(size: int, member: int) -> str:

@@ -270,3 +270,44 @@ def fires_by_interval(rule: Rule, every: int, at: float) -> bool:
     assert rule.start is not None
     anchored = round((at - rule.start) * 1_000_000) % (every * 1_000_000) == 0
     return anchored and matches(rule, wall_clock(rule.zone, floor(at)).replace(second=0))
+
+
+# Days and a little more, so that years go by between two meetings with a time; and those that keep the time of day.
+FAR_INTERVALS = st.one_of(
+    st.sampled_from([86_400, 86_401, 86_460, 90_000, 604_800, 604_860, 1_000 * 86_400]),
+    st.integers(1, 60).map(lambda days: 86_400 * days),
+    st.integers(1_000, 3_000).map(lambda minutes: 60 * minutes),
+)
+TRIES = 20_000
+
+
+@st.composite
+def far_intervals(draw: st.DrawFn) -> tuple[Rule, int]:
+    """Return a rule that its interval seldom meets, or never, and the seconds of that."""
+    name = draw(st.sampled_from(["UTC", "Europe/Paris", "America/New_York"]))
+    rule = Rule(
+        minutes=draw(st.frozensets(st.integers(0, 59), min_size=1, max_size=3)),
+        hours=draw(st.frozensets(st.integers(0, 23), max_size=3)),
+        weekdays=draw(st.frozensets(st.integers(0, 6), max_size=3)),
+        months=draw(st.frozensets(st.integers(1, 12), max_size=2)),
+        zone=name,
+        start=instant_of("2024-01-01", name) + 60 * draw(st.integers(0, 10_080)),
+    )
+    return rule, draw(FAR_INTERVALS)
+
+
+@cases(300)
+@given(far_intervals())
+def test_every_in_years(case: tuple[Rule, int]) -> None:
+    """These zones' offsets are whole hours, so most multiples are left out by a look at the minute."""
+    rule, every = case
+    assert rule.start is not None
+    start = int(rule.start)
+    multiples = (
+        at
+        for at in range(start, start + every * TRIES, every)
+        if at // 60 % 60 in rule.minutes and fires_by_interval(rule, every, at)
+    )
+    expected = next(multiples, None)
+    found = next_run(compiled(rule)._replace(every=every), zone(rule.zone), start - 1)
+    assert found == expected or (expected is None and found is not None and found >= start + every * TRIES)

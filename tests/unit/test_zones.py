@@ -1,5 +1,8 @@
 """Offsets of time zones: the first instant of a wall time, and what the clock has shown already."""
 
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
 import pytest
 
 from plpython.schedule import merge_runs
@@ -93,6 +96,24 @@ def test_offsets_at_the_ends_of_timestamptz() -> None:
     assert edge.segment(LAST_INSTANT)[2] == edge.segment(FIRST_INSTANT)[2] == -3_600
     assert edge.segment(LAST_INSTANT + 2 * CHUNK)[2] == -3_600
     assert all(FIRST_INSTANT < low <= high < LAST_INSTANT for low, high in asked)
+
+
+def test_all_offsets_of_the_time_to_come() -> None:
+    paris = zone("Europe/Paris")
+    assert paris.offsets(instant_of("2024-01-01")) == {3_600, 7_200}
+    assert paris.offsets(instant_of("1800-01-01")) >= {561, 0, 3_600, 7_200}
+    assert paris.offsets(LAST_INSTANT) == {paris.segment(LAST_INSTANT)[2]}
+
+
+@pytest.mark.parametrize("name", sorted(available_timezones() - {"localtime", "posixrules", "Factory"}))
+def test_no_zone_has_other_offsets_after_those_looked_at(name: str) -> None:
+    key = ZoneInfo(name)
+    later = {
+        (datetime(2040, 1, 1, tzinfo=UTC) + timedelta(days=3 * n)).astimezone(key).utcoffset()
+        for n in range(120 * 122)
+    }
+    known = {timedelta(seconds=offset) for offset in zone(name).offsets(instant_of("2026-01-01"))}
+    assert later <= known
 
 
 def test_offset_with_seconds() -> None:

@@ -1,0 +1,99 @@
+"""Which multiples of an interval fall into given minutes of the week: arithmetic on residues, without walking over them.
+
+Elapsed time and a clock of constant offset keep in step, so where in the week an interval can fire at all hangs only on
+where it started and on what it has in common with a week. All times are whole seconds, counted from the begin of a week.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from math import gcd, lcm
+from typing import NamedTuple
+
+__all__ = ["Windows", "find_windows", "next_multiple"]
+
+WEEK = 604_800
+HOUR, DAY = 60, 1440  # minutes
+ALL_HOUR, ALL_DAY = (1 << HOUR) - 1, (1 << DAY) - 1
+# Each costs a microsecond.
+MOST_SPANS = 30
+
+
+class Windows(NamedTuple):
+    """Spans of each hour or day, which *period* says in seconds: (first second, last second) of each."""
+
+    period: int
+    spans: tuple[tuple[int, int], ...]
+
+
+@lru_cache(maxsize=1024)
+def find_windows(minutes: int, every: int, residue: int) -> Windows:
+    """Return spans outside which no residue + k * every falls into one of *minutes*, a mask; none for never."""
+    step = gcd(every, WEEK)
+    week = minutes & _reachable(step, residue % step)
+    left = 0
+    for day in range(7):
+        left |= week >> DAY * day & ALL_DAY
+    period = HOUR if _repeat(left & ALL_HOUR, HOUR, DAY) == left else DAY
+    left &= (1 << period) - 1
+    ends = left & ~(left >> 1)
+    width = 1
+    while ends.bit_count() > MOST_SPANS:  # coarser ones, which hold no less
+        left |= left >> width
+        width *= 2
+        ends = left & ~(left >> 1)
+    starts = left & ~(left << 1)
+    spans = zip(_bits(starts), _bits(ends), strict=True)
+    return Windows(60 * period, tuple((60 * first, 60 * last + 59) for first, last in spans))
+
+
+@lru_cache(maxsize=1024)
+def _reachable(step: int, residue: int) -> int:
+    """Return the mask of the minutes of the week that hold residue + k * step for some k; *step* divides a week."""
+    period = lcm(step, 60)
+    pattern = sum({1 << second // 60 for second in range(residue, period, step)})
+    return _repeat(pattern, period // 60, 7 * DAY)
+
+
+def _repeat(pattern: int, period: int, length: int) -> int:
+    """Return the mask of *length* minutes that has *pattern* in each *period* of them."""
+    return pattern * (((1 << length) - 1) // ((1 << period) - 1))
+
+
+def _bits(mask: int) -> Iterator[int]:
+    """Yield the numbers of the bits that are set, in order."""
+    while mask:
+        yield (mask & -mask).bit_length() - 1
+        mask &= mask - 1
+
+
+def next_multiple(windows: Windows, every: int, position: int) -> int | None:
+    """Return the smallest k, 0 or more, for which position + k * every of the week falls into one of *windows*, or None."""
+    period, spans = windows
+    every %= period
+    found = None
+    for first, last in spans:
+        low = (first - position) % period
+        high = low + last - first
+        k = 0 if high >= period else _first_between(every, period, low, high)
+        if k is not None and (found is None or k < found):
+            found = k
+    return found
+
+
+def _first_between(factor: int, modulus: int, low: int, high: int) -> int | None:
+    """Return the smallest k for which low <= factor * k % modulus <= high, or None; 0 <= low <= high < modulus.
+
+    As Euclid's algorithm: if no multiple of *factor* lies between the two, then which multiple of *modulus* brings the first
+    one there is the same question with smaller numbers.
+    """
+    if low == 0:
+        return 0
+    if factor == 0:
+        return None
+    k = -(-low // factor)
+    if factor * k <= high:
+        return k
+    rounds = _first_between(modulus % factor, factor, -high % factor, -low % factor)
+    return None if rounds is None else -(-(low + modulus * rounds) // factor)
