@@ -19,12 +19,11 @@ CANCEL_REPEAT = 1.0  # seconds between cancel requests: code may catch one and g
 CANCEL_GIVE_UP = 10.0  # seconds after which a connection on which they do nothing is dropped
 KILL_GIVE_UP = 0.25  # the same when there is no time: a cancelled run is to end within a second
 
-_SET_SETTINGS = (
-    b"SELECT pg_catalog.set_config('pgagent_py.job_id', '%d', false),"
-    b" pg_catalog.set_config('pgagent_py.run_id', '%d', false),"
-    b" pg_catalog.set_config('pgagent_py.step_id', '%d', false),"
-    b" pg_catalog.set_config('pgagent_py.parameters', %s, false)"
+_SET_IDS = (
+    b"SET pgagent_py.job_id = '%d'; SET pgagent_py.run_id = '%d'; SET pgagent_py.step_id = '%d';"
+    b" SET pgagent_py.parameters = '{}'"
 )
+_SET_PARAMETERS = b"SELECT pg_catalog.set_config('pgagent_py.parameters', $1, false)"
 _TRANSACTION_ID = b"SELECT pg_catalog.txid_current()"  # an atomic step's log entry needs one anyway
 
 
@@ -146,13 +145,12 @@ class SqlStep:
     async def _set_settings(self, connection: SqlConnection) -> None:
         """Tell the session whose step it executes: also functions and triggers, which the step's code does not show, may ask."""
         run = self._run
-        ids = (run.jobid, run.jlgid, run.jstid)
-        if run.jobparameters is None:  # the simple protocol costs a third less
-            await self._query(connection, _SET_SETTINGS % (*ids, b"'{}'"), internal=True)
-        else:
+        # Half of what one SELECT of set_config() for all costs, though it is four statements.
+        await self._query(connection, _SET_IDS % (run.jobid, run.jlgid, run.jstid), internal=True)
+        if run.jobparameters is not None:
             end = self._query_end = asyncio.get_running_loop().create_future()
-            text = _SET_SETTINGS % (*ids, b"$1")
-            connection.query_params(text, [run.jobparameters.encode()], self._output, end.set_result)
+            parameters = [run.jobparameters.encode()]
+            connection.query_params(_SET_PARAMETERS, parameters, self._output, end.set_result)
             await end
         self._check_not_cancelled()
 

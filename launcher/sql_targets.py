@@ -19,6 +19,9 @@ from .step import StepRun
 logger = logging.getLogger("pgagent_py.sql_targets")
 
 IMPATIENCE = 0.05  # seconds to wait for a connection that is being reset before another one is opened
+# Short steps share few connections: a backend that has just worked does so for less, its memory being in the processor's caches.
+# Before they use others, they wait so many seconds for one of these to come back.
+FEW, FEW_SECONDS = 4, 0.003
 RETRY_FIRST, RETRY_LONGEST = 0.1, 2.0  # seconds between attempts to connect to a server that has no room now
 KNOWN_TARGETS = 1000  # connection strings remembered at most, unless in use
 
@@ -73,7 +76,17 @@ class Stopped(Exception):  # noqa: N818 - it is no error
 class Target:
     """The connections that share one connection string."""
 
-    __slots__ = ("connecting", "conninfo", "idle", "local", "plain_conninfo", "resetting", "waiters")
+    __slots__ = (
+        "connecting",
+        "conninfo",
+        "idle",
+        "local",
+        "plain_conninfo",
+        "recent",
+        "resetting",
+        "spreading",
+        "waiters",
+    )
 
     def __init__(self, params: Params, local: bool) -> None:
         """Start without connections; *local* means the launcher's own server."""
@@ -84,6 +97,8 @@ class Target:
         self.waiters: deque[Waiter] = deque()
         self.connecting = 0
         self.resetting = 0
+        self.recent: set[SqlConnection] = set()  # not come back yet, nor out for FEW_SECONDS
+        self.spreading = False
 
     @property
     def in_use(self) -> bool:
@@ -145,13 +160,13 @@ class SqlTargets:
         return target
 
     def take(self, target: Target) -> SqlConnection | None:
-        """Return a warm connection of *target*, or None if there is none now."""
-        while target.idle:
-            connection = target.idle.pop()
-            if connection.is_usable() and not self._is_old(connection):
-                return connection
-            self._drop(connection)
-        return None
+        """Return a warm connection of *target*, or None if there is none now or one will soon come back."""
+        if len(target.recent) >= FEW:
+            return None
+        connection = self._take_idle(target)
+        if connection is not None:
+            self._note_recent(target, connection)
+        return connection
 
     def wait(self, target: Target, output: Output) -> asyncio.Future[SqlConnection]:
         """Return a future for a connection of *target*; `TargetError` is set on it if there can't be one.
@@ -162,7 +177,9 @@ class SqlTargets:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[SqlConnection] = loop.create_future()
         target.waiters.append(Waiter(future, output))
-        if target.connecting + target.resetting < len(target.waiters):
+        if len(target.recent) >= FEW:
+            pass  # _spread will look after it
+        elif target.connecting + target.resetting < len(target.waiters):
             self._connect(target)
         else:
             loop.call_later(IMPATIENCE, self._connect_missing, target)
@@ -219,6 +236,31 @@ class SqlTargets:
             # An empty password keeps libpq from PGPASSWORD, which is the launcher's too.
             params |= {"user": run.jobrunas, "password": ""}
         return Target(params, local=True)
+
+    def _take_idle(self, target: Target) -> SqlConnection | None:
+        while target.idle:
+            connection = target.idle.pop()
+            if connection.is_usable() and not self._is_old(connection):
+                return connection
+            self._drop(connection)
+        return None
+
+    def _note_recent(self, target: Target, connection: SqlConnection) -> None:
+        target.recent.add(connection)
+        if len(target.recent) >= FEW and not target.spreading:
+            target.spreading = True
+            asyncio.get_running_loop().call_later(FEW_SECONDS, self._spread, target)
+
+    def _spread(self, target: Target) -> None:
+        """Give the steps that have waited connections of their own."""
+        target.spreading = False
+        target.recent.clear()
+        while target.waiters and (connection := self._take_idle(target)):
+            self._ready(connection)
+        for _ in range(len(target.waiters) - target.connecting - target.resetting):
+            self._connect(target)
+        if target.waiters:
+            asyncio.get_running_loop().call_later(IMPATIENCE, self._connect_missing, target)
 
     def _connect(self, target: Target) -> None:
         if self._closed:
@@ -298,8 +340,10 @@ class SqlTargets:
         while target.waiters:
             waiter = target.waiters.popleft()
             if not waiter.future.done():
+                self._note_recent(target, connection)
                 waiter.future.set_result(connection)
                 return
+        target.recent.discard(connection)
         loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
         target.idle.append(connection)
@@ -346,6 +390,7 @@ class SqlTargets:
 
     def _drop(self, connection: SqlConnection) -> None:
         self._open.discard(connection)
+        _target_of(connection).recent.discard(connection)
         connection.close()
 
 

@@ -372,6 +372,42 @@ def test_steps_at_the_same_time_have_a_connection_each(shared: str) -> None:
     assert len({backend_of(result) for result in results}) == 8
 
 
+@pytest.mark.parametrize(("patience", "connections"), [(30.0, sql_targets.FEW), (0.0, 12)])
+def test_steps_on_warm_connections_share_few_of_them_and_use_the_others_if_these_do_not_come_back(
+    shared: str, monkeypatch: pytest.MonkeyPatch, patience: float, connections: int
+) -> None:
+    async def scenario(targets: SqlTargets) -> list[StepResult]:
+        async def at_once(code: str, number: int) -> list[StepResult]:
+            return await asyncio.gather(*(SqlStep(step_run(code), targets).execute() for _ in range(number)))
+
+        await at_once("SELECT pg_sleep(0.3)", 12)
+        await until(lambda: len(next(iter(targets._targets.values())).idle) == 12)
+        monkeypatch.setattr(sql_targets, "FEW_SECONDS", patience)
+        return await at_once(f"SELECT pg_sleep({0 if patience else 0.3}); {SAY_BACKEND}", 12)
+
+    results = with_targets(shared, scenario, workers=12)
+    assert len({backend_of(result) for result in results}) == connections
+
+
+def test_a_step_does_not_wait_for_connections_that_are_out_for_long(
+    shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(targets: SqlTargets) -> bool:
+        async with asyncio.TaskGroup() as group:
+            long = [
+                group.create_task(SqlStep(step_run("SELECT pg_sleep(1)"), targets).execute())
+                for _ in range(sql_targets.FEW + 2)
+            ]
+            await until(lambda: any(t.recent for t in targets._targets.values()))
+            (target,) = targets._targets.values()
+            await until(lambda: not target.recent and not target.waiters)
+            monkeypatch.setattr(sql_targets, "FEW_SECONDS", 30)
+            await SqlStep(step_run("SELECT 1"), targets).execute()
+            return not any(task.done() for task in long)
+
+    assert with_targets(shared, scenario, workers=8)
+
+
 def test_a_long_reset_does_not_hold_up_another_step(shared: str) -> None:
     make = (
         "DO $$ BEGIN FOR i IN 1..3000 LOOP EXECUTE 'CREATE TEMP TABLE x' || i || ' (n int)'; END LOOP; END $$"

@@ -105,15 +105,15 @@ def test_all_offsets_of_the_time_to_come() -> None:
     assert paris.offsets(LAST_INSTANT) == {paris.segment(LAST_INSTANT)[2]}
 
 
-@pytest.mark.parametrize("name", sorted(available_timezones() - {"localtime", "posixrules", "Factory"}))
-def test_no_zone_has_other_offsets_after_those_looked_at(name: str) -> None:
-    key = ZoneInfo(name)
-    later = {
-        (datetime(2040, 1, 1, tzinfo=UTC) + timedelta(days=3 * n)).astimezone(key).utcoffset()
-        for n in range(120 * 122)
-    }
-    known = {timedelta(seconds=offset) for offset in zone(name).offsets(instant_of("2026-01-01"))}
-    assert later <= known
+def test_no_zone_has_other_offsets_after_those_looked_at() -> None:
+    others = {}
+    for name in available_timezones() - {"localtime", "posixrules", "Factory"}:
+        known = {timedelta(seconds=offset) for offset in zone(name).offsets(instant_of("2026-01-01"))}
+        start, key = datetime(2040, 1, 1, tzinfo=UTC), ZoneInfo(name)
+        later = {(start + timedelta(weeks=n)).astimezone(key).utcoffset() for n in range(60 * 52)}
+        if not later <= known:
+            others[name] = later - known
+    assert others == {}
 
 
 def test_offset_with_seconds() -> None:
