@@ -6,7 +6,7 @@ AS $plpgsql$
 BEGIN
     SELECT coalesce(
                to_timestamp(min(pgagent_py._firing(
-                   v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.o_ctid, v.o_xmin, v.o_cmin, v.default_zone, v.varies,
+                   v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions,
                    CASE WHEN NEW.joblastrun > clock_timestamp() THEN extract(epoch FROM NEW.joblastrun)::float8 END))),
                'infinity')
       INTO NEW.jobnextrun
