@@ -27,12 +27,11 @@ READ_JOB = "SELECT r.* FROM pgagent_py.visible_schedule_rule r WHERE r.jscjobid 
 READ_JOBS = """
 SELECT r.*, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone
   FROM pgagent_py.schedule_version v JOIN pgagent_py.schedule_rule r ON r.jscid = v.jscid
- WHERE v.jscjobid = ANY ($1) AND v.jscenabled AND NOT v.exceptions AND v.options IS DISTINCT FROM 'calendar'"""
+ WHERE v.jscjobid = ANY ($1) AND v.jscenabled AND NOT v.exceptions AND NOT r.varies"""
 
 NEVER = float("inf")
-# As the trigger names it, and where its options are. Those may be CALENDAR: the rule hangs on more than the rows that it names.
+# As the trigger names it.
 VERSION = ("s_ctid", "s_xmin", "s_cmin", "options", "default_zone")
-OPTIONS, CALENDAR = 3, "calendar"
 PAGE = 1000
 HEED_EVERY = 0.02  # seconds
 _CACHE_SIZE = 20_000  # about 1 KiB each
@@ -42,26 +41,23 @@ _rules: dict[int, tuple[Hashable, Rule, float, float]] = {}
 _read_jobs: dict[int, None] = {}  # jobs whose rules have been read in one go
 
 
-def firing(
-    plpy: Any, jscid: int, version: tuple[Hashable, ...], exceptions: bool, last_run: float | None
-) -> float:
+def firing(plpy: Any, jscid: int, version: Hashable, exceptions: bool, last_run: float | None) -> float:
     """Return when a schedule fires next, infinity when never; *version* names the rows that its rule was read from.
 
     From now on means from the clock, not from the transaction's start: what fell due in between is not owed.
     """
     now = now_or_last_run(last_run)
-    varies = exceptions or version[OPTIONS] == CALENDAR
-    known = _rules.get(jscid)
-    if known and known[0] == version and not varies:
+    known = None if exceptions else _rules.get(jscid)
+    if known and known[0] == version:
         if known[2] <= now < known[3]:
             return known[3]
-        rule = known[1]
+        rule, varies = known[1], False
     else:
         (row,) = run(plpy, READ_RULE, ["int4"], [jscid])
-        rule = _rule(plpy, row)
+        rule, varies = _rule(plpy, row), row["varies"]
     found = next_firing(*rule, now)
     next_ = NEVER if found is None else found
-    if not varies:  # what it hangs on besides may be gone again the next time
+    if not varies:  # what it hangs on besides would not show in the version
         _keep(_rules, jscid, (version, rule, now, next_))
     return next_
 

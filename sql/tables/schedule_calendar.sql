@@ -1,6 +1,6 @@
 -- requires: calendar, schedule_option
 CREATE TABLE pgagent_py.schedule_calendar (
-    -- The row of options is what tells the trigger pga_job_next_run to look here at all.
+    -- A session that keeps a rule notices by the version of the row of options that calendars have come or gone.
     jscid integer REFERENCES pgagent_py.schedule_option (jscid) ON DELETE CASCADE,
     calname text REFERENCES pgagent_py.calendar (calname) ON UPDATE CASCADE,
     calonly boolean NOT NULL DEFAULT false,

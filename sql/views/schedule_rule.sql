@@ -7,7 +7,8 @@ SELECT s.jscid, s.jscjobid, s.jscenabled,
        extract(epoch FROM o.jscevery)::int8 AS jscevery, extract(epoch FROM o.jscat)::float8 AS jscat,
        coalesce(o.jscreboot, false) AS jscreboot,
        e.days AS exception_days, e.minutes AS exception_minutes,
-       c.blocked AS blocked_days, CASE WHEN c.has_only THEN coalesce(c.only, '{}') END AS only_days
+       c.blocked AS blocked_days, CASE WHEN c.has_only THEN coalesce(c.only, '{}') END AS only_days,
+       e.days IS NOT NULL OR c.has_only IS NOT NULL AS varies
   FROM pgagent.pga_schedule s
   LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid
  CROSS JOIN LATERAL (
@@ -28,4 +29,5 @@ SELECT s.jscid, s.jscjobid, s.jscenabled,
 COMMENT ON VIEW pgagent_py.schedule_rule IS
 'Each schedule with all that its firing times hang on, in the form that plpython/next_run.py compiles: the flag arrays as text, '
 'start, end and at in epoch seconds, every in seconds, its time zone or the database''s default, exceptions as days since 1970 and '
-'minutes of the day, the days of its calendars.';
+'minutes of the day, the days of its calendars. varies: it has exceptions or calendars, so other rows than schedule_version names '
+'can change it.';

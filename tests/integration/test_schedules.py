@@ -215,6 +215,34 @@ def test_next_run_follows_the_days_of_the_calendar(db: Db) -> None:
     assert next_run(db, job) == datetime(2030, 1, 1, 8, tzinfo=UTC)
 
 
+def test_session_that_knows_a_schedule_notices_calendars_that_others_attach_and_change(
+    database: str, db: Db
+) -> None:
+    job = add_job(db)
+    schedule = value(
+        db,
+        "SELECT pgagent_py.add_schedule(%s, 's', '0 8 1-9 * *', start => '2030-01-01Z', timezone => 'UTC')",
+        job,
+    )
+
+    def found_anew() -> int | None:
+        db.execute("UPDATE pgagent.pga_job SET jobnextrun = NULL")
+        found = next_run(db, job)
+        return found.astimezone(UTC).day if found else None
+
+    assert found_anew() == 1
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("SELECT pgagent_py.add_calendar('holidays')")
+        other.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
+        assert found_anew() == 1
+        other.execute("SELECT pgagent_py.alter_calendar('holidays', '{2030-01-01}')")
+        assert found_anew() == 2
+        other.execute("SELECT pgagent_py.alter_calendar('holidays', '{2030-01-02}')")
+        assert found_anew() == 3
+        other.execute("SELECT pgagent_py.detach_calendar(%s, 'holidays')", [schedule])
+        assert found_anew() == 1
+
+
 def test_run_that_is_due_stays_due_when_days_of_its_calendar_change(db: Db) -> None:
     """It waits for a launcher, a place or the end of a pause."""
     holidays(db)

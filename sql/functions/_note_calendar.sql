@@ -1,0 +1,15 @@
+CREATE OR REPLACE FUNCTION pgagent_py._note_calendar() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+DECLARE
+    changed integer := CASE TG_OP WHEN 'DELETE' THEN OLD.jscid ELSE NEW.jscid END;
+BEGIN
+    UPDATE pgagent_py.schedule_option o SET jscid = o.jscid WHERE o.jscid = changed;
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._note_calendar() IS
+'A calendar has been attached or detached: the schedule''s options get a new row version, by which sessions that keep its rule find '
+'that it is another one, and by whose trigger its job gets its next run anew.';
