@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -52,21 +53,48 @@ def daemon(server: Server, database: str) -> Iterator[list[int]]:
             process.wait()
 
 
-def bare_loop(conninfo: str, statements: list[str], connections: int = WORKERS) -> None:
-    """Execute the statements, each once, on so many connections of one process, with nothing around them."""
+# What a step needs besides its code: to be told whose it is, and a session that is as good as new.
+FRESH = (
+    "SET pgagent_py.job_id = '1'; SET pgagent_py.run_id = '1'; SET pgagent_py.step_id = '1'",
+    "DISCARD ALL",
+)
+
+
+def bare_loops(conninfo: str, statements: list[str], number: int = 1, fresh: bool = False) -> None:
+    """Share the statements among so many bare loops, each a process with all its connections, that begin together.
+
+    *fresh*: each between two more, as in a session for a step.
+    """
+    opened = multiprocessing.Barrier(number)
+    loops = [
+        multiprocessing.Process(
+            target=bare_loop, args=(conninfo, statements[index::number], fresh, opened.wait)
+        )
+        for index in range(number)
+    ]
+    for loop in loops:
+        loop.start()
+    for loop in loops:
+        loop.join()
+
+
+def bare_loop(conninfo: str, statements: list[str], fresh: bool, opened: Callable[[], object]) -> None:
+    """Execute the statements, each once, on the connections of one process, with nothing around them."""
 
     async def work(connection: psycopg.AsyncConnection[object], todo: Iterator[str]) -> None:
         for statement in todo:
-            await connection.execute(statement.encode())
+            for text in (FRESH[0], statement, FRESH[1]) if fresh else (statement,):
+                await connection.execute(text.encode())
 
     async def loop() -> None:
-        opened = [
+        connections = [
             await psycopg.AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
-            for _ in range(connections)
+            for _ in range(WORKERS)
         ]
+        opened()
         todo = iter(statements)
-        await asyncio.gather(*(work(connection, todo) for connection in opened))
-        for connection in opened:
+        await asyncio.gather(*(work(connection, todo) for connection in connections))
+        for connection in connections:
             await connection.close()
 
     asyncio.run(loop())

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import LiteralString
 
-from .agents import WORKERS, bare_loop, bare_spawns, daemon, launchers
+from .agents import WORKERS, bare_loops, bare_spawns, daemon, launchers
 from .report import Report, Target
 from .servers import HIT, Db, Server, add_jobs, count, forget_runs, memory_mib, wait_until_quiet
 
@@ -76,12 +76,13 @@ def measure_sql(report: Report, server: Server, quick: bool) -> dict[int, float]
         for jobs in sizes:
             with launchers(server, "ours") as (pid,):
                 warm_up(db)
-                done, floor = [], []
+                done, floor, fresh = [], [], []
                 for _ in range(
                     rounds if jobs < 10_000 else 3
                 ):  # in turn: the machine may have other work, too
                     done.append(drain(db, jobs))
                     floor.append(_bare_round(server, db, jobs))
+                    fresh.append(_bare_round(server, db, jobs, fresh=True))
                 most = memory_mib(pid, "VmHWM")
             rates[jobs] = report.add(f"pgagent_py, {jobs:,} jobs", [d.rate for d in done], "jobs/s")
             _add_losses(report, done)
@@ -89,6 +90,8 @@ def measure_sql(report: Report, server: Server, quick: bool) -> dict[int, float]
             report.add(f"  bare psycopg loop, {WORKERS} connections", floor, "jobs/s")
             shares = [100 * ours.rate / bare for ours, bare in zip(done, floor, strict=True)]
             report.add("  share of it", shares, "%", Target(40, True))
+            steps = [100 * with_more / bare for with_more, bare in zip(fresh, floor, strict=True)]
+            report.add("  share of it that is left to a loop with fresh sessions", steps, "%")
         last = sizes[-1]
         report.add(f"rate at {last:,} jobs to rate at 100", rates[last] / rates[100], "", Target(0.95, True))
         _measure_several(report, server, db, 300 if quick else 3_000, rounds)
@@ -111,17 +114,20 @@ def _add_losses(report: Report, done: list[Drained], target: Target | None = LOS
     )
 
 
-def _bare_round(server: Server, db: Db, jobs: int) -> float:
+def _bare_round(server: Server, db: Db, jobs: int, loops: int = 1, fresh: bool = False) -> float:
     forget_runs(db)
     numbers = db.execute("SELECT jobid FROM pgagent.pga_job ORDER BY 1 LIMIT %s", [jobs]).fetchall()
-    bare_loop(server.conninfo("ours"), [HIT.format(number) for (number,) in numbers])
+    bare_loops(server.conninfo("ours"), [HIT.format(number) for (number,) in numbers], loops, fresh)
     return result(db, jobs).rate
 
 
 def _measure_several(report: Report, server: Server, db: Db, jobs: int, rounds: int) -> None:
-    """1, 2 and 4 launchers, in turn: what else the machine has to do hits all alike."""
+    """1, 2 and 4 launchers, and as many bare loops, in turn: what else the machine has to do hits all alike."""
     done: dict[int, list[Drained]] = {1: [], 2: [], 4: []}
+    bare: dict[int, list[float]] = {number: [] for number in done}
     for _ in range(rounds):
+        for number, rates in bare.items():
+            rates.append(_bare_round(server, db, jobs, number))
         for number, drained in done.items():
             with launchers(server, "ours", number):
                 warm_up(db)
@@ -132,6 +138,8 @@ def _measure_several(report: Report, server: Server, db: Db, jobs: int, rounds: 
         if number > 1:
             ratios = [several.rate / one.rate for several, one in zip(drained, done[1], strict=True)]
             report.add("  to the rate of one", ratios, "", Target(1, True))
+            loops = [several / one for several, one in zip(bare[number], bare[1], strict=True)]
+            report.add(f"  {number} bare loops to the rate of one", loops, "")
 
 
 def _measure_daemon(report: Report, server: Server, sizes: list[int], ours: dict[int, float]) -> None:

@@ -21,7 +21,7 @@ logger = logging.getLogger("pgagent_py.sql_targets")
 IMPATIENCE = 0.05  # seconds to wait for a connection that is being reset before another one is opened
 # Short steps share few connections: a backend that has just worked does so for less, its memory being in the processor's caches.
 # Before they use others, they wait so many seconds for one of these to come back.
-FEW, FEW_SECONDS = 4, 0.003
+FEW, FEW_SECONDS = 4, 0.005
 RETRY_FIRST, RETRY_LONGEST = 0.1, 2.0  # seconds between attempts to connect to a server that has no room now
 KNOWN_TARGETS = 1000  # connection strings remembered at most, unless in use
 
