@@ -37,6 +37,8 @@ SPLIT = 16
 
 # By then, every zone that the databases know follows a rule which repeats itself within a year (Morocco's list of dates, too).
 RULES_REPEAT = 2_145_916_800  # 2038
+# Until then, each had the one offset of its own noon.
+FIRST_CHANGES = -5_364_662_400  # 1800
 YEAR = 366 * DAY
 
 MAX_ZONES = 512
@@ -105,7 +107,8 @@ class Zone:
         index = instant // CHUNK
         known = self._offsets.get(index)
         if known is None:
-            low, high = _representable(index * CHUNK, max(index * CHUNK + CHUNK, RULES_REPEAT) + YEAR)
+            begin = max(index * CHUNK, FIRST_CHANGES)
+            low, high = _representable(begin, max(begin + CHUNK, RULES_REPEAT) + YEAR)
             known = self._offsets[index] = frozenset(offset for _, offset in self._load(low, high))
         return known
 

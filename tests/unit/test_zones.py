@@ -110,6 +110,8 @@ def test_no_zone_has_other_offsets_after_those_looked_at() -> None:
     for name in available_timezones() - {"localtime", "posixrules", "Factory"}:
         known = {timedelta(seconds=offset) for offset in zone(name).offsets(instant_of("2026-01-01"))}
         start, key = datetime(2040, 1, 1, tzinfo=UTC), ZoneInfo(name)
+        early = {datetime(year, 1, 1, tzinfo=UTC).astimezone(key).utcoffset() for year in range(2, 1801)}
+        assert len(early) == 1, name
         later = {(start + timedelta(weeks=n)).astimezone(key).utcoffset() for n in range(60 * 52)}
         if not later <= known:
             others[name] = later - known
