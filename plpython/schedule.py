@@ -267,6 +267,8 @@ class _FarTries:
 
     def next_try(self, instant: int, until: int, offset: int) -> int:
         """Return when the time of day may match first if *offset* is in force from *instant* to *until*, else *until*."""
+        if offset not in self._windows:
+            return instant  # by made-up rules, in force for less than Zone.offsets looks at
         ahead = self._multiple(instant, offset)
         return until if ahead is None else min(instant + ahead * self._every, until)
 

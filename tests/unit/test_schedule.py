@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from plpython.schedule import Schedule, compile_schedule, firings, first_day, merge_runs, next_run, year_of
-from plpython.zones import LAST_INSTANT, Zone
+from plpython.zones import CHUNK, LAST_INSTANT, Zone
 from tests.unit.oracle import Rule, compiled, instant_of, zone
 
 ANY = "{f}"
@@ -331,6 +331,20 @@ def test_every_within_the_sets() -> None:
 def test_every_that_never_meets_the_sets_is_given_up() -> None:
     rule = Rule(start=instant_of("2024-01-01 09:30"), exceptions=((None, time(9, 30)),))
     assert next_run(compiled(rule)._replace(every=86400), zone("UTC"), 0) is None
+
+
+def test_every_in_a_zone_with_an_offset_too_short_to_be_looked_for() -> None:
+    """By rules of its own, a zone may be three hours ahead on 1 July alone: its offset at that noon was not foreseen."""
+    days = [instant_of("1970-07-01"), instant_of("1971-07-01")]
+    changes = [(at, offset) for day in days for at, offset in ((day, 3 * 3_600), (day + 86_400, 0))]
+
+    def load(low: int, high: int) -> list[tuple[int, int]]:
+        seen = [change for change in changes if low < change[0] < high] if high - low == CHUNK else []
+        return [(low, 0), *seen]
+
+    rule = Rule(hours=on(12), monthdays=on(1), months=on(7), start=instant_of("1970-01-01 12:00"))
+    schedule = compiled(rule)._replace(every=86_400)
+    assert next_run(schedule, Zone("made up", load), 0) == instant_of("1972-07-01 12:00")
 
 
 def test_at_fires_once() -> None:
