@@ -145,7 +145,7 @@ class SqlStep:
     async def _set_settings(self, connection: SqlConnection) -> None:
         """Tell the session whose step it executes: also functions and triggers, which the step's code does not show, may ask."""
         run = self._run
-        # Half of what one SELECT of set_config() for all costs, though it is four statements.
+        # Two thirds of what one SELECT of set_config() for all costs, though it is four statements.
         await self._query(connection, _SET_IDS % (run.jobid, run.jlgid, run.jstid), internal=True)
         if run.jobparameters is not None:
             end = self._query_end = asyncio.get_running_loop().create_future()

@@ -178,8 +178,8 @@ class SqlTargets:
         future: asyncio.Future[SqlConnection] = loop.create_future()
         target.waiters.append(Waiter(future, output))
         if len(target.recent) >= FEW:
-            pass  # _spread will look after it
-        elif target.connecting + target.resetting < len(target.waiters):
+            return future  # _spread looks after it
+        if target.connecting + target.resetting < len(target.waiters):
             self._connect(target)
         else:
             loop.call_later(IMPATIENCE, self._connect_missing, target)

@@ -21,25 +21,33 @@ MOST_SPANS = 30
 
 
 class Windows(NamedTuple):
-    """Spans of each hour or day, which *period* says in seconds: (first second, last second) of each."""
+    """Spans of each hour, day or week, which *period* says in seconds: (first second, last second) of each."""
 
     period: int
     spans: tuple[tuple[int, int], ...]
 
 
 @lru_cache(maxsize=1024)
-def find_windows(minutes: int, every: int, residue: int) -> Windows:
-    """Return spans outside which no residue + k * every falls into one of *minutes*, a mask; none for never."""
+def find_windows(minutes: int, every: int, residue: int) -> tuple[Windows, ...]:
+    """Return windows outside which no residue + k * every falls into one of *minutes*, a mask; without spans for never.
+
+    Those of the day are exact for many times of day, those of the week, if the days differ, keep the days apart.
+    """
     step = gcd(every, WEEK)
     week = minutes & _reachable(step, residue % step)
-    left = 0
-    for day in range(7):
-        left |= week >> DAY * day & ALL_DAY
-    period = HOUR if _repeat(left & ALL_HOUR, HOUR, DAY) == left else DAY
-    left &= (1 << period) - 1
+    day = 0
+    for number in range(7):
+        day |= week >> DAY * number & ALL_DAY
+    hourly = _repeat(day & ALL_HOUR, HOUR, DAY) == day
+    times = _windows(day & ALL_HOUR, HOUR) if hourly else _windows(day, DAY)
+    return (times,) if _repeat(day, DAY, 7 * DAY) == week else (times, _windows(week, 7 * DAY))
+
+
+def _windows(left: int, period: int) -> Windows:
+    """Return the minutes of *left*, a mask of *period* minutes, as few spans, which may hold more."""
     ends = left & ~(left >> 1)
     width = 1
-    while ends.bit_count() > MOST_SPANS:  # coarser ones, which hold no less
+    while ends.bit_count() > MOST_SPANS:
         left |= left >> width
         width *= 2
         ends = left & ~(left >> 1)
@@ -68,10 +76,15 @@ def _bits(mask: int) -> Iterator[int]:
         mask &= mask - 1
 
 
-def next_multiple(windows: Windows, every: int, position: int) -> int | None:
-    """Return the smallest k, 0 or more, for which position + k * every of the week falls into one of *windows*, or None."""
-    period, spans = windows
-    every %= period
+def next_multiple(windows: tuple[Windows, ...], every: int, position: int) -> int | None:
+    """Return a k, 0 or more, before which no position + k * every of the week falls into all of *windows*; None for never."""
+    multiples = [_next_in(spans, every % period, position, period) for period, spans in windows]
+    known = [k for k in multiples if k is not None]
+    return max(known) if len(known) == len(multiples) else None
+
+
+def _next_in(spans: tuple[tuple[int, int], ...], every: int, position: int, period: int) -> int | None:
+    """Return the smallest k for which position + k * every falls into one of *spans* of each *period*, or None."""
     found = None
     for first, last in spans:
         low = (first - position) % period

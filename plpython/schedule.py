@@ -27,9 +27,9 @@ WEEKS = ((1 << 371) - 1) // 127
 """The first day of each of 53 weeks."""
 
 MICRO = 1_000_000
-SUNDAY = 3 * 86_400
+SUNDAY = 3 * 86_400  # 1970-01-04: weeks are counted from there
 # How often an interval may miss openings at its times of the week before it is taken never to meet one.
-EVERY_TRIES = 150
+EVERY_TRIES = 120
 # Most meet one of the first openings; only then is it worth while to look ahead.
 NEAR_TRIES = 2
 

@@ -2,10 +2,8 @@ CREATE OR REPLACE FUNCTION pgagent_py._note_calendar() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
-DECLARE
-    changed integer := CASE TG_OP WHEN 'DELETE' THEN OLD.jscid ELSE NEW.jscid END;
 BEGIN
-    UPDATE pgagent_py.schedule_option o SET jscid = o.jscid WHERE o.jscid = changed;
+    UPDATE pgagent_py.schedule_option o SET jscid = o.jscid WHERE o.jscid IN (OLD.jscid, NEW.jscid);
     RETURN NULL;
 END
 $plpgsql$;

@@ -2,11 +2,9 @@ CREATE OR REPLACE FUNCTION pgagent_py._recompute_job() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
-DECLARE
-    changed integer := CASE TG_OP WHEN 'DELETE' THEN OLD.jscid ELSE NEW.jscid END;
 BEGIN
     UPDATE pgagent.pga_job j SET jobnextrun = NULL
-     WHERE j.jobenabled AND j.jobid = (SELECT s.jscjobid FROM pgagent.pga_schedule s WHERE s.jscid = changed);
+     WHERE j.jobenabled AND j.jobid IN (SELECT s.jscjobid FROM pgagent.pga_schedule s WHERE s.jscid IN (OLD.jscid, NEW.jscid));
     RETURN NULL;
 END
 $plpgsql$;
