@@ -47,3 +47,15 @@ def check_parameters(plpy: Any, parameters: str | None) -> str | None:
                 """Give an object, such as '{"day": "monday"}'.""",
             )
     return parameters
+
+
+def class_id(plpy: Any, name: str | None) -> int:
+    """Return the id of a job class, of pgAgent's first one when none is named."""
+    find = "SELECT c.jclid, c.jclname FROM pgagent.pga_jobclass c ORDER BY c.jclid"
+    classes = {row["jclname"]: row["jclid"] for row in run(plpy, find)}
+    if name is None and classes:
+        name = next(iter(classes))
+    if name not in classes:
+        raise invalid("class", f'class "{name}" does not exist', f"The classes are: {', '.join(classes)}.")
+    jclid: int = classes[name]
+    return jclid

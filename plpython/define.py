@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .checks import check_job, check_name, check_parameters
+from .checks import check_job, check_name, check_parameters, class_id
 from .define_schedule import add_schedule
 from .errors import PgAgentError, invalid
 from .plan import run
@@ -169,15 +169,3 @@ SELECT due.jobid, due.jobnextrun, s.jstname, s.jstid, $3
   FROM due LEFT JOIN pgagent.pga_jobstep s ON s.jstid = $2 WHERE $2 IS NOT NULL OR $3 IS NOT NULL
     ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jstname = excluded.jstname,
        jstid = excluded.jstid, jlgparameters = excluded.jlgparameters"""
-
-
-def class_id(plpy: Any, name: str | None) -> int:
-    """Return the id of a job class, of pgAgent's first one when none is named."""
-    find = "SELECT c.jclid, c.jclname FROM pgagent.pga_jobclass c ORDER BY c.jclid"
-    classes = {row["jclname"]: row["jclid"] for row in run(plpy, find)}
-    if name is None and classes:
-        name = next(iter(classes))
-    if name not in classes:
-        raise invalid("class", f'class "{name}" does not exist', f"The classes are: {', '.join(classes)}.")
-    jclid: int = classes[name]
-    return jclid

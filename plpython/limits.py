@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .define import class_id
+from .checks import class_id
 from .errors import PgAgentError, invalid
 from .plan import run
 from .runs import drop_done_jobs, wake

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .checks import check_parameters
-from .define import ON_ERROR, class_id
+from .checks import check_parameters, class_id
+from .define import ON_ERROR
 from .errors import invalid
 from .history import check_retention
 from .plan import run
