@@ -35,12 +35,12 @@ clean:
 endif
 
 # Rendering needs Jinja2 and nothing else: take a Python that has it, or make an environment that does.
-$(DATA_built): pgagent_py.control $(wildcard sql/*.py sql/*.j2 sql/*/*.sql plpython/*.py)
+$(DATA_built): pgagent_py.control $(wildcard sql/*.j2 sql/*/*.sql sql/render/*.py plpython/*/*.py)
 	@for python in $(VENV)/bin/python python3 /usr/bin/python3 .venv/bin/python; do \
 	    "$$python" -c 'import jinja2' 2>/dev/null && break; \
 	done || { python=.venv/bin/python; /usr/bin/python3 -m venv .venv && $$python -m pip install -q jinja2; } || \
 	    { echo 'make needs Jinja2: apt-get install python3-jinja2, or python3-venv to fetch it with' >&2; exit 1; }; \
-	$$python sql/render.py $(if $(filter $(EXTENSION)--$(EXTVERSION).sql,$@),,\
+	PYTHONPATH=. $$python -m sql.render $(if $(filter $(EXTENSION)--$(EXTVERSION).sql,$@),,\
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
 .PHONY: help demo test test-unit test-sql test-integration test-acceptance lint format updatecheck bench setup

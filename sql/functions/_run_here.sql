@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION pgagent_py._run_here(agent uuid) RETURNS SETOF pgagent_py.step_run
 LANGUAGE plpython3u VOLATILE
 SET search_path = pg_catalog, pg_temp
-AS {{ python_call("run_here.run_here", "agent") }};
+AS {{ python_call("runs.run_here.run_here", "agent") }};
 
 COMMENT ON FUNCTION pgagent_py._run_here(uuid) IS
 'run_due() with capacity 0, for a backend that has registered as an agent: executes SQL steps with the caller''s rights.';

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION pgagent_py._next_run(schedule integer, after float8) RETURNS timestamptz
 LANGUAGE plpython3u STABLE STRICT
 SET search_path = pg_catalog, pg_temp
-AS {{ python_call("next_run.next_run", "schedule", "after") }};
+AS {{ python_call("rules.next_run.next_run", "schedule", "after") }};
 
 CREATE OR REPLACE FUNCTION pgagent_py.next_run(schedule integer, after timestamptz DEFAULT now()) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION pgagent_py._next_runs(job integer, count integer, after float8) RETURNS SETOF timestamptz
 LANGUAGE plpython3u STABLE STRICT
 SET search_path = pg_catalog, pg_temp
-AS {{ python_call("next_run.next_runs", "job", "count", "after") }};
+AS {{ python_call("rules.next_run.next_runs", "job", "count", "after") }};
 
 CREATE OR REPLACE FUNCTION pgagent_py.next_runs(job integer, count integer DEFAULT 10, after timestamptz DEFAULT now())
 RETURNS SETOF timestamptz

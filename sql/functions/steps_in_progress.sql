@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION pgagent_py._steps_in_progress(agent uuid) RETURNS SETOF pgagent_py.step_run
 LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS {{ python_call("agents.steps_in_progress", "agent") }};
+AS {{ python_call("runs.agents.steps_in_progress", "agent") }};
 
 CREATE OR REPLACE FUNCTION pgagent_py.steps_in_progress() RETURNS SETOF pgagent_py.step_run
 LANGUAGE plpgsql VOLATILE

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from plpython.schedule import next_run
+from plpython.rules.schedule import next_run
 from tests.unit.oracle import (
     Rule,
     blocks,

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sql.render import read_version
+from sql.render.scripts import read_version
 from tests.helpers import Cluster, pg_config
 
 TOP = Path(__file__).resolve().parents[2]

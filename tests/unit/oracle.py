@@ -1,6 +1,6 @@
 """When a rule fires, found out by walking over every minute: slow, and too simple to be wrong.
 
-It shares nothing with plpython.schedule: plain sets, datetime, and Python's own time zone database.
+It shares nothing with plpython.rules.schedule: plain sets, datetime, and Python's own time zone database.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from plpython.schedule import Schedule, compile_schedule
-from plpython.zones import Zone
+from plpython.rules.schedule import Schedule, compile_schedule
+from plpython.rules.zones import Zone
 
 MINUTE = timedelta(minutes=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

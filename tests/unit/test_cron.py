@@ -7,9 +7,9 @@ from croniter import croniter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plpython.cron import CronSets, is_reboot, parse_cron
-from plpython.errors import PgAgentError
-from plpython.schedule import merge_runs
+from plpython.api.cron import CronSets, is_reboot, parse_cron
+from plpython.ground.errors import PgAgentError
+from plpython.rules.schedule import merge_runs
 from tests.unit.oracle import Rule, compiled, instant_of, zone
 
 WORKDAYS = (1, 2, 3, 4, 5)

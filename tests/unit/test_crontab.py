@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from plpython.crontab import parse_crontab, split_input
-from plpython.errors import PgAgentError
+from plpython.api.crontab import parse_crontab, split_input
+from plpython.ground.errors import PgAgentError
 
 CRONTAB = r"""
 # m h  dom mon dow   command

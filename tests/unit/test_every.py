@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plpython.every import WEEK, find_windows, next_multiple
+from plpython.rules.every import WEEK, find_windows, next_multiple
 
 MINUTES = st.one_of(
     st.sets(st.integers(0, 10_079), max_size=5),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pgxnclient import SemVer
 
-from sql.render import read_version
+from sql.render.scripts import read_version
 
 TOP = Path(__file__).resolve().parents[2]
 

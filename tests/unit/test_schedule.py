@@ -8,8 +8,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from plpython.schedule import Schedule, compile_schedule, firings, first_day, merge_runs, next_run, year_of
-from plpython.zones import CHUNK, LAST_INSTANT, Zone
+from plpython.rules.schedule import (
+    Schedule,
+    compile_schedule,
+    firings,
+    first_day,
+    merge_runs,
+    next_run,
+    year_of,
+)
+from plpython.rules.zones import CHUNK, LAST_INSTANT, Zone
 from tests.unit.oracle import Rule, compiled, instant_of, zone
 
 ANY = "{f}"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from plpython.schedule import firings, merge_runs, next_run
-from plpython.zones import CHUNK
+from plpython.rules.schedule import firings, merge_runs, next_run
+from plpython.rules.zones import CHUNK
 from tests.unit.oracle import (
     Rule,
     compiled,

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from plpython.schedule import merge_runs
-from plpython.zones import CHUNK, FIRST_INSTANT, LAST_INSTANT, Zone
+from plpython.rules.schedule import merge_runs
+from plpython.rules.zones import CHUNK, FIRST_INSTANT, LAST_INSTANT, Zone
 from tests.unit.oracle import Rule, compiled, instant_of, zone
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .checks import check_schedule
-from .errors import PgAgentError, invalid
-from .plan import run
+from ..ground.checks import check_schedule
+from ..ground.errors import PgAgentError, invalid
+from ..ground.plan import run
 
 ADD_DAYS = """
 INSERT INTO pgagent_py.calendar_day (calname, calday) SELECT $1, d FROM unnest($2) d ON CONFLICT DO NOTHING"""

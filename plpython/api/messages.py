@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import PgAgentError, invalid
-from .plan import run
-from .roles import check_edit, check_launch, check_use, is_member, may_edit
+from ..ground.errors import PgAgentError, invalid
+from ..ground.plan import run
+from ..ground.roles import check_edit, check_launch, check_use, is_member, may_edit
 
 KINDS = ("email", "webhook")
 WHEN = ("failure", "success", "finish")

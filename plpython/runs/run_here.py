@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .errors import server_message, sqlstate
-from .plan import run
+from ..ground.errors import server_message, sqlstate
+from ..ground.plan import run
 from .steps import StepRow
 
 TURN = "SELECT t.* FROM unnest(pgagent_py._turn($1, $2, $3, true, $4)) t"

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .checks import check_job, check_name, check_schedule
+from ..ground.checks import check_job, check_name, check_schedule
+from ..ground.errors import PgAgentError, invalid
+from ..ground.plan import run
+from ..rules.zones import check_zone
 from .cron import is_reboot, parse_cron
-from .errors import PgAgentError, invalid
-from .plan import run
-from .zones import check_zone
 
 # What each of the five sets may hold: first and last number, which is how pgAgent's arrays are laid out.
 SETS = {"minutes": (0, 59), "hours": (0, 23), "weekdays": (0, 6), "monthdays": (1, 32), "months": (1, 12)}

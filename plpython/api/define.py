@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .checks import check_job, check_name, check_parameters, class_id
+from ..ground.checks import check_job, check_name, check_parameters, class_id
+from ..ground.errors import PgAgentError, invalid
+from ..ground.plan import run
+from ..ground.roles import check_code, own_new_job
 from .define_schedule import add_schedule
-from .errors import PgAgentError, invalid
-from .plan import run
-from .roles import check_code, own_new_job
 
 ON_ERROR = {"fail": "f", "success": "s", "ignore": "i"}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from .plan import run
+from ..ground.plan import run
 
 CORRECTION = 3 * 3600.0  # seconds
 

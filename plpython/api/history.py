@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .dependencies import forget_met
-from .errors import invalid
-from .plan import run
-from .roles import check_edit, check_launch
+from ..ground.errors import invalid
+from ..ground.plan import run
+from ..ground.roles import check_edit, check_launch
+from ..runs.dependencies import forget_met
 
 BATCH = 300  # runs that one call deletes at most
 KEEP_FAILED_MESSAGES = "7 days"

@@ -6,7 +6,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from .errors import invalid
+from ..ground.errors import invalid
 
 ENVIRONMENT = re.compile(r"""\s*(?P<name>[A-Za-z_]\w*|"[^"]*"|'[^']*')\s*=\s*(?P<value>.*?)\s*""")
 LINE = re.compile(r"\s*(?P<cron>@\w+|(?:\S+\s+){4}\S+)\s+(?P<command>\S.*)", re.DOTALL)

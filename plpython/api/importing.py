@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..ground.errors import PgAgentError, invalid
+from ..ground.plan import run
+from ..ground.roles import check_edit, check_use
 from .crontab import Entry, parse_crontab
 from .define import add_job, add_step
 from .define_schedule import add_schedule
-from .errors import PgAgentError, invalid
 from .messages import ADDRESS, add_message
 from .options import alter_job
-from .plan import run
-from .roles import check_edit, check_use
 
 # cron mails what a command writes, and nothing when it writes nothing.
 OUTPUT = "{% for step in steps %}{{ step.output or '' }}{% endfor %}"

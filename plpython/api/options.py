@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .checks import check_parameters, class_id
+from ..ground.checks import check_parameters, class_id
+from ..ground.errors import invalid
+from ..ground.plan import run
+from ..ground.roles import check_code, missing, set_roles
 from .define import ON_ERROR
-from .errors import invalid
 from .history import check_retention
-from .plan import run
-from .roles import check_code, missing, set_roles
 
 LONGEST = 100 * 366 * 86400.0  # seconds: no timeout is meant to be longer
 MOST_RETRIES, LONGEST_DELAY, MOST_BACKOFF = 100, 86400.0, 100.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .errors import invalid
+from ..ground.errors import invalid
 
 __all__ = ["REBOOT", "CronSets", "is_reboot", "parse_cron"]
 

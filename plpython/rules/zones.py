@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
-from .errors import invalid
-from .plan import run
+from ..ground.errors import invalid
+from ..ground.plan import run
 
 __all__ = ["FIRST_INSTANT", "LAST_INSTANT", "SHIFT", "Zone", "check_zone", "get_zone", "load_offsets"]
 

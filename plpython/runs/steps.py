@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .errors import PgAgentError
-from .plan import run
-from .roles import owner_may
+from ..ground.errors import PgAgentError
+from ..ground.plan import run
+from ..ground.roles import owner_may
 
 StepRow = dict[str, Any]
 

@@ -7,23 +7,10 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from . import (
-    agents,
-    calendars,
-    define,
-    define_schedule,
-    dependencies,
-    history,
-    importing,
-    limits,
-    messages,
-    options,
-    runs,
-    steps,
-    transfer,
-)
-from .errors import PgAgentError, spi_details, sqlstate
-from .roles import check_edit, check_use
+from ..ground.errors import PgAgentError, spi_details, sqlstate
+from ..ground.roles import check_edit, check_use
+from ..runs import agents, dependencies, limits, runs, steps
+from . import calendars, define, define_schedule, history, importing, messages, options, transfer
 
 HANDLERS: dict[str, Callable[..., Any]] = {
     handler.__name__: handler

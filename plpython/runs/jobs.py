@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..ground.plan import run
+from ..ground.roles import set_run_as
 from .agents import fail_orphans, run_reboot_jobs, take_former_jobs
 from .dependencies import set_parameters, start_dependents
 from .limits import BEGIN_AS_ORDERED, choose_jobs, take_orders
-from .plan import run
-from .roles import set_run_as
 from .runs import cancelled_by, finish_jobs, note_runs
 from .steps import (
     STEP_RUN,

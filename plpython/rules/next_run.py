@@ -9,8 +9,8 @@ import time
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from ..ground.plan import run
 from .clock import now_or_last_run
-from .plan import run
 from .schedule import NextRun, Schedule, compile_schedule, merge_runs
 from .schedule import next_run as next_firing
 from .zones import Zone, get_zone

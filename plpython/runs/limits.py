@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .checks import class_id
-from .errors import PgAgentError, invalid
-from .plan import run
+from ..ground.checks import class_id
+from ..ground.errors import PgAgentError, invalid
+from ..ground.plan import run
 from .runs import drop_done_jobs, wake
 from .steps import StepRow
 

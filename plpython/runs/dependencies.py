@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .checks import check_job
-from .errors import PgAgentError, invalid
-from .plan import run
+from ..ground.checks import check_job
+from ..ground.errors import PgAgentError, invalid
+from ..ground.plan import run
 
 WHEN = ("success", "failure", "finish")
 

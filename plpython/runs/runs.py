@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .errors import PgAgentError, invalid
-from .next_run import read_rules
-from .plan import run
-from .roles import missing
+from ..ground.errors import PgAgentError, invalid
+from ..ground.plan import run
+from ..ground.roles import missing
+from ..rules.next_run import read_rules
 
 Ended = tuple[int, int, str]  # jobid, jlgid, jlgstatus
 

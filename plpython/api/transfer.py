@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..ground.errors import PgAgentError, invalid
+from ..ground.plan import run
+from ..ground.roles import check_code, check_edit, refresh_names, set_roles
+from ..rules.zones import check_zone
+from ..runs.dependencies import add_dependency, drop_dependency
 from .define_schedule import check_every
-from .dependencies import add_dependency, drop_dependency
-from .errors import PgAgentError, invalid
 from .messages import check_message
-from .plan import run
-from .roles import check_code, check_edit, refresh_names, set_roles
-from .zones import check_zone
 
 Row = dict[str, Any]
 

@@ -6,12 +6,12 @@ import socket
 import time
 from typing import Any
 
-from .clock import clock_was_corrected, follow_clock, recompute_after_correction
+from ..ground.errors import PgAgentError
+from ..ground.plan import run
+from ..ground.roles import check_launch, check_use, may_launch, refresh_names, set_run_as
+from ..rules.clock import clock_was_corrected, follow_clock, recompute_after_correction
 from .dependencies import set_parameters
-from .errors import PgAgentError
 from .limits import HELD_BACK, places
-from .plan import run
-from .roles import check_launch, check_use, may_launch, refresh_names, set_run_as
 from .runs import abort_runs
 from .steps import STEP_RUN, StepRow
 

@@ -1,0 +1,1 @@
+"""What all wings stand on: statements, errors, roles, checks of arguments."""

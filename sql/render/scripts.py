@@ -1,0 +1,110 @@
+"""The scripts that install and update the extension.
+
+Every file under sql/<section>/ is a Jinja2 template of one database object, named after it. Inside a
+section the files come in alphabetical order, except that one with a line `-- requires: other, another`
+comes after those.
+
+What a template can use:
+
+    version                   the version in pgagent_py.control
+    build                     version + 12 hex digits of the SHA-256 over the modules in plpython/
+    python_call(f, *args)     the dollar-quoted body of a PL/Python function that returns f(plpy, *args),
+                              f being wing.module.function in plpython/
+    python_modules()          the VALUES list of all modules in plpython/, for _code()
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jinja2
+
+from .modules import RenderError, build_id, in_order, path_of, read_modules
+
+
+def read_version(top: Path) -> str:
+    """Return default_version of pgagent_py.control in the checkout `top`."""
+    found = re.search(r"(?m)^default_version = '([^']+)'", (top / "pgagent_py.control").read_text())
+    if not found:
+        raise RenderError("pgagent_py.control has no default_version")
+    return found[1]
+
+
+class Renderer:
+    """The templates of one checkout with what they can use."""
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        self.version = read_version(top)
+        self.modules = read_modules(top)
+        self.build = build_id(self.version, self.modules)
+        self.templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(top / "sql"),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self.templates.globals.update(
+            version=self.version,
+            build=self.build,
+            python_call=self.python_call,
+            python_modules=self.python_modules,
+            section=self.section,
+        )
+
+    def python_call(self, function: str, *arguments: str) -> str:
+        """Return the quoted body that returns function(plpy, *arguments), function being "wing.module.name"."""
+        module, _, name = function.rpartition(".")
+        if module not in self.modules or not re.search(rf"(?m)^(def|class) {name}\b", self.modules[module]):
+            raise RenderError(f"python_call: {path_of(module)} has no {name}")
+        key = f'"pgagent_py/{self.build}"'
+        return (
+            f"$python$\nif {key} not in GD:\n"
+            f'    plpy.execute("SELECT pgagent_py._load()")\n'
+            f"return GD[{key}].{function}({', '.join(('plpy', *arguments))})\n$python$"
+        )
+
+    def python_modules(self) -> str:
+        """Return VALUES ('pgagent_py.<module'>, <source>), ... in the order in which they can be executed."""
+        if not self.modules:
+            raise RenderError("plpython/ holds no module")
+        rows = [f"('pgagent_py.{name}', $py${source}$py$)" for name, source in self.modules.items()]
+        return "VALUES\n" + ",\n".join(rows)
+
+    def section(self, name: str) -> str:
+        """Return the rendered files of sql/<name>/, in order."""
+        sources = {path.stem: path.read_text() for path in (self.top / "sql" / name).glob("*.sql")}
+        requires = {stem: re.findall(r"(?m)^-- requires: (.*)$", text) for stem, text in sources.items()}
+        needs = {stem: re.split(r"[,\s]+", " ".join(lines)) for stem, lines in requires.items() if lines}
+        for stem, others in needs.items():
+            if missing := set(others) - sources.keys():
+                raise RenderError(f"sql/{name}/{stem}.sql requires {', '.join(sorted(missing))}, not there")
+        ordered = in_order({stem: needs.get(stem, []) for stem in sources})
+        return "\n".join(self.file(f"{name}/{stem}.sql") for stem in ordered)
+
+    def file(self, path: str) -> str:
+        """Return one rendered file of sql/, headed by its path."""
+        return f"\n-- sql/{path}\n{self.templates.get_template(path).render().strip()}\n"
+
+    def install_script(self) -> str:
+        """Return the text of pgagent_py--<version>.sql."""
+        return self.templates.get_template("extension.sql.j2").render(update=False, to_current=True)
+
+    def update_script(self, old: str, new: str) -> str:
+        """Return the text of pgagent_py--<old>--<new>.sql.
+
+        The step to the current version ends with what an install would run. An earlier step, which only
+        leads up to it, consists of its sql/updates file: today's functions need not fit the tables of then.
+        """
+        return self.templates.get_template("extension.sql.j2").render(
+            update=True, to_current=new == self.version, update_ddl=self.file(f"updates/{old}--{new}.sql")
+        )
+
+
+def update_step(top: Path, old: str) -> str:
+    """Return the version that follows `old` by the one sql/updates/<old>--<next>.sql there is."""
+    steps = [path.stem.split("--")[1] for path in (top / "sql" / "updates").glob(f"{old}--*.sql")]
+    if len(steps) != 1:
+        raise RenderError(f"sql/updates/ must have one {old}--<next version>.sql, it has {len(steps)}")
+    return steps[0]
