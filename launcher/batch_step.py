@@ -12,8 +12,8 @@ import signal
 import struct
 import termios
 
-from .batch_steps import BatchSteps, Process
 from .output import DEFAULT_LIMIT, Output
+from .processes import Process, Processes
 from .step import StepResult, StepRun
 
 logger = logging.getLogger("pgagent_py.batch_step")
@@ -41,17 +41,17 @@ class BatchStep:
         "_loop",
         "_pipes",
         "_process",
+        "_processes",
         "_read_timer",
         "_run",
         "_stderr",
         "_stdout",
-        "_steps",
     )
 
-    def __init__(self, run: StepRun, steps: BatchSteps, output_limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(self, run: StepRun, processes: Processes, output_limit: int = DEFAULT_LIMIT) -> None:
         """Prepare to execute *run*; of its output, *output_limit* bytes are kept."""
         self._run = run
-        self._steps = steps
+        self._processes = processes
         self._limit = output_limit
         self._stdout = Output(output_limit)
         self._stderr = Output(output_limit)
@@ -114,11 +114,11 @@ class BatchStep:
         """Run the script; return its exit code and what is to be said about it."""
         code = self._run.jstcode.removeprefix("\ufeff").replace("\r\n", "\n")
         command = interpreter(code)
-        if (checked := self._steps.check(command[0])) is not None:
+        if (checked := self._processes.check(command[0])) is not None:
             await asyncio.wait([checked, self._ended], return_when=asyncio.FIRST_COMPLETED)
         if self._cancel_status:
             return -1, ""
-        script = self._steps.write_script(code)
+        script = self._processes.write_script(code)
         try:
             return await self._execute_script(command, script)
         finally:
@@ -155,7 +155,7 @@ class BatchStep:
         err, err_end = os.pipe()
         self._pipes = {out: self._stdout, err: self._stderr}
         try:
-            process = self._steps.spawn(command, self._variables(script), out_end, err_end)
+            process = self._processes.spawn(command, self._variables(script), out_end, err_end)
         except OSError:
             self._drain()
             raise

@@ -14,11 +14,11 @@ from uuid import uuid4
 import psycopg
 
 from .batch_step import BatchStep
-from .batch_steps import BatchSteps
 from .control import CannotServeError, Control, control_conninfo, server_conninfo
-from .messages import Smtp
+from .processes import Processes
+from .sender import Smtp
+from .sql_pool import SqlPool
 from .sql_step import SqlStep
-from .sql_targets import SqlTargets
 from .step import RunningStep, StepResult, StepRun
 from .systemd import notify_systemd
 from .upkeep import Upkeep
@@ -83,8 +83,8 @@ class Launcher:
         self._pause = BACKOFF_FIRST
         self._control: Control | None = None
         self._conninfo = control_conninfo(server_conninfo(options.conninfo))
-        self._sql = SqlTargets(server_conninfo(options.conninfo), options.workers)
-        self._batch = BatchSteps()
+        self._sql = SqlPool(server_conninfo(options.conninfo), options.workers)
+        self._batch = Processes()
         self._upkeep = Upkeep(options.smtp, self._event.set)
 
     async def run(self) -> None:

@@ -16,9 +16,9 @@ from psycopg.conninfo import make_conninfo
 
 from .control import CannotServeError
 from .loop import Launcher, Options
-from .messages import read_smtp
 from .output import DEFAULT_LIMIT
-from .sql_targets import SECRET_OPTIONS, Params, TargetError, parse_conninfo
+from .sender import read_smtp
+from .sql_pool import SECRET_OPTIONS, Params, TargetError, parse_conninfo
 
 LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.DEBUG}
 # Where passwords given on the command line go, as a connection string, to be gone from the process list.

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from .output import DEFAULT_LIMIT, Output
 from .sql_connection import SqlConnection
-from .sql_targets import SqlTargets, Stopped, Target, TargetError
+from .sql_pool import SqlPool, Stopped, Target, TargetError
 from .step import StepResult, StepRun
 
 logger = logging.getLogger("pgagent_py.sql_step")
@@ -35,20 +35,20 @@ class SqlStep:
         "_cancel_status",
         "_connection",
         "_output",
+        "_pool",
         "_query_end",
         "_run",
         "_started",
         "_status",
         "_stoppers",
         "_target",
-        "_targets",
         "_waiting",
     )
 
-    def __init__(self, run: StepRun, targets: SqlTargets, output_limit: int = DEFAULT_LIMIT) -> None:
-        """Prepare to execute *run* on a connection of *targets*."""
+    def __init__(self, run: StepRun, pool: SqlPool, output_limit: int = DEFAULT_LIMIT) -> None:
+        """Prepare to execute *run* on a connection of *pool*."""
         self._run = run
-        self._targets = targets
+        self._pool = pool
         self._output = Output(output_limit)
         self._target: Target | None = None
         self._connection: SqlConnection | None = None
@@ -122,11 +122,11 @@ class SqlStep:
         return -1 if connection.error else connection.rows
 
     async def _connect(self) -> SqlConnection:
-        targets = self._targets
-        self._target = targets.target(self._run)
-        connection = targets.take(self._target)
+        pool = self._pool
+        self._target = pool.target(self._run)
+        connection = pool.take(self._target)
         if connection is None:
-            self._waiting = targets.wait(self._target, self._output)
+            self._waiting = pool.wait(self._target, self._output)
             connection = await self._waiting
             self._waiting = None
         self._connection = connection
@@ -219,9 +219,9 @@ class SqlStep:
     def _let_go(self) -> None:
         """Give back what the step holds, however it ended."""
         if self._waiting is not None and self._target is not None:
-            self._targets.leave(self._target, self._waiting)
+            self._pool.leave(self._target, self._waiting)
         connection, self._connection = self._connection, None
         if connection is not None:
             if self._query_end is not None and not self._query_end.done():
                 connection.abandon()
-            self._targets.give_back(connection)
+            self._pool.give_back(connection)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 
 from .control import Control
-from .messages import MessageSender, Smtp
+from .sender import MessageSender, Smtp
 
 logger = logging.getLogger("pgagent_py.upkeep")
 

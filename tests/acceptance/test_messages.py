@@ -347,7 +347,7 @@ def test_a_server_that_says_nothing_does_not_hold_up_jobs(
         run(db, good, timeout=5)
     assert db.execute("SELECT count(*) FROM pgagent_py.unsent_message").fetchone() == (1,)
     children = psutil.Process(process.pid).children(recursive=True)
-    assert any("pgagent_py_launcher.send" in child.cmdline() for child in children)
+    assert any("pgagent_py_launcher.sender_process" in child.cmdline() for child in children)
     assert process.terminate(LONG) == 0
     _, alive = psutil.wait_procs(children, timeout=LONG)
     assert alive == []

@@ -1,4 +1,4 @@
-"""launcher/batch_step.py, batch_steps.py and guard.py with real scripts, real processes, real signals."""
+"""launcher/batch_step.py, processes.py and guard_process.py with real scripts, real processes, real signals."""
 
 import asyncio
 import json
@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
-from launcher import batch_step, guard
+from launcher import batch_step, guard_process
 from launcher.batch_step import BatchStep
-from launcher.batch_steps import BatchSteps
+from launcher.processes import Processes
 from launcher.step import StepResult, StepRun
 from tests.helpers import wait_for
 
@@ -42,7 +42,7 @@ def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             launcher.kill()
             launcher.wait()
         _launchers.clear()
-        wait_for(lambda: not processes(guard.__file__), what="the guards' end")
+        wait_for(lambda: not processes(guard_process.__file__), what="the guards' end")
         assert list(Path(name).iterdir()) == []
 
 
@@ -66,11 +66,11 @@ def step_run(code: str, **columns: Any) -> StepRun:
     return replace(run, **columns)
 
 
-def with_steps(scenario: Callable[[BatchSteps], Awaitable[T]]) -> T:
+def with_steps(scenario: Callable[[Processes], Awaitable[T]]) -> T:
     """Run a scenario with what the batch steps of a launcher share."""
 
     async def main() -> T:
-        steps = BatchSteps()
+        steps = Processes()
         try:
             async with asyncio.timeout(60):
                 return await scenario(steps)
@@ -192,7 +192,7 @@ def test_stdout_and_stderr_are_kept_apart() -> None:
 
 
 def test_steps_at_the_same_time_have_their_own_output() -> None:
-    async def scenario(steps: BatchSteps) -> list[StepResult]:
+    async def scenario(steps: Processes) -> list[StepResult]:
         code = "for i in 1 2 3 4 5; do echo out{0}; echo err{0} >&2; sleep 0.02; done"
         runs = [step_run(code.replace("{0}", str(number))) for number in range(20)]
         return await asyncio.gather(*(BatchStep(run, steps).execute() for run in runs))
@@ -234,7 +234,7 @@ def test_bytes_that_are_not_text() -> None:
 def test_output_is_shown_while_the_script_runs(directory: Path) -> None:
     go_on = directory / "go_on"
 
-    async def scenario(steps: BatchSteps) -> tuple[str, StepResult]:
+    async def scenario(steps: Processes) -> tuple[str, StepResult]:
         code = f"echo early; echo problem >&2; while [ ! -e {go_on} ]; do sleep 0.01; done; echo late"
         step = BatchStep(step_run(code), steps)
         task = asyncio.create_task(step.execute())
@@ -315,7 +315,7 @@ def test_the_script_leads_a_session_of_its_own() -> None:
 
 
 def test_the_script_is_a_private_file(directory: Path) -> None:
-    async def scenario(steps: BatchSteps) -> list[str]:
+    async def scenario(steps: Processes) -> list[str]:
         code = 'stat -c %a "$0" "$(dirname "$0")"; echo "$0"'
         return [(await BatchStep(step_run(code), steps).execute()).jsloutput for _ in range(2)]
 
@@ -327,7 +327,7 @@ def test_the_script_is_a_private_file(directory: Path) -> None:
 
 
 def test_the_private_directory_is_made_again_if_someone_tidied_up() -> None:
-    async def scenario(steps: BatchSteps) -> tuple[StepResult, StepResult]:
+    async def scenario(steps: Processes) -> tuple[StepResult, StepResult]:
         first = await BatchStep(step_run("rm -r $(dirname $0)"), steps).execute()
         return first, await BatchStep(step_run("stat -c %a $(dirname $0)"), steps).execute()
 
@@ -337,7 +337,7 @@ def test_the_private_directory_is_made_again_if_someone_tidied_up() -> None:
 
 
 def test_a_script_that_shuts_the_private_directory_hurts_neither_itself_nor_others() -> None:
-    async def scenario(steps: BatchSteps) -> tuple[StepResult, StepResult]:
+    async def scenario(steps: Processes) -> tuple[StepResult, StepResult]:
         first = await BatchStep(step_run("chmod 0 $(dirname $0); echo shut"), steps).execute()
         return first, await BatchStep(step_run("stat -c %a $(dirname $0)"), steps).execute()
 
@@ -375,7 +375,7 @@ def test_a_script_that_forks_away_ends_with_its_first_process(long: str) -> None
 def stop_while_running(code: str, again: bool = False, **stop: Any) -> StepResult:
     """Cancel a script once it has written "ready"."""
 
-    async def scenario(steps: BatchSteps) -> StepResult:
+    async def scenario(steps: Processes) -> StepResult:
         step = BatchStep(step_run(code), steps)
         task = asyncio.create_task(step.execute())
         await until(lambda: "ready" in step.output_so_far())
@@ -455,7 +455,7 @@ def test_timeout(long: str) -> None:
 
 
 def test_cancel_before_the_start() -> None:
-    async def scenario(steps: BatchSteps) -> StepResult:
+    async def scenario(steps: Processes) -> StepResult:
         step = BatchStep(step_run("echo a"), steps)
         step.cancel("Never mind.")
         return await step.execute()
@@ -469,7 +469,7 @@ def test_an_interpreter_that_can_not_be_read_holds_up_nobody_else(directory: Pat
     hanging = directory / "interpreter"
     os.mkfifo(hanging, 0o700)
 
-    async def scenario(steps: BatchSteps) -> tuple[StepResult, StepResult]:
+    async def scenario(steps: Processes) -> tuple[StepResult, StepResult]:
         stuck = BatchStep(step_run(f"#!{hanging}\n"), steps)
         task = asyncio.create_task(stuck.execute())
         other = await BatchStep(step_run("#!/bin/bash\necho a"), steps).execute()
@@ -486,7 +486,7 @@ def test_an_interpreter_that_can_not_be_read_holds_up_nobody_else(directory: Pat
 
 
 def test_a_step_whose_task_is_cancelled_leaves_no_process(long: str) -> None:
-    async def scenario(steps: BatchSteps) -> None:
+    async def scenario(steps: Processes) -> None:
         task = asyncio.create_task(BatchStep(step_run(f"sleep {long}"), steps).execute())
         await until(lambda: processes(long))
         task.cancel()
@@ -498,7 +498,7 @@ def test_a_step_whose_task_is_cancelled_leaves_no_process(long: str) -> None:
 
 
 def test_closing_kills_what_still_runs(long: str) -> None:
-    async def scenario(steps: BatchSteps) -> StepResult:
+    async def scenario(steps: Processes) -> StepResult:
         task = asyncio.create_task(BatchStep(step_run(f"sleep {long}"), steps).execute())
         await until(lambda: processes(long))
         await steps.close()
@@ -518,7 +518,7 @@ def test_parameters_too_long_for_the_environment() -> None:
 
 
 def test_no_descriptors_left() -> None:
-    async def scenario(steps: BatchSteps) -> tuple[StepResult, StepResult]:
+    async def scenario(steps: Processes) -> tuple[StepResult, StepResult]:
         await BatchStep(step_run("true"), steps).execute()
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         used = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
@@ -540,7 +540,7 @@ def test_no_descriptors_left() -> None:
 
 
 def test_nothing_is_left_over_after_many_steps() -> None:
-    async def scenario(steps: BatchSteps) -> None:
+    async def scenario(steps: Processes) -> None:
         await BatchStep(step_run("true"), steps).execute()
         used = os.listdir("/proc/self/fd")  # noqa: PTH208
         codes = ["exit 1", "#!/no/such\n", "echo a", "kill -9 $$", "sleep 0.02 &"]
@@ -556,11 +556,11 @@ def test_nothing_is_left_over_after_many_steps() -> None:
 DRIVER = """
 import asyncio, json, sys
 from launcher.batch_step import BatchStep
-from launcher.batch_steps import BatchSteps
+from launcher.processes import Processes
 from launcher.step import StepRun
 
 async def main():
-    steps = BatchSteps()
+    steps = Processes()
     runs = [StepRun(**run) for run in json.loads(sys.argv[1])]
     await asyncio.gather(*(BatchStep(run, steps).execute() for run in runs))
 
@@ -579,7 +579,7 @@ def start_launcher(*codes: str) -> subprocess.Popen[bytes]:
 def guard_of(launcher: subprocess.Popen[bytes]) -> psutil.Process:
     """Return the guard of a launcher."""
     children = psutil.Process(launcher.pid).children()
-    return next(child for child in children if guard.__file__ in child.cmdline())
+    return next(child for child in children if guard_process.__file__ in child.cmdline())
 
 
 def escapes(number: str) -> list[str]:
@@ -614,13 +614,13 @@ def test_scripts_die_with_a_launcher_that_is_killed(long: str, directory: Path) 
 def test_scripts_die_at_whatever_instant_the_launcher_is_killed(long: str, directory: Path) -> None:
     for attempt in range(25):
         launcher = start_launcher(*[f"sleep {long}"] * 30)
-        wait_for(lambda: list(directory.glob(f"{guard.PREFIX}*")), what="the private directory")
+        wait_for(lambda: list(directory.glob(f"{guard_process.PREFIX}*")), what="the private directory")
         time.sleep(attempt * 0.002)  # the instants to be tried
         launcher.kill()
         launcher.wait()
-        wait_for(lambda: not processes(guard.__file__), timeout=5, what="the guard's end")
+        wait_for(lambda: not processes(guard_process.__file__), timeout=5, what="the guard's end")
         assert not processes(long), attempt
-    BatchSteps()  # removes the directory of a launcher that was killed before it had a guard
+    Processes()  # removes the directory of a launcher that was killed before it had a guard
 
 
 def test_a_script_that_had_ended_keeps_what_it_left_running(long: str, directory: Path) -> None:
@@ -667,7 +667,7 @@ def test_a_guard_that_dies_is_replaced_and_no_step_notices(long: str, directory:
 
     def second() -> psutil.Process | None:
         children = psutil.Process(launcher.pid).children()
-        found = [c for c in children if guard.__file__ in _arguments(c) and c.pid != first.pid]
+        found = [c for c in children if guard_process.__file__ in _arguments(c) and c.pid != first.pid]
         return found[0] if found else None
 
     wait_for(second, what="another guard")
@@ -697,7 +697,7 @@ def test_what_outlived_launcher_and_guard_is_ended_by_the_next_launcher(long: st
     its_guard.kill()
     launcher.wait()
     assert len(processes(long)) == 3
-    BatchSteps()
+    Processes()
     assert not processes(long)
     assert processes(f"{long}1")  # its launcher lives
     assert len(list(directory.iterdir())) == 1
@@ -707,14 +707,14 @@ def test_what_outlived_launcher_and_guard_is_ended_by_the_next_launcher(long: st
 
 
 def test_foreign_directories_are_left_alone(directory: Path) -> None:
-    other = directory / f"{guard.PREFIX}file"
+    other = directory / f"{guard_process.PREFIX}file"
     other.write_text("x")
-    link = directory / f"{guard.PREFIX}link"
+    link = directory / f"{guard_process.PREFIX}link"
     target = directory / "target"
     target.mkdir()
     (target / "file").write_text("x")
     link.symlink_to(target)
-    BatchSteps()
+    Processes()
     assert other.read_text() == "x"
     assert (target / "file").read_text() == "x"
     assert stat.S_ISLNK(link.lstat().st_mode)

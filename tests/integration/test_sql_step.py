@@ -1,4 +1,4 @@
-"""launcher/sql_step.py and sql_targets.py against a real server: what a step may do, and what it leaves."""
+"""launcher/sql_step.py and sql_pool.py against a real server: what a step may do, and what it leaves."""
 
 import asyncio
 import json
@@ -19,9 +19,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from launcher import sql_step, sql_targets
+from launcher import sql_pool, sql_step
+from launcher.sql_pool import SqlPool
 from launcher.sql_step import SqlStep
-from launcher.sql_targets import SqlTargets
 from launcher.step import StepResult, StepRun
 from tests.helpers import PASSWORD, Cluster, wait_for, wait_for_row
 
@@ -47,18 +47,18 @@ def step_run(code: str, **columns: Any) -> StepRun:
     return replace(run, **columns)
 
 
-def with_targets(
-    conninfo: str, scenario: Callable[[SqlTargets], Awaitable[T]], workers: int = 4, **seconds: float
+def with_pool(
+    conninfo: str, scenario: Callable[[SqlPool], Awaitable[T]], workers: int = 4, **seconds: float
 ) -> T:
     """Run a scenario with the pool of a launcher whose connection string is *conninfo*."""
 
     async def main() -> T:
-        targets = SqlTargets(conninfo, workers, **seconds)
+        pool = SqlPool(conninfo, workers, **seconds)
         try:
             async with asyncio.timeout(60):
-                return await scenario(targets)
+                return await scenario(pool)
         finally:
-            await targets.close()
+            await pool.close()
 
     return asyncio.run(main())
 
@@ -66,10 +66,10 @@ def with_targets(
 def execute(conninfo: str, *codes: str, **columns: Any) -> list[StepResult]:
     """Execute steps one after another on the one connection of one pool."""
 
-    async def scenario(targets: SqlTargets) -> list[StepResult]:
-        return [await SqlStep(step_run(code, **columns), targets).execute() for code in codes]
+    async def scenario(pool: SqlPool) -> list[StepResult]:
+        return [await SqlStep(step_run(code, **columns), pool).execute() for code in codes]
 
-    return with_targets(conninfo, scenario, workers=1)
+    return with_pool(conninfo, scenario, workers=1)
 
 
 def backend_of(result: StepResult) -> int:
@@ -109,7 +109,7 @@ def shared(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a step wait for a connection being reset as long as it takes on a busy machine."""
-    monkeypatch.setattr(sql_targets, "IMPATIENCE", 30)
+    monkeypatch.setattr(sql_pool, "IMPATIENCE", 30)
 
 
 # --- what a step returns
@@ -255,16 +255,14 @@ def test_a_transaction_left_open_is_rolled_back_and_said(shared: str, code: str,
 
 
 def test_a_step_that_terminates_its_backend_fails_alone(shared: str) -> None:
-    async def scenario(targets: SqlTargets) -> tuple[StepResult, StepResult, StepResult]:
-        other = SqlStep(step_run("SELECT pg_sleep(0.5)"), targets)
+    async def scenario(pool: SqlPool) -> tuple[StepResult, StepResult, StepResult]:
+        other = SqlStep(step_run("SELECT pg_sleep(0.5)"), pool)
         async with running(other) as task:
-            suicide = await SqlStep(
-                step_run("SELECT pg_terminate_backend(pg_backend_pid())"), targets
-            ).execute()
-            after = await SqlStep(step_run("SELECT 1"), targets).execute()
+            suicide = await SqlStep(step_run("SELECT pg_terminate_backend(pg_backend_pid())"), pool).execute()
+            after = await SqlStep(step_run("SELECT 1"), pool).execute()
             return suicide, after, await task
 
-    suicide, after, beside = with_targets(shared, scenario)
+    suicide, after, beside = with_pool(shared, scenario)
     assert (suicide.jslstatus, suicide.jslresult) == ("f", -1)
     assert "FATAL:  terminating connection due to administrator command" in suicide.jsloutput
     assert (after.jslstatus, beside.jslstatus) == ("s", "s")
@@ -280,11 +278,11 @@ def test_copy_from_stdin_gets_an_error_and_the_step_ends(database: str, db: psyc
 def test_a_replication_stream_ends_with_an_error(cluster: Cluster, shared: str) -> None:
     connstr = cluster.conninfo("postgres", replication="database")
 
-    async def scenario(targets: SqlTargets) -> StepResult:
+    async def scenario(pool: SqlPool) -> StepResult:
         code = "START_REPLICATION PHYSICAL 0/1000000"
-        return await SqlStep(step_run(code, jstconnstr=connstr), targets).execute()
+        return await SqlStep(step_run(code, jstconnstr=connstr), pool).execute()
 
-    result = with_targets(shared, scenario)
+    result = with_pool(shared, scenario)
     assert result.jslstatus == "f"
     assert "replication stream" in result.jsloutput
 
@@ -314,16 +312,16 @@ class Watch:
 def execute_watched(conninfo: str, code: str) -> tuple[StepResult, Watch]:
     """Execute a step that sends much; return what that did to this process."""
 
-    async def scenario(targets: SqlTargets) -> tuple[StepResult, Watch]:
-        await SqlStep(step_run("SELECT 1"), targets).execute()
+    async def scenario(pool: SqlPool) -> tuple[StepResult, Watch]:
+        await SqlStep(step_run("SELECT 1"), pool).execute()
         watch = Watch()
         task = asyncio.create_task(watch.watch())
         try:
-            return await SqlStep(step_run(code), targets, 100_000).execute(), watch
+            return await SqlStep(step_run(code), pool, 100_000).execute(), watch
         finally:
             task.cancel()
 
-    return with_targets(conninfo, scenario)
+    return with_pool(conninfo, scenario)
 
 
 @pytest.mark.parametrize(
@@ -364,48 +362,48 @@ def test_one_connection_serves_step_after_step(shared: str) -> None:
 
 
 def test_steps_at_the_same_time_have_a_connection_each(shared: str) -> None:
-    async def scenario(targets: SqlTargets) -> list[StepResult]:
+    async def scenario(pool: SqlPool) -> list[StepResult]:
         code = "SELECT pg_sleep(0.3); " + SAY_BACKEND
-        return await asyncio.gather(*(SqlStep(step_run(code), targets).execute() for _ in range(8)))
+        return await asyncio.gather(*(SqlStep(step_run(code), pool).execute() for _ in range(8)))
 
-    results = with_targets(shared, scenario, workers=8)
+    results = with_pool(shared, scenario, workers=8)
     assert len({backend_of(result) for result in results}) == 8
 
 
-@pytest.mark.parametrize(("patience", "connections"), [(30.0, sql_targets.FEW), (0.0, 12)])
+@pytest.mark.parametrize(("patience", "connections"), [(30.0, sql_pool.FEW), (0.0, 12)])
 def test_steps_on_warm_connections_share_few_of_them_and_use_the_others_if_these_do_not_come_back(
     shared: str, monkeypatch: pytest.MonkeyPatch, patience: float, connections: int
 ) -> None:
-    async def scenario(targets: SqlTargets) -> list[StepResult]:
+    async def scenario(pool: SqlPool) -> list[StepResult]:
         async def at_once(code: str, number: int) -> list[StepResult]:
-            return await asyncio.gather(*(SqlStep(step_run(code), targets).execute() for _ in range(number)))
+            return await asyncio.gather(*(SqlStep(step_run(code), pool).execute() for _ in range(number)))
 
         await at_once("SELECT pg_sleep(0.3)", 12)
-        await until(lambda: len(next(iter(targets._targets.values())).idle) == 12)
-        monkeypatch.setattr(sql_targets, "FEW_SECONDS", patience)
+        await until(lambda: len(next(iter(pool._targets.values())).idle) == 12)
+        monkeypatch.setattr(sql_pool, "FEW_SECONDS", patience)
         return await at_once(f"SELECT pg_sleep({0 if patience else 0.3}); {SAY_BACKEND}", 12)
 
-    results = with_targets(shared, scenario, workers=12)
+    results = with_pool(shared, scenario, workers=12)
     assert len({backend_of(result) for result in results}) == connections
 
 
 def test_a_step_does_not_wait_for_connections_that_are_out_for_long(
     shared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario(targets: SqlTargets) -> bool:
+    async def scenario(pool: SqlPool) -> bool:
         async with asyncio.TaskGroup() as group:
             long = [
-                group.create_task(SqlStep(step_run("SELECT pg_sleep(1)"), targets).execute())
-                for _ in range(sql_targets.FEW + 2)
+                group.create_task(SqlStep(step_run("SELECT pg_sleep(1)"), pool).execute())
+                for _ in range(sql_pool.FEW + 2)
             ]
-            await until(lambda: any(t.recent for t in targets._targets.values()))
-            (target,) = targets._targets.values()
+            await until(lambda: any(t.recent for t in pool._targets.values()))
+            (target,) = pool._targets.values()
             await until(lambda: not target.recent and not target.waiters)
-            monkeypatch.setattr(sql_targets, "FEW_SECONDS", 30)
-            await SqlStep(step_run("SELECT 1"), targets).execute()
+            monkeypatch.setattr(sql_pool, "FEW_SECONDS", 30)
+            await SqlStep(step_run("SELECT 1"), pool).execute()
             return not any(task.done() for task in long)
 
-    assert with_targets(shared, scenario, workers=8)
+    assert with_pool(shared, scenario, workers=8)
 
 
 def test_a_long_reset_does_not_hold_up_another_step(shared: str) -> None:
@@ -417,16 +415,16 @@ def test_a_long_reset_does_not_hold_up_another_step(shared: str) -> None:
 
 
 def test_idle_connections_are_closed_after_a_while(database: str, db: psycopg.Connection[Any]) -> None:
-    async def scenario(targets: SqlTargets) -> None:
+    async def scenario(pool: SqlPool) -> None:
         code = "SELECT pg_sleep(0.1)"
-        await asyncio.gather(*(SqlStep(step_run(code), targets).execute() for _ in range(3)))
+        await asyncio.gather(*(SqlStep(step_run(code), pool).execute() for _ in range(3)))
         await until(lambda: backends(db) == 3)
         await asyncio.sleep(0.2)
-        await SqlStep(step_run("SELECT 1"), targets).execute()
+        await SqlStep(step_run("SELECT 1"), pool).execute()
         await until(lambda: backends(db) == 1)
         await until(lambda: backends(db) == 0)
 
-    with_targets(database, scenario, idle_seconds=0.5)
+    with_pool(database, scenario, idle_seconds=0.5)
 
 
 def test_a_role_that_may_not_log_in_any_more_stops_even_if_its_steps_keep_a_connection_warm(
@@ -434,9 +432,9 @@ def test_a_role_that_may_not_log_in_any_more_stops_even_if_its_steps_keep_a_conn
 ) -> None:
     db.execute("CREATE ROLE leaving LOGIN")
 
-    async def scenario(targets: SqlTargets) -> None:
+    async def scenario(pool: SqlPool) -> None:
         async def execute_step() -> StepResult:
-            return await SqlStep(step_run(SAY_BACKEND, jobrunas="leaving"), targets).execute()
+            return await SqlStep(step_run(SAY_BACKEND, jobrunas="leaving"), pool).execute()
 
         first = await execute_step()
         assert backend_of(await execute_step()) == backend_of(first)
@@ -447,7 +445,7 @@ def test_a_role_that_may_not_log_in_any_more_stops_even_if_its_steps_keep_a_conn
         assert "is not permitted to log in" in result.jsloutput
 
     try:
-        with_targets(database, scenario, workers=1, use_seconds=0.5)
+        with_pool(database, scenario, workers=1, use_seconds=0.5)
     finally:
         db.execute("DROP ROLE leaving")
 
@@ -467,17 +465,17 @@ def test_no_more_connections_than_workers(database: str, db: psycopg.Connection[
     for name in names:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
-    async def scenario(targets: SqlTargets) -> int:
+    async def scenario(pool: SqlPool) -> int:
         most = 0
         for name in names * 2:
-            result = await SqlStep(step_run("SELECT 1", jstdbname=name), targets).execute()
+            result = await SqlStep(step_run("SELECT 1", jstdbname=name), pool).execute()
             assert result.jslstatus == "s"
             await until(lambda: backends(db) <= 2)
             most = max(most, backends(db))
         return most
 
     try:
-        assert with_targets(database, scenario, workers=2) == 2
+        assert with_pool(database, scenario, workers=2) == 2
     finally:
         for name in names:
             db.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -491,7 +489,7 @@ def test_a_step_runs_in_its_database_or_where_its_connection_string_says(
     )
     name = conninfo_to_dict(database)["dbname"]
 
-    async def scenario(targets: SqlTargets) -> list[str]:
+    async def scenario(pool: SqlPool) -> list[str]:
         runs = [
             step_run(say),
             step_run(say, jstdbname="postgres"),
@@ -501,10 +499,10 @@ def test_a_step_runs_in_its_database_or_where_its_connection_string_says(
                 jstconnstr=f"postgresql://postgres@/template1?host={cluster.directory}&port={cluster.port}",
             ),
         ]
-        return [(await SqlStep(run, targets).execute()).jsloutput for run in runs]
+        return [(await SqlStep(run, pool).execute()).jsloutput for run in runs]
 
     rest = f"postgres {cluster.port}\nDO\n"
-    assert with_targets(database, scenario) == [
+    assert with_pool(database, scenario) == [
         f"NOTICE:  {name} {rest}",
         f"NOTICE:  postgres {rest}",
         f"NOTICE:  template1 {rest}",
@@ -513,19 +511,17 @@ def test_a_step_runs_in_its_database_or_where_its_connection_string_says(
 
 
 def test_connections_may_be_declared_old(shared: str) -> None:
-    async def scenario(targets: SqlTargets) -> list[int]:
-        first = await SqlStep(step_run(SAY_BACKEND), targets).execute()
-        targets.close_idle()
-        slow = asyncio.create_task(
-            SqlStep(step_run(SAY_BACKEND + "; SELECT pg_sleep(0.2)"), targets).execute()
-        )
-        await until(lambda: slow.done() or len(targets.target(step_run("")).idle) == 0)
+    async def scenario(pool: SqlPool) -> list[int]:
+        first = await SqlStep(step_run(SAY_BACKEND), pool).execute()
+        pool.close_idle()
+        slow = asyncio.create_task(SqlStep(step_run(SAY_BACKEND + "; SELECT pg_sleep(0.2)"), pool).execute())
+        await until(lambda: slow.done() or len(pool.target(step_run("")).idle) == 0)
         await asyncio.sleep(0.1)
-        targets.close_idle()
-        last = await SqlStep(step_run(SAY_BACKEND), targets).execute()
+        pool.close_idle()
+        last = await SqlStep(step_run(SAY_BACKEND), pool).execute()
         return [backend_of(result) for result in (first, await slow, last)]
 
-    assert len(set(with_targets(shared, scenario, workers=1))) == 3
+    assert len(set(with_pool(shared, scenario, workers=1))) == 3
 
 
 # --- connections that can't be had
@@ -618,8 +614,8 @@ def test_a_step_waits_for_a_connection_slot(shared: str, cluster: Cluster, role:
         admin.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 1").format(sql.Identifier(role)))
     held = psycopg.connect(shared, user=role)
 
-    async def scenario(targets: SqlTargets) -> tuple[str, StepResult]:
-        step = SqlStep(step_run("SELECT 1", jobrunas=role), targets)
+    async def scenario(pool: SqlPool) -> tuple[str, StepResult]:
+        step = SqlStep(step_run("SELECT 1", jobrunas=role), pool)
         async with running(step) as task:
             await until(lambda: bool(step.output_so_far()))
             waiting = step.output_so_far()
@@ -628,7 +624,7 @@ def test_a_step_waits_for_a_connection_slot(shared: str, cluster: Cluster, role:
             held.close()
             return waiting, await task
 
-    waiting, result = with_targets(shared, scenario)
+    waiting, result = with_pool(shared, scenario)
     assert waiting.startswith("Waiting for a connection: connection to server")
     assert "FATAL:  too many connections for role" in waiting
     assert (result.jslstatus, result.jslresult) == ("s", 1)
@@ -640,14 +636,14 @@ def test_a_server_without_slots_is_waited_for(own_cluster: Cluster) -> None:
     own_cluster.start(max_connections=6, superuser_reserved_connections=0, max_wal_senders=0)
     held = [own_cluster.connect() for _ in range(6)]
 
-    async def scenario(targets: SqlTargets) -> list[StepResult]:
-        steps = [SqlStep(step_run("SELECT 1"), targets) for _ in range(3)]
+    async def scenario(pool: SqlPool) -> list[StepResult]:
+        steps = [SqlStep(step_run("SELECT 1"), pool) for _ in range(3)]
         tasks = [asyncio.create_task(step.execute()) for step in steps]
         await until(lambda: all(step.output_so_far() for step in steps))
         held.pop().close()
         return list(await asyncio.gather(*tasks))
 
-    results = with_targets(own_cluster.conninfo(), scenario)
+    results = with_pool(own_cluster.conninfo(), scenario)
     for connection in held:
         connection.close()
     assert [result.jslstatus for result in results] == ["s"] * 3
@@ -660,52 +656,52 @@ def test_the_launchers_own_server_is_waited_for_and_no_other(own_cluster: Cluste
     assert remote.jslstatus == "f"
     assert "No such file or directory" in remote.jsloutput
 
-    async def scenario(targets: SqlTargets) -> StepResult:
-        step = SqlStep(step_run("SELECT 1"), targets)
+    async def scenario(pool: SqlPool) -> StepResult:
+        step = SqlStep(step_run("SELECT 1"), pool)
         async with running(step) as task:
             await until(lambda: bool(step.output_so_far()))
             await asyncio.to_thread(own_cluster.start)
             return await task
 
-    local = with_targets(own_cluster.conninfo(), scenario)
+    local = with_pool(own_cluster.conninfo(), scenario)
     assert (local.jslstatus, local.jslresult) == ("s", 1)
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_a_restart_of_the_server(own_cluster: Cluster, mode: Any) -> None:
-    async def scenario(targets: SqlTargets) -> tuple[StepResult, StepResult]:
-        warm = SqlStep(step_run("SELECT pg_sleep(0.1)"), targets)
-        cut = SqlStep(step_run("SELECT pg_sleep(60)"), targets)
+    async def scenario(pool: SqlPool) -> tuple[StepResult, StepResult]:
+        warm = SqlStep(step_run("SELECT pg_sleep(0.1)"), pool)
+        cut = SqlStep(step_run("SELECT pg_sleep(60)"), pool)
         async with running(cut) as task:
             await warm.execute()  # leaves a warm connection behind
             await asyncio.to_thread(own_cluster.restart, mode)
-            return await task, await SqlStep(step_run("SELECT 1"), targets).execute()
+            return await task, await SqlStep(step_run("SELECT 1"), pool).execute()
 
-    cut, after = with_targets(own_cluster.conninfo(), scenario)
+    cut, after = with_pool(own_cluster.conninfo(), scenario)
     assert (cut.jslstatus, cut.jslresult) == ("f", -1)
     assert "terminating connection" in cut.jsloutput or "server closed the connection" in cut.jsloutput
     assert (after.jslstatus, after.jsloutput) == ("s", "SELECT 1\n")
 
 
 def test_warm_connections_that_were_cut_are_not_used(database: str, db: psycopg.Connection[Any]) -> None:
-    async def scenario(targets: SqlTargets) -> StepResult:
-        await SqlStep(step_run("SELECT 1"), targets).execute()
+    async def scenario(pool: SqlPool) -> StepResult:
+        await SqlStep(step_run("SELECT 1"), pool).execute()
         await until(lambda: backends(db) == 1)
         query = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'pgagent-py'"
         assert db.execute(query).fetchall() == [(True,)]  # the loop does not turn between this and the step
-        return await SqlStep(step_run("SELECT 1"), targets).execute()
+        return await SqlStep(step_run("SELECT 1"), pool).execute()
 
-    assert with_targets(database, scenario).jslstatus == "s"
+    assert with_pool(database, scenario).jslstatus == "s"
 
 
 def test_a_killed_launchers_step_ends_on_the_server(database: str, db: psycopg.Connection[Any]) -> None:
     program = (
         "import asyncio, json, sys\n"
-        "from launcher.sql_step import SqlStep\nfrom launcher.sql_targets import SqlTargets\n"
+        "from launcher.sql_step import SqlStep\nfrom launcher.sql_pool import SqlPool\n"
         "from launcher.step import StepRun\n"
         "async def main():\n"
         "    conninfo, run = json.loads(sys.argv[1])\n"
-        "    await SqlStep(StepRun(**run), SqlTargets(conninfo, 1)).execute()\n"
+        "    await SqlStep(StepRun(**run), SqlPool(conninfo, 1)).execute()\n"
         "asyncio.run(main())\n"
     )
     run = {name: getattr(step_run("SELECT pg_sleep(60)"), name) for name in StepRun.__dataclass_fields__}
@@ -729,8 +725,8 @@ def stop_while_running(conninfo: str, code: str, **stop: Any) -> StepResult:
         " WHERE datname = current_database() AND query LIKE '%begun%' AND wait_event = 'PgSleep'"
     )
 
-    async def scenario(targets: SqlTargets) -> StepResult:
-        step = SqlStep(step_run(f"DO $$ BEGIN RAISE NOTICE 'begun'; END $$; {code}"), targets)
+    async def scenario(pool: SqlPool) -> StepResult:
+        step = SqlStep(step_run(f"DO $$ BEGIN RAISE NOTICE 'begun'; END $$; {code}"), pool)
         async with running(step) as task:
             with psycopg.connect(conninfo, autocommit=True) as looking:
                 await until(lambda: looking.execute(asleep).rowcount == 1)
@@ -740,11 +736,11 @@ def stop_while_running(conninfo: str, code: str, **stop: Any) -> StepResult:
             result = await task
         step.cancel("Too late.")
         for _ in range(5):
-            after = await SqlStep(step_run("SELECT pg_sleep(0.02)"), targets).execute()
+            after = await SqlStep(step_run("SELECT pg_sleep(0.02)"), pool).execute()
             assert after.jslstatus == "s", after
         return result
 
-    return with_targets(conninfo, scenario)
+    return with_pool(conninfo, scenario)
 
 
 def test_cancel(shared: str) -> None:
@@ -796,27 +792,27 @@ def test_code_that_catches_one_cancel_gets_another(shared: str, monkeypatch: pyt
 
 
 def test_cancel_before_the_start(shared: str) -> None:
-    async def scenario(targets: SqlTargets) -> StepResult:
-        step = SqlStep(step_run("SELECT 1"), targets)
+    async def scenario(pool: SqlPool) -> StepResult:
+        step = SqlStep(step_run("SELECT 1"), pool)
         step.cancel("Never mind.")
         return await step.execute()
 
-    result = with_targets(shared, scenario)
+    result = with_pool(shared, scenario)
     assert (result.jslstatus, result.jsloutput) == ("d", "Never mind.\n")
 
 
 def test_cancel_and_timeout_while_waiting_for_a_connection(own_cluster: Cluster) -> None:
     own_cluster.stop()
 
-    async def scenario(targets: SqlTargets) -> tuple[StepResult, StepResult]:
-        step = SqlStep(step_run("SELECT 1"), targets)
+    async def scenario(pool: SqlPool) -> tuple[StepResult, StepResult]:
+        step = SqlStep(step_run("SELECT 1"), pool)
         async with running(step) as task:
             await until(lambda: bool(step.output_so_far()))
             step.cancel("Stopped by the test.")
             stopped = await task
-        return stopped, await SqlStep(step_run("SELECT 1", jsttimeout=0.3), targets).execute()
+        return stopped, await SqlStep(step_run("SELECT 1", jsttimeout=0.3), pool).execute()
 
-    stopped, timed_out = with_targets(own_cluster.conninfo(), scenario)
+    stopped, timed_out = with_pool(own_cluster.conninfo(), scenario)
     assert stopped.jslstatus == "d"
     assert stopped.jsloutput.endswith("Stopped by the test.\n")
     assert timed_out.jslstatus == "f"
@@ -836,8 +832,8 @@ def test_timeout(shared: str) -> None:
 def test_a_step_whose_task_is_cancelled_leaves_no_connection(
     database: str, db: psycopg.Connection[Any]
 ) -> None:
-    async def scenario(targets: SqlTargets) -> None:
-        step = SqlStep(step_run(SAY_BACKEND + "; SELECT pg_sleep(60)"), targets)
+    async def scenario(pool: SqlPool) -> None:
+        step = SqlStep(step_run(SAY_BACKEND + "; SELECT pg_sleep(60)"), pool)
         task = asyncio.create_task(step.execute())
         await until(lambda: "backend" in step.output_so_far())
         task.cancel()
@@ -845,19 +841,19 @@ def test_a_step_whose_task_is_cancelled_leaves_no_connection(
             await task
         await until(lambda: backends(db) == 0)
 
-    with_targets(database, scenario)
+    with_pool(database, scenario)
 
 
 def test_closing_the_pool_ends_steps_that_run_or_wait(own_cluster: Cluster) -> None:
-    async def scenario(targets: SqlTargets) -> list[StepResult]:
-        step = SqlStep(step_run("DO $$ BEGIN RAISE NOTICE 'begun'; END $$; SELECT pg_sleep(60)"), targets)
-        away = SqlStep(step_run("SELECT 1", jstconnstr="host=127.0.0.1 port=1 connect_timeout=60"), targets)
+    async def scenario(pool: SqlPool) -> list[StepResult]:
+        step = SqlStep(step_run("DO $$ BEGIN RAISE NOTICE 'begun'; END $$; SELECT pg_sleep(60)"), pool)
+        away = SqlStep(step_run("SELECT 1", jstconnstr="host=127.0.0.1 port=1 connect_timeout=60"), pool)
         tasks = [asyncio.create_task(one.execute()) for one in (step, away)]
         await until(lambda: "begun" in step.output_so_far())
-        await targets.close()
+        await pool.close()
         return list(await asyncio.gather(*tasks))
 
-    assert [result.jslstatus for result in with_targets(own_cluster.conninfo(), scenario)] == ["f", "f"]
+    assert [result.jslstatus for result in with_pool(own_cluster.conninfo(), scenario)] == ["f", "f"]
 
 
 # --- what a step is told
@@ -885,11 +881,11 @@ def test_a_function_is_told_ids_and_parameters_of_the_step_that_calls_it(
     )
     say = "DO $$ BEGIN RAISE NOTICE 'backend %', pg_backend_pid(); PERFORM given(); END $$"
 
-    async def scenario(targets: SqlTargets) -> list[StepResult]:
+    async def scenario(pool: SqlPool) -> list[StepResult]:
         runs = [step_run(say, jlgid=1, jobparameters='{"a": 1}'), step_run(say, jlgid=2)]
-        return [await SqlStep(run, targets).execute() for run in runs]
+        return [await SqlStep(run, pool).execute() for run in runs]
 
-    results = with_targets(database, scenario, workers=1)
+    results = with_pool(database, scenario, workers=1)
     assert len({backend_of(result) for result in results}) == 1
     told = [re.findall("<(.*)>", result.jsloutput) for result in results]
     assert told == [['1 {"a": 1}'], ["2 {}"]]
@@ -935,7 +931,7 @@ def booked(agent: psycopg.Connection[Any], run: StepRun) -> Any:
 
 def execute_run(conninfo: str, run: StepRun) -> StepResult:
     """Execute a step that was handed out."""
-    return with_targets(conninfo, lambda targets: SqlStep(run, targets).execute())
+    return with_pool(conninfo, lambda pool: SqlStep(run, pool).execute())
 
 
 @pytest.mark.parametrize(
@@ -1029,14 +1025,14 @@ def test_an_atomic_step_whose_run_was_closed_has_no_effect(
 def test_cancel_of_an_atomic_step(database: str, agent: psycopg.Connection[Any]) -> None:
     run = hand_out(agent, f"INSERT INTO effect VALUES (1); {SAY_BACKEND}; SELECT pg_sleep(60)")
 
-    async def scenario(targets: SqlTargets) -> StepResult:
-        step = SqlStep(run, targets)
+    async def scenario(pool: SqlPool) -> StepResult:
+        step = SqlStep(run, pool)
         async with running(step) as task:
             await until(lambda: "backend" in step.output_so_far())
             step.cancel("Stopped by the test.")
             return await task
 
-    assert with_targets(database, scenario).jslstatus == "d"
+    assert with_pool(database, scenario).jslstatus == "d"
     assert booked(agent, run) == ("r", None, None, None)
 
 
@@ -1052,9 +1048,7 @@ def test_an_atomic_step_in_a_database_with_another_encoding(cluster: Cluster) ->
                 # A character of three bytes, cut in two by the limit on the output, and one of LATIN1
                 code = "INSERT INTO effect VALUES (1); COPY (SELECT repeat('\u00fc', 50) UNION ALL SELECT '\u00e9') TO STDOUT"
                 run = hand_out(latin, code)
-                result = with_targets(
-                    cluster.conninfo("latin"), lambda targets: SqlStep(run, targets, 41).execute()
-                )
+                result = with_pool(cluster.conninfo("latin"), lambda pool: SqlStep(run, pool, 41).execute())
                 assert result.jslstatus == "s", result
                 assert booked(latin, run)[0] == "s"
                 assert booked(latin, run)[3] == [1]
@@ -1070,10 +1064,10 @@ def test_backends_killed_at_random_leave_effect_and_entry_or_neither(
         run = hand_out(agent, f"INSERT INTO effect VALUES ({1000 + attempt}) -- {attempt}")
 
         async def scenario(
-            targets: SqlTargets, run: StepRun = run, pause: float = attempt / 60 * 0.006
+            pool: SqlPool, run: StepRun = run, pause: float = attempt / 60 * 0.006
         ) -> StepResult:
-            await SqlStep(step_run("SELECT 1"), targets).execute()
-            async with running(SqlStep(run, targets)) as task:
+            await SqlStep(step_run("SELECT 1"), pool).execute()
+            async with running(SqlStep(run, pool)) as task:
                 await asyncio.sleep(pause)
                 query = (
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -1082,7 +1076,7 @@ def test_backends_killed_at_random_leave_effect_and_entry_or_neither(
                 await asyncio.to_thread(agent.execute, query)
                 return await task
 
-        result = with_targets(database, scenario)
+        result = with_pool(database, scenario)
         status, _, _, effects = booked(agent, run)
         assert (1000 + attempt in (effects or [])) == (status == "s"), (attempt, result)
         if result.jslstatus == "s":

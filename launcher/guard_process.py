@@ -1,6 +1,6 @@
 """The guard: a small process that outlives a killed launcher and ends what its batch steps have running.
 
-Started as ``python -I -S guard.py DIRECTORY SESSIONS`` with a pipe from the launcher as stdin; SESSIONS is a
+Started as ``python -I -S guard_process.py DIRECTORY SESSIONS`` with a pipe from the launcher as stdin; SESSIONS is a
 descriptor of a table with the session ids of the running steps. When the pipe ends, it kills the processes of these
 steps, removes the launcher's private directory, and exits. It imports as little as it can, to stay small.
 """

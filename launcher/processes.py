@@ -18,9 +18,9 @@ import tempfile
 import threading
 from collections.abc import Mapping
 
-from . import guard
+from . import guard_process
 
-logger = logging.getLogger("pgagent_py.batch_steps")
+logger = logging.getLogger("pgagent_py.processes")
 
 CHECK_AGAIN = 60.0  # seconds that an interpreter that could be read counts as readable
 GUARD_PAUSE = 1.0  # seconds before a guard that ended is replaced
@@ -35,7 +35,7 @@ _NOT_INHERITED = frozenset(
 _ALL_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
-class BatchSteps:
+class Processes:
     """Starts the processes of batch steps, and makes sure that none outlives the launcher."""
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ class BatchSteps:
             asyncio.get_running_loop().remove_reader(self._guard_watch)
             os.close(self._guard_watch)
             assert process.stdin is not None
-            if len(self._free) == guard.PLACES:
+            if len(self._free) == guard_process.PLACES:
                 process.stdin.write(b".")  # no step is running: nothing to look for and kill
             process.stdin.close()
             try:
@@ -152,16 +152,16 @@ class BatchSteps:
         _inherit_nothing()
         self._directory, self._lock = _private_directory()
         self._table = os.memfd_create("sessions")
-        os.truncate(self._table, 4 * guard.PLACES)
-        self._sessions = guard.map_sessions(self._table)
-        self._free = list(range(guard.PLACES))
+        os.truncate(self._table, 4 * guard_process.PLACES)
+        self._sessions = guard_process.map_sessions(self._table)
+        self._free = list(range(guard_process.PLACES))
         self._devnull = os.open(os.devnull, os.O_RDONLY)
         self._start_guard()
 
     def _start_guard(self) -> None:
         # A session of its own: what a terminal sends to the launcher's must not reach the guard.
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, self._directory, str(self._table)],
+            [sys.executable, "-I", "-S", guard_process.__file__, self._directory, str(self._table)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=[self._table],
@@ -202,38 +202,38 @@ class BatchSteps:
 class Process:
     """The process of a running step, leader of a session."""
 
-    __slots__ = ("_place", "_steps", "pid")
+    __slots__ = ("_place", "_processes", "pid")
 
-    def __init__(self, steps: BatchSteps, pid: int, place: int) -> None:
-        """Belong to *steps*."""
-        self._steps = steps
+    def __init__(self, processes: Processes, pid: int, place: int) -> None:
+        """Belong to *processes*."""
+        self._processes = processes
         self._place = place
         self.pid = pid
 
     def signal(self, number: int) -> None:
         """Send a signal to every process of the session."""
-        guard.signal_session(self.pid, number)
+        guard_process.signal_session(self.pid, number)
 
     def others(self) -> list[int]:
         """Return the live processes of the session."""
-        return guard.processes_of(self.pid)
+        return guard_process.processes_of(self.pid)
 
     def reap(self) -> int:
         """Return the exit status (minus the signal's number, if one killed it) once it has ended."""
         _, status = os.waitpid(self.pid, 0)
-        self._steps.forget(self._place)
+        self._processes.forget(self._place)
         return os.waitstatus_to_exitcode(status)
 
 
 def _sweep() -> None:
     with contextlib.suppress(OSError):
-        guard.sweep(tempfile.gettempdir())
+        guard_process.sweep(tempfile.gettempdir())
 
 
 def _private_directory() -> tuple[str, int]:
     """Make a directory for this launcher alone; return it with a descriptor that holds its lock."""
     while True:
-        directory = tempfile.mkdtemp(prefix=guard.PREFIX)  # mode 0700, unpredictable name
+        directory = tempfile.mkdtemp(prefix=guard_process.PREFIX)  # mode 0700, unpredictable name
         try:
             lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except FileNotFoundError:

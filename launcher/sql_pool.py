@@ -16,7 +16,7 @@ from .output import Output
 from .sql_connection import SqlConnection
 from .step import StepRun
 
-logger = logging.getLogger("pgagent_py.sql_targets")
+logger = logging.getLogger("pgagent_py.sql_pool")
 
 IMPATIENCE = 0.05  # seconds to wait for a connection that is being reset before another one is opened
 # Short steps share few connections: a backend that has just worked does so for less, its memory being in the processor's caches.
@@ -124,7 +124,7 @@ class Waiter:
             self.output.line(f"Waiting for a connection: {reason}".encode())
 
 
-class SqlTargets:
+class SqlPool:
     """Warm connections for SQL steps, by target: at most one per worker, and idle ones not for long.
 
     A target is a database of the launcher's own server, the same as another role, or a connection string.

@@ -11,7 +11,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-logger = logging.getLogger("pgagent_py.messages")
+logger = logging.getLogger("pgagent_py.sender")
 
 PREFIX = "PGAGENT_PY_SMTP_"
 PORTS = {"none": 25, "starttls": 587, "tls": 465}
@@ -124,7 +124,7 @@ class MessageSender:
     async def _events(self, messages: Sequence[dict[str, Any]]) -> Any:
         """Yield what the sending process reports."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "pgagent_py_launcher.send"),
+            *(sys.executable, "-P", "-m", "pgagent_py_launcher.sender_process"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # a traceback may hold what is secret
