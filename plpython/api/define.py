@@ -12,6 +12,7 @@ from ..ground.checks import check_job, check_name, check_parameters, class_id
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import run
 from ..ground.roles import check_code, own_new_job
+from ..runs.orders import order_run
 from .define_schedule import add_schedule
 
 ON_ERROR = {"fail": "f", "success": "s", "ignore": "i"}
@@ -152,20 +153,4 @@ def run_now(
         if not run(plpy, find, ["int4", "int4"], [from_step, job]):
             hint = "Look at jstid in pgagent.pga_jobstep."
             raise invalid("from_step", f"from_step {from_step} is no enabled step of job {job}", hint)
-    types = ["int4", "int4", "jsonb"]
-    run(plpy, RUN_NOW, types, [job, from_step, check_parameters(plpy, parameters)])
-
-
-# For a job that runs the clock: it may have been claimed since this transaction began, and what is not later than the claim is
-# taken for the run in progress. An order of before is void: also one of this transaction, for the same now().
-RUN_NOW = """
-WITH due AS (
-    UPDATE pgagent.pga_job j SET jobnextrun = CASE WHEN j.jobagentid IS NULL THEN now() ELSE clock_timestamp() END
-     WHERE j.jobid = $1 RETURNING j.jobid, j.jobnextrun),
-forgotten AS (
-    DELETE FROM pgagent_py.run_order o WHERE o.jobid = $1 AND $2 IS NULL AND $3 IS NULL)
-INSERT INTO pgagent_py.run_order (jobid, jobnextrun, jstname, jstid, jlgparameters)
-SELECT due.jobid, due.jobnextrun, s.jstname, s.jstid, $3
-  FROM due LEFT JOIN pgagent.pga_jobstep s ON s.jstid = $2 WHERE $2 IS NOT NULL OR $3 IS NOT NULL
-    ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jstname = excluded.jstname,
-       jstid = excluded.jstid, jlgparameters = excluded.jlgparameters"""
+    order_run(plpy, job, from_step, check_parameters(plpy, parameters))

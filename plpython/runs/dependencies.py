@@ -11,6 +11,7 @@ from typing import Any
 from ..ground.checks import check_job
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import run
+from .orders import DUE_NOW, PUT_WANTED
 
 WHEN = ("success", "failure", "finish")
 
@@ -21,16 +22,15 @@ WITH RECURSIVE before (jobid) AS (
     SELECT d.jobafter FROM pgagent_py.job_dependency d JOIN before b ON b.jobid = d.jobid)
 SELECT FROM before b WHERE b.jobid = $1"""
 
-# A job that a session has locked waits for a later turn. Its parameters tell the run what has set it off. One that runs is due by
-# the clock, as in run_now(): another agent may have claimed it since this turn began.
-START_DEPENDENTS = """
+# A job that a session has locked waits for a later turn. Its parameters tell the run what has set it off.
+START_DEPENDENTS = f"""
 WITH ready AS MATERIALIZED (
     SELECT d.jobid FROM pgagent_py.job_dependency d
      WHERE d.jobid IN (SELECT m.jobid FROM pgagent_py.dependency_met m)
      GROUP BY d.jobid
     HAVING bool_and(EXISTS (SELECT FROM pgagent_py.dependency_met m WHERE m.jobid = d.jobid AND m.jobafter = d.jobafter))),
 free AS MATERIALIZED (
-    SELECT j.jobid, j.jobenabled, CASE WHEN j.jobagentid IS NULL THEN now() ELSE clock_timestamp() END AS due
+    SELECT j.jobid, j.jobenabled, {DUE_NOW} AS due
       FROM pgagent.pga_job j WHERE j.jobid IN (SELECT ready.jobid FROM ready)
        FOR NO KEY UPDATE SKIP LOCKED),
 met AS (
@@ -38,16 +38,15 @@ met AS (
     RETURNING m.jobid, m.jobafter, m.jlgid, m.jlgstatus),
 last_met AS (
     SELECT DISTINCT ON (met.jobid, met.jobafter) met.* FROM met ORDER BY met.jobid, met.jobafter, met.jlgid DESC),
-ordered AS (
-    INSERT INTO pgagent_py.run_order AS o (jobid, jobnextrun, jlgparameters)
-    SELECT m.jobid, free.due, jsonb_build_object('triggered_by', jsonb_agg(jsonb_build_object(
+wanted (jobid, due, jstname, jstid, parameters) AS (
+    SELECT m.jobid, free.due, NULL::text, NULL::int4, jsonb_build_object('triggered_by', jsonb_agg(jsonb_build_object(
                'job', m.jobafter, 'name', j.jobname, 'run', m.jlgid, 'status', m.jlgstatus) ORDER BY m.jobafter))
       FROM last_met m
       JOIN free ON free.jobid = m.jobid AND free.jobenabled
       JOIN pgagent.pga_job j ON j.jobid = m.jobafter
-     GROUP BY m.jobid, free.due
-        ON CONFLICT (jobid) DO UPDATE
-       SET jobnextrun = excluded.jobnextrun, jstname = NULL, jstid = NULL, jlgparameters = excluded.jlgparameters)
+     GROUP BY m.jobid, free.due),
+ordered AS (
+    {PUT_WANTED})
 UPDATE pgagent.pga_job j SET jobnextrun = free.due FROM free WHERE j.jobid = free.jobid AND free.jobenabled
 RETURNING j.jobid
 """

@@ -9,7 +9,8 @@ from ..ground.plan import run
 from ..ground.roles import set_run_as
 from .agents import fail_orphans, run_reboot_jobs, take_former_jobs
 from .dependencies import set_parameters, start_dependents
-from .limits import BEGIN_AS_ORDERED, choose_jobs, take_orders
+from .limits import choose_jobs
+from .orders import BEGIN_AS_ORDERED, take_orders
 from .runs import cancelled_by, finish_jobs, note_runs
 from .steps import (
     STEP_RUN,

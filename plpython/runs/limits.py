@@ -5,15 +5,14 @@ Pauses, how many jobs of a class or group run at once, priorities, lateness, run
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..ground.checks import class_id
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import run
+from .orders import forget_void_orders
 from .runs import drop_done_jobs, wake
-from .steps import StepRow
 
 # Places that are free, for each class (jclid) and group that is limited or paused; neither class nor group: everything is paused.
 PLACES = """
@@ -63,27 +62,6 @@ said AS (
 UPDATE pgagent.pga_job j SET jobnextrun = NULL FROM late WHERE j.jobid = late.jobid
 """
 
-# In the claim: where the first step is looked for.
-BEGIN_AS_ORDERED = """
-           AND NOT EXISTS (SELECT FROM pgagent_py.run_order o
-                            WHERE o.jobid = due.jobid AND o.jobnextrun = due.jobnextrun
-                              AND (s.jstname, s.jstid) < (o.jstname, o.jstid))"""
-
-TAKE_ORDERS = """
-WITH taken AS (
-    DELETE FROM pgagent_py.run_order o USING unnest($1, $2) r (jobid, jlgid), pgagent.pga_job j
-     WHERE o.jobid = r.jobid AND j.jobid = r.jobid AND o.jobnextrun = j.jobnextrun
-    RETURNING r.jlgid, o.jstname, o.jstid, o.jlgparameters)
-INSERT INTO pgagent_py.run_option (jlgid, jstname, jstid, jlgparameters)
-SELECT t.jlgid, t.jstname, t.jstid, t.jlgparameters FROM taken t WHERE t.jstid IS NOT NULL OR t.jlgparameters IS NOT NULL
-"""
-
-FORGET_VOID_ORDERS = """
-DELETE FROM pgagent_py.run_order d WHERE d.jobid IN (
-    SELECT o.jobid FROM pgagent_py.run_order o JOIN pgagent.pga_job j ON j.jobid = o.jobid
-     WHERE j.jobnextrun IS DISTINCT FROM o.jobnextrun FOR UPDATE OF o SKIP LOCKED)
-"""
-
 
 @dataclass
 class Places:
@@ -131,7 +109,7 @@ def choose_jobs(plpy: Any, station: str, capacity: int, only: str) -> list[int]:
     *only* is SQL that narrows the jobs down. Those that are too late are skipped on the way.
     """
     drop_done_jobs(plpy)
-    run(plpy, FORGET_VOID_ORDERS)
+    forget_void_orders(plpy)
     locked = _lock_limits(plpy)
     free = places(plpy)
     if free.everything_paused:
@@ -164,13 +142,6 @@ def _lock_limits(plpy: Any) -> bool:
     except plpy.spiexceptions.LockNotAvailable:
         return False
     return True
-
-
-def take_orders(plpy: Any, rows: Sequence[StepRow]) -> None:
-    """Keep with the runs that were just claimed what run_now() has asked of them."""
-    if rows:
-        values = [[row["jobid"] for row in rows], [row["jlgid"] for row in rows]]
-        run(plpy, TAKE_ORDERS, ["int4[]", "int4[]"], values)
 
 
 def pause(plpy: Any, caller: str, class_: str | None = None) -> None:
