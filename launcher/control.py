@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import Jsonb
 
+from .handshake import check
 from .step import StepResult, StepRun
 
 COLUMNS = """
@@ -29,11 +28,6 @@ SELECT {COLUMNS}
               r (jlgid, jslid, jslstatus, jslresult, seconds, jsloutput))) t"""
 
 STEPS_IN_PROGRESS = f"SELECT {COLUMNS} FROM pgagent_py.steps_in_progress() t"
-
-INSTALLED = """
-SELECT pg_catalog.pg_is_in_recovery(), current_database(),
-       (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pgagent'),
-       (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pgagent_py')"""
 
 CANCEL = "cancel"  # payload of the notification that says that runs of some agent are to be ended
 MESSAGE = "message"  # ... that there is a message to send
@@ -62,33 +56,7 @@ SELECT pg_catalog.set_config('synchronous_commit', 'local', false)
 SELECT pg_catalog.set_config('client_encoding', e.name, false)
   FROM pg_catalog.current_setting('server_encoding') e (name) WHERE e.name <> 'SQL_ASCII'"""
 
-DEFAULTS = {"fallback_application_name": "pgagent-py", "connect_timeout": "10"}
-# So that the launcher notices a dead network before the server does, and comes back before anyone closes its runs.
-LIVELY = {
-    "keepalives_idle": "5",
-    "keepalives_interval": "3",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "10000",
-    "client_encoding": "UTF8",
-}
 LARGEST = 2**31 - 1  # of jslresult
-
-
-class CannotServeError(Exception):
-    """The database can't be served, and trying again does not help."""
-
-
-def server_conninfo(conninfo: str) -> str:
-    """Return *conninfo* with what the launcher adds: of several hosts, it goes to the one that is the primary."""
-    given = DEFAULTS | conninfo_to_dict(conninfo)
-    if "," in str(given.get("host", "")) + str(given.get("hostaddr", "")):
-        given.setdefault("target_session_attrs", "primary")
-    return make_conninfo("", **given)
-
-
-def control_conninfo(conninfo: str) -> str:
-    """Return *conninfo*, made by `server_conninfo`, for the control connection."""
-    return make_conninfo("", **(LIVELY | conninfo_to_dict(conninfo)))
 
 
 class Control:
@@ -114,7 +82,7 @@ class Control:
         connection = self._connection
         # First of all: who owns the database sets the path, and must not get its functions called by the launcher's role.
         await connection.execute("SET search_path = pg_catalog, pg_temp")
-        await _check(connection)
+        await check(connection)
         await connection.execute(SET_SETTINGS, [Jsonb(SETTINGS)])
         await connection.execute("LISTEN pgagent_py")
         await connection.execute("SELECT pgagent_py.start_agent(%s, %s, %s)", [agent, station, again])
@@ -233,18 +201,3 @@ class Control:
         if payload == CANCEL:
             self.cancel_asked = True
         self._on_event()
-
-
-async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Raise CannotServeError unless the database has the extensions that the launcher needs; a standby is no use yet."""
-    ((standby, database, pgagent, pgagent_py),) = await (await connection.execute(INSTALLED)).fetchall()
-    if standby:
-        raise psycopg.OperationalError("the server is a standby: waiting for it to become the primary")
-    if pgagent_py is None:
-        raise CannotServeError(
-            f"database {database} does not have the extension pgagent_py: run CREATE EXTENSION pgagent_py CASCADE in it"
-        )
-    if pgagent is None or [int(part) for part in re.findall(r"\d+", pgagent)] < [4, 2]:
-        raise CannotServeError(
-            f"database {database} has pgagent {pgagent}, 4.2 is needed: run ALTER EXTENSION pgagent UPDATE in it"
-        )

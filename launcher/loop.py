@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from uuid import uuid4
 
 import psycopg
 
 from .batch_step import BatchStep
-from .control import CannotServeError, Control, control_conninfo, server_conninfo
+from .conninfo import control_conninfo, server_conninfo
+from .control import Control
+from .handshake import CannotServeError
+from .options import Options
 from .processes import Processes
-from .sender import Smtp
+from .refusals import MISTAKEN
 from .sql_pool import SqlPool
 from .sql_step import SqlStep
 from .step import RunningStep, StepResult, StepRun
@@ -40,29 +41,7 @@ GIVE_UP_BOOKING = 10.0  # seconds more that a stopping launcher tries to book wh
 GIVE_UP_HURRIED = 2.0  # the same when told twice
 LAST_ANSWER = 2.0  # seconds more for the server to answer what it was asked last
 
-# At the start these are mistakes of the user's; later, the server may be between two lives.
-MISTAKEN = re.compile(
-    r"password authentication failed|no password supplied|no pg_hba.conf entry|authentication failed for user"
-    r'|(database|role) ".*" does not exist|is not permitted to log in|permission denied for database'
-    r"|invalid .*(value|port number)|Servname not supported|could not (match|parse network address)"
-    r"|definition of service .* not found|service file .* not found|unrecognized configuration parameter"
-    r"|invalid command-line argument|outside the valid range for parameter|SSL was required|root certificate file"
-)
 HOPELESS = (CannotServeError, psycopg.ProgrammingError)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the command line says; times in seconds, output_limit in bytes."""
-
-    conninfo: str
-    station: str
-    poll: float
-    retry: float
-    workers: int
-    grace: float
-    output_limit: int
-    smtp: Smtp
 
 
 class Launcher:

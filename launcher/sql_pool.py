@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 from collections import deque
-from typing import TypeAlias
 
 import psycopg
-from psycopg import conninfo, pq
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict
 
+from .conninfo import CHECK_CLIENT, TargetError, mask, parse_conninfo
 from .output import Output
+from .refusals import REFUSED, SERVER_AWAY, SERVER_BUSY
 from .sql_connection import SqlConnection
+from .sql_target import Target, Waiter, target_of
 from .step import StepRun
 
 logger = logging.getLogger("pgagent_py.sql_pool")
@@ -24,104 +26,6 @@ IMPATIENCE = 0.05  # seconds to wait for a connection that is being reset before
 FEW, FEW_SECONDS = 4, 0.005
 RETRY_FIRST, RETRY_LONGEST = 0.1, 2.0  # seconds between attempts to connect to a server that has no room now
 KNOWN_TARGETS = 1000  # connection strings remembered at most, unless in use
-
-# The server has no room, or is between two lives: it is worth waiting for, whichever server it is.
-_SERVER_BUSY = re.compile(
-    r"too many clients already|remaining connection slots are reserved|too many connections for "
-    r"|the database system is |terminating connection due to administrator|no more connections allowed"
-)
-# The server is away. The launcher's own must come back before any step can be booked, so it is waited for;
-# another server that is not there is the step's failure.
-_SERVER_AWAY = re.compile(
-    r"Connection refused|No such file or directory|timeout expired|timed out|unreachable|No route to host"
-    r"|closed the connection|Connection reset|could not receive data|could not send|failed to resolve"
-    r"|session is (?:not )?read-only|server is (?:not )?in hot standby mode"
-)
-# Nothing that waiting could change: spares a look at the server.
-_REFUSED = re.compile(
-    r"does not exist|authentication failed|no pg_hba.conf entry|no password supplied|permission denied"
-    r"|is not permitted to log in|is not currently accepting connections"
-)
-# Lets the server notice at once that a connection was dropped, since its step takes no cancel request or the launcher was killed,
-# and within half a minute that the network was cut; and end what it had running, before another launcher closes the run.
-_CHECK_CLIENT = (
-    "-c client_connection_check_interval=200"
-    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-)
-_LIBPQ_OPTIONS = frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
-# Those that libpq itself would not show, and keys that are as good as a password.
-SECRET_OPTIONS = frozenset({"scram_client_key", "scram_server_key"}) | {
-    option.keyword.decode() for option in pq.Conninfo.get_defaults() if option.dispchar == b"*"
-}
-# So that a dead network is noticed within a minute, also by a step that only waits for its result.
-_DEFAULTS = {
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60000,
-}
-
-
-Params: TypeAlias = dict[str, str | int | None]
-
-
-class TargetError(Exception):
-    """A step can't get a connection; the text has libpq's or the server's words, and no secret."""
-
-
-class Stopped(Exception):  # noqa: N818 - it is no error
-    """A step was cancelled while it waited for a connection."""
-
-
-class Target:
-    """The connections that share one connection string."""
-
-    __slots__ = (
-        "connecting",
-        "conninfo",
-        "idle",
-        "local",
-        "plain_conninfo",
-        "recent",
-        "resetting",
-        "spreading",
-        "waiters",
-    )
-
-    def __init__(self, params: Params, local: bool) -> None:
-        """Start without connections; *local* means the launcher's own server."""
-        self.plain_conninfo = _complete(params)
-        self.conninfo = _complete(_with_client_check(params))
-        self.local = local
-        self.idle: list[SqlConnection] = []  # last in, first out, so that what is not needed goes cold
-        self.waiters: deque[Waiter] = deque()
-        self.connecting = 0
-        self.resetting = 0
-        self.recent: set[SqlConnection] = set()  # not come back yet, nor out for FEW_SECONDS
-        self.spreading = False
-
-    @property
-    def in_use(self) -> bool:
-        """Whether forgetting the target would lose something."""
-        return bool(self.idle or self.waiters or self.connecting or self.resetting)
-
-
-class Waiter:
-    """A step that waits for a connection; what it waits for is written to its output."""
-
-    __slots__ = ("future", "output", "told")
-
-    def __init__(self, future: asyncio.Future[SqlConnection], output: Output) -> None:
-        """Wait by *future*."""
-        self.future = future
-        self.output = output
-        self.told = False
-
-    def tell(self, reason: str) -> None:
-        """Say once in the output why the step waits."""
-        if not self.told:
-            self.told = True
-            self.output.line(f"Waiting for a connection: {reason}".encode())
 
 
 class SqlPool:
@@ -139,7 +43,7 @@ class SqlPool:
         for *idle_seconds* are closed; no step begins on one that is open for *use_seconds*: a role may not be allowed to log in
         any more, or have got another's name.
         """
-        self._control = conninfo.conninfo_to_dict(control_conninfo)
+        self._control = conninfo_to_dict(control_conninfo)
         self._workers = workers
         self._idle_seconds = idle_seconds
         self._use_seconds = use_seconds
@@ -196,7 +100,7 @@ class SqlPool:
         if connection.spoiled or connection.expired or self._closed or self._is_old(connection):
             self._drop(connection)
             return
-        target = _target_of(connection)
+        target = target_of(connection)
         target.resetting += 1
         if connection.at_rest:
             connection.query(b"DISCARD ALL", None, self._reset_ended, internal=True)
@@ -207,7 +111,7 @@ class SqlPool:
         """Use no connection again that is open now: it may lead to a server that has been replaced."""
         for connection in list(self._open):
             connection.expired = True
-            if connection in _target_of(connection).idle:
+            if connection in target_of(connection).idle:
                 self._lost(connection)
 
     async def close(self) -> None:
@@ -284,7 +188,7 @@ class SqlPool:
                     conn = await psycopg.AsyncConnection.connect(target.conninfo, autocommit=True)
                 except Exception as error:  # also what a strange host name makes Python's resolver raise
                     reason = _reason(error)
-                    if _CHECK_CLIENT.split()[1].partition("=")[0] in reason or "startup parameter" in reason:
+                    if CHECK_CLIENT.split()[1].partition("=")[0] in reason or "startup parameter" in reason:
                         target.conninfo = target.plain_conninfo  # an older server, or a proxy
                         continue
                     if not await self._may_come(target, reason):
@@ -305,9 +209,9 @@ class SqlPool:
 
     async def _may_come(self, target: Target, reason: str) -> bool:
         """Whether it is worth trying again after a failure to connect."""
-        if _SERVER_BUSY.search(reason) or (target.local and _SERVER_AWAY.search(reason)):
+        if SERVER_BUSY.search(reason) or (target.local and SERVER_AWAY.search(reason)):
             return True
-        if not _REFUSED.search(reason) and not _SERVER_AWAY.search(reason):
+        if not REFUSED.search(reason) and not SERVER_AWAY.search(reason):
             # A server that is starting up or shutting down may say so in its own language.
             ping = await asyncio.to_thread(pq.PGconn.ping, target.conninfo.encode())
             return ping == pq.Ping.REJECT
@@ -336,7 +240,7 @@ class SqlPool:
 
     def _ready(self, connection: SqlConnection) -> None:
         """Hand a fresh connection to the first step that waits, or keep it warm."""
-        target = _target_of(connection)
+        target = target_of(connection)
         while target.waiters:
             waiter = target.waiters.popleft()
             if not waiter.future.done():
@@ -357,7 +261,7 @@ class SqlPool:
             connection.query(b"DISCARD ALL", None, self._reset_ended, internal=True)
 
     def _reset_ended(self, connection: SqlConnection) -> None:
-        target = _target_of(connection)
+        target = target_of(connection)
         target.resetting -= 1
         if connection.error or connection.expired or not connection.at_rest or not connection.is_usable():
             self._drop(connection)
@@ -383,65 +287,19 @@ class SqlPool:
         return asyncio.get_running_loop().time() > connection.opened + self._use_seconds
 
     def _lost(self, connection: SqlConnection) -> None:
-        target = _target_of(connection)
+        target = target_of(connection)
         if connection in target.idle:
             target.idle.remove(connection)
         self._drop(connection)
 
     def _drop(self, connection: SqlConnection) -> None:
         self._open.discard(connection)
-        _target_of(connection).recent.discard(connection)
+        target_of(connection).recent.discard(connection)
         connection.close()
-
-
-def parse_conninfo(text: str) -> Params:
-    """Split a libpq connection string or URI. Raise `TargetError`, without what may be part of a password."""
-    if uri := re.match(r"postgres(?:ql)?://([^/?]*)(.*)", text, re.DOTALL):
-        # libpq would take a part of the password for the host or the database, and say so.
-        if uri[1].count("@") > 1:
-            raise TargetError("the connection URI has more than one @; in a user name or password write %40")
-        if "@" not in uri[1] and "@" in uri[2].partition("?")[0]:
-            raise TargetError("the connection URI has a / before its @; in a user name or password write %2F")
-    try:
-        params = conninfo.conninfo_to_dict(text)
-    except psycopg.Error as error:
-        raise TargetError(f"the connection string can't be read: {_mask(str(error))}") from None
-    return dict(params)
-
-
-def _mask(message: str) -> str:
-    """Hide what a message quotes from a connection string, unless it is the name of an option."""
-
-    def shown(match: re.Match[str]) -> str:
-        return match[0] if match[1] in _LIBPQ_OPTIONS or match[1] == "=" else '"..."'
-
-    return re.sub(r'"(.*?)"', shown, message, flags=re.DOTALL).strip()
 
 
 def _reason(error: Exception) -> str:
     """Return libpq's or the server's words, without psycopg's."""
     words = re.sub(r"^connection (?:failed|is bad): ", "", str(error)).strip() or type(error).__name__
     # A URI without @ has its password where the port belongs.
-    return _mask(words) if words.startswith("invalid ") else words
-
-
-def _with_client_check(params: Params) -> Params:
-    if params.get("service") or "PGSERVICE" in os.environ:
-        return params  # options of ours would hide those of the service
-    options = params.get("options") or os.environ.get("PGOPTIONS", "")
-    return params | {"options": f"{options} {_CHECK_CLIENT}".strip()}
-
-
-def _complete(params: Params) -> str:
-    """Return a connection string with our defaults for what *params* leave open."""
-    defaults: dict[str, str | int] = dict(_DEFAULTS)
-    if "PGCONNECT_TIMEOUT" not in os.environ:
-        defaults["connect_timeout"] = 10
-    fixed = {"fallback_application_name": "pgagent-py", "client_encoding": "UTF8"}
-    return conninfo.make_conninfo("", **{**defaults, **params, **fixed})
-
-
-def _target_of(connection: SqlConnection) -> Target:
-    target = connection.owner
-    assert isinstance(target, Target)
-    return target
+    return mask(words) if words.startswith("invalid ") else words

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import psycopg
 
 from .control import Control
-from .sender import MessageSender, Smtp
+from .sender import MessageSender
+from .smtp import Smtp
 
 logger = logging.getLogger("pgagent_py.upkeep")
 
