@@ -35,7 +35,7 @@ clean:
 endif
 
 # Rendering needs Jinja2 and nothing else: take a Python that has it, or make an environment that does.
-$(DATA_built): pgagent_py.control $(wildcard sql/*.j2 sql/*/*.sql sql/render/*.py plpython/*/*.py)
+$(DATA_built): pgagent_py.control $(wildcard sql/*.j2 sql/*/*.j2 sql/*/*.sql sql/render/*.py plpython/*/*.py)
 	@for python in $(VENV)/bin/python python3 /usr/bin/python3 .venv/bin/python; do \
 	    "$$python" -c 'import jinja2' 2>/dev/null && break; \
 	done || { python=.venv/bin/python; /usr/bin/python3 -m venv .venv && $$python -m pip install -q jinja2; } || \

@@ -1,8 +1,3 @@
-CREATE OR REPLACE FUNCTION pgagent_py._next_run(schedule integer, after float8) RETURNS timestamptz
-LANGUAGE plpython3u STABLE STRICT
-SET search_path = pg_catalog, pg_temp
-AS {{ python_call("rules.next_run.next_run", "schedule", "after") }};
-
 CREATE OR REPLACE FUNCTION pgagent_py.next_run(schedule integer, after timestamptz DEFAULT now()) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
@@ -16,7 +11,6 @@ BEGIN
 END
 $plpgsql$;
 
-COMMENT ON FUNCTION pgagent_py._next_run(integer, float8) IS 'next_run of an existing schedule, after in epoch seconds.';
 COMMENT ON FUNCTION pgagent_py.next_run(integer, timestamptz) IS
 'The first instant strictly later than after (default now()) at which a schedule fires, enabled or not; NULL when there is none. '
 'The rules: docs/next-run.md. Error 22023: there is no such schedule.';

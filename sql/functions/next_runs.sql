@@ -1,8 +1,3 @@
-CREATE OR REPLACE FUNCTION pgagent_py._next_runs(job integer, count integer, after float8) RETURNS SETOF timestamptz
-LANGUAGE plpython3u STABLE STRICT
-SET search_path = pg_catalog, pg_temp
-AS {{ python_call("rules.next_run.next_runs", "job", "count", "after") }};
-
 CREATE OR REPLACE FUNCTION pgagent_py.next_runs(job integer, count integer DEFAULT 10, after timestamptz DEFAULT now())
 RETURNS SETOF timestamptz
 LANGUAGE plpgsql STABLE STRICT
@@ -20,7 +15,6 @@ BEGIN
 END
 $plpgsql$;
 
-COMMENT ON FUNCTION pgagent_py._next_runs(integer, integer, float8) IS 'next_runs of an existing job, after in epoch seconds.';
 COMMENT ON FUNCTION pgagent_py.next_runs(integer, integer, timestamptz) IS
 'The next count runs (default 10) of a job later than after (default now()): its enabled schedules merged, in order, without '
 'repeats; fewer when they end. Error 22023: there is no such job, or count is negative.';

@@ -1,8 +1,3 @@
-CREATE OR REPLACE FUNCTION pgagent_py._steps_in_progress(agent uuid) RETURNS SETOF pgagent_py.step_run
-LANGUAGE plpython3u VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS {{ python_call("runs.agents.steps_in_progress", "agent") }};
-
 CREATE OR REPLACE FUNCTION pgagent_py.steps_in_progress() RETURNS SETOF pgagent_py.step_run
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -12,7 +7,6 @@ BEGIN
 END
 $plpgsql$;
 
-COMMENT ON FUNCTION pgagent_py._steps_in_progress(uuid) IS 'steps_in_progress of the agent that this backend is registered as.';
 COMMENT ON FUNCTION pgagent_py.steps_in_progress() IS
 'The steps that the agent of this backend has been handed out and that have no result yet: what a launcher compares with its own '
 'list after it has lost its connection.';

@@ -10,14 +10,3 @@ SELECT m.msgid, m.msgjobid, v.jobname, m.msgkind,
 COMMENT ON VIEW pgagent_py.job_message IS
 'Messages of the jobs that the current role may see, and those of all jobs (msgjobid NULL) for who may read pgagent.pga_job. Of a '
 'webhook''s URL, which may be a secret, only the host is shown.';
-
-CREATE OR REPLACE VIEW pgagent_py.unsent_message WITH (security_barrier) AS
-SELECT q.qmsid, q.qmsjobid, v.jobname, q.qmsjlgid, q.qmskind, q.qmscreated, q.qmstries,
-       q.qmsnotbefore, q.qmsnotbefore IS NULL AS given_up, q.qmserror
-  FROM pgagent_py.queued_message q
-  LEFT JOIN pgagent_py.visible_job v ON v.jobid = q.qmsjobid
- WHERE v.jobid IS NOT NULL OR has_table_privilege('pgagent.pga_job'::regclass, 'SELECT');
-
-COMMENT ON VIEW pgagent_py.unsent_message IS
-'Messages that have not been sent (yet), of the jobs that the current role may see: how often that was tried, when it is tried '
-'again, and why it failed the last time.';

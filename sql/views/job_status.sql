@@ -1,6 +1,6 @@
 -- requires: visible_job
-{% from "status.j2" import run_status %}
-{% from "visible.j2" import may_see %}
+{% from "macros/status.j2" import run_status %}
+{% from "macros/visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.job_status WITH (security_barrier) AS
 SELECT v.jobid, v.jobname, v.jobenabled,
        last.jlgid AS last_run, last.jlgstart AS last_start, {{ run_status("last.jlgstatus") }} AS last_status,

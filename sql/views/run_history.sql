@@ -1,6 +1,6 @@
 -- requires: visible_job
-{% from "status.j2" import run_status, step_status %}
-{% from "visible.j2" import may_see %}
+{% from "macros/status.j2" import run_status, step_status %}
+{% from "macros/visible.j2" import may_see %}
 -- OFFSET 0 leaves the planner one way: from the log, in order, to the rest. Else it would join all of a long log to show the
 -- newest few, since it can't see through a security_barrier view that only these are wanted.
 CREATE OR REPLACE VIEW pgagent_py.run_history WITH (security_barrier) AS

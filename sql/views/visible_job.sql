@@ -1,5 +1,5 @@
 -- requires: job_role
-{% from "visible.j2" import may_see %}
+{% from "macros/visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.visible_job WITH (security_barrier) AS
 SELECT j.jobid, j.jobname, j.jobenabled, r.owner AS jobowner, r.run_as AS jobrunas, c.jclname AS jobclass, j.jobdesc,
        j.jobhostagent, j.jobcreated, j.jobchanged, j.jobagentid IS NOT NULL AS jobrunning, j.jobnextrun, j.joblastrun

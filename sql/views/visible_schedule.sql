@@ -1,4 +1,4 @@
-{% from "visible.j2" import may_see %}
+{% from "macros/visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.visible_schedule WITH (security_barrier) AS
 SELECT s.jscid, s.jscjobid, s.jscname, s.jscdesc, s.jscenabled, s.jscstart, s.jscend,
        {% for set, first in (("minutes", 0), ("hours", 0), ("weekdays", 0), ("monthdays", 1), ("months", 1)) %}
@@ -9,12 +9,5 @@ SELECT s.jscid, s.jscjobid, s.jscname, s.jscdesc, s.jscenabled, s.jscstart, s.js
   LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid
  WHERE {{ may_see("s.jscjobid", "pga_schedule") }};
 
-CREATE OR REPLACE VIEW pgagent_py.visible_exception WITH (security_barrier) AS
-SELECT e.jexid, e.jexscid, e.jexdate, e.jextime
-  FROM pgagent.pga_exception e
-  JOIN pgagent.pga_schedule s ON s.jscid = e.jexscid
- WHERE {{ may_see("s.jscjobid", "pga_exception") }};
-
 COMMENT ON VIEW pgagent_py.visible_schedule IS
 'The schedules: all for who may read pgagent.pga_schedule, else those of the jobs whose owner''s rights the current role has. The sets as numbers, as add_schedule() takes them; an empty one means any.';
-COMMENT ON VIEW pgagent_py.visible_exception IS 'The exceptions: all for who may read pgagent.pga_exception, else those of the jobs whose owner''s rights the current role has.';

@@ -1,4 +1,4 @@
-{% from "visible.j2" import may_see %}
+{% from "macros/visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.visible_step WITH (security_barrier) AS
 SELECT s.jstid, s.jstjobid, s.jstname, s.jstdesc, s.jstenabled, CASE s.jstkind WHEN 's' THEN 'sql' ELSE 'batch' END AS jstkind,
        s.jstcode, s.jstdbname, s.jstconnstr,

@@ -19,3 +19,11 @@ $plpgsql$;
 COMMENT ON FUNCTION pgagent_py._change_setting() IS
 'An inserted setting replaces the one of its name, so that a restore brings back the old database''s settings over those that '
 'CREATE EXTENSION recorded; after a change of the time zone every sleeping job gets its next run anew.';
+
+DROP TRIGGER IF EXISTS setting_replace ON pgagent_py.setting;
+CREATE TRIGGER setting_replace BEFORE INSERT ON pgagent_py.setting
+    FOR EACH ROW EXECUTE FUNCTION pgagent_py._change_setting();
+
+DROP TRIGGER IF EXISTS setting_recompute ON pgagent_py.setting;
+CREATE TRIGGER setting_recompute AFTER INSERT OR UPDATE ON pgagent_py.setting
+    FOR EACH ROW WHEN (NEW.name = 'timezone') EXECUTE FUNCTION pgagent_py._change_setting();

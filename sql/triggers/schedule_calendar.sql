@@ -11,3 +11,7 @@ $plpgsql$;
 COMMENT ON FUNCTION pgagent_py._note_calendar() IS
 'A calendar has been attached or detached: the schedule''s options get a new row version, by which sessions that keep its rule find '
 'that it is another one, and by whose trigger its job gets its next run anew.';
+
+DROP TRIGGER IF EXISTS schedule_calendar_note ON pgagent_py.schedule_calendar;
+CREATE TRIGGER schedule_calendar_note AFTER INSERT OR UPDATE OR DELETE ON pgagent_py.schedule_calendar
+    FOR EACH ROW EXECUTE FUNCTION pgagent_py._note_calendar();

@@ -15,3 +15,11 @@ $plpgsql$;
 COMMENT ON FUNCTION pgagent_py._recompute_calendar() IS
 'Days of calendars have changed: the jobs that sleep of the schedules that these are attached to get their next runs anew; what is '
 'due already runs.';
+
+DROP TRIGGER IF EXISTS calendar_day_added ON pgagent_py.calendar_day;
+CREATE TRIGGER calendar_day_added AFTER INSERT ON pgagent_py.calendar_day REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION pgagent_py._recompute_calendar();
+
+DROP TRIGGER IF EXISTS calendar_day_dropped ON pgagent_py.calendar_day;
+CREATE TRIGGER calendar_day_dropped AFTER DELETE ON pgagent_py.calendar_day REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION pgagent_py._recompute_calendar();

@@ -1,4 +1,44 @@
-{% from "status.j2" import run_status, step_status %}
+{% from "macros/status.j2" import run_status, step_status %}
+-- Newest run of a job, its failures in a row, and those that retention lets go, however long the history is.
+CREATE INDEX IF NOT EXISTS pgagent_py_runs ON pgagent.pga_joblog (jlgjobid, jlgid);
+ALTER INDEX pgagent.pgagent_py_runs DEPENDS ON EXTENSION pgagent_py;
+COMMENT ON INDEX pgagent.pgagent_py_runs IS 'pgagent_py: the runs of a job in order.';
+
+
+CREATE OR REPLACE FUNCTION pgagent_py._meet_dependencies() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    IF EXISTS (SELECT FROM pgagent_py.job_dependency) THEN
+        INSERT INTO pgagent_py.dependency_met (jobid, jobafter, jlgid, jlgstatus)
+        SELECT d.jobid, d.jobafter, ended.jlgid, ended.jlgstatus
+          FROM after_it ended
+          JOIN before_it started ON started.jlgid = ended.jlgid
+          JOIN pgagent_py.job_dependency d ON d.jobafter = ended.jlgjobid
+         WHERE started.jlgstatus = 'r' AND ended.jlgstatus <> 'r'
+           AND CASE d.depwhen WHEN 'success' THEN ended.jlgstatus = 's'
+                              WHEN 'failure' THEN ended.jlgstatus IN ('f', 'd')
+                              ELSE true END;
+        IF FOUND THEN
+            PERFORM pg_notify('pgagent_py', '');
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._meet_dependencies() IS
+'Runs have ended, whoever executed them: note which conditions of waiting jobs that meets, and wake the launchers.';
+
+DROP TRIGGER IF EXISTS pgagent_py_follow ON pgagent.pga_joblog;
+-- By statement: run_due ends many runs in one, and asks once whether any job waits for another at all.
+CREATE TRIGGER pgagent_py_follow AFTER UPDATE ON pgagent.pga_joblog
+    REFERENCING OLD TABLE AS before_it NEW TABLE AS after_it
+    FOR EACH STATEMENT EXECUTE FUNCTION pgagent_py._meet_dependencies();
+ALTER TRIGGER pgagent_py_follow ON pgagent.pga_joblog DEPENDS ON EXTENSION pgagent_py;
+COMMENT ON TRIGGER pgagent_py_follow ON pgagent.pga_joblog IS 'pgagent_py: jobs that wait for the end of others.';
+
 CREATE OR REPLACE FUNCTION pgagent_py._tell_runs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -59,3 +99,18 @@ $plpgsql$;
 COMMENT ON FUNCTION pgagent_py._tell_runs() IS
 'Runs have started or ended: notify channel pgagent_py_run if that is switched on (set_notify_runs), queue the messages that '
 'add_message asks for.';
+
+-- Once per statement, not per run. Here, and not in the launcher's code: the C++ daemon's runs count, too.
+DROP TRIGGER IF EXISTS pgagent_py_run_started ON pgagent.pga_joblog;
+CREATE TRIGGER pgagent_py_run_started AFTER INSERT ON pgagent.pga_joblog
+    REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION pgagent_py._tell_runs();
+ALTER TRIGGER pgagent_py_run_started ON pgagent.pga_joblog DEPENDS ON EXTENSION pgagent_py;
+COMMENT ON TRIGGER pgagent_py_run_started ON pgagent.pga_joblog IS 'pgagent_py: notify who follows the runs.';
+
+DROP TRIGGER IF EXISTS pgagent_py_run_ended ON pgagent.pga_joblog;
+CREATE TRIGGER pgagent_py_run_ended AFTER UPDATE ON pgagent.pga_joblog
+    REFERENCING NEW TABLE AS changed OLD TABLE AS before
+    FOR EACH STATEMENT EXECUTE FUNCTION pgagent_py._tell_runs();
+ALTER TRIGGER pgagent_py_run_ended ON pgagent.pga_joblog DEPENDS ON EXTENSION pgagent_py;
+COMMENT ON TRIGGER pgagent_py_run_ended ON pgagent.pga_joblog IS 'pgagent_py: notify who follows the runs, queue messages.';

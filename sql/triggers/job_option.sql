@@ -15,3 +15,7 @@ $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._resolve_roles() IS
 'The ids of a job''s roles, by the names that are set or restored. A role that is not there leaves its id NULL: the job can''t run.';
+
+DROP TRIGGER IF EXISTS job_option_roles ON pgagent_py.job_option;
+CREATE TRIGGER job_option_roles BEFORE INSERT OR UPDATE OF jobowner, jobrunas ON pgagent_py.job_option
+    FOR EACH ROW EXECUTE FUNCTION pgagent_py._resolve_roles();

@@ -1,0 +1,8 @@
+{% from "macros/visible.j2" import may_see %}
+CREATE OR REPLACE VIEW pgagent_py.visible_exception WITH (security_barrier) AS
+SELECT e.jexid, e.jexscid, e.jexdate, e.jextime
+  FROM pgagent.pga_exception e
+  JOIN pgagent.pga_schedule s ON s.jscid = e.jexscid
+ WHERE {{ may_see("s.jscjobid", "pga_exception") }};
+
+COMMENT ON VIEW pgagent_py.visible_exception IS 'The exceptions: all for who may read pgagent.pga_exception, else those of the jobs whose owner''s rights the current role has.';
