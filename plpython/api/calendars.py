@@ -1,6 +1,6 @@
 """Calendars: named sets of dates, such as public holidays, on which schedules do not fire, or on which alone they do.
 
-Verbs of the SQL API, as in define.py.
+Verbs of the SQL API, as in jobs.py.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import run
 from ..ground.roles import check_edit, check_use
 from .crontab import Entry, parse_crontab
-from .define import add_job, add_step
-from .define_schedule import add_schedule
+from .jobs import add_job, alter_job
 from .messages import ADDRESS, add_message
-from .options import alter_job
+from .schedules import add_schedule
+from .steps import add_step
 
 # cron mails what a command writes, and nothing when it writes nothing.
 OUTPUT = "{% for step in steps %}{{ step.output or '' }}{% endfor %}"

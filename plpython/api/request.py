@@ -10,7 +10,9 @@ from typing import Any
 from ..ground.errors import PgAgentError, spi_details, sqlstate
 from ..ground.roles import check_edit, check_use
 from ..runs import agents, dependencies, limits, runs, steps
-from . import calendars, define, define_schedule, history, importing, messages, options, transfer
+from . import calendars, exceptions, history, importing, jobs, messages, schedules, settings, transfer
+from . import runs as orders
+from . import steps as job_steps
 
 HANDLERS: dict[str, Callable[..., Any]] = {
     handler.__name__: handler
@@ -18,19 +20,19 @@ HANDLERS: dict[str, Callable[..., Any]] = {
         agents.start_agent,
         agents.start_session,
         agents.stop_agent,
-        define_schedule.add_exception,
-        define.add_job,
-        define_schedule.add_schedule,
-        define.add_step,
-        define_schedule.alter_schedule,
-        define.drop_job,
+        exceptions.add_exception,
+        jobs.add_job,
+        schedules.add_schedule,
+        job_steps.add_step,
+        schedules.alter_schedule,
+        jobs.drop_job,
         dependencies.add_dependency,
         dependencies.drop_dependency,
-        define.run_now,
-        define_schedule.set_default_timezone,
+        orders.run_now,
+        settings.set_default_timezone,
         history.purge_history,
-        history.set_notify_runs,
-        history.set_retention,
+        settings.set_notify_runs,
+        settings.set_retention,
         limits.pause,
         limits.resume,
         limits.set_limit,
@@ -38,8 +40,8 @@ HANDLERS: dict[str, Callable[..., Any]] = {
         messages.drop_message,
         messages.finish_messages,
         messages.take_messages,
-        options.alter_job,
-        options.alter_step,
+        jobs.alter_job,
+        job_steps.alter_step,
         runs.cancel_run,
         calendars.add_calendar,
         calendars.alter_calendar,

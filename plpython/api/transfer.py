@@ -19,8 +19,8 @@ from ..ground.plan import run
 from ..ground.roles import check_code, check_edit, refresh_names, set_roles
 from ..rules.zones import check_zone
 from ..runs.dependencies import add_dependency, drop_dependency
-from .define_schedule import check_every
 from .messages import check_message
+from .schedules import check_every
 
 Row = dict[str, Any]
 

@@ -1,7 +1,4 @@
-"""Adding and changing schedules, their exceptions, and the time zone of those that have none of their own.
-
-Verbs of the SQL API, as in define.py.
-"""
+"""Adding and changing schedules. Verbs of the SQL API, as in jobs.py."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..ground.checks import check_job, check_name, check_schedule
-from ..ground.errors import PgAgentError, invalid
+from ..ground.errors import invalid
 from ..ground.plan import run
 from ..rules.zones import check_zone
 from .cron import is_reboot, parse_cron
@@ -209,41 +206,3 @@ def _check_at(plpy: Any, at: str | None) -> bool:
     if row["past"]:
         raise invalid("at", f"at {at} is in the past", "Give a later time, or use run_now.")
     return bool(row["given"])
-
-
-def set_default_timezone(plpy: Any, caller: str, timezone: str | None = None) -> None:
-    """Change the time zone of the schedules that have none of their own; their jobs' next runs follow."""
-    if timezone is None:
-        raise invalid("timezone", "timezone is missing", "Give a name, such as 'Europe/Paris'.")
-    check_zone(plpy, timezone)
-    run(plpy, "UPDATE pgagent_py.setting SET value = $1 WHERE name = 'timezone'", ["text"], [timezone])
-
-
-def add_exception(
-    plpy: Any,
-    caller: str,
-    schedule: int | None = None,
-    on_date: str | None = None,
-    at_time: str | None = None,
-) -> int:
-    """Keep *schedule* from firing on a date, at a time of every day, or at that time of that date; return the id."""
-    check_schedule(plpy, schedule)
-    if on_date is None and at_time is None:
-        raise invalid("on_date", "neither on_date nor at_time is given", "Give one of them or both.")
-    if on_date in ("infinity", "-infinity"):
-        raise invalid("on_date", f"on_date can't be {on_date}", "Give a date.")
-    if at_time is not None and at_time.startswith("24:"):
-        raise invalid("at_time", f"at_time can't be {at_time}", "Give a time from 00:00 to 23:59.")
-    insert = (
-        "INSERT INTO pgagent.pga_exception (jexscid, jexdate, jextime) VALUES ($1, $2, $3) RETURNING jexid"
-    )
-    try:
-        (row,) = run(plpy, insert, ["int4", "date", "time"], [schedule, on_date, at_time])
-    except plpy.spiexceptions.UniqueViolation:
-        raise PgAgentError(
-            f"there is an exception on_date {on_date} at_time {at_time} already",
-            hint="pgAgent's tables hold a date with a time once for all schedules: block the whole date, or another minute.",
-            sqlstate="23505",
-        ) from None
-    jexid: int = row["jexid"]
-    return jexid
