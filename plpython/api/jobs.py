@@ -11,8 +11,8 @@ from typing import Any
 from ..ground.checks import check_job, check_name, check_parameters, class_id
 from ..ground.errors import invalid
 from ..ground.plan import run
-from ..ground.roles import own_new_job, set_roles
 from .options import LONGEST, MOST_INTEGER, Columns, check_given, check_number, find, set_columns, set_options
+from .owners import own_new_job, set_roles
 from .schedules import add_schedule
 from .settings import check_retention
 from .steps import add_step

@@ -9,8 +9,20 @@ from typing import Any
 
 from ..ground.errors import PgAgentError, spi_details, sqlstate
 from ..ground.roles import check_edit, check_use
-from ..runs import agents, dependencies, limits, runs, steps
-from . import calendars, exceptions, history, importing, jobs, messages, schedules, settings, transfer
+from ..runs import agents, runs, steps
+from . import (
+    calendars,
+    dependencies,
+    exceptions,
+    history,
+    importing,
+    jobs,
+    limits,
+    messages,
+    schedules,
+    settings,
+    transfer,
+)
 from . import runs as orders
 from . import steps as job_steps
 

@@ -8,8 +8,8 @@ from typing import Any
 from ..ground.checks import check_job, check_name
 from ..ground.errors import invalid
 from ..ground.plan import run
-from ..ground.roles import check_code
 from .options import LONGEST, Columns, check_given, check_number, find, set_columns, set_options
+from .owners import check_code
 
 ON_ERROR = {"fail": "f", "success": "s", "ignore": "i"}
 MOST_RETRIES, LONGEST_DELAY, MOST_BACKOFF = 100, 86400.0, 100.0

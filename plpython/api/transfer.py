@@ -16,10 +16,11 @@ from typing import Any
 
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import run
-from ..ground.roles import check_code, check_edit, refresh_names, set_roles
+from ..ground.roles import check_edit, refresh_names
 from ..rules.zones import check_zone
-from ..runs.dependencies import add_dependency, drop_dependency
+from .dependencies import add_dependency, drop_dependency
 from .messages import check_message
+from .owners import check_code, set_roles
 from .schedules import check_every
 
 Row = dict[str, Any]
