@@ -11,6 +11,8 @@ What a template can use:
     python_call(f, *args)     the dollar-quoted body of a PL/Python function that returns f(plpy, *args),
                               f being wing.module.function in plpython/
     python_modules()          the VALUES list of all modules in plpython/, for _code()
+    verb_arguments(v, texts)  the arguments of the verb v, which texts declare (verbs.py)
+    prose | literal           prose as a string of SQL, its lines joined
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 import jinja2
 
 from .modules import RenderError, build_id, in_order, path_of, read_modules
+from .verbs import Argument, literal, read_argument
 
 
 def read_version(top: Path) -> str:
@@ -39,6 +42,8 @@ class Renderer:
         self.version = read_version(top)
         self.modules = read_modules(top)
         self.build = build_id(self.version, self.modules)
+        # What the templates have declared: complete once a script is rendered.
+        self.verbs: dict[str, list[Argument]] = {}
         self.templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(top / "sql"),
             undefined=jinja2.StrictUndefined,
@@ -51,7 +56,9 @@ class Renderer:
             python_call=self.python_call,
             python_modules=self.python_modules,
             section=self.section,
+            verb_arguments=self.verb_arguments,
         )
+        self.templates.filters["literal"] = literal
 
     def python_call(self, function: str, *arguments: str) -> str:
         """Return the quoted body that returns function(plpy, *arguments), function being "wing.module.name"."""
@@ -71,6 +78,11 @@ class Renderer:
             raise RenderError("plpython/ holds no module")
         rows = [f"('pgagent_py.{name}', $py${source}$py$)" for name, source in self.modules.items()]
         return "VALUES\n" + ",\n".join(rows)
+
+    def verb_arguments(self, verb: str, declared: list[str]) -> list[Argument]:
+        """Return the arguments of *verb*."""
+        self.verbs[verb] = [read_argument(text) for text in declared]
+        return self.verbs[verb]
 
     def section(self, name: str) -> str:
         """Return the rendered files of sql/<name>/, in order."""
