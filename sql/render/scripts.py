@@ -1,8 +1,7 @@
 """The scripts that install and update the extension.
 
 Every file under sql/<section>/ is a Jinja2 template of one database object, named after it. Inside a
-section the files come in alphabetical order, except that one with a line `-- requires: other, another`
-comes after those.
+section the files come in alphabetical order, except that one comes after those that it needs (order.py).
 
 What a template can use:
 
@@ -22,7 +21,8 @@ from pathlib import Path
 
 import jinja2
 
-from .modules import RenderError, build_id, in_order, path_of, read_modules
+from .modules import RenderError, build_id, path_of, read_modules
+from .order import files_in_order
 from .verbs import Argument, literal, read_argument
 
 
@@ -86,14 +86,10 @@ class Renderer:
 
     def section(self, name: str) -> str:
         """Return the rendered files of sql/<name>/, in order."""
-        sources = {path.stem: path.read_text() for path in (self.top / "sql" / name).glob("*.sql")}
-        requires = {stem: re.findall(r"(?m)^-- requires: (.*)$", text) for stem, text in sources.items()}
-        needs = {stem: re.split(r"[,\s]+", " ".join(lines)) for stem, lines in requires.items() if lines}
-        for stem, others in needs.items():
-            if missing := set(others) - sources.keys():
-                raise RenderError(f"sql/{name}/{stem}.sql requires {', '.join(sorted(missing))}, not there")
-        ordered = in_order({stem: needs.get(stem, []) for stem in sources})
-        return "\n".join(self.file(f"{name}/{stem}.sql") for stem in ordered)
+        scripts = {
+            path.stem: self.file(f"{name}/{path.name}") for path in (self.top / "sql" / name).glob("*.sql")
+        }
+        return "\n".join(scripts[stem] for stem in files_in_order(f"sql/{name}", scripts))
 
     def file(self, path: str) -> str:
         """Return one rendered file of sql/, headed by its path."""
