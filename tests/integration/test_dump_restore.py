@@ -10,76 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.filled_database import JOBS, RUNS, behaviour, contents, empty_tables
 from tests.helpers import Cluster, wait_for
-
-JOBS = """
-    SELECT pgagent_py.set_default_timezone('Europe/Paris');
-    SELECT pgagent_py.add_job('nightly', cron => '0 3 * * *', sql => 'SELECT 1', class => 'Data Export');
-    SELECT pgagent_py.add_job('elsewhere', cron => '30 9 * * mon', timezone => 'Asia/Kathmandu', batch => 'true');
-    SELECT pgagent_py.add_job('either', cron => '0 12 13 * fri');
-    SELECT pgagent_py.add_job('off', cron => '@daily', enabled => false);
-    SELECT pgagent_py.add_job('never') AS never;
-    SELECT pgagent_py.add_step(jobid, 'atomic', sql => 'SELECT 2', atomic => true) FROM pgagent.pga_job WHERE jobname = 'never';
-    SELECT pgagent_py.add_exception(jscid, (jobnextrun AT TIME ZONE 'Europe/Paris')::date)
-      FROM pgagent.pga_schedule JOIN pgagent.pga_job ON jobid = jscjobid WHERE jobname = 'nightly';
-    SELECT pgagent_py.add_schedule(pgagent_py.add_job('polled'), 'polled', every => '7 h', start => '2026-01-01 00:00:00.25Z');
-    SELECT pgagent_py.add_schedule(pgagent_py.add_job('once'), 's', at => '2040-02-03 04:05:06Z');
-    SELECT pgagent_py.add_job('warm up', cron => '@reboot');
-    SELECT pgagent_py.add_calendar('holidays', '{2027-01-04,2027-01-07}');
-    SELECT pgagent_py.add_calendar('winter', '{2027-01-05}', 'cold');
-    SELECT pgagent_py.attach_calendar(jscid, 'holidays') FROM pgagent.pga_schedule WHERE jscname IN ('polled', 'elsewhere');
-    SELECT pgagent_py.attach_calendar(jscid, 'winter', only_days => true) FROM pgagent.pga_schedule WHERE jscname = 'off';
-    SELECT pgagent_py.add_dependency(o.jobid, n.jobid, 'finish') FROM pgagent.pga_job o, pgagent.pga_job n
-     WHERE (o.jobname, n.jobname) IN (('once', 'never'), ('polled', 'once'));
-    SELECT pgagent_py.alter_job(jobid, parameters => '{"a": [1.50, "é"]}', timeout => '1 h', max_lateness => '2 d', priority => 3,
-           "group" => 'g', max_failures => 2) FROM pgagent.pga_job WHERE jobname = 'polled';
-    SELECT pgagent_py.alter_step(jstid, timeout => '1 min', retries => 2) FROM pgagent.pga_jobstep WHERE jstname = 'atomic';
-    SELECT pgagent_py.set_limit("group" => 'g', running => 2), pgagent_py.set_limit('Data Export', running => 1);
-    SELECT pgagent_py.pause('Data Import');
-    INSERT INTO pgagent.pga_jobclass (jclname) VALUES ('Our own');
-    SELECT pgagent_py.run_now(jobid) FROM pgagent.pga_job WHERE jobname = 'nightly';
-    SELECT * FROM pgagent_py.run_due();
-"""
-# Fills what JOBS leaves empty. "ordered" is due, but not for a session: it has a batch step.
-RUNS = """
-    SELECT pgagent_py.add_dependency(w.jobid, after => j.jobid)
-      FROM pgagent.pga_job w, pgagent.pga_job j WHERE w.jobname = 'warm up' AND j.jobname IN ('nightly', 'off');
-    SELECT pgagent_py.run_now(jobid, parameters => '{"what": 1}') FROM pgagent.pga_job WHERE jobname = 'nightly';
-    SELECT * FROM pgagent_py.run_due();
-    SELECT pgagent_py.run_now(pgagent_py.add_job('ordered', batch => 'true'), parameters => '{"what": 2}');
-    SELECT pgagent_py.add_message(NULL, 'email', 'dba@example.org');
-"""
-# All rows, in text form, of pgagent's tables and ours
-TABLES = """
-    SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname IN ('pgagent', 'pgagent_py') AND c.relkind = 'r' ORDER BY 1"""
-
-
-def contents(db: psycopg.Connection[Any]) -> dict[str, list[str]]:
-    """Return the rows of all tables of both extensions."""
-    names = [name for (name,) in db.execute(TABLES)]
-    return {
-        name: sorted(str(row[0]) for row in db.execute(f"SELECT t::text FROM {name} t".encode()))
-        for name in names
-    }
-
-
-def empty_tables(db: psycopg.Connection[Any]) -> list[str]:
-    """Return the names of those tables of ours that pg_dump takes along and that hold no row."""
-    query = """
-        SELECT format('%I.%I', c.relnamespace::regnamespace, c.relname)
-          FROM pg_extension e JOIN pg_class c ON c.oid = ANY (e.extconfig) AND c.relkind = 'r'
-         WHERE e.extname = 'pgagent_py'"""
-    held = contents(db)
-    return [name for (name,) in db.execute(query) if not held[name]]
-
-
-def behaviour(db: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
-    """Return the runs that all jobs have before them."""
-    query = """
-        SELECT j.jobname, r.* FROM pgagent.pga_job j, pgagent_py.next_runs(j.jobid, 20, '2027-01-01') WITH ORDINALITY r
-         ORDER BY 1, 3"""
-    return db.execute(query).fetchall()
 
 
 @pytest.fixture
