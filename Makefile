@@ -35,7 +35,7 @@ clean:
 endif
 
 # Rendering needs Jinja2 and nothing else: take a Python that has it, or make an environment that does.
-$(DATA_built): pgagent_py.control $(wildcard sql/*.j2 sql/*/*.j2 sql/*/*.sql sql/render/*.py plpython/*/*.py)
+$(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.pyc")
 	@for python in $(VENV)/bin/python python3 /usr/bin/python3 .venv/bin/python; do \
 	    "$$python" -c 'import jinja2' 2>/dev/null && break; \
 	done || { python=.venv/bin/python; /usr/bin/python3 -m venv .venv && $$python -m pip install -q jinja2; } || \
@@ -75,8 +75,8 @@ test-integration: setup  ## run the tests of the extension on throwaway servers
 test-acceptance: setup  ## run the tests with a real launcher on throwaway servers
 	@$(PYTEST) tests/acceptance $(ARGS)
 
-updatecheck: setup  ## check that an updated database equals a fresh one
-	@$(PYTEST) tests/integration/test_update.py $(ARGS)
+updatecheck: setup  ## check updates from every released version: objects, data, rights, open sessions
+	@$(PYTEST) tests/unit/test_render_updates.py tests/integration/test_update.py tests/integration/test_update_released.py $(ARGS)
 
 lint: setup  ## check style and types
 	@$(IN_SCRATCH) .ci/lint

@@ -162,17 +162,25 @@ class Cluster:
 class Launcher:
     """A running `pgagent-py` process with a home directory and a log file of its own."""
 
-    def __init__(self, directory: Path, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
-        """Start it; `environment` adds to an otherwise nearly empty one."""
-        program = shutil.which("pgagent-py", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-        assert program, "pgagent-py is not installed: run the tests by make, or pip install . first"
+    def __init__(
+        self,
+        directory: Path,
+        arguments: tuple[str, ...],
+        environment: Mapping[str, str],
+        program: tuple[str, ...] = (),
+    ) -> None:
+        """Start it; `environment` adds to an otherwise nearly empty one. `program`: another than the installed one."""
+        if not program:
+            found = shutil.which("pgagent-py", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+            assert found, "pgagent-py is not installed: run the tests by make, or pip install . first"
+            program = (found,)
         self.arguments = arguments
         self.home = directory
         self.logfile = directory / "launcher.log"
         base = {"HOME": str(directory), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         with self.logfile.open("ab") as log:
             self.process = subprocess.Popen(
-                [program, *arguments],
+                [*program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,7 +1,8 @@
 """The scripts that install and update the extension.
 
 Every file under sql/<section>/ is a Jinja2 template of one database object, named after it. Inside a
-section the files come in alphabetical order, except that one comes after those that it needs (order.py).
+section the files come in alphabetical order, except that one with a line `-- requires: other, another`
+comes after those.
 
 What a template can use:
 
@@ -10,8 +11,7 @@ What a template can use:
     python_call(f, *args)     the dollar-quoted body of a PL/Python function that returns f(plpy, *args),
                               f being wing.module.function in plpython/
     python_modules()          the VALUES list of all modules in plpython/, for _code()
-    verb_arguments(v, texts)  the arguments of the verb v, which texts declare (verbs.py)
-    prose | literal           prose as a string of SQL, its lines joined
+    new("tables/agent")       in an update file: the object of that file, which the old version does not have
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from pathlib import Path
 
 import jinja2
 
-from .modules import RenderError, build_id, path_of, read_modules
-from .order import files_in_order
-from .verbs import Argument, literal, read_argument
+from .modules import RenderError, build_id, in_order, path_of, read_modules
+from .updates import check_paths, check_released, released_script, what_remains
 
 
 def read_version(top: Path) -> str:
@@ -42,8 +41,6 @@ class Renderer:
         self.version = read_version(top)
         self.modules = read_modules(top)
         self.build = build_id(self.version, self.modules)
-        # What the templates have declared: complete once a script is rendered.
-        self.verbs: dict[str, list[Argument]] = {}
         self.templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(top / "sql"),
             undefined=jinja2.StrictUndefined,
@@ -56,9 +53,8 @@ class Renderer:
             python_call=self.python_call,
             python_modules=self.python_modules,
             section=self.section,
-            verb_arguments=self.verb_arguments,
+            new=lambda name: self.file(f"{name}.sql"),
         )
-        self.templates.filters["literal"] = literal
 
     def python_call(self, function: str, *arguments: str) -> str:
         """Return the quoted body that returns function(plpy, *arguments), function being "wing.module.name"."""
@@ -73,23 +69,22 @@ class Renderer:
         )
 
     def python_modules(self) -> str:
-        """Return VALUES ('pgagent_py.<module'>, <source>), ... in the order in which they can be executed."""
+        """Return VALUES ('pgagent_py.<module>', <source>), ... in the order in which they can be executed."""
         if not self.modules:
             raise RenderError("plpython/ holds no module")
         rows = [f"('pgagent_py.{name}', $py${source}$py$)" for name, source in self.modules.items()]
         return "VALUES\n" + ",\n".join(rows)
 
-    def verb_arguments(self, verb: str, declared: list[str]) -> list[Argument]:
-        """Return the arguments of *verb*."""
-        self.verbs[verb] = [read_argument(text) for text in declared]
-        return self.verbs[verb]
-
     def section(self, name: str) -> str:
         """Return the rendered files of sql/<name>/, in order."""
-        scripts = {
-            path.stem: self.file(f"{name}/{path.name}") for path in (self.top / "sql" / name).glob("*.sql")
-        }
-        return "\n".join(scripts[stem] for stem in files_in_order(f"sql/{name}", scripts))
+        sources = {path.stem: path.read_text() for path in (self.top / "sql" / name).glob("*.sql")}
+        requires = {stem: re.findall(r"(?m)^-- requires: (.*)$", text) for stem, text in sources.items()}
+        needs = {stem: re.split(r"[,\s]+", " ".join(lines)) for stem, lines in requires.items() if lines}
+        for stem, others in needs.items():
+            if missing := set(others) - sources.keys():
+                raise RenderError(f"sql/{name}/{stem}.sql requires {', '.join(sorted(missing))}, not there")
+        ordered = in_order({stem: needs.get(stem, []) for stem in sources})
+        return "\n".join(self.file(f"{name}/{stem}.sql") for stem in ordered)
 
     def file(self, path: str) -> str:
         """Return one rendered file of sql/, headed by its path."""
@@ -97,22 +92,26 @@ class Renderer:
 
     def install_script(self) -> str:
         """Return the text of pgagent_py--<version>.sql."""
-        return self.templates.get_template("extension.sql.j2").render(update=False, to_current=True)
+        check_paths(self.top, self.version)
+        text = self.templates.get_template("extension.sql.j2").render(update=False)
+        check_released(self.top, f"pgagent_py--{self.version}.sql", text)
+        return text
 
     def update_script(self, old: str, new: str) -> str:
         """Return the text of pgagent_py--<old>--<new>.sql.
 
-        The step to the current version ends with what an install would run. An earlier step, which only
-        leads up to it, consists of its sql/updates file: today's functions need not fit the tables of then.
+        The step to the current version makes, behind its sql/updates file, what an install makes. An earlier step is the
+        script that was released.
         """
-        return self.templates.get_template("extension.sql.j2").render(
-            update=True, to_current=new == self.version, update_ddl=self.file(f"updates/{old}--{new}.sql")
+        name = f"pgagent_py--{old}--{new}.sql"
+        if new != self.version:
+            released = released_script(self.top, name)
+            if released is None:
+                raise RenderError(f"sql/released/{name}.gz is missing: {new} is no current version")
+            return released
+        self.templates.globals["what_remains"] = what_remains(self.install_script())
+        text = self.templates.get_template("extension.sql.j2").render(
+            update=True, update_file=self.file(f"updates/{old}--{new}.sql")
         )
-
-
-def update_step(top: Path, old: str) -> str:
-    """Return the version that follows `old` by the one sql/updates/<old>--<next>.sql there is."""
-    steps = [path.stem.split("--")[1] for path in (top / "sql" / "updates").glob(f"{old}--*.sql")]
-    if len(steps) != 1:
-        raise RenderError(f"sql/updates/ must have one {old}--<next version>.sql, it has {len(steps)}")
-    return steps[0]
+        check_released(self.top, name, text)
+        return text

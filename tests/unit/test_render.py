@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from sql.render.modules import RenderError, build_id, imported_modules, in_order, read_modules
-from sql.render.order import files_in_order
-from sql.render.scripts import Renderer, read_version, update_step
+from sql.render.scripts import Renderer, read_version
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -149,62 +148,17 @@ def test_modules_that_import_each_other_are_refused(tree: Path) -> None:
         Renderer(tree)
 
 
-@pytest.mark.parametrize(
-    "needs",
-    [
-        "CREATE VIEW pgagent_py.a AS SELECT * FROM pgagent_py.b;",
-        "CREATE TABLE pgagent_py.a (b integer REFERENCES pgagent_py.b (id));",
-        "CREATE FUNCTION pgagent_py.a() LANGUAGE sql AS $sql$ SELECT pgagent_py.b() $sql$;",
-        "DO $do$ BEGIN PERFORM pgagent_py.b(); END $do$;",
-        "CREATE FUNCTION pgagent_py.a() LANGUAGE plpgsql AS $plpgsql$ DECLARE b pgagent_py.b%ROWTYPE; $plpgsql$;",
-        "SELECT 'It''s' || pgagent_py.b('--', $$ /* $$, pgagent_py.a) /* b */;",
-    ],
-)
-def test_a_file_follows_those_whose_objects_it_needs(needs: str) -> None:
-    assert files_in_order("sql/x", {"a": needs, "b": "SELECT 1;"}) == ["b", "a"]
-
-
-@pytest.mark.parametrize(
-    "mentions",
-    [
-        "-- as pgagent_py.b, it's",
-        "/* pgagent_py.b */",
-        "COMMENT ON VIEW pgagent_py.a IS 'It''s pgagent_py.b''s';",
-        "CREATE FUNCTION pgagent_py.a() LANGUAGE plpgsql AS $plpgsql$ BEGIN PERFORM pgagent_py.b(); END $plpgsql$;",
-        'CREATE FUNCTION pgagent_py.a() LANGUAGE plpython3u AS $python$ plpy.execute("pgagent_py.b") $python$;',
-        "SELECT pgagent_py.bb();",
-    ],
-)
-def test_a_file_does_not_wait_for_what_it_only_mentions(mentions: str) -> None:
-    assert files_in_order("sql/x", {"a": mentions, "b": "SELECT pgagent_py.a();"}) == ["a", "b"]
-
-
-def test_files_that_need_each_other_are_refused() -> None:
-    with pytest.raises(RenderError, match=r"sql/x: cycle: (a -> b -> a|b -> a -> b)"):
-        files_in_order("sql/x", {"a": "SELECT pgagent_py.b();", "b": "SELECT pgagent_py.a();"})
+def test_files_of_a_section_follow_what_they_require(tree: Path) -> None:
+    (tree / "sql/functions/_code.sql").write_text("-- requires: twice\nSELECT 1;")
+    script = Renderer(tree).install_script()
+    assert script.index("-- sql/functions/twice.sql") < script.index("-- sql/functions/_code.sql")
+    (tree / "sql/functions/_code.sql").write_text("-- requires: thrice\nSELECT 1;")
+    with pytest.raises(RenderError, match="thrice"):
+        Renderer(tree).install_script()
 
 
 def test_names_without_dependencies_are_in_alphabetical_order() -> None:
     assert in_order({"c": [], "a": ["d"], "b": [], "d": []}) == ["b", "c", "d", "a"]
-
-
-def test_last_update_step_ends_as_an_install_does(tree: Path) -> None:
-    (tree / "sql/updates").mkdir()
-    (tree / "sql/updates/1.0.0--1.1.0.sql").write_text("ALTER TABLE pgagent_py.setting ADD value text;")
-    assert update_step(tree, "1.0.0") == "1.1.0"
-    renderer = Renderer(tree)
-    update = renderer.update_script("1.0.0", "1.1.0")
-    assert "ALTER EXTENSION pgagent_py UPDATE" in update
-    assert "CREATE TABLE" not in update
-    ddl, repeatable = update.split("\n-- sql/functions/_code.sql", 1)
-    assert "ADD value text" in ddl
-    assert renderer.install_script().endswith(repeatable)
-
-
-def test_earlier_update_step_is_its_own_file_only(tree: Path) -> None:
-    (tree / "sql/updates").mkdir()
-    (tree / "sql/updates/0.9.0--1.0.0.sql").write_text("ALTER TABLE pgagent_py.setting ADD value text;")
-    assert "FUNCTION" not in Renderer(tree).update_script("0.9.0", "1.0.0")
 
 
 def test_command_names_the_cause_and_fails(tree: Path) -> None:

@@ -1,0 +1,1 @@
+{{ new("tables/kept_right") }}
