@@ -155,5 +155,5 @@ def test_the_old_launcher_goes_on_and_the_new_one_takes_over(
         db.execute("SELECT pgagent_py.run_now(%s)", [job])
         count = "SELECT 1 FROM public.done HAVING count(*) = 6"
         wait_for(lambda: db.execute(count).fetchone(), 60, "a run of the new launcher's")
-        statuses = db.execute("SELECT DISTINCT l.jlgstatus FROM pgagent.pga_joblog l").fetchall()
-        assert wait_for(lambda: statuses == [("s",)], 60)
+        query = "SELECT DISTINCT l.jlgstatus FROM pgagent.pga_joblog l"
+        wait_for(lambda: db.execute(query).fetchall() == [("s",)], 60, "the end of all runs, with success")
