@@ -1,4 +1,4 @@
-"""Connection strings: read, completed, without secrets in messages."""
+"""Connection strings: how they are read, what the launcher adds to them, what must not be shown of them."""
 
 from __future__ import annotations
 
@@ -10,91 +10,93 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-# Lets the server notice at once that a connection was dropped, since its step takes no cancel request or the launcher was killed,
-# and within half a minute that the network was cut; and end what it had running, before another launcher closes the run.
-CHECK_CLIENT = (
-    "-c client_connection_check_interval=200"
-    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-)
-_LIBPQ_OPTIONS = frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
-# Those that libpq itself would not show, and keys that are as good as a password.
-SECRET_OPTIONS = frozenset({"scram_client_key", "scram_server_key"}) | {
-    option.keyword.decode() for option in pq.Conninfo.get_defaults() if option.dispchar == b"*"
+Params: TypeAlias = dict[str, str | int | None]
+
+CONNECT_TIMEOUT_SECONDS = 10
+APPLICATION_NAME = "pgagent-py"
+# The launcher notices a dead network before the server does, so that it is back before another launcher closes its runs.
+CONTROL_DEFAULTS: Params = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "client_encoding": "UTF8",
 }
-# So that a dead network is noticed within a minute, also by a step that only waits for its result.
-_DEFAULTS = {
+# A step notices a dead network within a minute, even if it only waits for its result.
+STEP_DEFAULTS: Params = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
-    "tcp_user_timeout": 60000,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
+# The server notices at once that a step's connection was dropped, and within half a minute that the network was cut.
+# It then ends what the step was running, before another launcher closes the run.
+CLIENT_CHECK_OPTIONS = (
+    "-c client_connection_check_interval=200"
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+)
+
+_KEYWORDS = frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
+# The keywords whose values libpq itself would not show, and keys that are as good as a password.
+SECRET_KEYWORDS = frozenset({"scram_client_key", "scram_server_key"}) | {
+    option.keyword.decode() for option in pq.Conninfo.get_defaults() if option.dispchar == b"*"
 }
 
 
-Params: TypeAlias = dict[str, str | int | None]
-
-DEFAULTS = {"fallback_application_name": "pgagent-py", "connect_timeout": "10"}
-# So that the launcher notices a dead network before the server does, and comes back before anyone closes its runs.
-LIVELY = {
-    "keepalives_idle": "5",
-    "keepalives_interval": "3",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "10000",
-    "client_encoding": "UTF8",
-}
-
-
-class TargetError(Exception):
-    """A step can't get a connection; the text has libpq's or the server's words, and no secret."""
-
-
-def server_conninfo(conninfo: str) -> str:
-    """Return *conninfo* with what the launcher adds: of several hosts, it goes to the one that is the primary."""
-    given = DEFAULTS | conninfo_to_dict(conninfo)
-    if "," in str(given.get("host", "")) + str(given.get("hostaddr", "")):
-        given.setdefault("target_session_attrs", "primary")
-    return make_conninfo("", **given)
-
-
-def control_conninfo(conninfo: str) -> str:
-    """Return *conninfo*, made by `server_conninfo`, for the control connection."""
-    return make_conninfo("", **(LIVELY | conninfo_to_dict(conninfo)))
+class ConninfoError(Exception):
+    """A connection string can't be read; the text shows none of its values."""
 
 
 def parse_conninfo(text: str) -> Params:
-    """Split a libpq connection string or URI. Raise `TargetError`, without what may be part of a password."""
+    """Split a libpq connection string or URI. Raise `ConninfoError`."""
     if uri := re.match(r"postgres(?:ql)?://([^/?]*)(.*)", text, re.DOTALL):
-        # libpq would take a part of the password for the host or the database, and say so.
+        # libpq would take a part of the password for the host or the database, and show it in its message.
         if uri[1].count("@") > 1:
-            raise TargetError("the connection URI has more than one @; in a user name or password write %40")
+            raise ConninfoError(
+                "the connection URI has more than one @; in a user name or password write %40"
+            )
         if "@" not in uri[1] and "@" in uri[2].partition("?")[0]:
-            raise TargetError("the connection URI has a / before its @; in a user name or password write %2F")
+            raise ConninfoError(
+                "the connection URI has a / before its @; in a user name or password write %2F"
+            )
     try:
-        params = conninfo_to_dict(text)
+        return dict(conninfo_to_dict(text))
     except psycopg.Error as error:
-        raise TargetError(f"the connection string can't be read: {mask(str(error))}") from None
-    return dict(params)
+        raise ConninfoError(f"the connection string can't be read: {hide_values(str(error))}") from None
 
 
-def mask(message: str) -> str:
-    """Hide what a message quotes from a connection string, unless it is the name of an option."""
+def server_conninfo(conninfo: str) -> str:
+    """Complete the user's connection string of the launcher's own server; of several hosts, the primary is wanted."""
+    given = dict(conninfo_to_dict(conninfo))
+    params = {"fallback_application_name": APPLICATION_NAME} | _connect_timeout() | given
+    if "," in str(given.get("host", "")) + str(given.get("hostaddr", "")):
+        params.setdefault("target_session_attrs", "primary")
+    return make_conninfo("", **params)
+
+
+def control_conninfo(conninfo: str) -> str:
+    """Complete a string that `server_conninfo` has made, for the control connection."""
+    return make_conninfo("", **(CONTROL_DEFAULTS | conninfo_to_dict(conninfo)))
+
+
+def step_conninfo(given: Params, *, check_client: bool) -> str:
+    """Return the connection string of a step; *check_client*: the server looks whether the client is still there."""
+    fixed: Params = {"fallback_application_name": APPLICATION_NAME, "client_encoding": "UTF8"}
+    # A service may have options of its own, which ours would replace.
+    if check_client and not given.get("service") and "PGSERVICE" not in os.environ:
+        options = given.get("options") or os.environ.get("PGOPTIONS", "")
+        fixed["options"] = f"{options} {CLIENT_CHECK_OPTIONS}".strip()
+    return make_conninfo("", **(STEP_DEFAULTS | _connect_timeout() | given | fixed))
+
+
+def hide_values(message: str) -> str:
+    """Hide what a message quotes from a connection string, unless it is a keyword."""
 
     def shown(match: re.Match[str]) -> str:
-        return match[0] if match[1] in _LIBPQ_OPTIONS or match[1] == "=" else '"..."'
+        return match[0] if match[1] in _KEYWORDS or match[1] == "=" else '"..."'
 
     return re.sub(r'"(.*?)"', shown, message, flags=re.DOTALL).strip()
 
 
-def with_client_check(params: Params) -> Params:
-    if params.get("service") or "PGSERVICE" in os.environ:
-        return params  # options of ours would hide those of the service
-    options = params.get("options") or os.environ.get("PGOPTIONS", "")
-    return params | {"options": f"{options} {CHECK_CLIENT}".strip()}
-
-
-def complete(params: Params) -> str:
-    """Return a connection string with our defaults for what *params* leave open."""
-    defaults: dict[str, str | int] = dict(_DEFAULTS)
-    if "PGCONNECT_TIMEOUT" not in os.environ:
-        defaults["connect_timeout"] = 10
-    fixed = {"fallback_application_name": "pgagent-py", "client_encoding": "UTF8"}
-    return make_conninfo("", **{**defaults, **params, **fixed})
+def _connect_timeout() -> Params:
+    return {} if "PGCONNECT_TIMEOUT" in os.environ else {"connect_timeout": CONNECT_TIMEOUT_SECONDS}

@@ -17,7 +17,7 @@ from .control import Control
 from .handshake import CannotServeError
 from .options import Options
 from .processes import Processes
-from .refusals import MISTAKEN
+from .refusals import is_mistake
 from .sql_pool import SqlPool
 from .sql_step import SqlStep
 from .step import RunningStep, StepResult, StepRun
@@ -93,7 +93,7 @@ class Launcher:
                     await control.close()
             except (psycopg.Error, CannotServeError) as error:
                 words = str(error).strip()
-                if not known and (isinstance(error, HOPELESS) or MISTAKEN.search(words)):
+                if not known and (isinstance(error, HOPELESS) or is_mistake(words)):
                     raise CannotServeError(words) from error
                 if self._hurry:
                     logger.error("action=stop giving up: %s", words)

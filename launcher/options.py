@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from psycopg.conninfo import make_conninfo
 
-from .conninfo import SECRET_OPTIONS, Params, TargetError, parse_conninfo
+from .conninfo import SECRET_KEYWORDS, ConninfoError, Params, parse_conninfo
 from .output import DEFAULT_LIMIT
 from .smtp import Smtp, read_smtp
 
@@ -126,9 +126,9 @@ def read_options(arguments: Sequence[str]) -> tuple[Options, argparse.Namespace]
     given = command.parse_intermixed_args(arguments)  # options may stand among the words, as pgAgent has them
     try:
         settings = parse_conninfo(" ".join(given.conninfo))
-    except TargetError as error:
+    except ConninfoError as error:
         command.error(f"CONNECTION-STRING: {error}")
-    if secrets := {keyword: value for keyword, value in settings.items() if keyword in SECRET_OPTIONS}:
+    if secrets := {keyword: value for keyword, value in settings.items() if keyword in SECRET_KEYWORDS}:
         _hide(secrets, settings, [word for word in arguments if word not in given.conninfo])
     settings |= parse_conninfo(os.environ.pop(SECRETS, ""))
     try:

@@ -1,31 +1,64 @@
-"""The words by which servers and libpq refuse a connection."""
+"""The words by which servers and libpq refuse a connection, and what they mean for the launcher and for a step.
+
+libpq gives no SQLSTATE when a connection fails, only words. A server whose messages are in another language is
+recognised by none of them.
+"""
 
 from __future__ import annotations
 
 import re
 
-# The server has no room, or is between two lives: it is worth waiting for, whichever server it is.
-SERVER_BUSY = re.compile(
+# The server has no room, or it is starting or stopping. Waiting helps, whichever server it is.
+_BUSY = re.compile(
     r"too many clients already|remaining connection slots are reserved|too many connections for "
     r"|the database system is |terminating connection due to administrator|no more connections allowed"
 )
-# The server is away. The launcher's own must come back before any step can be booked, so it is waited for;
-# another server that is not there is the step's failure.
-SERVER_AWAY = re.compile(
+# Nothing answers, or what answers is not the primary.
+_AWAY = re.compile(
     r"Connection refused|No such file or directory|timeout expired|timed out|unreachable|No route to host"
     r"|closed the connection|Connection reset|could not receive data|could not send|failed to resolve"
     r"|session is (?:not )?read-only|server is (?:not )?in hot standby mode"
 )
-# Nothing that waiting could change: spares a look at the server.
-REFUSED = re.compile(
-    r"does not exist|authentication failed|no pg_hba.conf entry|no password supplied|permission denied"
-    r"|is not permitted to log in|is not currently accepting connections"
+# The database was closed to connections; an administrator may open it again.
+_CLOSED = re.compile(r"is not currently accepting connections")
+# The server does not let this role in, or does not have it or the database.
+_DENIED = re.compile(
+    r"authentication failed|no password supplied|no pg_hba.conf entry|is not permitted to log in"
+    r"|(database|role) .* does not exist|permission denied (for database|to set parameter)|SSL was required"
 )
-# At the start these are mistakes of the user's; later, the server may be between two lives.
-MISTAKEN = re.compile(
-    r"password authentication failed|no password supplied|no pg_hba.conf entry|authentication failed for user"
-    r'|(database|role) ".*" does not exist|is not permitted to log in|permission denied for database'
-    r"|invalid .*(value|port number)|Servname not supported|could not (match|parse network address)"
-    r"|definition of service .* not found|service file .* not found|unrecognized configuration parameter"
-    r"|invalid command-line argument|outside the valid range for parameter|SSL was required|root certificate file"
+# The connection string is wrong, or a file that it names.
+_MALFORMED = re.compile(
+    r"invalid .*(value|port number)|Servname not supported|could not (match|parse network address)"
+    r"|definition of service .* not found|service file .* not found|root certificate file"
+    r"|unrecognized configuration parameter|invalid command-line argument|outside the valid range for parameter"
 )
+# The server is too old for the options of a step's connection, or a proxy does not pass them on.
+_OPTIONS = re.compile(r"client_connection_check_interval|startup parameter")
+
+
+def is_mistake(words: str) -> bool:
+    """Return whether a launcher that can't connect at its start should end: the user has to correct something.
+
+    Once it has served, the same words may come from a server between two lives.
+    """
+    return bool(_DENIED.search(words) or _MALFORMED.search(words))
+
+
+def may_pass(words: str, *, own_server: bool) -> bool | None:
+    """Return whether waiting may help a step that can't connect; None when the words do not tell.
+
+    No step can be booked before the launcher's own server is back, so it is waited for. Another server that is
+    away is the step's failure.
+    """
+    if _BUSY.search(words):
+        return True
+    if _AWAY.search(words):
+        return own_server
+    if is_mistake(words) or _CLOSED.search(words):
+        return False
+    return None
+
+
+def refuses_options(words: str) -> bool:
+    """Return whether the options of a step's connection are what was refused."""
+    return bool(_OPTIONS.search(words))

@@ -1,56 +1,52 @@
-"""The databases that SQL steps run in, with warm connections to each."""
+"""The pool of warm connections that SQL steps run on."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
 from collections import deque
 
 import psycopg
-from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
-from .conninfo import CHECK_CLIENT, TargetError, mask, parse_conninfo
+from .conninfo import ConninfoError, Params, parse_conninfo
 from .output import Output
-from .refusals import REFUSED, SERVER_AWAY, SERVER_BUSY
 from .sql_connection import SqlConnection
-from .sql_target import Target, Waiter, target_of
+from .sql_target import NotNowError, Target, TargetError, WaitingStep, target_of
 from .step import StepRun
 
-logger = logging.getLogger("pgagent_py.sql_pool")
-
-IMPATIENCE = 0.05  # seconds to wait for a connection that is being reset before another one is opened
-# Short steps share few connections: a backend that has just worked does so for less, its memory being in the processor's caches.
-# Before they use others, they wait so many seconds for one of these to come back.
-FEW, FEW_SECONDS = 4, 0.005
-RETRY_FIRST, RETRY_LONGEST = 0.1, 2.0  # seconds between attempts to connect to a server that has no room now
-KNOWN_TARGETS = 1000  # connection strings remembered at most, unless in use
+# A backend that has just worked works for less, since its memory is in the processor's caches. So short steps share a few
+# connections: a step waits a moment for one of these to come back before it uses another.
+SHARED_CONNECTIONS = 4
+SHARE_SECONDS = 0.005
+RESET_SECONDS = 0.05  # that a step waits for a connection that is being reset, before another one is opened
+# Between attempts to connect to a server that has no room now.
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.1, 2.0
+TARGETS_KEPT = 1000  # at most, apart from those in use
 
 
 class SqlPool:
-    """Warm connections for SQL steps, by target: at most one per worker, and idle ones not for long.
+    """Warm connections by target: in all at most one per worker, and idle ones not for long.
 
-    A target is a database of the launcher's own server, the same as another role, or a connection string.
+    A target is a database of the launcher's own server, the same with another role, or a connection string.
     """
 
     def __init__(
-        self, control_conninfo: str, workers: int, *, idle_seconds: float = 60.0, use_seconds: float = 60.0
+        self, server_conninfo: str, workers: int, *, idle_seconds: float = 60.0, use_seconds: float = 60.0
     ) -> None:
         """Prepare to serve *workers* steps at a time; nothing is connected yet.
 
-        Local steps connect with *control_conninfo*, only the database and role being theirs. Connections idle
-        for *idle_seconds* are closed; no step begins on one that is open for *use_seconds*: a role may not be allowed to log in
-        any more, or have got another's name.
+        Local steps connect with *server_conninfo*, only the database and the role are theirs. Connections that are idle
+        for *idle_seconds* are closed. No step begins on one that has been open for *use_seconds*: its role may have lost
+        the right to log in, or may have got another's name.
         """
-        self._control = conninfo_to_dict(control_conninfo)
+        self._server: Params = dict(conninfo_to_dict(server_conninfo))
         self._workers = workers
         self._idle_seconds = idle_seconds
         self._use_seconds = use_seconds
         self._targets: dict[tuple[str, str, str | None], Target] = {}
         self._open: set[SqlConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._expiry: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._closed = False
 
     def target(self, run: StepRun) -> Target:
@@ -58,40 +54,40 @@ class SqlPool:
         key = (run.jstdbname, run.jstconnstr, run.jobrunas)
         target = self._targets.get(key)
         if target is None:
-            if len(self._targets) >= KNOWN_TARGETS:
+            if len(self._targets) >= TARGETS_KEPT:
                 self._targets = {k: t for k, t in self._targets.items() if t.in_use}
             target = self._targets[key] = self._new_target(run)
         return target
 
     def take(self, target: Target) -> SqlConnection | None:
-        """Return a warm connection of *target*, or None if there is none now or one will soon come back."""
-        if len(target.recent) >= FEW:
+        """Return a warm connection of *target*, or None if there is none or one will soon come back."""
+        if len(target.just_out) >= SHARED_CONNECTIONS:
             return None
         connection = self._take_idle(target)
         if connection is not None:
-            self._note_recent(target, connection)
+            self._note_just_out(target, connection)
         return connection
 
     def wait(self, target: Target, output: Output) -> asyncio.Future[SqlConnection]:
         """Return a future for a connection of *target*; `TargetError` is set on it if there can't be one.
 
-        A server that has no room is waited for, however long; *output* then says so. Whoever stops waiting
-        calls `leave`.
+        A server that has no room is waited for, however long, and *output* then says so. Every caller calls
+        `leave` in the end.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[SqlConnection] = loop.create_future()
-        target.waiters.append(Waiter(future, output))
-        if len(target.recent) >= FEW:
+        target.waiting.append(WaitingStep(future, output))
+        if len(target.just_out) >= SHARED_CONNECTIONS:
             return future  # _spread looks after it
-        if target.connecting + target.resetting < len(target.waiters):
+        if target.missing > 0:
             self._connect(target)
         else:
-            loop.call_later(IMPATIENCE, self._connect_missing, target)
+            loop.call_later(RESET_SECONDS, self._connect_missing, target)
         return future
 
     def leave(self, target: Target, future: asyncio.Future[SqlConnection]) -> None:
-        """Take back `wait`; a connection that has arrived goes to the next."""
-        target.waiters = deque(waiter for waiter in target.waiters if waiter.future is not future)
+        """End a wait; a connection that has arrived goes to the next step."""
+        target.waiting = deque(step for step in target.waiting if step.future is not future)
         if future.done() and not future.cancelled() and future.exception() is None:
             self._ready(future.result())
 
@@ -100,15 +96,14 @@ class SqlPool:
         if connection.spoiled or connection.expired or self._closed or self._is_old(connection):
             self._drop(connection)
             return
-        target = target_of(connection)
-        target.resetting += 1
+        target_of(connection).resetting += 1
         if connection.at_rest:
             connection.query(b"DISCARD ALL", None, self._reset_ended, internal=True)
         else:
             connection.query(b"ROLLBACK", None, self._rollback_ended, internal=True)
 
     def close_idle(self) -> None:
-        """Use no connection again that is open now: it may lead to a server that has been replaced."""
+        """Begin no step on a connection that is open now: it may lead to a server that has been replaced."""
         for connection in list(self._open):
             connection.expired = True
             if connection in target_of(connection).idle:
@@ -117,14 +112,14 @@ class SqlPool:
     async def close(self) -> None:
         """Close all connections; steps that still run on them end with an error."""
         self._closed = True
-        if self._expiry is not None:
-            self._expiry.cancel()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for target in self._targets.values():
-            while target.waiters:
-                self._refuse(target, "the launcher is stopping")
+            while self._refuse(target, "the launcher is stopping"):
+                pass
         for connection in list(self._open):
             self._drop(connection)
 
@@ -132,14 +127,19 @@ class SqlPool:
         if run.jstconnstr:
             if run.jobrunas:
                 raise TargetError("a step of a job with a role of its own can't have a connection string")
-            return Target(parse_conninfo(run.jstconnstr), local=False)
-        params = dict(self._control)
+            try:
+                return Target(parse_conninfo(run.jstconnstr), local=False)
+            except ConninfoError as error:
+                raise TargetError(str(error)) from None
+        params = dict(self._server)
         if run.jstdbname:
             params["dbname"] = run.jstdbname
         if run.jobrunas:
-            # An empty password keeps libpq from PGPASSWORD, which is the launcher's too.
+            # An empty password keeps libpq from PGPASSWORD, which is the launcher's own.
             params |= {"user": run.jobrunas, "password": ""}
         return Target(params, local=True)
+
+    # Idle connections
 
     def _take_idle(self, target: Target) -> SqlConnection | None:
         while target.idle:
@@ -149,24 +149,60 @@ class SqlPool:
             self._drop(connection)
         return None
 
-    def _note_recent(self, target: Target, connection: SqlConnection) -> None:
-        target.recent.add(connection)
-        if len(target.recent) >= FEW and not target.spreading:
-            target.spreading = True
-            asyncio.get_running_loop().call_later(FEW_SECONDS, self._spread, target)
+    def _ready(self, connection: SqlConnection) -> None:
+        """Hand a fresh connection to the step that has waited longest, or keep it warm."""
+        target = target_of(connection)
+        if step := target.next_waiting():
+            self._note_just_out(target, connection)
+            step.future.set_result(connection)
+            return
+        target.just_out.discard(connection)
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        target.idle.append(connection)
+        if self._idle_timer is None:
+            self._idle_timer = loop.call_later(self._idle_seconds, self._close_cold)
+
+    def _close_cold(self) -> None:
+        """Close the connections that have been idle for too long; the next look is at the next one's time."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._idle_timer = None
+        oldest = now
+        for target in self._targets.values():
+            while target.idle and target.idle[0].idle_since <= now - self._idle_seconds:
+                self._drop(target.idle.pop(0))
+            if target.idle:
+                oldest = min(oldest, target.idle[0].idle_since)
+        if oldest < now:
+            self._idle_timer = loop.call_at(oldest + self._idle_seconds, self._close_cold)
+
+    def _is_old(self, connection: SqlConnection) -> bool:
+        return asyncio.get_running_loop().time() > connection.opened + self._use_seconds
+
+    # Few connections for short steps
+
+    def _note_just_out(self, target: Target, connection: SqlConnection) -> None:
+        target.just_out.add(connection)
+        if len(target.just_out) >= SHARED_CONNECTIONS and not target.spread_planned:
+            target.spread_planned = True
+            asyncio.get_running_loop().call_later(SHARE_SECONDS, self._spread, target)
 
     def _spread(self, target: Target) -> None:
-        """Give the steps that have waited connections of their own."""
-        target.spreading = False
-        target.recent.clear()
-        while target.waiters and (connection := self._take_idle(target)):
+        """Give the steps that have waited for a shared connection one of their own."""
+        target.spread_planned = False
+        target.just_out.clear()
+        while target.waiting and (connection := self._take_idle(target)):
             self._ready(connection)
-        for _ in range(len(target.waiters) - target.connecting - target.resetting):
+        for _ in range(target.missing):
             self._connect(target)
-        if target.waiters:
-            asyncio.get_running_loop().call_later(IMPATIENCE, self._connect_missing, target)
+        if target.waiting:
+            asyncio.get_running_loop().call_later(RESET_SECONDS, self._connect_missing, target)
+
+    # New connections
 
     def _connect(self, target: Target) -> None:
+        """Open a connection in the background."""
         if self._closed:
             return
         target.connecting += 1
@@ -175,56 +211,46 @@ class SqlPool:
         task.add_done_callback(self._tasks.discard)
 
     def _connect_missing(self, target: Target) -> None:
-        for _ in range(len(target.waiters) - target.connecting):
+        """Open a connection for each waiting step, without counting on those that are being reset."""
+        for _ in range(target.missing + target.resetting):
             self._connect(target)
 
     async def _open_for(self, target: Target) -> None:
-        """Open one connection and hand it over, trying as long as a step waits and there may be room."""
-        pause = RETRY_FIRST
+        """Open one connection and hand it over; try again as long as a step waits and it may help."""
+        pause = FIRST_RETRY_SECONDS
         try:
-            while target.waiters:
+            while target.waiting:
                 self._make_room()
                 try:
-                    conn = await psycopg.AsyncConnection.connect(target.conninfo, autocommit=True)
-                except Exception as error:  # also what a strange host name makes Python's resolver raise
-                    reason = _reason(error)
-                    if CHECK_CLIENT.split()[1].partition("=")[0] in reason or "startup parameter" in reason:
-                        target.conninfo = target.plain_conninfo  # an older server, or a proxy
-                        continue
-                    if not await self._may_come(target, reason):
-                        self._refuse(target, reason)
-                        return
-                    for waiter in target.waiters:
-                        waiter.tell(reason)
-                    self._free_slots(target.local)
+                    conn = await target.connect()
+                except TargetError as error:
+                    self._refuse(target, str(error))
+                    return
+                except NotNowError as error:
+                    for step in target.waiting:
+                        step.tell(str(error))
+                    self._close_idle_of_server(target.local)
                     await asyncio.sleep(pause)
-                    pause = min(2 * pause, RETRY_LONGEST)
+                    pause = min(2 * pause, LONGEST_RETRY_SECONDS)
                 else:
-                    connection = SqlConnection(conn, target, self._lost)
-                    self._open.add(connection)
-                    self._ready(connection)
+                    self._take_in(conn, target)
                     return
         finally:
             target.connecting -= 1
 
-    async def _may_come(self, target: Target, reason: str) -> bool:
-        """Whether it is worth trying again after a failure to connect."""
-        if SERVER_BUSY.search(reason) or (target.local and SERVER_AWAY.search(reason)):
-            return True
-        if not REFUSED.search(reason) and not SERVER_AWAY.search(reason):
-            # A server that is starting up or shutting down may say so in its own language.
-            ping = await asyncio.to_thread(pq.PGconn.ping, target.conninfo.encode())
-            return ping == pq.Ping.REJECT
-        return False
+    def _take_in(self, conn: psycopg.AsyncConnection, target: Target) -> None:
+        connection = SqlConnection(conn, target, self._lost)
+        self._open.add(connection)
+        self._ready(connection)
 
-    def _refuse(self, target: Target, reason: str) -> None:
-        while target.waiters:
-            waiter = target.waiters.popleft()
-            if not waiter.future.done():
-                waiter.future.set_exception(TargetError(reason))
-                return
+    def _refuse(self, target: Target, reason: str) -> bool:
+        """Let the step that has waited longest fail; return whether there was one."""
+        step = target.next_waiting()
+        if step is not None:
+            step.future.set_exception(TargetError(reason))
+        return step is not None
 
-    def _free_slots(self, local: bool) -> None:
+    def _close_idle_of_server(self, local: bool) -> None:
         """Close idle connections: they may be the very room that a server, local or not, does not have."""
         for target in self._targets.values():
             if target.local == local:
@@ -232,27 +258,13 @@ class SqlPool:
                     self._lost(connection)
 
     def _make_room(self) -> None:
-        """Close the longest idle connection if there are as many connections as workers."""
+        """Close the connection that has been idle longest if there are as many connections as workers."""
         if len(self._open) >= self._workers:
             idle = [target.idle[0] for target in self._targets.values() if target.idle]
             if idle:
                 self._lost(min(idle, key=lambda connection: connection.idle_since))
 
-    def _ready(self, connection: SqlConnection) -> None:
-        """Hand a fresh connection to the first step that waits, or keep it warm."""
-        target = target_of(connection)
-        while target.waiters:
-            waiter = target.waiters.popleft()
-            if not waiter.future.done():
-                self._note_recent(target, connection)
-                waiter.future.set_result(connection)
-                return
-        target.recent.discard(connection)
-        loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
-        target.idle.append(connection)
-        if self._expiry is None:
-            self._expiry = loop.call_later(self._idle_seconds, self._close_cold)
+    # Connections on their way back
 
     def _rollback_ended(self, connection: SqlConnection) -> None:
         if connection.error or not connection.at_rest:
@@ -265,28 +277,13 @@ class SqlPool:
         target.resetting -= 1
         if connection.error or connection.expired or not connection.at_rest or not connection.is_usable():
             self._drop(connection)
-            if target.connecting + target.resetting < len(target.waiters):
+            if target.missing > 0:
                 self._connect(target)
         else:
             self._ready(connection)
 
-    def _close_cold(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._expiry = None
-        oldest = now
-        for target in self._targets.values():
-            while target.idle and target.idle[0].idle_since <= now - self._idle_seconds:
-                self._drop(target.idle.pop(0))
-            if target.idle:
-                oldest = min(oldest, target.idle[0].idle_since)
-        if oldest < now:
-            self._expiry = loop.call_at(oldest + self._idle_seconds, self._close_cold)
-
-    def _is_old(self, connection: SqlConnection) -> bool:
-        return asyncio.get_running_loop().time() > connection.opened + self._use_seconds
-
     def _lost(self, connection: SqlConnection) -> None:
+        """Drop a connection that may be idle."""
         target = target_of(connection)
         if connection in target.idle:
             target.idle.remove(connection)
@@ -294,12 +291,5 @@ class SqlPool:
 
     def _drop(self, connection: SqlConnection) -> None:
         self._open.discard(connection)
-        target_of(connection).recent.discard(connection)
+        target_of(connection).just_out.discard(connection)
         connection.close()
-
-
-def _reason(error: Exception) -> str:
-    """Return libpq's or the server's words, without psycopg's."""
-    words = re.sub(r"^connection (?:failed|is bad): ", "", str(error)).strip() or type(error).__name__
-    # A URI without @ has its password where the port belongs.
-    return mask(words) if words.startswith("invalid ") else words

@@ -8,11 +8,10 @@ import logging
 import psycopg
 from psycopg import sql
 
-from .conninfo import TargetError
 from .output import DEFAULT_LIMIT, Output
 from .sql_connection import SqlConnection
 from .sql_pool import SqlPool
-from .sql_target import Stopped, Target
+from .sql_target import Stopped, Target, TargetError
 from .step import StepResult, StepRun
 
 logger = logging.getLogger("pgagent_py.sql_step")

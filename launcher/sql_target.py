@@ -1,71 +1,124 @@
-"""What the connections of one connection string share, and the steps that wait for one."""
+"""Targets: the places that SQL steps connect to, each with its warm connections and the steps that wait for one."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 
-from .conninfo import Params, complete, with_client_check
+import psycopg
+from psycopg import pq
+
+from .conninfo import Params, hide_values, step_conninfo
 from .output import Output
+from .refusals import may_pass, refuses_options
 from .sql_connection import SqlConnection
+
+
+class TargetError(Exception):
+    """A step can't get a connection; the text has libpq's or the server's words, and no secret."""
+
+
+class NotNowError(Exception):
+    """The same, but waiting may help."""
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error
     """A step was cancelled while it waited for a connection."""
 
 
-class Target:
-    """The connections that share one connection string."""
+class WaitingStep:
+    """A step that waits for a connection; its output says what for."""
 
-    __slots__ = (
-        "connecting",
-        "conninfo",
-        "idle",
-        "local",
-        "plain_conninfo",
-        "recent",
-        "resetting",
-        "spreading",
-        "waiters",
-    )
-
-    def __init__(self, params: Params, local: bool) -> None:
-        """Start without connections; *local* means the launcher's own server."""
-        self.plain_conninfo = complete(params)
-        self.conninfo = complete(with_client_check(params))
-        self.local = local
-        self.idle: list[SqlConnection] = []  # last in, first out, so that what is not needed goes cold
-        self.waiters: deque[Waiter] = deque()
-        self.connecting = 0
-        self.resetting = 0
-        self.recent: set[SqlConnection] = set()  # not come back yet, nor out for FEW_SECONDS
-        self.spreading = False
-
-    @property
-    def in_use(self) -> bool:
-        """Whether forgetting the target would lose something."""
-        return bool(self.idle or self.waiters or self.connecting or self.resetting)
-
-
-class Waiter:
-    """A step that waits for a connection; what it waits for is written to its output."""
-
-    __slots__ = ("future", "output", "told")
+    __slots__ = ("_output", "_told", "future")
 
     def __init__(self, future: asyncio.Future[SqlConnection], output: Output) -> None:
         """Wait by *future*."""
         self.future = future
-        self.output = output
-        self.told = False
+        self._output = output
+        self._told = False
 
     def tell(self, reason: str) -> None:
         """Say once in the output why the step waits."""
-        if not self.told:
-            self.told = True
-            self.output.line(f"Waiting for a connection: {reason}".encode())
+        if not self._told:
+            self._told = True
+            self._output.line(f"Waiting for a connection: {reason}".encode())
+
+
+class Target:
+    """What the connections of one connection string share."""
+
+    __slots__ = (
+        "_conninfo",
+        "_plain_conninfo",
+        "connecting",
+        "idle",
+        "just_out",
+        "local",
+        "resetting",
+        "spread_planned",
+        "waiting",
+    )
+
+    def __init__(self, params: Params, local: bool) -> None:
+        """Start without connections; *local* means the launcher's own server."""
+        self._conninfo = step_conninfo(params, check_client=True)
+        self._plain_conninfo = step_conninfo(params, check_client=False)
+        self.local = local
+        self.idle: list[SqlConnection] = []  # last in, first out: those that are not needed grow cold
+        self.waiting: deque[WaitingStep] = deque()
+        self.connecting = 0  # attempts to open a connection
+        self.resetting = 0  # connections on their way back from a step
+        self.just_out: set[SqlConnection] = set()  # given to a step less than SHARE_SECONDS ago
+        self.spread_planned = False
+
+    @property
+    def in_use(self) -> bool:
+        """Whether forgetting the target would lose something."""
+        return bool(self.idle or self.waiting or self.connecting or self.resetting)
+
+    @property
+    def missing(self) -> int:
+        """How many more connections the waiting steps need than are on their way."""
+        return len(self.waiting) - self.connecting - self.resetting
+
+    def next_waiting(self) -> WaitingStep | None:
+        """Take the step that has waited longest from the list."""
+        while self.waiting:
+            step = self.waiting.popleft()
+            if not step.future.done():
+                return step
+        return None
+
+    async def connect(self) -> psycopg.AsyncConnection:
+        """Open a connection. Raise `NotNowError` where trying again may help, else `TargetError`."""
+        try:
+            return await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+        except Exception as error:  # a strange host name makes Python's resolver raise anything
+            words = _words(error)
+        if refuses_options(words) and self._conninfo != self._plain_conninfo:
+            self._conninfo = self._plain_conninfo
+            return await self.connect()
+        raise NotNowError(words) if await self._may_pass(words) else TargetError(words)
+
+    async def _may_pass(self, words: str) -> bool:
+        known = may_pass(words, own_server=self.local)
+        if known is None:
+            # A server that is starting up or shutting down may say so in its own language.
+            ping = await asyncio.to_thread(pq.PGconn.ping, self._conninfo.encode())
+            return ping == pq.Ping.REJECT
+        return known
 
 
 def target_of(connection: SqlConnection) -> Target:
+    """Return the target that a connection of the pool belongs to."""
     target = connection.owner
     assert isinstance(target, Target)
     return target
+
+
+def _words(error: Exception) -> str:
+    """Return libpq's or the server's words, without psycopg's."""
+    words = re.sub(r"^connection (?:failed|is bad): ", "", str(error)).strip() or type(error).__name__
+    # A URI without @ has its password where the port belongs.
+    return hide_values(words) if words.startswith("invalid ") else words

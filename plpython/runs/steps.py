@@ -208,7 +208,9 @@ def start_steps(plpy: Any, runs: Sequence[StepRow]) -> tuple[list[StepRow], list
     return started, blocked, [jlgid for jlgid in columns[0] if jlgid not in found]
 
 
-def finish_step(plpy: Any, caller: str, jslid: int, jslresult: int, jsloutput: str, seconds: float) -> None:
+def finish_step(
+    plpy: Any, caller: str, jslid: int, jslresult: int, jsloutput: str, jslduration: float
+) -> None:
     """Book the success of an atomic step inside its own transaction; error if it is not in progress any more."""
     book = """
         UPDATE pgagent.pga_jobsteplog l
@@ -216,7 +218,7 @@ def finish_step(plpy: Any, caller: str, jslid: int, jslresult: int, jsloutput: s
           FROM pgagent_py.step_option o
          WHERE l.jslid = $1 AND l.jslstatus = 'r' AND o.jstid = l.jsljstid AND o.jstatomic RETURNING l.jslid"""
     if not owner_may(plpy, caller, jslid) or not run(
-        plpy, book, ["int4", "int4", "text", "float8"], [jslid, jslresult, jsloutput, seconds]
+        plpy, book, ["int4", "int4", "text", "float8"], [jslid, jslresult, jsloutput, jslduration]
     ):
         raise PgAgentError(
             f"step log entry {jslid} is not that of an atomic step in progress",

@@ -1,41 +1,30 @@
--- requires: _ask
-CREATE OR REPLACE FUNCTION pgagent_py.alter_job(
-    job integer, name text DEFAULT NULL, description text DEFAULT NULL, class text DEFAULT NULL, host text DEFAULT NULL,
-    enabled boolean DEFAULT NULL, timeout interval DEFAULT NULL, max_lateness interval DEFAULT NULL, priority integer DEFAULT NULL,
-    "group" text DEFAULT NULL, max_failures integer DEFAULT NULL, delete_on_success boolean DEFAULT NULL,
-    owner name DEFAULT NULL, run_as name DEFAULT NULL, keep_runs integer DEFAULT NULL, keep_for interval DEFAULT NULL,
-    parameters jsonb DEFAULT NULL
-) RETURNS void
-LANGUAGE sql VOLATILE
-SET search_path = pg_catalog, pg_temp
-SET intervalstyle = 'postgres'
-AS $sql$
-    SELECT pgagent_py._ask('alter_job', jsonb_build_object(
-           'job', alter_job.job,
-           'name', alter_job.name,
-           'description', alter_job.description,
-           'class_', alter_job.class,
-           'host', alter_job.host,
-           'enabled', alter_job.enabled,
-           'timeout', extract(epoch FROM alter_job.timeout),
-           'max_lateness', extract(epoch FROM alter_job.max_lateness),
-           'priority', alter_job.priority,
-           'group', alter_job."group",
-           'max_failures', alter_job.max_failures,
-           'delete_on_success', alter_job.delete_on_success,
-           'owner', alter_job.owner,
-           'run_as', alter_job.run_as,
-           'keep_runs', alter_job.keep_runs,
-           'keep_for', alter_job.keep_for,
-           'parameters', alter_job.parameters::text))
-$sql$;
-
-COMMENT ON FUNCTION pgagent_py.alter_job(integer, text, text, text, text, boolean, interval, interval, integer, text, integer, boolean, name, name, integer, interval, jsonb) IS
-'Change what is given of a job; NULL leaves as it is, '''' and 0 take an option back. timeout: a run that takes longer is stopped and fails. '
-'max_lateness: a run that can''t start within this time of being due is skipped, and logged so. priority: higher starts first among due '
-'jobs, default 0. group: what set_limit may limit. max_failures: disable the job after so many failed runs in a row. '
-'delete_on_success: delete it after its first successful run. owner: the role whose job it is, of which the caller is a member ('''': '
-'nobody''s, for who may edit pgagent''s tables). run_as: a role that the owner is a member of, which sql steps log in as ('''': the '
-'owner). keep_runs, keep_for: how many of its runs, and for how long, are kept in the history, instead of what set_retention() says. '
-'parameters: an object that its steps find: sql ones by current_setting(''pgagent_py.parameters''), batch ones in PGAGENT_PARAMETERS; '
-'''{}'': nothing. Error 22023 names the bad argument, 42501: the role may not do this.';
+{% from "macros/verb.j2" import verb %}
+{% call verb("alter_job", [
+    "job integer",
+    "name text DEFAULT NULL",
+    "description text DEFAULT NULL",
+    "class text DEFAULT NULL",
+    "host text DEFAULT NULL",
+    "enabled boolean DEFAULT NULL",
+    "timeout interval AS seconds DEFAULT NULL",
+    "max_lateness interval AS seconds DEFAULT NULL",
+    "priority integer DEFAULT NULL",
+    "group text DEFAULT NULL",
+    "max_failures integer DEFAULT NULL",
+    "delete_on_success boolean DEFAULT NULL",
+    "owner name DEFAULT NULL",
+    "run_as name DEFAULT NULL",
+    "keep_runs integer DEFAULT NULL",
+    "keep_for interval DEFAULT NULL",
+    "parameters jsonb AS text DEFAULT NULL",
+]) %}
+Change what is given of a job; NULL leaves as it is, '' and 0 take an option back. timeout: a run that takes longer is
+stopped and fails. max_lateness: a run that can't start within this time of being due is skipped, and logged so.
+priority: higher starts first among due jobs, default 0. group: what set_limit may limit. max_failures: disable the
+job after so many failed runs in a row. delete_on_success: delete it after its first successful run. owner: the role
+whose job it is, of which the caller is a member ('': nobody's, for who may edit pgagent's tables). run_as: a role
+that the owner is a member of, which sql steps log in as ('': the owner). keep_runs, keep_for: how many of its runs,
+and for how long, are kept in the history, instead of what set_retention() says. parameters: an object that its steps
+find: sql ones by current_setting('pgagent_py.parameters'), batch ones in PGAGENT_PARAMETERS; '{}': nothing. Error
+22023 names the bad argument, 42501: the role may not do this.
+{% endcall %}

@@ -1,8 +1,7 @@
 """The scripts that install and update the extension.
 
 Every file under sql/<section>/ is a Jinja2 template of one database object, named after it. Inside a
-section the files come in alphabetical order, except that one with a line `-- requires: other, another`
-comes after those.
+section the files come in alphabetical order, except that one comes after those that it needs (order.py).
 
 What a template can use:
 
@@ -11,6 +10,8 @@ What a template can use:
     python_call(f, *args)     the dollar-quoted body of a PL/Python function that returns f(plpy, *args),
                               f being wing.module.function in plpython/
     python_modules()          the VALUES list of all modules in plpython/, for _code()
+    verb_arguments(v, texts)  the arguments of the verb v, which texts declare (verbs.py)
+    prose | literal           prose as a string of SQL, its lines joined
     new("tables/agent")       in an update file: the object of that file, which the old version does not have
 """
 
@@ -21,8 +22,10 @@ from pathlib import Path
 
 import jinja2
 
-from .modules import RenderError, build_id, in_order, path_of, read_modules
+from .modules import RenderError, build_id, path_of, read_modules
+from .order import files_in_order
 from .updates import check_paths, check_released, released_script, what_remains
+from .verbs import Argument, literal, read_argument
 
 
 def read_version(top: Path) -> str:
@@ -41,6 +44,8 @@ class Renderer:
         self.version = read_version(top)
         self.modules = read_modules(top)
         self.build = build_id(self.version, self.modules)
+        # What the templates have declared: complete once a script is rendered.
+        self.verbs: dict[str, list[Argument]] = {}
         self.templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(top / "sql"),
             undefined=jinja2.StrictUndefined,
@@ -53,8 +58,10 @@ class Renderer:
             python_call=self.python_call,
             python_modules=self.python_modules,
             section=self.section,
+            verb_arguments=self.verb_arguments,
             new=lambda name: self.file(f"{name}.sql"),
         )
+        self.templates.filters["literal"] = literal
 
     def python_call(self, function: str, *arguments: str) -> str:
         """Return the quoted body that returns function(plpy, *arguments), function being "wing.module.name"."""
@@ -75,16 +82,17 @@ class Renderer:
         rows = [f"('pgagent_py.{name}', $py${source}$py$)" for name, source in self.modules.items()]
         return "VALUES\n" + ",\n".join(rows)
 
+    def verb_arguments(self, verb: str, declared: list[str]) -> list[Argument]:
+        """Return the arguments of *verb*."""
+        self.verbs[verb] = [read_argument(text) for text in declared]
+        return self.verbs[verb]
+
     def section(self, name: str) -> str:
         """Return the rendered files of sql/<name>/, in order."""
-        sources = {path.stem: path.read_text() for path in (self.top / "sql" / name).glob("*.sql")}
-        requires = {stem: re.findall(r"(?m)^-- requires: (.*)$", text) for stem, text in sources.items()}
-        needs = {stem: re.split(r"[,\s]+", " ".join(lines)) for stem, lines in requires.items() if lines}
-        for stem, others in needs.items():
-            if missing := set(others) - sources.keys():
-                raise RenderError(f"sql/{name}/{stem}.sql requires {', '.join(sorted(missing))}, not there")
-        ordered = in_order({stem: needs.get(stem, []) for stem in sources})
-        return "\n".join(self.file(f"{name}/{stem}.sql") for stem in ordered)
+        scripts = {
+            path.stem: self.file(f"{name}/{path.name}") for path in (self.top / "sql" / name).glob("*.sql")
+        }
+        return "\n".join(scripts[stem] for stem in files_in_order(f"sql/{name}", scripts))
 
     def file(self, path: str) -> str:
         """Return one rendered file of sql/, headed by its path."""

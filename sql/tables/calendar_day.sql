@@ -1,4 +1,3 @@
--- requires: calendar
 CREATE TABLE pgagent_py.calendar_day (
     calname text REFERENCES pgagent_py.calendar (calname) ON UPDATE CASCADE ON DELETE CASCADE,
     calday date CHECK (isfinite(calday)),

@@ -1,4 +1,3 @@
--- requires: calendar, schedule_option
 CREATE TABLE pgagent_py.schedule_calendar (
     -- A session that keeps a rule notices by the version of the row of options that calendars have come or gone.
     jscid integer REFERENCES pgagent_py.schedule_option (jscid) ON DELETE CASCADE,

@@ -1,4 +1,3 @@
--- requires: visible_job
 CREATE OR REPLACE VIEW pgagent_py.dependencies WITH (security_barrier) AS
 SELECT v.jobid, v.jobname, d.jobafter, d.depwhen AS "when",
        EXISTS (SELECT FROM pgagent_py.dependency_met m WHERE m.jobid = d.jobid AND m.jobafter = d.jobafter) AS met

@@ -1,4 +1,3 @@
--- requires: visible_job
 CREATE OR REPLACE VIEW pgagent_py.job_message WITH (security_barrier) AS
 SELECT m.msgid, m.msgjobid, v.jobname, m.msgkind,
        CASE m.msgkind WHEN 'email' THEN m.msgtarget ELSE substring(m.msgtarget FROM '^https?://(?:[^/?#]*@)?(\[[^]]*\]|[^/?#:@]+)') END AS msgtarget,

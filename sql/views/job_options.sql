@@ -1,4 +1,3 @@
--- requires: visible_job
 CREATE OR REPLACE VIEW pgagent_py.job_options WITH (security_barrier) AS
 SELECT v.jobid AS job, v.jobname AS name, o.jobtimeout AS timeout, o.jobmaxlateness AS max_lateness, o.jobpriority AS priority,
        o.jobgroup AS "group", o.jobmaxfailures AS max_failures, o.jobdeleteonsuccess AS delete_on_success,

@@ -1,4 +1,3 @@
--- requires: visible_job
 {% from "macros/status.j2" import run_status, step_status %}
 {% from "macros/visible.j2" import may_see %}
 -- OFFSET 0 leaves the planner one way: from the log, in order, to the rest. Else it would join all of a long log to show the

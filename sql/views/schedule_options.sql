@@ -1,4 +1,3 @@
--- requires: visible_schedule
 CREATE OR REPLACE VIEW pgagent_py.schedule_options WITH (security_barrier) AS
 SELECT s.jscjobid AS job, s.jscid AS schedule, s.jscname AS name, o.jsctimezone AS timezone, o.jscevery AS every, o.jscat AS at,
        o.jscreboot AS reboot,

@@ -1,4 +1,3 @@
--- requires: visible_step
 CREATE OR REPLACE VIEW pgagent_py.step_options WITH (security_barrier) AS
 SELECT s.jstjobid AS job, s.jstid AS step, s.jstname AS name, o.jstatomic AS atomic, o.jsttimeout AS timeout, o.jstretries AS retries,
        o.jstretrydelay AS retry_delay, o.jstretrybackoff AS retry_backoff

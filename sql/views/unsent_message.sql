@@ -1,4 +1,3 @@
--- requires: visible_job
 CREATE OR REPLACE VIEW pgagent_py.unsent_message WITH (security_barrier) AS
 SELECT q.qmsid, q.qmsjobid, v.jobname, q.qmsjlgid, q.qmskind, q.qmscreated, q.qmstries,
        q.qmsnotbefore, q.qmsnotbefore IS NULL AS given_up, q.qmserror

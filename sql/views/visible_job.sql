@@ -1,4 +1,3 @@
--- requires: job_role
 {% from "macros/visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.visible_job WITH (security_barrier) AS
 SELECT j.jobid, j.jobname, j.jobenabled, r.owner AS jobowner, r.run_as AS jobrunas, c.jclname AS jobclass, j.jobdesc,

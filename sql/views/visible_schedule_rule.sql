@@ -1,4 +1,3 @@
--- requires: schedule_rule
 {% from "macros/visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.visible_schedule_rule WITH (security_barrier) AS
 SELECT r.* FROM pgagent_py.schedule_rule r WHERE {{ may_see("r.jscjobid", "pga_schedule", "pga_exception") }};

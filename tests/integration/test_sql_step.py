@@ -109,7 +109,7 @@ def shared(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a step wait for a connection being reset as long as it takes on a busy machine."""
-    monkeypatch.setattr(sql_pool, "IMPATIENCE", 30)
+    monkeypatch.setattr(sql_pool, "RESET_SECONDS", 30)
 
 
 # --- what a step returns
@@ -370,7 +370,7 @@ def test_steps_at_the_same_time_have_a_connection_each(shared: str) -> None:
     assert len({backend_of(result) for result in results}) == 8
 
 
-@pytest.mark.parametrize(("patience", "connections"), [(30.0, sql_pool.FEW), (0.0, 12)])
+@pytest.mark.parametrize(("patience", "connections"), [(30.0, sql_pool.SHARED_CONNECTIONS), (0.0, 12)])
 def test_steps_on_warm_connections_share_few_of_them_and_use_the_others_if_these_do_not_come_back(
     shared: str, monkeypatch: pytest.MonkeyPatch, patience: float, connections: int
 ) -> None:
@@ -380,7 +380,7 @@ def test_steps_on_warm_connections_share_few_of_them_and_use_the_others_if_these
 
         await at_once("SELECT pg_sleep(0.3)", 12)
         await until(lambda: len(next(iter(pool._targets.values())).idle) == 12)
-        monkeypatch.setattr(sql_pool, "FEW_SECONDS", patience)
+        monkeypatch.setattr(sql_pool, "SHARE_SECONDS", patience)
         return await at_once(f"SELECT pg_sleep({0 if patience else 0.3}); {SAY_BACKEND}", 12)
 
     results = with_pool(shared, scenario, workers=12)
@@ -394,12 +394,12 @@ def test_a_step_does_not_wait_for_connections_that_are_out_for_long(
         async with asyncio.TaskGroup() as group:
             long = [
                 group.create_task(SqlStep(step_run("SELECT pg_sleep(1)"), pool).execute())
-                for _ in range(sql_pool.FEW + 2)
+                for _ in range(sql_pool.SHARED_CONNECTIONS + 2)
             ]
-            await until(lambda: any(t.recent for t in pool._targets.values()))
+            await until(lambda: any(t.just_out for t in pool._targets.values()))
             (target,) = pool._targets.values()
-            await until(lambda: not target.recent and not target.waiters)
-            monkeypatch.setattr(sql_pool, "FEW_SECONDS", 30)
+            await until(lambda: not target.just_out and not target.waiting)
+            monkeypatch.setattr(sql_pool, "SHARE_SECONDS", 30)
             await SqlStep(step_run("SELECT 1"), pool).execute()
             return not any(task.done() for task in long)
 

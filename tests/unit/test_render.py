@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sql.render.modules import RenderError, build_id, imported_modules, in_order, read_modules
+from sql.render.order import files_in_order
 from sql.render.scripts import Renderer, read_version
 
 TOP = Path(__file__).resolve().parents[2]
@@ -148,13 +149,39 @@ def test_modules_that_import_each_other_are_refused(tree: Path) -> None:
         Renderer(tree)
 
 
-def test_files_of_a_section_follow_what_they_require(tree: Path) -> None:
-    (tree / "sql/functions/_code.sql").write_text("-- requires: twice\nSELECT 1;")
-    script = Renderer(tree).install_script()
-    assert script.index("-- sql/functions/twice.sql") < script.index("-- sql/functions/_code.sql")
-    (tree / "sql/functions/_code.sql").write_text("-- requires: thrice\nSELECT 1;")
-    with pytest.raises(RenderError, match="thrice"):
-        Renderer(tree).install_script()
+@pytest.mark.parametrize(
+    "needs",
+    [
+        "CREATE VIEW pgagent_py.a AS SELECT * FROM pgagent_py.b;",
+        "CREATE TABLE pgagent_py.a (b integer REFERENCES pgagent_py.b (id));",
+        "CREATE FUNCTION pgagent_py.a() LANGUAGE sql AS $sql$ SELECT pgagent_py.b() $sql$;",
+        "DO $do$ BEGIN PERFORM pgagent_py.b(); END $do$;",
+        "CREATE FUNCTION pgagent_py.a() LANGUAGE plpgsql AS $plpgsql$ DECLARE b pgagent_py.b%ROWTYPE; $plpgsql$;",
+        "SELECT 'It''s' || pgagent_py.b('--', $$ /* $$, pgagent_py.a) /* b */;",
+    ],
+)
+def test_a_file_follows_those_whose_objects_it_needs(needs: str) -> None:
+    assert files_in_order("sql/x", {"a": needs, "b": "SELECT 1;"}) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    "mentions",
+    [
+        "-- as pgagent_py.b, it's",
+        "/* pgagent_py.b */",
+        "COMMENT ON VIEW pgagent_py.a IS 'It''s pgagent_py.b''s';",
+        "CREATE FUNCTION pgagent_py.a() LANGUAGE plpgsql AS $plpgsql$ BEGIN PERFORM pgagent_py.b(); END $plpgsql$;",
+        'CREATE FUNCTION pgagent_py.a() LANGUAGE plpython3u AS $python$ plpy.execute("pgagent_py.b") $python$;',
+        "SELECT pgagent_py.bb();",
+    ],
+)
+def test_a_file_does_not_wait_for_what_it_only_mentions(mentions: str) -> None:
+    assert files_in_order("sql/x", {"a": mentions, "b": "SELECT pgagent_py.a();"}) == ["a", "b"]
+
+
+def test_files_that_need_each_other_are_refused() -> None:
+    with pytest.raises(RenderError, match=r"sql/x: cycle: (a -> b -> a|b -> a -> b)"):
+        files_in_order("sql/x", {"a": "SELECT pgagent_py.b();", "b": "SELECT pgagent_py.a();"})
 
 
 def test_names_without_dependencies_are_in_alphabetical_order() -> None:

@@ -8,15 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from plpython.rules.schedule import (
-    Schedule,
-    compile_schedule,
-    firings,
-    first_day,
-    merge_runs,
-    next_run,
-    year_of,
-)
+from plpython.rules.schedule import Schedule, compile_schedule, firings, merge_runs, next_run
+from plpython.rules.wall_minutes import first_day, year_of
 from plpython.rules.zones import CHUNK, LAST_INSTANT, Zone
 from tests.unit.oracle import Rule, compiled, instant_of, zone
 

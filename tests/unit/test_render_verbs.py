@@ -1,0 +1,110 @@
+"""sql/macros/verb.j2: what it makes of a verb's arguments, each of which stands once."""
+
+import re
+
+import pytest
+
+from sql.render.modules import RenderError
+from sql.render.scripts import Renderer
+from sql.render.verbs import Argument, literal, read_argument
+from tests.unit.test_render import TOP
+
+
+def render(*arguments: str, **options: object) -> str:
+    """Return the SQL of a verb `act` with these arguments, on one line."""
+    call = f'{{% call verb("act", {list(arguments)}, **{options}) %}}It acts.{{% endcall %}}'
+    template = '{% from "macros/verb.j2" import verb %}' + call
+    return " ".join(Renderer(TOP).templates.from_string(template).render().split())
+
+
+@pytest.mark.parametrize(
+    ("text", "argument", "declaration", "value"),
+    [
+        ("job integer", Argument("job", "integer", None, None), '"job" integer', "act.job"),
+        (
+            "when text DEFAULT 'success'",
+            Argument("when", "text", None, "'success'"),
+            "\"when\" text DEFAULT 'success'",
+            "act.when",
+        ),
+        ("at_time time", Argument("at_time", "time", None, None), '"at_time" time', "act.at_time"),
+        (
+            "timeout interval AS seconds DEFAULT NULL",
+            Argument("timeout", "interval", "seconds", "NULL"),
+            '"timeout" interval DEFAULT NULL',
+            "extract(epoch FROM act.timeout)",
+        ),
+        (
+            "parameters jsonb AS text",
+            Argument("parameters", "jsonb", "text", None),
+            '"parameters" jsonb',
+            "act.parameters::text",
+        ),
+        (
+            "days double precision[] DEFAULT '{}'",
+            Argument("days", "double precision[]", None, "'{}'"),
+            "\"days\" double precision[] DEFAULT '{}'",
+            "act.days",
+        ),
+    ],
+)
+def test_argument(text: str, argument: Argument, declaration: str, value: str) -> None:
+    read = read_argument(text)
+    assert read == argument
+    assert read.declaration == declaration
+    assert read.value("act") == value
+
+
+@pytest.mark.parametrize("text", ["job", "timeout interval AS minutes", "", "no-name text"])
+def test_what_is_no_argument_is_refused(text: str) -> None:
+    with pytest.raises(RenderError, match=re.escape(f'"{text}" is not NAME TYPE')):
+        read_argument(text)
+
+
+def test_prose_becomes_a_string_of_sql() -> None:
+    assert literal("\nThe job's\n    end.\n") == "'The job''s end.'"
+    assert literal("One.\n\n  Two.\n") == "'One.\n\nTwo.'"
+
+
+def test_function_request_and_comment_come_from_one_list() -> None:
+    sql = render("job integer", "end timestamptz DEFAULT NULL")
+    assert sql == (
+        'CREATE OR REPLACE FUNCTION pgagent_py.act("job" integer, "end" timestamptz DEFAULT NULL) RETURNS void '
+        "LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $sql$ "
+        "SELECT pgagent_py._ask('act', jsonb_build_object( 'job', act.job, 'end', act.end)) $sql$; "
+        "COMMENT ON FUNCTION pgagent_py.act(integer, timestamptz) IS 'It acts.';"
+    )
+
+
+def test_settings_of_a_verb() -> None:
+    pinned = "SET search_path = pg_catalog, pg_temp"
+    assert f"{pinned} AS " in render("timeout interval AS seconds")
+    assert f"{pinned} SET intervalstyle = 'postgres' AS " in render("every interval", "keep interval")
+    assert f"{pinned} SET jit = off AS " in render(settings=["jit = off"])
+
+
+@pytest.mark.parametrize(
+    ("returns", "body"),
+    [
+        ("void", "SELECT {}"),
+        ("jsonb", "SELECT {}"),
+        ("integer", "SELECT {}::integer"),
+        ("SETOF integer", "SELECT jsonb_array_elements({})::integer"),
+        (
+            "TABLE (job integer, name text)",
+            "SELECT r.* FROM jsonb_to_recordset({}) r (job integer, name text)",
+        ),
+    ],
+)
+def test_result_of_a_verb(returns: str, body: str) -> None:
+    answer = "pgagent_py._ask('act', jsonb_build_object())"
+    assert f"RETURNS {returns} LANGUAGE sql" in render(returns=returns)
+    assert f"$sql$ {body.format(answer)} $sql$" in render(returns=returns)
+
+
+def test_rendering_tells_the_verbs_of_the_project() -> None:
+    renderer = Renderer(TOP)
+    renderer.install_script()
+    assert [argument.name for argument in renderer.verbs["add_dependency"]] == ["job", "after", "when"]
+    asked = {path.stem for path in TOP.glob("sql/functions/*.sql") if "macros/verb.j2" in path.read_text()}
+    assert renderer.verbs.keys() == asked
