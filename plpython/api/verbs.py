@@ -1,0 +1,135 @@
+"""All verbs of the SQL API: the name of each, the function that answers it, who may call it.
+
+A new verb is a function in the file of its noun, a line here, and a file in sql/functions/. The function gets the calling role,
+then the arguments of the SQL function by name, as JSON values (timestamps in ISO 8601); None stands for the default.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import keyword
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from ..runs.agents import start_agent, start_session, stop_agent
+from ..runs.runs import cancel_run
+from ..runs.steps import finish_step
+from .calendars import add_calendar, alter_calendar, attach_calendar, detach_calendar, drop_calendar
+from .dependencies import add_dependency, drop_dependency
+from .exceptions import add_exception
+from .history import purge_history
+from .importing import import_crontab, import_pg_cron
+from .jobs import add_job, alter_job, drop_job
+from .limits import pause, resume, set_limit
+from .messages import add_message, drop_message, finish_messages, take_messages
+from .runs import run_now
+from .schedules import SETS, add_schedule, alter_schedule
+from .settings import set_default_timezone, set_notify_runs, set_retention
+from .steps import add_step, alter_step
+from .transfer import export_jobs, import_jobs
+
+Handler = Callable[..., Any]
+
+
+class Callers(enum.Enum):
+    """Who may call a verb. The gate checks it, and some verbs check more themselves."""
+
+    # Members of pgagent_py_user, for the jobs that they own; roles that may edit pgAgent's tables, for all jobs.
+    USERS = "users"
+    # Roles that may edit pgAgent's tables.
+    EDITORS = "editors"
+    # Launchers and sessions that run jobs. The gate lets all roles pass: each of these verbs checks the caller itself.
+    AGENTS = "agents"
+
+
+class Verb(NamedTuple):
+    """A verb: *arguments* are those that it can have, by their names in SQL, *required* those that it must have."""
+
+    name: str
+    handler: Handler
+    callers: Callers
+    arguments: frozenset[str]
+    required: frozenset[str]
+
+
+FOR_USERS: tuple[Handler, ...] = (
+    add_dependency,
+    add_exception,
+    add_job,
+    add_message,
+    add_schedule,
+    add_step,
+    alter_job,
+    alter_schedule,
+    alter_step,
+    attach_calendar,
+    cancel_run,
+    detach_calendar,
+    drop_dependency,
+    drop_job,
+    drop_message,
+    import_crontab,
+    run_now,
+)
+FOR_EDITORS: tuple[Handler, ...] = (
+    add_calendar,
+    alter_calendar,
+    drop_calendar,
+    export_jobs,
+    import_jobs,
+    import_pg_cron,
+    pause,
+    resume,
+    set_default_timezone,
+    set_limit,
+    set_notify_runs,
+    set_retention,
+)
+FOR_AGENTS: tuple[Handler, ...] = (
+    finish_messages,
+    finish_step,
+    purge_history,
+    start_agent,
+    start_session,
+    stop_agent,
+    take_messages,
+)
+
+
+# The arguments that a verb takes as **given, beside those that its signature names.
+GIVEN: dict[Handler, Iterable[str]] = {add_schedule: SETS, alter_schedule: SETS}
+
+
+def python_name(argument: str) -> str:
+    """Return what an argument is called in Python, where some names, such as class, can't be those of an argument."""
+    return f"{argument}_" if keyword.iskeyword(argument) else argument
+
+
+def sql_name(parameter: str) -> str:
+    """Return what the parameter of a handler is called in SQL."""
+    return parameter[:-1] if keyword.iskeyword(parameter[:-1]) else parameter
+
+
+def _verb(handler: Handler, callers: Callers) -> Verb:
+    _, _, *parameters = inspect.signature(handler).parameters.values()  # without plpy and caller
+    named = {sql_name(p.name): p for p in parameters if p.kind is not p.VAR_KEYWORD}
+    required = {name for name, p in named.items() if p.default is p.empty}
+    return Verb(
+        handler.__name__,
+        handler,
+        callers,
+        frozenset(named).union(GIVEN.get(handler, ())),
+        frozenset(required),
+    )
+
+
+VERBS = {
+    handler.__name__: _verb(handler, callers)
+    for callers, handlers in (
+        (Callers.USERS, FOR_USERS),
+        (Callers.EDITORS, FOR_EDITORS),
+        (Callers.AGENTS, FOR_AGENTS),
+    )
+    for handler in handlers
+}
