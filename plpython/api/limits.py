@@ -7,7 +7,7 @@ from typing import Any
 from ..ground.checks import class_id
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import run
-from ..runs.runs import wake
+from ..runs.wake import wake
 
 
 def pause(plpy: Any, caller: str, class_: str | None = None) -> None:

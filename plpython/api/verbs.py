@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ..runs.agents import start_agent, start_session, stop_agent
-from ..runs.runs import cancel_run
-from ..runs.steps import finish_step
+from ..runs.book import finish_step
+from ..runs.cancel import cancel_run
 from .calendars import add_calendar, alter_calendar, attach_calendar, detach_calendar, drop_calendar
 from .dependencies import add_dependency, drop_dependency
 from .exceptions import add_exception

@@ -6,7 +6,7 @@ owns: those whose owner's rights it has. To anyone else a job looks as if it did
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from .errors import PgAgentError, invalid
@@ -120,28 +120,6 @@ def owner_may(plpy: Any, caller: str, jslid: int) -> bool:
     for row in run(plpy, find, ["name", "int4"], [caller, jslid]):
         return bool(row["mine"]) if row["owned"] else may_launch(plpy, caller)
     return False
-
-
-RUN_AS = (
-    "SELECT r.jobid, r.role, r.refused, r.refused_batch FROM pgagent_py.job_role r WHERE r.jobid = ANY ($1)"
-)
-
-
-def set_run_as(plpy: Any, steps: Sequence[dict[str, Any]]) -> dict[int, str]:
-    """Put the role's present name into jobrunas of the *steps* that have one; return why some may not run, by jslid."""
-    owned = [step for step in steps if step["jobrunas"] is not None]
-    if not owned:
-        return {}
-    rows = run(plpy, RUN_AS, ["int4[]"], [[step["jobid"] for step in owned]])
-    roles = {row["jobid"]: row for row in rows}
-    reasons = {}
-    for step in owned:
-        role = roles[step["jobid"]]
-        step["jobrunas"] = role["role"]
-        reason = role["refused"] or (step["jstkind"] == "b" and role["refused_batch"])
-        if reason:
-            reasons[step["jslid"]] = reason
-    return reasons
 
 
 def refresh_names(plpy: Any) -> None:

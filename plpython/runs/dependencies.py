@@ -51,14 +51,6 @@ DELETE FROM pgagent_py.dependency_met m
            OR NOT EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE d.jobid = o.jobid AND d.jobafter = o.jobafter)
         LIMIT 1000 FOR UPDATE OF o SKIP LOCKED))"""
 
-PARAMETERS = """
-SELECT l.jlgid, (coalesce(jo.jobparameters, '{}') || coalesce(ro.jlgparameters, '{}'))::text AS jobparameters
-  FROM pgagent.pga_joblog l
-  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = l.jlgjobid
-  LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = l.jlgid
- WHERE l.jlgid = ANY ($1) AND (jo.jobparameters IS NOT NULL OR ro.jlgparameters IS NOT NULL)
-"""
-
 
 def forget_met(plpy: Any) -> None:
     """Delete notes of met conditions that nothing will come of any more, a thousand at most."""
@@ -68,12 +60,3 @@ def forget_met(plpy: Any) -> None:
 def start_dependents(plpy: Any) -> bool:
     """Make the jobs due whose conditions are all met; return whether there were any."""
     return bool(run(plpy, START_DEPENDENTS))
-
-
-def set_parameters(plpy: Any, steps: list[dict[str, Any]]) -> None:
-    """Put the parameters of each run into its step: those of the job, overridden by those of the run."""
-    if steps:
-        rows = run(plpy, PARAMETERS, ["int4[]"], [[step["jlgid"] for step in steps]])
-        found = {row["jlgid"]: row["jobparameters"] for row in rows}
-        for step in steps:
-            step["jobparameters"] = found.get(step["jlgid"])

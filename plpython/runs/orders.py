@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ground.plan import run
-from .steps import StepRow
+from .hand_out import StepRow
 
 # The order is stamped with the clock, not with now(), for a job that runs: the job may have been claimed after this transaction
 # began, and what is not later than the claim is taken for the run in progress.

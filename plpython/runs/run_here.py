@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ground.errors import server_message, sqlstate
 from ..ground.plan import run
-from .steps import StepRow
+from .hand_out import StepRow
 
 TURN = "SELECT t.* FROM unnest(pgagent_py._turn($1, $2, $3, true, $4)) t"
 MANY = 1_000_000

@@ -9,7 +9,7 @@ SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET jit = off
-AS {{ python_call("runs.jobs.run_due", "agent", "capacity", "finished", "local", "claim") }};
+AS {{ python_call("runs.turn.run_due", "agent", "capacity", "finished", "local", "claim") }};
 
 COMMENT ON FUNCTION pgagent_py._turn(uuid, integer, pgagent_py.step_result[], boolean, boolean) IS
 'One turn of run_due for the agent that this backend is registered as, which this_agent tells to the role that registered. '

@@ -6,7 +6,7 @@ SET enable_seqscan = off
 SET enable_hashjoin = off
 -- What enable_seqscan = off makes look dear would be compiled, at half a second.
 SET jit = off
-AS {{ python_call("runs.agents.next_wake") }};
+AS {{ python_call("runs.wake.next_wake") }};
 
 COMMENT ON FUNCTION pgagent_py.next_wake() IS
 'Seconds until the agent of this backend should call run_due again, unless it is notified (channel pgagent_py) or has a result '

@@ -1,4 +1,4 @@
-"""Jobs: the due ones are claimed, their runs carried on and finished. run_due is one turn of a launcher's loop."""
+"""One turn of a launcher's loop: results are booked, runs carried on, due jobs claimed, steps handed out."""
 
 from __future__ import annotations
 
@@ -6,87 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..ground.plan import run
-from ..ground.roles import set_run_as
-from .agents import fail_orphans, run_reboot_jobs, take_former_jobs
-from .dependencies import set_parameters, start_dependents
-from .limits import choose_jobs
-from .orders import BEGIN_AS_ORDERED, take_orders
-from .runs import cancelled_by, finish_jobs, note_runs
-from .steps import (
-    STEP_RUN,
-    StepRow,
-    defer,
-    defer_retries,
-    finish_steps,
-    runs_to_go_on,
-    start_steps,
-    take_waiting,
-)
-
-# Claiming as pgAgent does it, for many jobs in one statement; what another session holds a lock on is left for a later turn.
-# {only} narrows the jobs down, {begin} the steps; {order} sorts the runs. Their ids are drawn first: to join what the INSERTs
-# return costs more than they do.
-CLAIM_DUE_JOBS = """
-WITH due AS MATERIALIZED (
-    SELECT j.jobid, j.jobnextrun FROM pgagent.pga_job j
-     WHERE j.jobenabled AND j.jobagentid IS NULL AND j.jobnextrun <= now() AND j.jobhostagent IN ('', $2) {only}
-     ORDER BY j.jobnextrun LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED),
-first AS MATERIALIZED (
-    SELECT due.jobid, due.jobnextrun, n.jstid FROM due
-      LEFT JOIN LATERAL (
-        SELECT s.jstid FROM pgagent.pga_jobstep s WHERE s.jstjobid = due.jobid AND s.jstenabled {begin}
-         ORDER BY s.jstname, s.jstid LIMIT 1) n ON true),
-free AS MATERIALIZED (
-    SELECT s.jstid FROM pgagent.pga_jobstep s WHERE s.jstid IN (SELECT first.jstid FROM first)
-       FOR KEY SHARE SKIP LOCKED),
-claimed AS (
-    UPDATE pgagent.pga_job j SET jobagentid = $1, joblastrun = now() FROM first
-     WHERE j.jobid = first.jobid AND (first.jstid IS NULL OR first.jstid IN (SELECT free.jstid FROM free))
-    RETURNING j.jobid, j.jobname, first.jstid, first.jobnextrun),
-run AS MATERIALIZED (
-    SELECT j.*, nextval('pgagent.pga_joblog_jlgid_seq')::integer AS jlgid,
-           CASE WHEN j.jstid IS NOT NULL THEN nextval('pgagent.pga_jobsteplog_jslid_seq')::integer END AS jslid
-      FROM (SELECT * FROM claimed j ORDER BY {order}) j),
-logged AS (
-    INSERT INTO pgagent.pga_joblog (jlgid, jlgjobid, jlgstatus, jlgstart)
-    SELECT run.jlgid, run.jobid, 'r', clock_timestamp() FROM run),
-step_logged AS (
-    INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus, jslstart)
-    SELECT run.jslid, run.jlgid, run.jstid, 'r', clock_timestamp() FROM run WHERE run.jstid IS NOT NULL)
-SELECT {step_run}
-  FROM run j
- CROSS JOIN LATERAL (SELECT j.jlgid) r
- CROSS JOIN LATERAL (SELECT j.jslid) l
-  LEFT JOIN pgagent.pga_jobstep s ON s.jstid = j.jstid
-  LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
-  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid
- ORDER BY {order}, j.jobid
-"""
-
-# Jobs that a session can run by itself: every enabled step is SQL in this database, and it would run as the role that has
-# logged in: what an owner has written must not run with another's rights.
-LOCAL = """AND NOT EXISTS (
-    SELECT FROM pgagent.pga_jobstep o WHERE o.jstjobid = j.jobid AND o.jstenabled
-       AND (o.jstkind <> 's' OR o.jstconnstr <> '' OR o.jstdbname <> current_database()))
-  AND EXISTS (
-    SELECT FROM pgagent_py.agent a LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
-     WHERE a.jagpid = pg_backend_pid()
-       AND CASE WHEN o.jobowner IS NULL THEN a.jagall
-                ELSE a.jagown AND a.jagrole = CASE WHEN o.jobrunas IS NULL THEN o.jobownerid ELSE o.jobrunasid END END)"""
-
-NOT_YET = " AND j.joblastrun IS DISTINCT FROM now()"
-
-# An order is for the claim of chosen jobs to carry out; until the next turn sees it, here is nothing to claim.
-NO_ORDERS = "AND NOT EXISTS (SELECT FROM pgagent_py.run_order)"
-LONGEST_DUE = {"begin": "", "order": "j.jobnextrun", "step_run": STEP_RUN}
-CLAIM_ANY = CLAIM_DUE_JOBS.format(only=NO_ORDERS, **LONGEST_DUE)
-CLAIM_LOCAL = CLAIM_DUE_JOBS.format(only=f"{NO_ORDERS} {LOCAL}", **LONGEST_DUE)
-CLAIM_CHOSEN = CLAIM_DUE_JOBS.format(
-    only="AND j.jobid = ANY ($4)",
-    begin=BEGIN_AS_ORDERED,
-    order="array_position($4, j.jobid)",
-    step_run=STEP_RUN,
-)
+from .agents import take_former_jobs
+from .book import finish_steps
+from .cancel import cancelled_by
+from .claim import LOCAL, NOT_YET, claim_due_jobs
+from .dependencies import start_dependents
+from .finish import finish_jobs, note_runs
+from .hand_out import StepRow, set_parameters, set_run_as
+from .orphans import fail_orphans
+from .reboot import run_reboot_jobs
+from .steps import runs_to_go_on, start_steps
+from .waiting import EMPTY_RESULT, defer, defer_retries, take_waiting
 
 # Jobs of which too many were running: another launcher may have a place for them, or the right host.
 TELL_OTHERS = """
@@ -184,9 +114,6 @@ def carry_on(plpy: Any, pid: int, finished: Sequence[StepRow], capacity: int) ->
     return started
 
 
-EMPTY_RESULT = dict.fromkeys(("jlgid", "jslid", "jslstatus", "jslresult", "jslduration", "jsloutput"))
-
-
 def _end_of_job(row: Mapping[str, Any]) -> str | None:
     """Return the job's status if this step was the last to run because of how it ended, else None."""
     status = row["jslstatus"] or row["reported"]  # no log row: the step was deleted while it ran
@@ -209,17 +136,3 @@ def _stop_runs(plpy: Any, runs: Sequence[StepRow]) -> dict[int, str]:
         jlgid: "s" if jlgid not in notes else "d" if row["jlgcancelledby"] else "f"
         for jlgid, row in stopped.items()
     }
-
-
-def claim_due_jobs(plpy: Any, agent: Mapping[str, Any], capacity: int, only: str) -> list[StepRow]:
-    """Claim at most *capacity* due jobs, longest due first, and return the first step of each; *only* narrows them down."""
-    types, values = ["int4", "text", "int4"], [agent["jagpid"], agent["jagstation"], capacity]
-    if agent["choosy"]:
-        chosen = choose_jobs(plpy, agent["jagstation"], capacity, only)
-        rows = run(plpy, CLAIM_CHOSEN, [*types, "int4[]"], [*values, chosen]) if chosen else []
-        take_orders(plpy, rows)
-    else:
-        rows = run(plpy, CLAIM_LOCAL if only else CLAIM_ANY, types, values)
-    empty = [(row["jobid"], row["jlgid"], "i") for row in rows if row["jslid"] is None]
-    finish_jobs(plpy, [agent["jagpid"]], empty)
-    return [row for row in rows if row["jslid"] is not None]

@@ -1,0 +1,31 @@
+"""Jobs that run because a launcher has started: those with a schedule @reboot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ground.plan import run
+
+REBOOT_JOBS = """
+SELECT j.jobid FROM pgagent.pga_job j
+ WHERE j.jobenabled AND j.jobagentid IS NULL AND j.jobhostagent IN ('', $1) AND j.jobid IN (
+       SELECT s.jscjobid FROM pgagent_py.schedule_option o JOIN pgagent.pga_schedule s ON s.jscid = o.jscid
+        WHERE o.jscreboot AND s.jscenabled AND now() BETWEEN s.jscstart AND coalesce(s.jscend, 'infinity'))"""
+
+# Those that a session has locked are left for a later turn: to wait here would hold up all others.
+RUN_REBOOT_JOBS = """
+WITH free AS MATERIALIZED (
+    SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED),
+due AS (
+    UPDATE pgagent.pga_job j SET jobnextrun = now() FROM free
+     WHERE j.jobid = free.jobid AND j.jobenabled AND j.jobagentid IS NULL)
+UPDATE pgagent_py.agent SET jagreboot = (
+       SELECT array_agg(j.jobid) FROM pgagent.pga_job j
+        WHERE j.jobid = ANY ($1) AND j.jobid NOT IN (SELECT free.jobid FROM free))
+ WHERE jagpid = pg_backend_pid()"""
+
+
+def run_reboot_jobs(plpy: Any, jobids: list[int]) -> None:
+    """Make the jobs due that are to run because this agent has started; it keeps on its row those that are locked."""
+    if jobids:
+        run(plpy, RUN_REBOOT_JOBS, ["int4[]"], [jobids])
