@@ -7,8 +7,7 @@ from typing import Any
 from ..ground.checks import check_job
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import run
-
-WHEN = ("success", "failure", "finish")
+from ..ground.vocabulary import ENDS
 
 FIND_CYCLE = """
 WITH RECURSIVE before (jobid) AS (
@@ -24,8 +23,8 @@ def add_dependency(
     """Let *job* start when the job *after* has succeeded, failed or finished; with others, when all of them have."""
     check_job(plpy, job)
     check_job(plpy, after, "after")
-    if when not in WHEN:
-        raise invalid("when", f'when "{when}" is unknown', f"Use {', '.join(WHEN)}.")
+    if when not in ENDS:
+        raise invalid("when", f'when "{when}" is unknown', f"Use {', '.join(ENDS)}.")
     # Two sessions that add at the same time could close a circle of which neither sees the other's half.
     # Not in a mode that would keep a launcher from deleting a job.
     plpy.execute("LOCK TABLE pgagent_py.job_dependency IN SHARE UPDATE EXCLUSIVE MODE")

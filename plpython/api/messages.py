@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import run
 from ..ground.roles import check_edit, check_launch, check_use, is_member, may_edit
+from ..ground.vocabulary import ENDS
 
 KINDS = ("email", "webhook")
-WHEN = ("failure", "success", "finish")
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 URL = re.compile(r"https?://[!-~]+")
 # Seconds that a launcher has to report on what it took; after them another one may send it.
@@ -80,7 +80,7 @@ def check_message(kind: str | None, target: str | None, when: str | None, subjec
         raise invalid(
             "kind", f'kind "{kind}" is unknown' if kind else "kind is missing", "Use email or webhook."
         )
-    if when is not None and when not in WHEN:
+    if when is not None and when not in ENDS:
         raise invalid("when", f'when "{when}" is unknown', "Use failure, success or finish.")
     if kind == "email":
         if not all(ADDRESS.fullmatch(address.strip()) for address in (target or "").split(",")):

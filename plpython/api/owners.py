@@ -7,9 +7,7 @@ from typing import Any
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import run
 from ..ground.roles import check_edit, may_edit
-
-# The memberships that count: what a role could SET ROLE to. From PostgreSQL 16 on, a membership may be without that right.
-MEMBER = "CASE WHEN current_setting('server_version_num')::int4 < 160000 THEN 'MEMBER' ELSE 'SET' END"
+from ..ground.vocabulary import MEMBER
 
 
 def own_new_job(plpy: Any, caller: str, job: int) -> None:

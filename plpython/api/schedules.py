@@ -8,11 +8,9 @@ from typing import Any
 from ..ground.checks import check_job, check_name, check_schedule
 from ..ground.errors import invalid
 from ..ground.plan import run
+from ..ground.vocabulary import SETS
 from ..rules.zones import check_zone
 from .cron import is_reboot, parse_cron
-
-# What each of the five sets may hold: first and last number, which is how pgAgent's arrays are laid out.
-SETS = {"minutes": (0, 59), "hours": (0, 23), "weekdays": (0, 6), "monthdays": (1, 32), "months": (1, 12)}
 
 INSERT_SCHEDULE = """
 INSERT INTO pgagent.pga_schedule (jscjobid, jscname, jscminutes, jschours, jscweekdays, jscmonthdays, jscmonths,

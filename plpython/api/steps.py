@@ -8,10 +8,11 @@ from typing import Any
 from ..ground.checks import check_job, check_name
 from ..ground.errors import invalid
 from ..ground.plan import run
+from ..ground.vocabulary import ON_ERROR
 from .options import LONGEST, Columns, check_given, check_number, find, set_columns, set_options
 from .owners import check_code
 
-ON_ERROR = {"fail": "f", "success": "s", "ignore": "i"}
+LETTERS = {word: letter for letter, word in ON_ERROR.items()}
 MOST_RETRIES, LONGEST_DELAY, MOST_BACKOFF = 100, 86400.0, 100.0
 
 
@@ -39,7 +40,7 @@ def add_step(
         argument = "batch" if sql is None else "sql"
         raise invalid(argument, f"{argument} is empty", "Give the code that the step is to execute.")
     _check_target(sql, database, connstr, atomic)
-    if on_error is not None and on_error not in ON_ERROR:
+    if on_error is not None and on_error not in LETTERS:
         raise invalid("on_error", f'on_error "{on_error}" is unknown', "Use fail, success or ignore.")
     local = None if sql is None or connstr else database
     insert = """
@@ -50,9 +51,7 @@ def add_step(
         RETURNING jstid"""
     types = ["int4", "text", "text", "bool", "text", "text", "text", "name", "text"]
     kind, code, on_failure = (
-        ("b", batch, ON_ERROR[on_error or "fail"])
-        if sql is None
-        else ("s", sql, ON_ERROR[on_error or "fail"])
+        ("b", batch, LETTERS[on_error or "fail"]) if sql is None else ("s", sql, LETTERS[on_error or "fail"])
     )
     (row,) = run(
         plpy, insert, types, [job, name, description, enabled, kind, code, connstr, local, on_failure]
@@ -116,13 +115,13 @@ def alter_step(
         raise invalid(
             "sql", "both sql and batch are given", "A step is either sql => '...' or batch => '...'."
         )
-    if on_error is not None and on_error not in ON_ERROR:
+    if on_error is not None and on_error not in LETTERS:
         raise invalid("on_error", f'on_error "{on_error}" is unknown', "Use fail, success or ignore.")
     columns: Columns = {
         "jstname": ("text", name),
         "jstdesc": ("text", description),
         "jstenabled": ("bool", enabled),
-        "jstonerror": ("text", None if on_error is None else ON_ERROR[on_error]),
+        "jstonerror": ("text", None if on_error is None else LETTERS[on_error]),
     }
     places = {"batch": batch, "sql": sql, "connstr": connstr, "database": database}
     code = [argument for argument, value in places.items() if value is not None]

@@ -17,6 +17,7 @@ from typing import Any
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import run
 from ..ground.roles import check_edit, refresh_names
+from ..ground.vocabulary import ON_ERROR, SETS
 from ..rules.zones import check_zone
 from .dependencies import add_dependency, drop_dependency
 from .messages import check_message
@@ -80,9 +81,8 @@ LISTS = {
     "step": {},
     "schedule": {"exceptions": EXCEPTION, "calendars": SCHEDULE_CALENDAR},
 }
-ON_ERROR = {"f": "fail", "s": "success", "i": "ignore"}
 # The numbers that the flags of the five sets stand for start here.
-FIRST = {"jscminutes": 0, "jschours": 0, "jscweekdays": 0, "jscmonthdays": 1, "jscmonths": 1}
+FIRST = {f"jsc{name}": first for name, (first, _) in SETS.items()}
 
 COLUMNS = """
 SELECT a.attname::text AS name, pg_get_expr(d.adbin, d.adrelid) AS expression

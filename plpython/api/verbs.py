@@ -12,6 +12,7 @@ import keyword
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from ..ground.vocabulary import SETS
 from ..runs.agents import start_agent, start_session, stop_agent
 from ..runs.book import finish_step
 from ..runs.cancel import cancel_run
@@ -24,7 +25,7 @@ from .jobs import add_job, alter_job, drop_job
 from .limits import pause, resume, set_limit
 from .messages import add_message, drop_message, finish_messages, take_messages
 from .runs import run_now
-from .schedules import SETS, add_schedule, alter_schedule
+from .schedules import add_schedule, alter_schedule
 from .settings import set_default_timezone, set_notify_runs, set_retention
 from .steps import add_step, alter_step
 from .transfer import export_jobs, import_jobs

@@ -15,10 +15,10 @@ BEGIN
             ERRCODE = 'invalid_parameter_value', HINT = 'Give the number of steps that can be executed now.';
     END IF;
     IF cardinality(finished) > 0 THEN
-        SELECT format('finished[%s] has %s', r.number, CASE WHEN r.jlgid IS NULL THEN 'no jlgid' WHEN r.jslid IS NULL THEN 'no jslid'
+        SELECT format('finished[%s] has %s', r.ordinality, CASE WHEN r.jlgid IS NULL THEN 'no jlgid' WHEN r.jslid IS NULL THEN 'no jslid'
                       ELSE coalesce('jslstatus "' || r.jslstatus || '"', 'no jslstatus') END)
           INTO problem
-          FROM unnest(finished) WITH ORDINALITY r (jlgid, jslid, jslstatus, jslresult, jslduration, jsloutput, number)
+          FROM unnest(finished) WITH ORDINALITY r
          WHERE r.jlgid IS NULL OR r.jslid IS NULL OR (r.jslstatus IN ('s', 'f', 'd', 'r')) IS NOT TRUE LIMIT 1;
         IF problem IS NOT NULL THEN
             RAISE EXCEPTION USING MESSAGE = problem, ERRCODE = 'invalid_parameter_value',

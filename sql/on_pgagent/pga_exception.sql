@@ -1,12 +1,8 @@
-DROP TRIGGER IF EXISTS pgagent_py_moved ON pgagent.pga_exception;
-CREATE TRIGGER pgagent_py_moved AFTER UPDATE OF jexscid ON pgagent.pga_exception
-    FOR EACH ROW WHEN (NEW.jexscid <> OLD.jexscid)
-    EXECUTE FUNCTION pgagent_py._recompute_moved();
-ALTER TRIGGER pgagent_py_moved ON pgagent.pga_exception DEPENDS ON EXTENSION pgagent_py;
-COMMENT ON TRIGGER pgagent_py_moved ON pgagent.pga_exception IS 'pgagent_py: next run of the job that has lost an exception.';
+{% from "macros/on_pgagent.j2" import trigger %}
+{% call trigger("pgagent_py_moved", "AFTER UPDATE OF jexscid", "pga_exception", "_recompute_moved", when="NEW.jexscid <> OLD.jexscid") %}
+next run of the job that has lost an exception.
+{% endcall %}
 
-DROP TRIGGER IF EXISTS pgagent_py_truncated ON pgagent.pga_exception;
-CREATE TRIGGER pgagent_py_truncated AFTER TRUNCATE ON pgagent.pga_exception
-    FOR EACH STATEMENT EXECUTE FUNCTION pgagent_py._recompute_moved();
-ALTER TRIGGER pgagent_py_truncated ON pgagent.pga_exception DEPENDS ON EXTENSION pgagent_py;
-COMMENT ON TRIGGER pgagent_py_truncated ON pgagent.pga_exception IS 'pgagent_py: next runs, when all rows are gone at once.';
+{% call trigger("pgagent_py_truncated", "AFTER TRUNCATE", "pga_exception", "_recompute_moved", for_each="STATEMENT") %}
+next runs, when all rows are gone at once.
+{% endcall %}

@@ -1,28 +1,19 @@
+{% from "macros/on_pgagent.j2" import index, trigger %}
+{% set idle = python_constant("ground.vocabulary.IDLE") %}
+{% set claimed = "OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL" %}
+{% set due_soon = idle | replace("j.", "NEW.") ~ " AND NEW.jobnextrun <= now() + interval '40 s'" %}
 -- Only due or sleeping jobs that nobody runs: what a claim and the next wake-up look for.
-CREATE INDEX IF NOT EXISTS pgagent_py_due ON pgagent.pga_job (jobnextrun)
-    WHERE jobenabled AND jobagentid IS NULL AND jobnextrun IS NOT NULL;
-
-ALTER INDEX pgagent.pgagent_py_due DEPENDS ON EXTENSION pgagent_py;
-
-COMMENT ON INDEX pgagent.pgagent_py_due IS 'pgagent_py: due jobs, longest due first, without reading the sleeping ones.';
+{% call index("pgagent_py_due", "pga_job (jobnextrun) WHERE " ~ idle | replace("j.", "") ~ " AND jobnextrun IS NOT NULL") %}
+due jobs, longest due first, without reading the sleeping ones.
+{% endcall %}
 
 -- Jobs that somebody runs: counted under a limit, taken up or closed with their agent.
-CREATE INDEX IF NOT EXISTS pgagent_py_running ON pgagent.pga_job (jobagentid) WHERE jobagentid IS NOT NULL;
+{% call index("pgagent_py_running", "pga_job (jobagentid) WHERE jobagentid IS NOT NULL") %}
+the jobs in progress, without reading the sleeping ones.
+{% endcall %}
 
-ALTER INDEX pgagent.pgagent_py_running DEPENDS ON EXTENSION pgagent_py;
-
-COMMENT ON INDEX pgagent.pgagent_py_running IS 'pgagent_py: the jobs in progress, without reading the sleeping ones.';
-
--- Named so that they sort before pgAgent's own pga_job_trigger (claim, next_run) and after it (unset): PostgreSQL fires triggers
+-- The triggers' names sort before pgAgent's own pga_job_trigger (claim, next_run) and after it (unset): PostgreSQL fires triggers
 -- in the order of their names. The WHEN clauses keep every other update of the table as cheap as it was.
-{% macro on_job(name, when, function, condition, comment) %}
-DROP TRIGGER IF EXISTS {{ name }} ON pgagent.pga_job;
-CREATE TRIGGER {{ name }} {{ when }} ON pgagent.pga_job
-    FOR EACH ROW WHEN ({{ condition }})
-    EXECUTE FUNCTION pgagent_py.{{ function }}();
-ALTER TRIGGER {{ name }} ON pgagent.pga_job DEPENDS ON EXTENSION pgagent_py;
-COMMENT ON TRIGGER {{ name }} ON pgagent.pga_job IS 'pgagent_py: {{ comment }}';
-{% endmacro %}
 
 CREATE OR REPLACE FUNCTION pgagent_py._refuse_stale_claim() RETURNS trigger
 LANGUAGE plpgsql
@@ -38,9 +29,10 @@ COMMENT ON FUNCTION pgagent_py._refuse_stale_claim() IS
 'and would run again what another agent has finished in between. It finds that it updated no row.';
 
 -- joblastrun = now() is how pgAgent's claim statement looks.
-{{ on_job("pga_job_claim_stale", "BEFORE UPDATE", "_refuse_stale_claim",
-    "OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL AND NEW.joblastrun = now() AND (NEW.jobnextrun <= now()) IS NOT TRUE",
-    "an agent may claim only what is due.") }}
+{% call trigger("pga_job_claim_stale", "BEFORE UPDATE", "pga_job", "_refuse_stale_claim",
+    when=claimed ~ " AND NEW.joblastrun = now() AND (NEW.jobnextrun <= now()) IS NOT TRUE") %}
+an agent may claim only what is due.
+{% endcall %}
 
 CREATE OR REPLACE FUNCTION pgagent_py._refuse_claim() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -59,9 +51,9 @@ COMMENT ON FUNCTION pgagent_py._refuse_claim() IS
 'Leave a job that has an owner alone when an agent claims it that knows nothing of owners: the C++ daemon would run it with its own '
 'rights. It finds that it updated no row.';
 
-{{ on_job("pga_job_claim_owned", "BEFORE UPDATE", "_refuse_claim",
-    "OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL",
-    "only an agent that knows owners may claim a job that has one.") }}
+{% call trigger("pga_job_claim_owned", "BEFORE UPDATE", "pga_job", "_refuse_claim", when=claimed) %}
+only an agent that knows owners may claim a job that has one.
+{% endcall %}
 
 CREATE OR REPLACE FUNCTION pgagent_py._set_next_run() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -85,9 +77,10 @@ $plpgsql$;
 COMMENT ON FUNCTION pgagent_py._set_next_run() IS
 'jobnextrun by the rules of pgagent_py, infinity when there is none: so that pgAgent''s trigger, which fires next, keeps it.';
 
-{{ on_job("pga_job_next_run", "BEFORE UPDATE", "_set_next_run",
-    "NEW.jobenabled AND NEW.jobnextrun IS NULL",
-    "next run by the rules of pgagent_py.") }}
+{% call trigger("pga_job_next_run", "BEFORE UPDATE", "pga_job", "_set_next_run",
+    when="NEW.jobenabled AND NEW.jobnextrun IS NULL") %}
+next run by the rules of pgagent_py.
+{% endcall %}
 
 CREATE OR REPLACE FUNCTION pgagent_py._unset_next_run() RETURNS trigger
 LANGUAGE plpgsql
@@ -101,9 +94,10 @@ $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._unset_next_run() IS 'infinity, which stood for no next run, back to NULL.';
 
-{{ on_job("pga_job_unset_next_run", "BEFORE UPDATE", "_unset_next_run",
-    "NEW.jobnextrun = 'infinity'",
-    "a job that never runs has no next run.") }}
+{% call trigger("pga_job_unset_next_run", "BEFORE UPDATE", "pga_job", "_unset_next_run",
+    when="NEW.jobnextrun = 'infinity'") %}
+a job that never runs has no next run.
+{% endcall %}
 
 CREATE OR REPLACE FUNCTION pgagent_py._notify_due() RETURNS trigger
 LANGUAGE plpgsql
@@ -118,10 +112,11 @@ $plpgsql$;
 COMMENT ON FUNCTION pgagent_py._notify_due() IS 'Wake the launchers: a job is due sooner than they may be sleeping.';
 
 -- A launcher sleeps 30 seconds at most, so later ones need not wake it; nor need jobs that an agent has just released.
-{{ on_job("pgagent_py_notify_due", "AFTER UPDATE", "_notify_due",
-    "NEW.jobenabled AND NEW.jobagentid IS NULL AND OLD.jobagentid IS NULL AND NEW.jobnextrun <= now() + interval '40 s'"
-    " AND (NEW.jobnextrun < OLD.jobnextrun OR OLD.jobnextrun IS NULL OR NOT OLD.jobenabled)",
-    "wake the launchers for a job that is due soon.") }}
-{{ on_job("pgagent_py_notify_due_new", "AFTER INSERT", "_notify_due",
-    "NEW.jobenabled AND NEW.jobagentid IS NULL AND NEW.jobnextrun <= now() + interval '40 s'",
-    "wake the launchers for a job that is due soon.") }}
+{% call trigger("pgagent_py_notify_due", "AFTER UPDATE", "pga_job", "_notify_due",
+    when=due_soon ~ " AND OLD.jobagentid IS NULL"
+                    " AND (NEW.jobnextrun < OLD.jobnextrun OR OLD.jobnextrun IS NULL OR NOT OLD.jobenabled)") %}
+wake the launchers for a job that is due soon.
+{% endcall %}
+{% call trigger("pgagent_py_notify_due_new", "AFTER INSERT", "pga_job", "_notify_due", when=due_soon) %}
+wake the launchers for a job that is due soon.
+{% endcall %}

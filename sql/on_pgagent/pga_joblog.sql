@@ -1,9 +1,9 @@
-{% from "macros/status.j2" import run_status, step_status %}
+{% from "macros/on_pgagent.j2" import index, trigger %}
+{% from "macros/words.j2" import is_end, run_status, step_status %}
 -- Newest run of a job, its failures in a row, and those that retention lets go, however long the history is.
-CREATE INDEX IF NOT EXISTS pgagent_py_runs ON pgagent.pga_joblog (jlgjobid, jlgid);
-ALTER INDEX pgagent.pgagent_py_runs DEPENDS ON EXTENSION pgagent_py;
-COMMENT ON INDEX pgagent.pgagent_py_runs IS 'pgagent_py: the runs of a job in order.';
-
+{% call index("pgagent_py_runs", "pga_joblog (jlgjobid, jlgid)") %}
+the runs of a job in order.
+{% endcall %}
 
 CREATE OR REPLACE FUNCTION pgagent_py._meet_dependencies() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -17,9 +17,7 @@ BEGIN
           JOIN before_it started ON started.jlgid = ended.jlgid
           JOIN pgagent_py.job_dependency d ON d.jobafter = ended.jlgjobid
          WHERE started.jlgstatus = 'r' AND ended.jlgstatus <> 'r'
-           AND CASE d.depwhen WHEN 'success' THEN ended.jlgstatus = 's'
-                              WHEN 'failure' THEN ended.jlgstatus IN ('f', 'd')
-                              ELSE true END;
+           AND {{ is_end("d.depwhen", "ended.jlgstatus") }};
         IF FOUND THEN
             PERFORM pg_notify('pgagent_py', '');
         END IF;
@@ -31,13 +29,11 @@ $plpgsql$;
 COMMENT ON FUNCTION pgagent_py._meet_dependencies() IS
 'Runs have ended, whoever executed them: note which conditions of waiting jobs that meets, and wake the launchers.';
 
-DROP TRIGGER IF EXISTS pgagent_py_follow ON pgagent.pga_joblog;
 -- By statement: run_due ends many runs in one, and asks once whether any job waits for another at all.
-CREATE TRIGGER pgagent_py_follow AFTER UPDATE ON pgagent.pga_joblog
-    REFERENCING OLD TABLE AS before_it NEW TABLE AS after_it
-    FOR EACH STATEMENT EXECUTE FUNCTION pgagent_py._meet_dependencies();
-ALTER TRIGGER pgagent_py_follow ON pgagent.pga_joblog DEPENDS ON EXTENSION pgagent_py;
-COMMENT ON TRIGGER pgagent_py_follow ON pgagent.pga_joblog IS 'pgagent_py: jobs that wait for the end of others.';
+{% call trigger("pgagent_py_follow", "AFTER UPDATE", "pga_joblog", "_meet_dependencies", for_each="STATEMENT",
+    referencing="OLD TABLE AS before_it NEW TABLE AS after_it") %}
+jobs that wait for the end of others.
+{% endcall %}
 
 CREATE OR REPLACE FUNCTION pgagent_py._tell_runs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
@@ -87,8 +83,7 @@ BEGIN
              FROM (SELECT * FROM pgagent.pga_jobsteplog a WHERE a.jsljlgid = c.jlgid ORDER BY a.jslid DESC LIMIT 100) l
              JOIN pgagent.pga_jobstep t ON t.jstid = l.jsljstid) s
      WHERE c.jlgid = ANY (runs) AND c.jlgstatus <> 'r'
-       AND m.msgwhen = ANY (CASE WHEN c.jlgstatus = 's' THEN '{success,finish}'::text[]
-                                 WHEN c.jlgstatus IN ('f', 'd') THEN '{failure,finish}' ELSE '{finish}' END);
+       AND {{ is_end("m.msgwhen", "c.jlgstatus") }};
     IF FOUND THEN
         PERFORM pg_notify('pgagent_py', 'message');
     END IF;
@@ -101,16 +96,12 @@ COMMENT ON FUNCTION pgagent_py._tell_runs() IS
 'add_message asks for.';
 
 -- Once per statement, not per run. Here, and not in the launcher's code: the C++ daemon's runs count, too.
-DROP TRIGGER IF EXISTS pgagent_py_run_started ON pgagent.pga_joblog;
-CREATE TRIGGER pgagent_py_run_started AFTER INSERT ON pgagent.pga_joblog
-    REFERENCING NEW TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION pgagent_py._tell_runs();
-ALTER TRIGGER pgagent_py_run_started ON pgagent.pga_joblog DEPENDS ON EXTENSION pgagent_py;
-COMMENT ON TRIGGER pgagent_py_run_started ON pgagent.pga_joblog IS 'pgagent_py: notify who follows the runs.';
+{% call trigger("pgagent_py_run_started", "AFTER INSERT", "pga_joblog", "_tell_runs", for_each="STATEMENT",
+    referencing="NEW TABLE AS changed") %}
+notify who follows the runs.
+{% endcall %}
 
-DROP TRIGGER IF EXISTS pgagent_py_run_ended ON pgagent.pga_joblog;
-CREATE TRIGGER pgagent_py_run_ended AFTER UPDATE ON pgagent.pga_joblog
-    REFERENCING NEW TABLE AS changed OLD TABLE AS before
-    FOR EACH STATEMENT EXECUTE FUNCTION pgagent_py._tell_runs();
-ALTER TRIGGER pgagent_py_run_ended ON pgagent.pga_joblog DEPENDS ON EXTENSION pgagent_py;
-COMMENT ON TRIGGER pgagent_py_run_ended ON pgagent.pga_joblog IS 'pgagent_py: notify who follows the runs, queue messages.';
+{% call trigger("pgagent_py_run_ended", "AFTER UPDATE", "pga_joblog", "_tell_runs", for_each="STATEMENT",
+    referencing="NEW TABLE AS changed OLD TABLE AS before") %}
+notify who follows the runs, queue messages.
+{% endcall %}

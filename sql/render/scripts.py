@@ -10,6 +10,7 @@ What a template can use:
     python_call(f, *args)     the dollar-quoted body of a PL/Python function that returns f(plpy, *args),
                               f being wing.module.function in plpython/
     python_modules()          the VALUES list of all modules in plpython/, for _code()
+    python_constant(name)     the value of wing.module.NAME in plpython/, of a module that imports nothing
     verb_arguments(v, texts)  the arguments of the verb v, which texts declare (verbs.py)
     prose | literal           prose as a string of SQL, its lines joined
     new("tables/agent")       in an update file: the object of that file, which the old version does not have
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -57,6 +59,7 @@ class Renderer:
             build=self.build,
             python_call=self.python_call,
             python_modules=self.python_modules,
+            python_constant=self.python_constant,
             section=self.section,
             verb_arguments=self.verb_arguments,
             new=lambda name: self.file(f"{name}.sql"),
@@ -81,6 +84,15 @@ class Renderer:
             raise RenderError("plpython/ holds no module")
         rows = [f"('pgagent_py.{name}', $py${source}$py$)" for name, source in self.modules.items()]
         return "VALUES\n" + ",\n".join(rows)
+
+    def python_constant(self, name: str) -> Any:
+        """Return the value of a constant, "wing.module.NAME"."""
+        module, _, constant = name.rpartition(".")
+        values: dict[str, Any] = {}
+        exec(self.modules.get(module, ""), values)
+        if constant not in values:
+            raise RenderError(f"python_constant: {path_of(module)} has no {constant}")
+        return values[constant]
 
     def verb_arguments(self, verb: str, declared: list[str]) -> list[Argument]:
         """Return the arguments of *verb*."""

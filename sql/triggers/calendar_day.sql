@@ -4,7 +4,7 @@ SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
     UPDATE pgagent.pga_job j SET jobnextrun = NULL
-     WHERE j.jobenabled AND j.jobagentid IS NULL AND (j.jobnextrun IS NULL OR j.jobnextrun > now()) AND j.jobid IN (
+     WHERE {{ python_constant("ground.vocabulary.SLEEPING") }} AND j.jobid IN (
            SELECT s.jscjobid FROM pgagent.pga_schedule s
              JOIN pgagent_py.schedule_calendar a ON a.jscid = s.jscid
             WHERE a.calname IN (SELECT c.calname FROM changed c));

@@ -11,7 +11,7 @@ BEGIN
         PERFORM pgagent_py._raise_sequences();
     END IF;
     UPDATE pgagent.pga_job j SET jobnextrun = NULL
-     WHERE j.jobenabled AND j.jobagentid IS NULL AND (j.jobnextrun IS NULL OR j.jobnextrun > now());
+     WHERE {{ python_constant("ground.vocabulary.SLEEPING") }};
     RETURN NULL;
 END
 $plpgsql$;

@@ -9,8 +9,7 @@ SELECT o.jobid, o.jobownerid AS ownerid, coalesce(w.rolname, o.jobowner) AS owne
             THEN format('role %s, which the job runs as, does not exist (any more)', o.jobrunas)
             WHEN u.rolsuper AND NOT w.rolsuper
             THEN format('role %s, the job''s owner, may not run it as superuser %s', w.rolname, u.rolname)
-            WHEN NOT pg_has_role(w.oid, u.oid, CASE WHEN current_setting('server_version_num')::int4 < 160000
-                                                    THEN 'MEMBER' ELSE 'SET' END)
+            WHEN NOT pg_has_role(w.oid, u.oid, {{ python_constant("ground.vocabulary.MEMBER") }})
             THEN format('role %s, the job''s owner, is not a member of role %s', w.rolname, u.rolname)
        END AS refused,
        CASE WHEN NOT EXISTS (SELECT FROM pg_roles b

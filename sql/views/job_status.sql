@@ -1,4 +1,4 @@
-{% from "macros/status.j2" import run_status %}
+{% from "macros/words.j2" import run_status %}
 {% from "macros/visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.job_status WITH (security_barrier) AS
 SELECT v.jobid, v.jobname, v.jobenabled,

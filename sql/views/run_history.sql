@@ -1,4 +1,4 @@
-{% from "macros/status.j2" import run_status, step_status %}
+{% from "macros/words.j2" import run_status, step_status %}
 {% from "macros/visible.j2" import may_see %}
 -- OFFSET 0 leaves the planner one way: from the log, in order, to the rest. Else it would join all of a long log to show the
 -- newest few, since it can't see through a security_barrier view that only these are wanted.

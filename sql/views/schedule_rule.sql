@@ -1,7 +1,8 @@
 CREATE OR REPLACE VIEW pgagent_py.schedule_rule AS
 SELECT s.jscid, s.jscjobid, s.jscenabled,
-       s.jscminutes::text AS jscminutes, s.jschours::text AS jschours, s.jscweekdays::text AS jscweekdays,
-       s.jscmonthdays::text AS jscmonthdays, s.jscmonths::text AS jscmonths,
+       {% for set in python_constant("ground.vocabulary.SETS") %}
+       s.jsc{{ set }}::text AS jsc{{ set }},
+       {% endfor %}
        extract(epoch FROM s.jscstart)::float8 AS jscstart, extract(epoch FROM s.jscend)::float8 AS jscend,
        coalesce(o.jsctimezone, (SELECT z.value FROM pgagent_py.setting z WHERE z.name = 'timezone')) AS jsctimezone,
        extract(epoch FROM o.jscevery)::int8 AS jscevery, extract(epoch FROM o.jscat)::float8 AS jscat,

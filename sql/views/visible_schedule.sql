@@ -1,7 +1,7 @@
 {% from "macros/visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.visible_schedule WITH (security_barrier) AS
 SELECT s.jscid, s.jscjobid, s.jscname, s.jscdesc, s.jscenabled, s.jscstart, s.jscend,
-       {% for set, first in (("minutes", 0), ("hours", 0), ("weekdays", 0), ("monthdays", 1), ("months", 1)) %}
+       {% for set, (first, last) in python_constant("ground.vocabulary.SETS").items() %}
        ARRAY(SELECT (n + {{ first - 1 }})::integer FROM unnest(s.jsc{{ set }}) WITH ORDINALITY f (flag, n) WHERE flag ORDER BY n) AS jsc{{ set }},
        {% endfor %}
        o.jsctimezone

@@ -1,8 +1,9 @@
 {% from "macros/visible.j2" import may_see %}
+{% from "macros/words.j2" import on_error, step_kind %}
 CREATE OR REPLACE VIEW pgagent_py.visible_step WITH (security_barrier) AS
-SELECT s.jstid, s.jstjobid, s.jstname, s.jstdesc, s.jstenabled, CASE s.jstkind WHEN 's' THEN 'sql' ELSE 'batch' END AS jstkind,
+SELECT s.jstid, s.jstjobid, s.jstname, s.jstdesc, s.jstenabled, {{ step_kind("s.jstkind") }} AS jstkind,
        s.jstcode, s.jstdbname, s.jstconnstr,
-       CASE s.jstonerror WHEN 'f' THEN 'fail' WHEN 's' THEN 'success' ELSE 'ignore' END AS jstonerror,
+       {{ on_error("s.jstonerror") }} AS jstonerror,
        coalesce(o.jstatomic, false) AS jstatomic
   FROM pgagent.pga_jobstep s
   LEFT JOIN pgagent_py.step_option o ON o.jstid = s.jstid

@@ -82,6 +82,15 @@ def test_python_call_of_what_is_not_there_is_refused(tree: Path, function: str) 
         Renderer(tree).python_call(function)
 
 
+def test_a_constant_of_a_module_goes_into_a_template(tree: Path) -> None:
+    (tree / "plpython/ground/errors.py").write_text('ROOM = {"a": 1}\nDOOR = f"{ROOM[\'a\']}."\n')
+    assert Renderer(tree).python_constant("ground.errors.ROOM") == {"a": 1}
+    assert Renderer(tree).python_constant("ground.errors.DOOR") == "1."
+    for name in ("ground.errors.WINDOW", "ground.erros.ROOM", "ROOM"):
+        with pytest.raises(RenderError, match=f"python_constant: .* has no {name.split('.')[-1]}"):
+            Renderer(tree).python_constant(name)
+
+
 @pytest.mark.parametrize(
     "text", ["$py$", "@extschema@", "@extschema:plpython3u@", "@extowner@", "MODULE_PATHNAME", "caf\u00e9"]
 )

@@ -1,0 +1,24 @@
+"""Words and conditions that Python and SQL share. The templates in sql/ take them from here by python_constant().
+
+So this module imports nothing.
+"""
+
+# pgAgent's letters in words. A letter means something else for a run than for a step.
+RUN_STATUSES = {"r": "running", "s": "success", "f": "failure", "i": "no steps", "d": "aborted"}
+STEP_STATUSES = {**RUN_STATUSES, "i": "ignored"}
+ON_ERROR = {"f": "fail", "s": "success", "i": "ignore"}
+STEP_KINDS = {"s": "sql", "b": "batch"}
+
+# When a dependency is met and a message is sent: at which statuses that a run ends with.
+ENDS = {"success": "s", "failure": "fd", "finish": "sfid"}
+
+# What each of a schedule's five sets may hold: first and last number, which is how pgAgent's arrays are laid out.
+SETS = {"minutes": (0, 59), "hours": (0, 23), "weekdays": (0, 6), "monthdays": (1, 32), "months": (1, 12)}
+
+# Conditions on a row j of pga_job: it could start, at its time; that has come; that has not come.
+IDLE = "j.jobenabled AND j.jobagentid IS NULL"
+DUE = f"{IDLE} AND j.jobnextrun <= now()"
+SLEEPING = f"{IDLE} AND (j.jobnextrun <= now()) IS NOT TRUE"
+
+# The memberships that count: what a role could SET ROLE to. From PostgreSQL 16 on, a membership may be without that right.
+MEMBER = "CASE WHEN current_setting('server_version_num')::int4 < 160000 THEN 'MEMBER' ELSE 'SET' END"
