@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar, cast, overload
 
-from .plpy import Plan, Plpy, Result
+from .plpy import Plan, Plpy, Result, Row
+
+R = TypeVar("R")
 
 # In the module, so that a new build of the code starts without the old build's plans.
 _plans: dict[str, Plan] = {}
 # All that the imported modules have made, so that a test can prepare each of them.
-STATEMENTS: list[Statement] = []
+STATEMENTS: list[Statement[Any]] = []
 
 
-class Statement:
+class Statement(Generic[R]):
     """A SQL statement that modules keep as a constant, right above the function that executes it."""
 
-    __slots__ = ("_plan", "sql", "types")
+    __slots__ = ("_plan", "row", "sql", "types")
 
-    def __init__(self, sql: str, *types: str) -> None:
-        """*types*: the SQL types of $1, $2 and so on, such as "int4" or "text[]"."""
+    @overload
+    def __init__(self: Statement[Row], sql: str, *types: str) -> None: ...
+
+    @overload
+    def __init__(self, sql: str, *types: str, row: type[R]) -> None: ...
+
+    def __init__(self, sql: str, *types: str, row: type[Any] | None = None) -> None:
+        """*types*: the SQL types of $1, $2 and so on, such as "int4" or "text[]". *row*: the TypedDict of its rows."""
         self.sql = sql
         self.types = types
+        self.row = row
         self._plan: Plan | None = None
         STATEMENTS.append(self)
 
-    def __call__(self, plpy: Plpy, *values: object) -> Result:
+    def __call__(self, plpy: Plpy, *values: object) -> Result[R]:
         """Execute it with *values* for its parameters, prepared at its first use in the session; return plpy's result.
 
         Each call is one subtransaction for the server, so callers work on sets, not in loops.
         """
         if self._plan is None:
             self._plan = plpy.prepare(self.sql, list(self.types))
-        return plpy.execute(self._plan, values)
+        return cast("Result[R]", plpy.execute(self._plan, values))
 
 
 def run(plpy: Any, sql: str, types: Sequence[str] = (), arguments: Sequence[Any] = ()) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 # A row of a result: SQL's values by column name, as PL/Python turns them into Python's.
 Row = dict[str, Any]
+
+R_co = TypeVar("R_co", covariant=True)
 
 
 class SPIError(Exception):
@@ -20,6 +22,7 @@ class SPIError(Exception):
 class SPIExceptions(Protocol):
     """plpy.spiexceptions: a class for each SQLSTATE. Named here are those that this package tells apart."""
 
+    InvalidParameterValue: type[SPIError]
     LockNotAvailable: type[SPIError]
     QueryCanceled: type[SPIError]
     UniqueViolation: type[SPIError]
@@ -29,14 +32,14 @@ class Plan(Protocol):
     """What plpy.prepare returns."""
 
 
-class Result(Protocol):
+class Result(Protocol[R_co]):
     """What plpy.execute returns: a sequence of rows, and what the server says of the statement."""
 
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[Row]: ...
+    def __iter__(self) -> Iterator[R_co]: ...
 
-    def __getitem__(self, number: int) -> Row: ...
+    def __getitem__(self, number: int) -> R_co: ...
 
     def nrows(self) -> int:
         """Return the number of rows that the statement has returned or changed."""
@@ -54,7 +57,7 @@ class Plpy(Protocol):
     def prepare(self, query: str, types: Sequence[str], /) -> Plan:
         """Return the plan of a statement with parameters of the SQL *types*."""
 
-    def execute(self, query: str | Plan, arguments: Sequence[Any] = ..., /) -> Result:
+    def execute(self, query: str | Plan, arguments: Sequence[Any] = ..., /) -> Result[Row]:
         """Execute a statement or a plan in a subtransaction of its own."""
 
     def subtransaction(self) -> AbstractContextManager[object]:
