@@ -3,9 +3,18 @@
 So this module imports nothing.
 """
 
-# pgAgent's letters in words. A letter means something else for a run than for a step.
-RUN_STATUSES = {"r": "running", "s": "success", "f": "failure", "i": "no steps", "d": "aborted"}
-STEP_STATUSES = {**RUN_STATUSES, "i": "ignored"}
+# pgAgent's letters: the status of a run or a step.
+RUNNING, SUCCESS, FAILURE, ABORTED = "r", "s", "f", "d"
+# One letter, two meanings: a run that had no steps; a step that has failed, with "ignore" as its on_error.
+NO_STEPS = IGNORED = "i"
+RUN_STATUSES = {
+    RUNNING: "running",
+    SUCCESS: "success",
+    FAILURE: "failure",
+    NO_STEPS: "no steps",
+    ABORTED: "aborted",
+}
+STEP_STATUSES = {**RUN_STATUSES, IGNORED: "ignored"}
 ON_ERROR = {"f": "fail", "s": "success", "i": "ignore"}
 STEP_KINDS = {"s": "sql", "b": "batch"}
 
