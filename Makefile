@@ -43,7 +43,7 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	PYTHONPATH=. $$python -m sql.render $(if $(filter $(EXTENSION)--$(EXTVERSION).sql,$@),,\
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
-.PHONY: help demo test test-unit test-sql test-integration test-acceptance lint format updatecheck bench setup
+.PHONY: help demo test test-unit test-sql test-integration test-acceptance lint format updatecheck reference bench setup
 .DEFAULT_GOAL = all
 
 help:  ## list the targets
@@ -83,6 +83,9 @@ lint: setup  ## check style and types
 
 format: setup  ## format the Python code
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+reference: setup  ## write docs/reference.md from the comments in the database
+	@page=$$($(IN_SCRATCH) python -m docs.reference) && echo "$$page" > docs/reference.md
 
 bench: setup  ## measure against the C++ daemon and pg_cron
 	@$(IN_SCRATCH) python -m bench $(ARGS)
