@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ground.plan import run
+from ..ground.vocabulary import DUE
 from .finish import drop_done_jobs
 from .limits import LOCK_LIMITS, places
 from .orders import forget_void_orders
@@ -16,7 +17,7 @@ DUE_JOBS = """
 SELECT j.jobid, j.jobjclid, o.jobgroup, coalesce(j.jobnextrun < now() - o.jobmaxlateness, false) AS late
   FROM pgagent.pga_job j
   LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
- WHERE j.jobenabled AND j.jobagentid IS NULL AND j.jobnextrun <= now() AND j.jobhostagent IN ('', $1)
+ WHERE {due} AND j.jobhostagent IN ('', $1)
    AND j.jobid <> ALL ($2) AND j.jobjclid <> ALL ($3) AND (o.jobgroup = ANY ($4)) IS NOT TRUE {only}
  ORDER BY coalesce(o.jobpriority, 0) DESC, j.jobnextrun LIMIT $5 FOR NO KEY UPDATE OF j SKIP LOCKED
 """
@@ -61,7 +62,7 @@ def choose_jobs(plpy: Any, station: str, capacity: int, only: str) -> list[int]:
     late: list[int] = []
     while len(chosen) < capacity:
         values = [station, chosen + late, free.full_classes(), free.full_groups(), capacity]
-        rows = run(plpy, DUE_JOBS.format(only=only), types, values)
+        rows = run(plpy, DUE_JOBS.format(due=DUE, only=only), types, values)
         for row in rows:
             if row["late"]:
                 late.append(row["jobid"])

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..ground.plan import run
+from ..ground.vocabulary import DUE
 from .choose import choose_jobs
 from .finish import finish_jobs
 from .hand_out import STEP_RUN, StepRow
 from .orders import BEGIN_AS_ORDERED, take_orders
 
 # Claiming as pgAgent does it, for many jobs in one statement; what another session holds a lock on is left for a later turn.
-# {only} narrows the jobs down, {begin} the steps; {order} sorts the runs. Their ids are drawn first: to join what the INSERTs
-# return costs more than they do.
+# {due} and {only} say which jobs, {begin} which steps; {order} sorts the runs. Their ids are drawn first: to join what the
+# INSERTs return costs more than they do.
 CLAIM_DUE_JOBS = """
 WITH due AS MATERIALIZED (
     SELECT j.jobid, j.jobnextrun FROM pgagent.pga_job j
-     WHERE j.jobenabled AND j.jobagentid IS NULL AND j.jobnextrun <= now() AND j.jobhostagent IN ('', $2) {only}
+     WHERE {due} AND j.jobhostagent IN ('', $2) {only}
      ORDER BY j.jobnextrun LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED),
 first AS MATERIALIZED (
     SELECT due.jobid, due.jobnextrun, n.jstid FROM due
@@ -67,13 +68,14 @@ NOT_YET = " AND j.joblastrun IS DISTINCT FROM now()"
 # An order is for the claim of chosen jobs to carry out; until the next turn sees it, here is nothing to claim.
 NO_ORDERS = "AND NOT EXISTS (SELECT FROM pgagent_py.run_order)"
 
-LONGEST_DUE = {"begin": "", "order": "j.jobnextrun", "step_run": STEP_RUN}
+LONGEST_DUE = {"due": DUE, "begin": "", "order": "j.jobnextrun", "step_run": STEP_RUN}
 
 CLAIM_ANY = CLAIM_DUE_JOBS.format(only=NO_ORDERS, **LONGEST_DUE)
 
 CLAIM_LOCAL = CLAIM_DUE_JOBS.format(only=f"{NO_ORDERS} {LOCAL}", **LONGEST_DUE)
 
 CLAIM_CHOSEN = CLAIM_DUE_JOBS.format(
+    due=DUE,
     only="AND j.jobid = ANY ($4)",
     begin=BEGIN_AS_ORDERED,
     order="array_position($4, j.jobid)",

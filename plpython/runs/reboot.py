@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from ..ground.plan import run
+from ..ground.vocabulary import IDLE
 
-REBOOT_JOBS = """
+REBOOT_JOBS = f"""
 SELECT j.jobid FROM pgagent.pga_job j
- WHERE j.jobenabled AND j.jobagentid IS NULL AND j.jobhostagent IN ('', $1) AND j.jobid IN (
+ WHERE {IDLE} AND j.jobhostagent IN ('', $1) AND j.jobid IN (
        SELECT s.jscjobid FROM pgagent_py.schedule_option o JOIN pgagent.pga_schedule s ON s.jscid = o.jscid
         WHERE o.jscreboot AND s.jscenabled AND now() BETWEEN s.jscstart AND coalesce(s.jscend, 'infinity'))"""
 
 # Those that a session has locked are left for a later turn: to wait here would hold up all others.
-RUN_REBOOT_JOBS = """
+RUN_REBOOT_JOBS = f"""
 WITH free AS MATERIALIZED (
     SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED),
 due AS (
     UPDATE pgagent.pga_job j SET jobnextrun = now() FROM free
-     WHERE j.jobid = free.jobid AND j.jobenabled AND j.jobagentid IS NULL)
+     WHERE j.jobid = free.jobid AND {IDLE})
 UPDATE pgagent_py.agent SET jagreboot = (
        SELECT array_agg(j.jobid) FROM pgagent.pga_job j
         WHERE j.jobid = ANY ($1) AND j.jobid NOT IN (SELECT free.jobid FROM free))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..ground.plan import run
+from ..ground.vocabulary import DUE
 from .agents import take_former_jobs
 from .book import finish_steps
 from .cancel import cancelled_by
@@ -19,9 +20,9 @@ from .steps import runs_to_go_on, start_steps
 from .waiting import EMPTY_RESULT, defer, defer_retries, take_waiting
 
 # Jobs of which too many were running: another launcher may have a place for them, or the right host.
-TELL_OTHERS = """
+TELL_OTHERS = f"""
 SELECT pg_notify('pgagent_py', '')
- WHERE EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobenabled AND j.jobagentid IS NULL AND j.jobnextrun <= now())"""
+ WHERE EXISTS (SELECT FROM pgagent.pga_job j WHERE {DUE})"""
 
 TIME_OVER = "The run was ended: its job's timeout was over before this."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..ground.plan import run
+from ..ground.vocabulary import IDLE
 from .limits import places
 
 # Seconds that an agent whose backend is gone has to come back before its jobs are closed, counted from when another
@@ -22,11 +23,11 @@ HELD_BACK = """
 # When the next job is due that this agent could start: {held} leaves out those that a pause or limit holds back.
 NEXT_DUE = """
     SELECT extract(epoch FROM j.jobnextrun - clock_timestamp())::float8 FROM pgagent.pga_job j
-     WHERE j.jobenabled AND j.jobagentid IS NULL AND j.jobnextrun IS NOT NULL AND j.jobhostagent IN ('', a.jagstation) {held}
+     WHERE {idle} AND j.jobnextrun IS NOT NULL AND j.jobhostagent IN ('', a.jagstation) {held}
      ORDER BY j.jobnextrun LIMIT 1"""
 
 NEXT_WAKE = f"""
-SELECT CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(held="")}) END AS due, l.held,
+SELECT CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(idle=IDLE, held="")}) END AS due, l.held,
        (SELECT extract(epoch FROM min(CASE WHEN w.waiting_since <= clock_timestamp() THEN w.not_before ELSE clock_timestamp() END)
                              - clock_timestamp())::float8
           FROM pgagent_py.waiting_run w WHERE w.jagpid = a.jagpid) AS waiting,
@@ -38,7 +39,7 @@ SELECT CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(held="")}) END AS due, l
  WHERE a.jagpid = pg_backend_pid()"""
 
 NEXT_DUE_HELD = f"""
-SELECT ({NEXT_DUE.format(held=HELD_BACK)}) AS due FROM pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()"""
+SELECT ({NEXT_DUE.format(idle=IDLE, held=HELD_BACK)}) AS due FROM pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()"""
 
 
 def next_wake(plpy: Any) -> float | None:
