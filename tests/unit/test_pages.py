@@ -1,5 +1,6 @@
-"""The pages: links lead somewhere, README leads to all of them, functions that they call exist, lines fit."""
+"""The pages: links lead somewhere, README leads to all of them, files and functions that they name exist, lines fit."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -12,6 +13,10 @@ WIDTH = 130
 LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[^]]+\]: (\S+)", re.MULTILINE)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 CALL = re.compile(r"\bpgagent_py\.([a-z_]+)\(")
+
+SPAN = re.compile(r"`([^`]+)`")
+FILE = re.compile(r"(?:bench|demo|docs|expected|launcher|plpython|sql|tests|\.ci)/[\w./-]*")
+NUMBERED = re.compile(r"(?ms)^\d+\. (.*?)(?=^\d+\. |\n\n|\Z)")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))
 
@@ -64,3 +69,51 @@ def test_lines_are_not_too_long(page: Path) -> None:
 def test_functions_that_a_page_calls_are_in_the_reference(page: Path) -> None:
     known = set(re.findall(r"(?m)^### (\w+)$", (TOP / "docs/reference.md").read_text()))
     assert set(CALL.findall(page.read_text())) <= known
+
+
+@each_page
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    named = {span for span in SPAN.findall(FENCE.sub("", page.read_text())) if FILE.fullmatch(span)}
+    assert {name for name in named if not (TOP / name).exists()} == set()
+
+
+def defines(path: Path, name: str) -> bool:
+    """Return whether a Python file defines a function, class or constant of this name, or an SQL file has it."""
+    text = path.read_text()
+    if path.suffix != ".py":
+        return bool(re.search(rf"\b{name}\b", text))
+    nodes = list(ast.walk(ast.parse(text)))
+    functions = {
+        n.name for n in nodes if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    }
+    return name in functions | {
+        n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+
+
+def stops(page: str) -> list[tuple[str, str]]:
+    """Return file and function of each stop on the trips: what stands in code spans before the colon of a numbered item."""
+    found = []
+    for item in NUMBERED.findall(page):
+        path = ""
+        for span in SPAN.findall(item.partition(":")[0]):
+            if FILE.fullmatch(span):
+                path = span
+            else:
+                found.append((path, span))
+    return found
+
+
+def test_the_trips_stop_at_functions_that_exist() -> None:
+    trips = stops((TOP / "docs/architecture.md").read_text())
+    assert len(trips) > 30
+    assert [stop for stop in trips if not stop[0] or not defines(TOP / stop[0], stop[1])] == []
+
+
+def test_a_stop_that_is_gone_would_be_found() -> None:
+    assert stops("1. `launcher/loop.py` `_turn`, `_no`: x `y`.\n2. No file.\n") == [
+        ("launcher/loop.py", "_turn"),
+        ("launcher/loop.py", "_no"),
+    ]
+    assert defines(TOP / "launcher/loop.py", "_turn")
+    assert not defines(TOP / "launcher/loop.py", "_no")
