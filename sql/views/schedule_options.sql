@@ -2,7 +2,8 @@ CREATE OR REPLACE VIEW pgagent_py.schedule_options WITH (security_barrier) AS
 SELECT s.jscjobid AS job, s.jscid AS schedule, s.jscname AS name, o.jsctimezone AS timezone, o.jscevery AS every, o.jscat AS at,
        o.jscreboot AS reboot,
        ARRAY(SELECT c.calname FROM pgagent_py.schedule_calendar c WHERE c.jscid = s.jscid AND NOT c.calonly ORDER BY 1) AS calendars,
-       ARRAY(SELECT c.calname FROM pgagent_py.schedule_calendar c WHERE c.jscid = s.jscid AND c.calonly ORDER BY 1) AS only_calendars
+       ARRAY(SELECT c.calname FROM pgagent_py.schedule_calendar c WHERE c.jscid = s.jscid AND c.calonly ORDER BY 1) AS only_calendars,
+       s.jobid, s.jscid
   FROM pgagent_py.visible_schedule s
   JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid;
 

@@ -4,7 +4,7 @@ SELECT s.jscid, s.jscjobid, s.jscname, s.jscdesc, s.jscenabled, s.jscstart, s.js
        {% for set, (first, last) in python_constant("ground.vocabulary.SETS").items() %}
        ARRAY(SELECT (n + {{ first - 1 }})::integer FROM unnest(s.jsc{{ set }}) WITH ORDINALITY f (flag, n) WHERE flag ORDER BY n) AS jsc{{ set }},
        {% endfor %}
-       o.jsctimezone
+       o.jsctimezone, s.jscjobid AS jobid
   FROM pgagent.pga_schedule s
   LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid
  WHERE {{ may_see("s.jscjobid", "pga_schedule") }};

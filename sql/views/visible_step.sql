@@ -4,7 +4,7 @@ CREATE OR REPLACE VIEW pgagent_py.visible_step WITH (security_barrier) AS
 SELECT s.jstid, s.jstjobid, s.jstname, s.jstdesc, s.jstenabled, {{ step_kind("s.jstkind") }} AS jstkind,
        s.jstcode, s.jstdbname, s.jstconnstr,
        {{ on_error("s.jstonerror") }} AS jstonerror,
-       coalesce(o.jstatomic, false) AS jstatomic
+       coalesce(o.jstatomic, false) AS jstatomic, s.jstjobid AS jobid
   FROM pgagent.pga_jobstep s
   LEFT JOIN pgagent_py.step_option o ON o.jstid = s.jstid
  WHERE {{ may_see("s.jstjobid", "pga_jobstep") }};

@@ -80,7 +80,7 @@ def test_schedules_that_pgagent_cannot_read_are_found_and_disabled(plain: psycop
         plain.execute(f"SELECT pgagent_py.add_schedule(pgagent_py.add_job('{name}'), 's', {way})".encode())
     plain.execute("""
         UPDATE pgagent.pga_schedule SET jscenabled = false WHERE jscid IN (
-            SELECT schedule FROM pgagent_py.schedule_options WHERE every IS NOT NULL OR at IS NOT NULL OR reboot)""")
+            SELECT jscid FROM pgagent_py.schedule_options WHERE every IS NOT NULL OR at IS NOT NULL OR reboot)""")
     plain.execute("DROP EXTENSION pgagent_py")
     plain.execute("UPDATE pgagent.pga_job SET jobnextrun = NULL")
     asleep = "SELECT jobname FROM pgagent.pga_job WHERE jobnextrun IS NULL ORDER BY 1"
