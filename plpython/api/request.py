@@ -9,7 +9,8 @@ from typing import Any
 from ..ground.errors import PgAgentError, spi_details, sqlstate
 from ..ground.plpy import Plpy
 from ..ground.roles import check_edit, check_use
-from .verbs import VERBS, Callers, Verb, python_name
+from .options import python_name
+from .verbs import VERBS, Callers, Verb
 
 
 def handle(plpy: Plpy, td: dict[str, Any]) -> str:

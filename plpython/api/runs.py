@@ -1,17 +1,22 @@
-"""Ordering runs. Verbs of the SQL API, as in jobs.py."""
+"""Ordering a run. A verb of the SQL API, as in jobs.py; its sister cancel_run is in the wing of runs."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..ground.checks import check_job, check_parameters
 from ..ground.errors import PgAgentError, invalid
-from ..ground.plan import run
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
 from ..runs.orders import order_run
+
+FIND_ENABLED_STEP = Statement(
+    "SELECT FROM pgagent.pga_jobstep s WHERE s.jstid = $1 AND s.jstjobid = $2 AND s.jstenabled",
+    "int4",
+    "int4",
+)
 
 
 def run_now(
-    plpy: Any,
+    plpy: Plpy,
     caller: str,
     job: int | None = None,
     from_step: int | None = None,
@@ -23,9 +28,9 @@ def run_now(
     """
     if not check_job(plpy, job)["jobenabled"]:
         raise PgAgentError(f"job {job} is disabled", hint="Enable it first.", sqlstate="55000")
-    if from_step is not None:
-        find = "SELECT FROM pgagent.pga_jobstep s WHERE s.jstid = $1 AND s.jstjobid = $2 AND s.jstenabled"
-        if not run(plpy, find, ["int4", "int4"], [from_step, job]):
-            hint = "Look at jstid in pgagent.pga_jobstep."
-            raise invalid("from_step", f"from_step {from_step} is no enabled step of job {job}", hint)
-    order_run(plpy, job, from_step, check_parameters(plpy, parameters))
+    if from_step is not None and not FIND_ENABLED_STEP(plpy, from_step, job):
+        hint = "Look at jstid in pgagent.pga_jobstep."
+        raise invalid("from_step", f"from_step {from_step} is no enabled step of job {job}", hint)
+    if parameters is not None:
+        check_parameters(plpy, "parameters", parameters)
+    order_run(plpy, job, from_step, parameters)

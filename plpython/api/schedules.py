@@ -5,202 +5,196 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..ground.checks import check_job, check_name, check_schedule
+from ..ground.checks import check_job, check_name, check_schedule, not_blank
 from ..ground.errors import invalid
-from ..ground.plan import run
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
 from ..ground.vocabulary import SETS
 from ..rules.zones import check_zone
 from .cron import is_reboot, parse_cron
+from .options import (
+    BOOLEAN,
+    FLAGS,
+    INSTANT,
+    INTEGER,
+    INTERVAL,
+    TEXT,
+    Column,
+    Columns,
+    Options,
+    Values,
+    checked,
+)
 
-INSERT_SCHEDULE = """
-INSERT INTO pgagent.pga_schedule (jscjobid, jscname, jscminutes, jschours, jscweekdays, jscmonthdays, jscmonths,
-                                  jscstart, jscend, jscenabled, jscdesc)
-VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, now()), $9, coalesce($10, true), coalesce($11, ''))
-RETURNING jscid"""
 
-# NULL leaves as it is; what takes an option away: '' a time zone, 0 an interval, infinity an instant.
-SET_OPTIONS = """
-INSERT INTO pgagent_py.schedule_option AS o (jscid, jsctimezone, jscevery, jscat, jscreboot)
-VALUES ($1, nullif($2, ''), nullif($3, interval '0'), nullif($4, 'infinity'), coalesce($5, false))
-    ON CONFLICT (jscid) DO UPDATE
-   SET jsctimezone = CASE WHEN $2 IS NULL THEN o.jsctimezone ELSE excluded.jsctimezone END,
-       jscevery = CASE WHEN $3 IS NULL THEN o.jscevery ELSE excluded.jscevery END,
-       jscat = CASE WHEN $4 IS NULL THEN o.jscat ELSE excluded.jscat END,
-       jscreboot = coalesce($5, o.jscreboot)"""
+def flags(plpy: Plpy, argument: str, numbers: Sequence[int]) -> list[bool]:
+    """Return the array of flags for the set *argument* of *numbers*."""
+    first, last = SETS[argument]
+    for number in numbers:
+        if not isinstance(number, int) or not first <= number <= last:
+            shown = "NULL" if number is None else number
+            raise invalid(argument, f"{argument} can't be {shown}", f"Give numbers from {first} to {last}.")
+    return [number in numbers for number in range(first, last + 1)]
 
-ALTER_SCHEDULE = """
-UPDATE pgagent.pga_schedule
-   SET jscname = coalesce($2, jscname), jscenabled = coalesce($3, jscenabled), jscdesc = coalesce($4, jscdesc),
-       jscstart = coalesce($5, jscstart), jscend = CASE WHEN $6 IS NULL THEN jscend ELSE nullif($6, 'infinity') END,
-       jscminutes = coalesce($7, jscminutes), jschours = coalesce($8, jschours), jscweekdays = coalesce($9, jscweekdays),
-       jscmonthdays = coalesce($10, jscmonthdays), jscmonths = coalesce($11, jscmonths)
- WHERE jscid = $1"""
+
+def check_timezone(plpy: Plpy, argument: str, name: str) -> str:
+    """Refuse a time zone that the server does not know; '' takes one away."""
+    check_zone(plpy, name or None, argument)
+    return name
+
+
+# Months and years have no fixed length; the rule counts whole seconds.
+READ_EVERY = Statement(
+    """
+    SELECT extract(year FROM $1) <> 0 OR extract(month FROM $1) <> 0 AS months,
+           extract(epoch FROM $1) < 1 AND $1 <> interval '0' OR extract(epoch FROM $1) % 1 <> 0 AS uneven""",
+    "interval",
+)
+
+
+def check_every(plpy: Plpy, argument: str, every: str) -> str:
+    """Refuse an interval that schedules can't count; 0 takes one away."""
+    (read,) = READ_EVERY(plpy, every)
+    if read["months"]:
+        hint = "Give days or less, or cron."
+        raise invalid("every", f"every can't be {every}: months have no fixed length", hint)
+    if read["uneven"]:
+        raise invalid("every", f"every can't be {every}", WHOLE_SECONDS)
+    return every
+
+
+WHOLE_SECONDS = "Give whole seconds, one or more."
+
+IS_PAST = Statement("SELECT $1 <= now() AS past", "timestamptz")
+
+
+def check_at(plpy: Plpy, argument: str, at: str) -> str:
+    """Refuse an instant that is past; infinity takes one away."""
+    if IS_PAST(plpy, at)[0]["past"]:
+        raise invalid("at", f"at {at} is in the past", "Give a later time, or use run_now.")
+    return at
+
+
+SCHEDULE = Columns(
+    "pgagent.pga_schedule",
+    "jscid",
+    Column("jscjobid", INTEGER),
+    Column("jscname", TEXT, "name", not_blank),
+    Column("jscdesc", TEXT, "description"),
+    Column("jscenabled", BOOLEAN, "enabled"),
+    Column("jscstart", INSTANT, "start"),
+    Column("jscend", INSTANT, "end", optional=True),
+    *(Column(f"jsc{argument}", FLAGS, argument, flags) for argument in SETS),
+)
+OPTIONS = Options(
+    "pgagent_py.schedule_option",
+    "jscid",
+    Column("jsctimezone", TEXT, "timezone", check_timezone, optional=True),
+    Column("jscevery", INTERVAL, "every", check_every, optional=True),
+    Column("jscat", INSTANT, "at", check_at, optional=True),
+    Column("jscreboot", BOOLEAN),
+)
 
 
 def add_schedule(
-    plpy: Any,
+    plpy: Plpy,
     caller: str,
     job: int | None = None,
     name: str | None = None,
     cron: str | None = None,
-    start: str | None = None,
-    end: str | None = None,
-    timezone: str | None = None,
-    enabled: bool | None = None,
-    description: str | None = None,
-    every: str | None = None,
-    at: str | None = None,
-    **sets: Sequence[int] | None,
+    **given: Any,
 ) -> list[int]:
     """Add a schedule to *job*, by cron, the five sets, every or at; return its id, or two where cron's days mean either-or."""
     check_name(name)
     check_job(plpy, job)
-    check_zone(plpy, timezone)
-    _check_one_way(cron, every, at, sets)
-    _check_range(plpy, start, end)
-    if every is not None and not check_every(plpy, every):
-        raise invalid("every", f"every can't be {every}", "Give whole seconds, one or more.")
-    if at is not None and not _check_at(plpy, at):
-        raise invalid("at", f"at can't be {at}", "Give the time at which it is to fire.")
-    reboot = cron is not None and is_reboot(cron)
+    values, options = checked(plpy, given, SCHEDULE, OPTIONS)
+    _check_one_way(cron, given)
+    _check_range(plpy, given.get("start"), given.get("end"))
+    _check_something(plpy, given)
+    if cron is not None and is_reboot(cron):
+        options["jscreboot"] = True
     ids = []
-    for flags in _flags(None if reboot else cron, sets):
-        types = ["int4", "text", *["bool[]"] * 5, "timestamptz", "timestamptz", "bool", "text"]
-        (row,) = run(plpy, INSERT_SCHEDULE, types, [job, name, *flags, start, end, enabled, description])
-        ids.append(row["jscid"])
-        if timezone or every or at or reboot:
-            _set_options(plpy, row["jscid"], timezone, every, at, reboot)
+    for sets in [{}] if cron is None else _sets(plpy, cron):
+        schedule = SCHEDULE.insert(plpy, values | sets | {"jscjobid": job, "jscname": name})
+        OPTIONS.write(plpy, schedule, options)
+        ids.append(schedule)
     return ids
 
 
+FIND_RANGE = Statement(
+    "SELECT s.jscstart::text AS jscstart, s.jscend::text AS jscend FROM pgagent.pga_schedule s WHERE s.jscid = $1",
+    "int4",
+)
+
+
 def alter_schedule(
-    plpy: Any,
-    caller: str,
-    schedule: int | None = None,
-    name: str | None = None,
-    cron: str | None = None,
-    start: str | None = None,
-    end: str | None = None,
-    timezone: str | None = None,
-    enabled: bool | None = None,
-    description: str | None = None,
-    every: str | None = None,
-    at: str | None = None,
-    **sets: Sequence[int] | None,
+    plpy: Plpy, caller: str, schedule: int | None = None, cron: str | None = None, **given: Any
 ) -> None:
     """Change what is given of *schedule*; the next run of its job follows. Of cron, every and at, one takes the others' place."""
     check_schedule(plpy, schedule)
-    if name is not None:
-        check_name(name)
-    check_zone(plpy, timezone or None)
-    _check_one_way(cron, every, at, sets)
-    reboot = None if cron is None else is_reboot(cron)
-    if check_every(plpy, every) | _check_at(plpy, at) | (cron is not None):
-        every, at, reboot = every or "0", at or "infinity", bool(reboot)
-    flags: list[list[bool] | None] = [None] * len(SETS)
-    if cron is not None or any(value is not None for value in sets.values()):
-        ways = _flags(None if reboot else cron, sets)
-        if len(ways) > 1:
-            raise invalid(
-                "cron", "cron restricts both day fields, which takes two schedules", "Add a second schedule."
-            )
-        flags = [
-            flag if cron or sets.get(key) is not None else None
-            for key, flag in zip(SETS, ways[0], strict=True)
-        ]
-    types = ["int4", "text", "bool", "text", "timestamptz", "timestamptz", *["bool[]"] * 5]
-    run(plpy, ALTER_SCHEDULE, types, [schedule, name, enabled, description, start, end, *flags])
-    if start is not None or end is not None:
-        find = (
-            "SELECT s.jscstart::text AS s, s.jscend::text AS e FROM pgagent.pga_schedule s WHERE s.jscid = $1"
-        )
-        (row,) = run(plpy, find, ["int4"], [schedule])
-        _check_range(plpy, row["s"], row["e"])
-    if any(value is not None for value in (timezone, every, at, reboot)):
-        _set_options(plpy, schedule, timezone, every, at, reboot)
+    values, options = checked(plpy, given, SCHEDULE, OPTIONS)
+    _check_one_way(cron, given)
+    if cron is not None or any(are_set(plpy, given).values()):
+        reboot = cron is not None and is_reboot(cron)
+        options = {"jscevery": "0", "jscat": "infinity", "jscreboot": reboot} | options
+    if cron is not None:
+        sets, *more = _sets(plpy, cron)
+        if more:
+            hint = "Add a second schedule."
+            raise invalid("cron", "cron restricts both day fields, which takes two schedules", hint)
+        values |= sets
+    SCHEDULE.write(plpy, schedule, values)
+    if "jscstart" in values or "jscend" in values:
+        (now,) = FIND_RANGE(plpy, schedule)
+        _check_range(plpy, now["jscstart"], now["jscend"])
+    OPTIONS.write(plpy, schedule, options)
 
 
-def _set_options(
-    plpy: Any,
-    schedule: int | None,
-    timezone: str | None,
-    every: str | None,
-    at: str | None,
-    reboot: bool | None,
-) -> None:
-    types = ["int4", "text", "interval", "timestamptz", "bool"]
-    run(plpy, SET_OPTIONS, types, [schedule, timezone, every, at, reboot])
+def _sets(plpy: Plpy, cron: str) -> list[Values]:
+    """Return the five sets, as columns, of each schedule that is asked for; @reboot leaves them empty."""
+    ways = [dict.fromkeys(SETS, ())] if is_reboot(cron) else [way._asdict() for way in parse_cron(cron)]
+    return [{f"jsc{name}": flags(plpy, name, numbers) for name, numbers in way.items()} for way in ways]
 
 
-def _flags(cron: str | None, sets: Mapping[str, Sequence[int] | None]) -> list[list[list[bool]]]:
-    """Return the five arrays of flags of each schedule that is asked for."""
-    if cron is None:
-        given = [{argument: _check_set(argument, sets.get(argument)) for argument in SETS}]
-    else:
-        given = [{argument: getattr(parsed, argument) for argument in SETS} for parsed in parse_cron(cron)]
-    return [
-        [[n in numbers[argument] for n in range(first, last + 1)] for argument, (first, last) in SETS.items()]
-        for numbers in given
-    ]
-
-
-def _check_one_way(
-    cron: str | None, every: str | None, at: str | None, sets: Mapping[str, Sequence[int] | None]
-) -> None:
-    ways = [name for name, value in (("cron", cron), ("every", every), ("at", at)) if value is not None]
-    if len(ways) > 1:
-        raise invalid(ways[1], f"both {ways[0]} and {ways[1]} are given", "Give one of cron, every and at.")
-    for argument, value in sets.items():
-        if argument not in SETS:
-            raise invalid(
-                argument, f"{argument} is no argument of a schedule", "Look at \\df+ pgagent_py.add_schedule."
-            )
-        if value is not None and cron is not None:
+def _check_one_way(cron: str | None, given: Mapping[str, Any]) -> None:
+    """Refuse more than one of cron, every and at, and cron beside a set."""
+    ways = {"cron": cron, "every": given.get("every"), "at": given.get("at")}
+    first, *others = [name for name, value in ways.items() if value is not None] or [""]
+    if others:
+        hint = "Give one of cron, every and at."
+        raise invalid(others[0], f"both {first} and {others[0]} are given", hint)
+    for argument in SETS:
+        if cron is not None and given.get(argument) is not None:
             raise invalid(argument, f"both cron and {argument} are given", "Give cron, or the five sets.")
 
 
-def _check_set(argument: str, numbers: Sequence[int] | None) -> Sequence[int]:
-    first, last = SETS[argument]
-    for number in numbers or ():
-        if not isinstance(number, int) or not first <= number <= last:
-            shown = "NULL" if number is None else number
-            raise invalid(argument, f"{argument} can't be {shown}", f"Give numbers from {first} to {last}.")
-    return numbers or ()
+ARE_SET = Statement(
+    "SELECT coalesce($1 <> '0', false) AS every, coalesce($2 <> 'infinity', false) AS at",
+    "interval",
+    "timestamptz",
+)
 
 
-def _check_range(plpy: Any, start: str | None, end: str | None) -> None:
-    check = "SELECT $2 < coalesce($1, now()) AS reversed"
-    if run(plpy, check, ["timestamptz", "timestamptz"], [start, end])[0]["reversed"]:
-        raise invalid(
-            "end", f"end {end} is before start {start or 'now'}", "Give an end that is later than start."
-        )
+def are_set(plpy: Plpy, given: Mapping[str, Any]) -> Mapping[str, bool]:
+    """Return whether every and at are given, and are not what takes them away."""
+    return ARE_SET(plpy, given.get("every"), given.get("at"))[0]
 
 
-def check_every(plpy: Any, every: str | None) -> bool:
-    """Return whether an interval is given, not the 0 that takes one away.
-
-    Months and years have no fixed length; the rule counts whole seconds.
-    """
-    if every is None:
-        return False
-    check = """
-        SELECT extract(year FROM $1) <> 0 OR extract(month FROM $1) <> 0 AS months, $1 <> interval '0' AS given,
-               extract(epoch FROM $1) < 1 AND $1 <> interval '0' OR extract(epoch FROM $1) % 1 <> 0 AS uneven"""
-    (row,) = run(plpy, check, ["interval"], [every])
-    if row["months"]:
-        raise invalid(
-            "every", f"every can't be {every}: months have no fixed length", "Give days or less, or cron."
-        )
-    if row["uneven"]:
-        raise invalid("every", f"every can't be {every}", "Give whole seconds, one or more.")
-    return bool(row["given"])
+def _check_something(plpy: Plpy, given: Mapping[str, Any]) -> None:
+    """Refuse what takes an option away: a new schedule has none."""
+    if given.get("timezone") == "":
+        check_zone(plpy, "")
+    given_ways = are_set(plpy, given)
+    if given.get("every") is not None and not given_ways["every"]:
+        raise invalid("every", f"every can't be {given['every']}", WHOLE_SECONDS)
+    if given.get("at") is not None and not given_ways["at"]:
+        raise invalid("at", f"at can't be {given['at']}", "Give the time at which it is to fire.")
 
 
-def _check_at(plpy: Any, at: str | None) -> bool:
-    """Return whether an instant is given, not the infinity that takes one away."""
-    if at is None:
-        return False
-    (row,) = run(plpy, "SELECT $1 <= now() AS past, $1 <> 'infinity' AS given", ["timestamptz"], [at])
-    if row["past"]:
-        raise invalid("at", f"at {at} is in the past", "Give a later time, or use run_now.")
-    return bool(row["given"])
+IS_REVERSED = Statement("SELECT $2 < coalesce($1, now()) AS reversed", "timestamptz", "timestamptz")
+
+
+def _check_range(plpy: Plpy, start: str | None, end: str | None) -> None:
+    if IS_REVERSED(plpy, start, end)[0]["reversed"]:
+        hint = "Give an end that is later than start."
+        raise invalid("end", f"end {end} is before start {start or 'now'}", hint)

@@ -2,60 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..ground.errors import invalid
-from ..ground.plan import run
-from ..ground.roles import check_edit
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
 from ..rules.zones import check_zone
 
+SET_TIMEZONE = Statement("UPDATE pgagent_py.setting s SET value = $1 WHERE s.name = 'timezone'", "text")
+# A row that is inserted replaces the one of its name: see the trigger setting_replace.
+SET = Statement("INSERT INTO pgagent_py.setting (name, value) VALUES ($1, $2)", "text", "text")
+FORGET = Statement("DELETE FROM pgagent_py.setting s WHERE s.name = $1", "text")
 
-def set_default_timezone(plpy: Any, caller: str, timezone: str | None = None) -> None:
+
+def set_default_timezone(plpy: Plpy, caller: str, timezone: str | None = None) -> None:
     """Change the time zone of the schedules that have none of their own; their jobs' next runs follow."""
     if timezone is None:
         raise invalid("timezone", "timezone is missing", "Give a name, such as 'Europe/Paris'.")
     check_zone(plpy, timezone)
-    run(plpy, "UPDATE pgagent_py.setting SET value = $1 WHERE name = 'timezone'", ["text"], [timezone])
+    SET_TIMEZONE(plpy, timezone)
 
 
-def set_retention(plpy: Any, caller: str, keep_runs: int | None = None, keep_for: str | None = None) -> None:
+def set_retention(plpy: Plpy, caller: str, keep_runs: int | None = None, keep_for: str | None = None) -> None:
     """Limit the history of the jobs that have no limit of their own; None leaves as it is, 0 means no limit."""
-    check_edit(plpy, caller)
-    check_retention(plpy, keep_runs, keep_for)
-    for name, value in (("keep_runs", keep_runs), ("keep_for", keep_for)):
-        if value is None:
-            continue
-        if is_no_limit(plpy, value):
-            run(plpy, "DELETE FROM pgagent_py.setting s WHERE s.name = $1", ["text"], [name])
-        else:
-            insert = "INSERT INTO pgagent_py.setting (name, value) VALUES ($1, $2)"
-            run(plpy, insert, ["text", "text"], [name, str(value)])
+    if keep_runs is not None:
+        _set_or_forget(plpy, "keep_runs", str(check_keep_runs(plpy, "keep_runs", keep_runs)), keep_runs == 0)
+    if keep_for is not None:
+        check_keep_for(plpy, "keep_for", keep_for)
+        _set_or_forget(plpy, "keep_for", keep_for, _sign(plpy, keep_for) == 0)
 
 
-def check_retention(plpy: Any, keep_runs: int | None, keep_for: str | None) -> None:
-    """Raise the error for a limit that is negative."""
-    if keep_runs is not None and keep_runs < 0:
-        raise invalid("keep_runs", f"keep_runs can't be {keep_runs}", "Give a number, or 0 for no limit.")
-    if (
-        keep_for is not None
-        and run(plpy, "SELECT $1 < '0' AS negative", ["interval"], [keep_for])[0]["negative"]
-    ):
-        raise invalid("keep_for", f"keep_for can't be {keep_for}", "Give an interval, or '0' for no limit.")
+def _set_or_forget(plpy: Plpy, name: str, value: str, forget: bool) -> None:
+    if forget:
+        FORGET(plpy, name)
+    else:
+        SET(plpy, name, value)
 
 
-def is_no_limit(plpy: Any, value: int | str) -> bool:
-    """Return whether *value*, a number of runs or an interval, stands for no limit."""
-    if isinstance(value, int):
-        return value == 0
-    return bool(run(plpy, "SELECT $1 = '0' AS zero", ["interval"], [value])[0]["zero"])
+def check_keep_runs(plpy: Plpy, argument: str, runs: int) -> int:
+    """Refuse a negative number of runs; 0 means no limit."""
+    if runs < 0:
+        raise invalid("keep_runs", f"keep_runs can't be {runs}", "Give a number, or 0 for no limit.")
+    return runs
 
 
-def set_notify_runs(plpy: Any, caller: str, enabled: bool | None = None) -> None:
+def check_keep_for(plpy: Plpy, argument: str, interval: str) -> str:
+    """Refuse a negative interval; 0 means no limit."""
+    if _sign(plpy, interval) < 0:
+        raise invalid("keep_for", f"keep_for can't be {interval}", "Give an interval, or '0' for no limit.")
+    return interval
+
+
+SIGN = Statement("SELECT ($1 > '0')::int4 - ($1 < '0')::int4 AS sign", "interval")
+
+
+def _sign(plpy: Plpy, interval: str) -> int:
+    """Return -1, 0 or 1: an interval may be written in many ways."""
+    sign: int = SIGN(plpy, interval)[0]["sign"]
+    return sign
+
+
+def set_notify_runs(plpy: Plpy, caller: str, enabled: bool | None = None) -> None:
     """Switch the notifications of starts and ends of runs on or off."""
-    check_edit(plpy, caller)
     if enabled is None:
         raise invalid("enabled", "enabled is missing", "Give true or false.")
-    if enabled:
-        run(plpy, "INSERT INTO pgagent_py.setting (name, value) VALUES ('notify_runs', 'on')")
-    else:
-        run(plpy, "DELETE FROM pgagent_py.setting s WHERE s.name = 'notify_runs'")
+    _set_or_forget(plpy, "notify_runs", "on", not enabled)

@@ -22,7 +22,7 @@ from ..rules.zones import check_zone
 from .dependencies import add_dependency, drop_dependency
 from .messages import check_message
 from .owners import check_code, set_roles
-from .schedules import check_every
+from .schedules import are_set, check_every
 
 Row = dict[str, Any]
 
@@ -400,8 +400,10 @@ class Document:
                 check_message(row["msgkind"], row["msgtarget"], row["msgwhen"], row["msgsubject"])
             if table is SCHEDULE_OPTION:
                 check_zone(self.plpy, row["jsctimezone"])
-                if row["jscevery"] is not None and not check_every(self.plpy, row["jscevery"]):
-                    raise invalid("every", "every can't be 0")
+                if row["jscevery"] is not None:
+                    check_every(self.plpy, "every", row["jscevery"])
+                    if not are_set(self.plpy, {"every": row["jscevery"]})["every"]:
+                        raise invalid("every", "every can't be 0")
                 if run(self.plpy, "SELECT WHERE NOT isfinite($1)", ["timestamptz"], [row["jscat"]]):
                     raise invalid("at", "at can't be infinity")
 

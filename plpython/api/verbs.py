@@ -9,13 +9,13 @@ from __future__ import annotations
 import enum
 import inspect
 import keyword
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..ground.vocabulary import SETS
 from ..runs.agents import start_agent, start_session, stop_agent
 from ..runs.book import finish_step
 from ..runs.cancel import cancel_run
+from . import jobs, schedules, steps
 from .calendars import add_calendar, alter_calendar, attach_calendar, detach_calendar, drop_calendar
 from .dependencies import add_dependency, drop_dependency
 from .exceptions import add_exception
@@ -24,6 +24,7 @@ from .importing import import_crontab, import_pg_cron
 from .jobs import add_job, alter_job, drop_job
 from .limits import pause, resume, set_limit
 from .messages import add_message, drop_message, finish_messages, take_messages
+from .options import Columns
 from .runs import run_now
 from .schedules import add_schedule, alter_schedule
 from .settings import set_default_timezone, set_notify_runs, set_retention
@@ -98,13 +99,15 @@ FOR_AGENTS: tuple[Handler, ...] = (
 )
 
 
-# The arguments that a verb takes as **given, beside those that its signature names.
-GIVEN: dict[Handler, Iterable[str]] = {add_schedule: SETS, alter_schedule: SETS}
-
-
-def python_name(argument: str) -> str:
-    """Return what an argument is called in Python, where some names, such as class, can't be those of an argument."""
-    return f"{argument}_" if keyword.iskeyword(argument) else argument
+# The tables of the arguments that a verb takes as **given, beside those that its signature names.
+GIVEN: dict[Handler, tuple[Columns, ...]] = {
+    add_job: (jobs.JOB,),
+    alter_job: (jobs.JOB, jobs.OPTIONS),
+    add_step: (steps.STEP,),
+    alter_step: (steps.STEP, steps.OPTIONS),
+    add_schedule: (schedules.SCHEDULE, schedules.OPTIONS),
+    alter_schedule: (schedules.SCHEDULE, schedules.OPTIONS),
+}
 
 
 def sql_name(parameter: str) -> str:
@@ -116,13 +119,8 @@ def _verb(handler: Handler, callers: Callers) -> Verb:
     _, _, *parameters = inspect.signature(handler).parameters.values()  # without plpy and caller
     named = {sql_name(p.name): p for p in parameters if p.kind is not p.VAR_KEYWORD}
     required = {name for name, p in named.items() if p.default is p.empty}
-    return Verb(
-        handler.__name__,
-        handler,
-        callers,
-        frozenset(named).union(GIVEN.get(handler, ())),
-        frozenset(required),
-    )
+    given = {sql_name(name) for table in GIVEN.get(handler, ()) for name in table.arguments}
+    return Verb(handler.__name__, handler, callers, frozenset(named.keys() | given), frozenset(required))
 
 
 VERBS = {

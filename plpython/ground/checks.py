@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .errors import invalid
-from .plan import run
+from .plan import Statement
+from .plpy import Plpy, Row
 from .roles import missing
 
 
@@ -15,47 +14,64 @@ def check_name(name: str | None) -> None:
         raise invalid("name", "name is missing", "Give name => '...'.")
 
 
-def check_job(plpy: Any, job: int | None, argument: str = "job") -> Any:
+def not_blank(plpy: Plpy, argument: str, text: str, hint: str = "NULL leaves it as it is.") -> str:
+    """Refuse a blank *text*; return it."""
+    if not text.strip():
+        raise invalid(argument, f"{argument} is empty", hint)
+    return text
+
+
+FIND_JOB = Statement("SELECT j.jobenabled FROM pgagent.pga_job j WHERE j.jobid = $1", "int4")
+
+
+def check_job(plpy: Plpy, job: int | None, argument: str = "job") -> Row:
     """Refuse a job that does not exist, naming *argument*; return its row (jobenabled)."""
     if job is None:
         raise invalid(argument, f"{argument} is missing", "Give a jobid of pgagent.pga_job.")
-    rows = run(plpy, "SELECT j.jobenabled FROM pgagent.pga_job j WHERE j.jobid = $1", ["int4"], [job])
+    rows = FIND_JOB(plpy, job)
     if not rows:
         raise missing(argument, job)
     return rows[0]
 
 
-def check_schedule(plpy: Any, schedule: int | None) -> None:
+FIND_SCHEDULE = Statement("SELECT FROM pgagent.pga_schedule s WHERE s.jscid = $1", "int4")
+
+
+def check_schedule(plpy: Plpy, schedule: int | None) -> None:
     """Refuse a schedule that does not exist."""
     if schedule is None:
         raise invalid("schedule", "schedule is missing", "Give a jscid of pgagent.pga_schedule.")
-    if not run(plpy, "SELECT FROM pgagent.pga_schedule s WHERE s.jscid = $1", ["int4"], [schedule]):
+    if not FIND_SCHEDULE(plpy, schedule):
         raise missing("schedule", schedule)
 
 
-def check_parameters(plpy: Any, parameters: str | None) -> str | None:
+KIND_OF_JSON = Statement("SELECT jsonb_typeof($1) AS kind", "jsonb")
+
+
+def check_parameters(plpy: Plpy, argument: str, parameters: str) -> str:
     """Refuse parameters, as JSON text, that are no object; return them.
 
     They stay text on their way: Python's floats have fewer digits than the server's numbers.
     """
-    if parameters is not None:
-        (row,) = run(plpy, "SELECT jsonb_typeof($1) AS kind", ["jsonb"], [parameters])
-        if row["kind"] != "object":
-            raise invalid(
-                "parameters",
-                "parameters is no JSON object",
-                """Give an object, such as '{"day": "monday"}'.""",
-            )
+    if KIND_OF_JSON(plpy, parameters)[0]["kind"] != "object":
+        hint = """Give an object, such as '{"day": "monday"}'."""
+        raise invalid("parameters", "parameters is no JSON object", hint)
     return parameters
 
 
-def class_id(plpy: Any, name: str | None) -> int:
-    """Return the id of a job class, of pgAgent's first one when none is named."""
-    find = "SELECT c.jclid, c.jclname FROM pgagent.pga_jobclass c ORDER BY c.jclid"
-    classes = {row["jclname"]: row["jclid"] for row in run(plpy, find)}
+CLASSES = Statement("SELECT c.jclid, c.jclname FROM pgagent.pga_jobclass c ORDER BY c.jclid")
+
+
+def read_classes(plpy: Plpy) -> dict[str, int]:
+    """Return the ids of the classes of jobs by name, in the order of the ids."""
+    return {row["jclname"]: row["jclid"] for row in CLASSES(plpy)}
+
+
+def class_id(plpy: Plpy, argument: str, name: str | None) -> int:
+    """Return the id of a class of jobs, of pgAgent's first one when none is named."""
+    classes = read_classes(plpy)
     if name is None and classes:
         name = next(iter(classes))
     if name not in classes:
-        raise invalid("class", f'class "{name}" does not exist', f"The classes are: {', '.join(classes)}.")
-    jclid: int = classes[name]
-    return jclid
+        raise invalid(argument, f'class "{name}" does not exist', f"The classes are: {', '.join(classes)}.")
+    return classes[name]

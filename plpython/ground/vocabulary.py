@@ -5,7 +5,7 @@ So this module imports nothing.
 
 # pgAgent's letters: the status of a run or a step.
 RUNNING, SUCCESS, FAILURE, ABORTED = "r", "s", "f", "d"
-# One letter, two meanings: a run that had no steps; a step that has failed, with "ignore" as its on_error.
+# One letter, two meanings: a run that had no steps; a step that has failed, which does not count.
 NO_STEPS = IGNORED = "i"
 RUN_STATUSES = {
     RUNNING: "running",

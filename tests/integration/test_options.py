@@ -107,6 +107,14 @@ def test_alter_step_changes_what_is_given(db: Db, database: str) -> None:
         ("alter_step({step}, batch => 'x', database => 'x')", "database is given for a batch step"),
         ("alter_step({step}, database => 'x', connstr => 'host=x')", "both database and connstr"),
         ("alter_step({step}, connstr => 'host=x', atomic => true)", "atomic: the step is remote"),
+        (
+            "add_step({job}, 'x', sql => 'x', connstr => 'host=x', atomic => true)",
+            "atomic: the step is remote",
+        ),
+        (
+            "add_step({job}, 'x', sql => 'x', database => 'other', atomic => true)",
+            "atomic: the step is remote",
+        ),
         ("alter_step({step}, on_error => 'x')", 'on_error "x" is unknown'),
         ("alter_step({step}, timeout => '-1 s')", "timeout can't be -1"),
         ("alter_step({step}, retries => -1)", "retries can't be -1"),
