@@ -1,37 +1,74 @@
-"""History: runs that no rule keeps are deleted."""
+"""History: runs that no rule keeps are deleted, a little at a time."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
-from ..ground.plan import run
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
 from ..ground.roles import check_launch
-from ..runs.dependencies import forget_met
 
 BATCH = 300  # runs that one call deletes at most
-KEEP_FAILED_MESSAGES = "7 days"
+JOBS_AT_A_TIME = 1000  # jobs that one statement looks at, when there is no smaller number
 
 # Where this session's last look at a part of the jobs ended.
 _looked_up_to = 0
 
-SETTINGS = """
-SELECT (SELECT s.value::int4 FROM pgagent_py.setting s WHERE s.name = 'keep_runs') AS keep_runs,
-       (SELECT s.value FROM pgagent_py.setting s WHERE s.name = 'keep_for') AS keep_for,
-       EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobkeepruns IS NOT NULL OR o.jobkeepfor IS NOT NULL) AS own_rules,
-       EXISTS (SELECT FROM pgagent_py.queued_message q WHERE q.qmsnotbefore IS NULL) AS given_up,
-       EXISTS (SELECT FROM pgagent_py.dependency_met) AS met"""
 
-# The next jobs that have a rule; {own}: only those that have one of their own.
-JOBS = """
-SELECT j.jobid, coalesce(o.jobkeepruns, $3) AS keep_runs, now() - coalesce(o.jobkeepfor, $4) AS keep_since
-  FROM pgagent.pga_job j
-  {own} JOIN pgagent_py.job_option o ON o.jobid = j.jobid AND (o.jobkeepruns IS NOT NULL OR o.jobkeepfor IS NOT NULL)
- WHERE j.jobid > $1 ORDER BY j.jobid LIMIT $2"""
+class Rules(TypedDict):
+    """What is kept of the jobs that have no rule of their own, and whether any job has one."""
 
-# A job's oldest run tells whether there is anything to delete; the newest always stays, so that job_status knows it.
+    keep_runs: int | None
+    keep_for: str | None
+    own_rules: bool
+
+
+READ_RULES = Statement(
+    """
+    SELECT (SELECT s.value::int4 FROM pgagent_py.setting s WHERE s.name = 'keep_runs') AS keep_runs,
+           (SELECT s.value FROM pgagent_py.setting s WHERE s.name = 'keep_for') AS keep_for,
+           EXISTS (SELECT FROM pgagent_py.job_option o
+                    WHERE o.jobkeepruns IS NOT NULL OR o.jobkeepfor IS NOT NULL) AS own_rules""",
+    row=Rules,
+)
+
+
+def purge_history(plpy: Plpy, caller: str, jobs: int | None = None) -> int:
+    """Delete some hundred runs, at most, that no rule keeps; return how many.
+
+    *jobs*: look at so many jobs only, those after where this session's last such call ended. None: go on until there is
+    something to delete, or all jobs have been looked at; so 0 then means that nothing is left.
+    """
+    check_launch(plpy, caller)
+    return purge(plpy, jobs)
+
+
+def purge(plpy: Plpy, jobs: int | None) -> int:
+    """Do what purge_history does, for a caller whose rights have been checked."""
+    global _looked_up_to
+    (rules,) = READ_RULES(plpy)
+    if rules["keep_runs"] is None and rules["keep_for"] is None and not rules["own_rules"]:
+        return 0
+    if jobs is not None:
+        return _purge_some(plpy, rules, jobs)
+    _looked_up_to = 0
+    while True:
+        deleted = _purge_some(plpy, rules, JOBS_AT_A_TIME)
+        if deleted or not _looked_up_to:
+            return deleted
+
+
+# {jobs}: LEFT for all jobs, '' for those alone that have a rule of their own.
 PURGE = """
-WITH rule AS MATERIALIZED ({jobs}),
+WITH rule AS MATERIALIZED (
+    -- The next jobs, with what is kept of each.
+    SELECT j.jobid, coalesce(o.jobkeepruns, $3) AS keep_runs, now() - coalesce(o.jobkeepfor, $4) AS keep_since
+      FROM pgagent.pga_job j
+      {jobs} JOIN pgagent_py.job_option o ON o.jobid = j.jobid AND (o.jobkeepruns IS NOT NULL OR o.jobkeepfor IS NOT NULL)
+     WHERE j.jobid > $1 ORDER BY j.jobid LIMIT $2),
 old AS MATERIALIZED (
+    -- Their runs that nothing keeps. A job's oldest run tells whether there are any; the newest always stays, so that
+    -- job_status knows it.
     SELECT o.jlgid
       FROM rule r
      CROSS JOIN LATERAL (
@@ -48,6 +85,7 @@ old AS MATERIALIZED (
        AND o.jlgid < newest.jlgid AND o.jlgstatus <> 'r'
      LIMIT $5),
 gone AS (
+    -- What another session has locked, for example one that purges, is left alone.
     DELETE FROM pgagent.pga_joblog l
      WHERE l.jlgid IN (SELECT k.jlgid FROM pgagent.pga_joblog k WHERE k.jlgid IN (SELECT old.jlgid FROM old)
                           FOR UPDATE SKIP LOCKED)
@@ -55,43 +93,26 @@ gone AS (
 SELECT (SELECT count(*) FROM gone) AS deleted, (SELECT count(*) FROM rule) AS looked_at,
        (SELECT max(rule.jobid) FROM rule) AS up_to"""
 
-PURGE_ALL = PURGE.format(jobs=JOBS.format(own="LEFT"))
-PURGE_OWN = PURGE.format(jobs=JOBS.format(own=""))
+
+class Purged(TypedDict):
+    """How many runs were deleted, how many jobs were looked at, and which of them was the last."""
+
+    deleted: int
+    looked_at: int
+    up_to: int | None
 
 
-def purge_history(plpy: Any, caller: str, jobs: int | None = None) -> int:
-    """Delete some hundred runs, at most, that no rule keeps; return how many.
-
-    *jobs*: look at so many jobs only, those after where this session's last such call ended. None: go on until there is
-    something to delete, or all jobs have been looked at; so 0 then means that nothing is left.
-    """
-    check_launch(plpy, caller)
-    (rules,) = run(plpy, SETTINGS)
-    if rules["given_up"]:
-        forget = "DELETE FROM pgagent_py.queued_message q WHERE q.qmsnotbefore IS NULL AND q.qmscreated < now() - $1"
-        run(plpy, forget, ["interval"], [KEEP_FAILED_MESSAGES])
-    if rules["met"]:
-        forget_met(plpy)
-    every = rules["keep_runs"] is not None or rules["keep_for"] is not None
-    if not every and not rules["own_rules"]:
-        return 0
-    if jobs is not None:
-        return _purge_some(plpy, rules, every, jobs)
-    global _looked_up_to
-    _looked_up_to = 0
-    while True:
-        deleted = _purge_some(plpy, rules, every, 1000)
-        if deleted or not _looked_up_to:
-            return deleted
+TYPES = ("int4", "int4", "int4", "interval", "int4")
+PURGE_ALL = Statement(PURGE.format(jobs="LEFT"), *TYPES, row=Purged)
+PURGE_OWN = Statement(PURGE.format(jobs=""), *TYPES, row=Purged)
 
 
-def _purge_some(plpy: Any, rules: Any, every: bool, jobs: int) -> int:
+def _purge_some(plpy: Plpy, rules: Rules, jobs: int) -> int:
     """Look at the next *jobs* jobs; at the end of all jobs, start over the next time."""
     global _looked_up_to
-    types = ["int4", "int4", "int4", "interval", "int4"]
-    values = [_looked_up_to, jobs, rules["keep_runs"], rules["keep_for"], BATCH]
-    (row,) = run(plpy, PURGE_ALL if every else PURGE_OWN, types, values)
-    deleted: int = row["deleted"]
-    if deleted < BATCH:  # else there may be more in these jobs
-        _looked_up_to = row["up_to"] if row["looked_at"] == jobs else 0
-    return deleted
+    keep_runs, keep_for = rules["keep_runs"], rules["keep_for"]
+    statement = PURGE_OWN if keep_runs is None and keep_for is None else PURGE_ALL
+    (row,) = statement(plpy, _looked_up_to, jobs, keep_runs, keep_for, BATCH)
+    if row["deleted"] < BATCH:  # else there may be more in these jobs
+        _looked_up_to = (row["up_to"] or 0) if row["looked_at"] == jobs else 0
+    return row["deleted"]

@@ -11,7 +11,7 @@ from ..ground.plan import run
 from ..ground.roles import check_edit, check_use
 from .crontab import Entry, parse_crontab
 from .jobs import add_job, alter_job
-from .messages import ADDRESS, add_message
+from .messages import add_message, are_addresses
 from .schedules import add_schedule
 from .steps import add_step
 
@@ -60,7 +60,7 @@ def _add_entry(plpy: Any, caller: str, entry: Entry) -> int:
         description=entry.comment or None,
     )
     if entry.mailto:
-        if not all(ADDRESS.fullmatch(address.strip()) for address in entry.mailto.split(",")):
+        if not are_addresses(entry.mailto):
             raise invalid(
                 "MAILTO",
                 f'MAILTO "{entry.mailto}" is not an e-mail address',

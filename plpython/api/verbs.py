@@ -30,6 +30,7 @@ from .schedules import add_schedule, alter_schedule
 from .settings import set_default_timezone, set_notify_runs, set_retention
 from .steps import add_step, alter_step
 from .transfer import export_jobs, import_jobs
+from .upkeep import upkeep
 
 Handler = Callable[..., Any]
 
@@ -96,6 +97,7 @@ FOR_AGENTS: tuple[Handler, ...] = (
     start_session,
     stop_agent,
     take_messages,
+    upkeep,
 )
 
 

@@ -131,8 +131,10 @@ def test_conditions_met_again_and_again_are_not_kept(db: Connection) -> None:
         db.execute("SELECT * FROM pgagent_py.run_due()")
     db.execute("SELECT pgagent_py.drop_job(%s)", [dropped])
     purge(db)
-    last = value(db, "SELECT max(jlgid) FROM pgagent.pga_joblog WHERE jlgjobid = %s", [first])
     met = "SELECT jobid, jobafter, jlgid FROM pgagent_py.dependency_met"
+    assert len(db.execute(met).fetchall()) > 1  # the history is one room, conditions are another
+    assert value(db, "SELECT pgagent_py.upkeep()") == 0
+    last = value(db, "SELECT max(jlgid) FROM pgagent.pga_joblog WHERE jlgjobid = %s", [first])
     assert db.execute(met).fetchall() == [(waiting, first, last)]
     db.execute("SELECT pgagent_py.run_now(%s)", [second])
     for _ in range(2):
@@ -142,6 +144,28 @@ def test_conditions_met_again_and_again_are_not_kept(db: Connection) -> None:
          CROSS JOIN jsonb_array_elements(o.jlgparameters -> 'triggered_by') t
          WHERE l.jlgjobid = %s AND (t ->> 'job')::int = %s"""
     assert db.execute(told, [waiting, first]).fetchall() == [(str(last),)]
+
+
+def test_upkeep_purges_as_purge_history_does(db: Connection) -> None:
+    for n in range(10):
+        add_history(db, f"job {n}", 3)
+    db.execute("SELECT pgagent_py.set_retention(keep_runs => 1)")
+    assert [value(db, "SELECT pgagent_py.upkeep(4)") for _ in range(2)] == [8, 8]
+    assert value(db, "SELECT pgagent_py.upkeep()") == 4
+    assert value(db, "SELECT pgagent_py.upkeep()") == 0
+
+
+def test_messages_that_were_given_up_are_kept_for_a_week(db: Connection) -> None:
+    db.execute(
+        "INSERT INTO pgagent_py.queued_message (qmsjobid, qmsjlgid, qmskind, qmstarget, qmsdata, qmscreated, qmsnotbefore)"
+        " SELECT 1, n, 'email', 'a@b', '{}', now() - n * interval '1 day',"
+        "        CASE WHEN n % 2 = 0 THEN now() + interval '1 hour' END FROM generate_series(1, 12) n"
+    )
+    db.execute("SELECT pgagent_py.purge_history()")
+    assert value(db, "SELECT count(*) FROM pgagent_py.queued_message") == 12
+    db.execute("SELECT pgagent_py.upkeep()")
+    kept = db.execute("SELECT qmsjlgid FROM pgagent_py.queued_message ORDER BY qmsid").fetchall()
+    assert [number for (number,) in kept] == [1, 2, 3, 4, 5, 6, 8, 10, 12]
 
 
 def test_two_that_purge_do_not_wait_for_each_other(database: str, db: Connection) -> None:
@@ -174,7 +198,7 @@ def test_strangers_may_not(db: Connection) -> None:
     db.execute("CREATE ROLE retention_stranger")
     try:
         db.execute("SET ROLE retention_stranger")
-        for call in ("purge_history()", "set_retention(keep_runs => 1)", "set_notify_runs(true)"):
+        for call in ("purge_history()", "upkeep()", "set_retention(keep_runs => 1)", "set_notify_runs(true)"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 db.execute(f"SELECT pgagent_py.{call}".encode())
     finally:

@@ -1,0 +1,17 @@
+"""Upkeep: what launchers have done now and then. Each room deletes what it needs no more. A verb of the SQL API."""
+
+from __future__ import annotations
+
+from ..ground.plpy import Plpy
+from ..ground.roles import check_launch
+from ..runs.dependencies import forget_met
+from .history import purge
+from .messages import forget_given_up
+
+
+def upkeep(plpy: Plpy, caller: str, jobs: int | None = None) -> int:
+    """Delete what nothing will come of any more; return how many runs of the history were deleted, of *jobs* jobs only."""
+    check_launch(plpy, caller)
+    forget_given_up(plpy)
+    forget_met(plpy)
+    return purge(plpy, jobs)
