@@ -24,7 +24,7 @@ WIDTH = 126
 # argument or column
 OBJECTS = r"""
 SELECT 'function' AS kind, p.proname AS name, pg_get_function_result(p.oid), obj_description(p.oid, 'pg_proc'),
-       ARRAY(SELECT ARRAY[p.proargnames[n], format_type(p.proargtypes[n - 1], NULL),
+       ARRAY(SELECT ARRAY[quote_ident(p.proargnames[n]), format_type(p.proargtypes[n - 1], NULL),
                           coalesce(pg_get_function_arg_default(p.oid, n), '')]
                FROM generate_series(1, p.pronargs) n ORDER BY n)
   FROM pg_proc p
@@ -32,7 +32,7 @@ SELECT 'function' AS kind, p.proname AS name, pg_get_function_result(p.oid), obj
 UNION ALL
 SELECT CASE c.relkind WHEN 'v' THEN 'view' ELSE 'type' END, c.relname, '',
        coalesce(obj_description(c.oid, 'pg_class'), obj_description(c.reltype, 'pg_type')),
-       ARRAY(SELECT ARRAY[a.attname, format_type(a.atttypid, a.atttypmod), '']
+       ARRAY(SELECT ARRAY[quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), '']
                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)
   FROM pg_class c
  WHERE c.relnamespace = 'pgagent_py'::regnamespace
@@ -45,7 +45,6 @@ SHORT = {
     "time without time zone": "time",
     "double precision": "float8",
 }
-KEYWORDS = {"end", "group", "when"}  # argument names that a call must quote
 
 # What the launcher gives to steps
 SETTING = re.compile(r"\bSET (pgagent_py\.\w+)|\"(PGAGENT_(?!PY_)\w+)\"")
@@ -99,28 +98,17 @@ class Page:
         result, comment, parts = self.objects[kind, name]
         if not comment:
             raise PageError(f"the {kind} {name} has no comment")
-        rows = [
-            (f'"{part}"' if part in KEYWORDS else part, short(type_), default_of(value))
-            for part, type_, value in parts
-        ]
+        rows = [(part, short(type_), default_of(value)) for part, type_, value in parts]
         shape = signature(name, rows, short(result)) if kind == "function" else in_columns(rows, "")
-        return f"### {name}\n\n```sql\n{shape}\n```\n\n{self.prose(comment, [part for part, *_ in parts])}"
+        return f"### {name}\n\n```sql\n{shape}\n```\n\n{self.prose(comment)}"
 
-    def prose(self, comment: str, parts: Iterable[str]) -> str:
-        """Return a comment as Markdown.
-
-        What it says of single *parts* ("timeout: ...") becomes a list. Functions, pages and SQLSTATEs become links.
-        """
+    def prose(self, comment: str) -> str:
+        """Return a comment as Markdown. Functions, pages and SQLSTATEs become links."""
         text = re.sub(r"([*<])", r"\\\1", comment)
         text = re.sub(r"\bdocs/([\w-]+\.md)", r"[\1](\1)", text)
         text = re.sub(r"\b[0-9A-Z]{5}\b", lambda found: self.link(found[0]), text)
         text = re.sub(r"\b(\w+)\(\)", lambda found: self.link(found[1], found[0]), text)
-        text = re.sub(r"(?<=[.)]) (?=(?:Returns|Error) )", "\n\n", text)
-        if parts:
-            one = "|".join(parts)
-            text = re.sub(rf"(?:^|(?<=[.;)]) |\n)((?:{one})\b[^.:;\n\[]{{,50}}): ", r"\n- `\1`: ", text)
-            text = re.sub(r"[.;]?\n(?=- )", ".\n", text)
-            text = re.sub(r"(?m)^(?!- )(.+\n)(?=- )", r"\1\n", text)
+        text = re.sub(r"(?m)^- ([\w, ]+): ", lambda found: f"- {in_code(found[1])}: ", text)
         return "\n".join(wrapped(line) for line in text.strip().splitlines())
 
     def link(self, name: str, text: str = "") -> str:
@@ -130,10 +118,16 @@ class Page:
         return f"[{name}](errors.md#{name.lower()})" if name in self.sqlstates else text or name
 
 
+def in_code(names: str) -> str:
+    """Return names that are separated by commas, each as code."""
+    return ", ".join(f"`{name}`" for name in names.split(", "))
+
+
 def wrapped(line: str) -> str:
     """Return a paragraph, or an item of a list, in lines that are not too long."""
+    indent = "  " if line.startswith("- ") else ""
     return textwrap.fill(
-        line, WIDTH, subsequent_indent="  " if line.startswith("- ") else "", break_long_words=False
+        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
 
 

@@ -9,7 +9,7 @@ BEGIN
     INSERT INTO pgagent_py.request (verb, arguments) VALUES (_ask.verb, _ask.arguments) RETURNING answer INTO result;
     error := result -> 'error';
     IF error IS NOT NULL THEN
-        -- Raised here, not in Python, which would put the names of its exception classes before the message.
+        -- Raised here, since PL/Python would put the name of an exception class before the message.
         RAISE EXCEPTION USING
             MESSAGE = error ->> 'message',
             ERRCODE = error ->> 'sqlstate',
@@ -20,4 +20,4 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._ask(text, jsonb) IS
-'Pass a request through the view pgagent_py.request as the calling role; return its value or raise its error.';
+'Pass a request through the view request as the calling role. Return its value, or raise its error.';

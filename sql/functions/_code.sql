@@ -5,4 +5,4 @@ AS $sql$
 {{ python_modules() }}
 $sql$;
 COMMENT ON FUNCTION pgagent_py._code() IS
-    'The Python modules of pgagent_py with their source, each after those that it imports; read by _load() only.';
+'The Python modules of pgagent_py with their source, each after those that it imports. Only _load() reads them.';

@@ -5,5 +5,9 @@ LANGUAGE plpython3u VOLATILE
 AS {{ python_call("rules.next_run.firing", "jscid", "(s_ctid, s_xmin, s_cmin, options, default_zone)", "exceptions", "last_run") }};
 
 COMMENT ON FUNCTION pgagent_py._firing(integer, tid, xid, cid, text, text, boolean, float8) IS
-'Epoch seconds of a schedule''s next firing from now on, infinity when there is none. The other arguments are what schedule_version '
-'says of it; last_run: of the job, given if the clock says that it has not been yet. The caller pins the search_path.';
+{% filter literal %}
+When a schedule fires next, from now on: epoch seconds, infinity when never. The caller pins the search_path.
+
+- s_ctid, s_xmin, s_cmin, options, default_zone, exceptions: the columns of schedule_version.
+- last_run: when the job has run last, if the clock says that this is still to come.
+{% endfilter %};

@@ -31,4 +31,4 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._give_back_right() IS
-'Repeat, at the end of a transaction that has updated the extension, what users had granted or revoked before.';
+'At the end of a transaction that has updated the extension, repeat what users had granted or revoked before.';

@@ -35,5 +35,5 @@ GD["pgagent_py/{{ build }}"] = modules["pgagent_py"]
 $python$;
 
 COMMENT ON FUNCTION pgagent_py._load() IS
-'Load the Python modules that _code() holds into this session, under a key with their hash, so that a session that is open '
-'during ALTER EXTENSION UPDATE takes up the new code with its next call.';
+'Load the Python modules of _code() into this session. The key has their hash, so a session that is open during ALTER '
+'EXTENSION UPDATE uses the new code from its next call on.';

@@ -3,4 +3,5 @@ LANGUAGE plpython3u STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS {{ python_call("rules.next_run.next_run", "schedule", "after") }};
 
-COMMENT ON FUNCTION pgagent_py._next_run(integer, float8) IS 'next_run of an existing schedule, after in epoch seconds.';
+COMMENT ON FUNCTION pgagent_py._next_run(integer, float8) IS
+'next_run() of a schedule that exists; after in epoch seconds.';

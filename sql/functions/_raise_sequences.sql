@@ -14,7 +14,7 @@ SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
     IF EXISTS (SELECT FROM {{ behind() }}) THEN
-        -- Of two that find this at once, the later must not set back what the earlier has raised and used.
+        -- Two sessions may find this at once: the second must not set back a sequence that the first has raised and used.
         PERFORM pg_advisory_xact_lock('pgagent_py._raise_sequences()'::regprocedure::oid::bigint);
         PERFORM setval(q.name::regclass, q.used) FROM {{ behind() }};
     END IF;
@@ -22,4 +22,5 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._raise_sequences() IS
-'pgAgent has its tables dumped, but not its sequences: after a restore they would hand out ids that are taken already.';
+'Raise pgAgent''s sequences to the ids that its tables hold. pg_dump dumps the tables and not the sequences, so after a '
+'restore they would hand out ids that are taken.';

@@ -16,5 +16,5 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._recompute_moved() IS
-'A schedule or exception was given to another job: pgAgent''s triggers see to the new one, this to the old one; or all of them '
-'are gone at once, which pgAgent''s triggers do not notice.';
+'A schedule or exception has moved to another job, or all of them are gone at once: compute the next run of the job '
+'that has lost it, or of all jobs. pgAgent''s own triggers compute that of the job that has got it.';

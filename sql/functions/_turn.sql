@@ -4,7 +4,7 @@ LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET intervalstyle = 'postgres'
--- Plans must not depend on statistics: the tables may have grown from nothing since the last ANALYZE.
+-- Plans must not depend on statistics: the tables may have been empty at the last ANALYZE.
 SET enable_seqscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
@@ -12,5 +12,8 @@ SET jit = off
 AS {{ python_call("runs.turn.run_due", "agent", "capacity", "finished", "local", "claim") }};
 
 COMMENT ON FUNCTION pgagent_py._turn(uuid, integer, pgagent_py.step_result[], boolean, boolean) IS
-'One turn of run_due for the agent that this backend is registered as, which this_agent tells to the role that registered. '
-'An array, not a set: PL/Python returns a set row by row, and the settings above would be made and undone for each row.';
+{% filter literal %}
+One turn of run_due() for the agent that this backend is registered as. Only the role that has registered it reads its
+id in this_agent. It returns an array: PL/Python returns a set row by row, and the settings above would be made and
+undone for each row.
+{% endfilter %};

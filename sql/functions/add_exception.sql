@@ -4,7 +4,12 @@
     "on_date date DEFAULT NULL",
     "at_time time DEFAULT NULL",
 ], returns="integer") %}
-Keep a schedule from firing: on a whole date, at a time (minute) of every day, or at that time of that date, by its
-wall clock. Returns the exception id. Error 22023 names the bad argument, 23505: pgAgent's tables hold this date and
-time already.
+Keep a schedule from firing at some time. The schedule's own wall clock counts.
+
+- on_date: the date; alone, it blocks the whole day.
+- at_time: the minute; alone, it blocks this minute of every day.
+
+Returns the exception's id (jexid).
+
+Errors: 22023 names a bad argument. 23505: pgAgent's tables hold this date and time already, for some schedule.
 {% endcall %}

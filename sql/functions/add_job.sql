@@ -11,8 +11,19 @@
     "host text DEFAULT NULL",
     "enabled boolean DEFAULT true",
 ], returns="integer") %}
-Add a job; with sql or batch it gets a step, with cron a schedule (two where cron's days mean either-or). Returns the
-job id. timezone: wall clock that cron is read in, default the database's (default_timezone()). database: where sql
-runs, default this one. class: an existing pgAgent job class, default the first. host: only agents on this host run
-it. Error 22023 names the bad argument; nothing is added then.
+Add a job. With sql or batch it gets a step, with cron a schedule, both under the job's name.
+
+- name: what to call it; several jobs may have the same name.
+- cron: when it runs, as in add_schedule(). Where cron restricts both day fields, which means either, the job gets two
+  schedules.
+- sql, batch: the code of its step: SQL, or a script. Give one of the two, or neither.
+- database: the database of this server in which sql runs. Default: this one.
+- timezone: the time zone whose wall clock cron is read in. Default: default_timezone().
+- class: the name of a job class in pgagent.pga_jobclass. Default: the first class.
+- host: only a launcher that has registered with this host name runs the job. Default: any launcher.
+- enabled: false lets the job wait until alter_job() enables it.
+
+Returns the job's id (jobid). A role that cannot edit pgAgent's tables owns the jobs it adds.
+
+Errors: 22023 names a bad argument, and nothing is added. 42501: the role may not have jobs, or no batch steps.
 {% endcall %}

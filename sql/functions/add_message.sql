@@ -7,8 +7,17 @@
     "text text DEFAULT NULL",
     "subject text DEFAULT NULL",
 ], returns="integer") %}
-Have the launcher send a message at the end of runs of a job, of all jobs when job is NULL. kind: email (target:
-addresses, separated by commas) or webhook (target: http or https URL to POST to). when: failure (which includes
-aborted runs), success or finish. text, subject: Jinja2 templates, default our own words, or the run as JSON for a
-webhook; an e-mail whose text comes out empty is not sent. Returns the message id. Error 22023 names the bad argument.
+Let launchers send a message whenever a run of a job ends in a certain way.
+
+- job: the job's id. NULL means all jobs, and takes the right to edit pgAgent's tables.
+- kind: email or webhook. A webhook takes membership in pgagent_py_batch, since the launcher's host calls it.
+- target: the e-mail addresses, separated by commas, or the http or https URL that the launcher POSTs to.
+- when: failure (failed or aborted), success or finish (in any way).
+- text: a Jinja2 template. Default: the run in words, for a webhook the run as JSON. An e-mail whose text comes out
+  empty is not sent.
+- subject: a Jinja2 template for the subject of an e-mail.
+
+Returns the message's id (msgid).
+
+Errors: 22023 names a bad argument. 42501: the role may not do this.
 {% endcall %}

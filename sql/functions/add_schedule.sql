@@ -16,10 +16,25 @@
     "every interval DEFAULT NULL",
     "at timestamptz DEFAULT NULL",
 ], returns="SETOF integer") %}
-Add a schedule. cron: five fields, names, ranges, steps, lists, L for the last day, @daily and its like, @reboot (when
-a launcher starts). Or sets: minutes 0-59, hours 0-23, weekdays 0-6 from Sunday, monthdays 1-31 and 32 for the last
-day, months 1-12; a set that is missing or empty means any, and it fires at the minutes that are in all five, from
-start (default now) to end (inclusive), in the wall clock of timezone (default: default_timezone()). every: each time
-so many whole seconds have passed since start. at: once. Returns the schedule id, two where cron restricts both day
-fields, which means either. Error 22023 names the bad argument.
+Add a schedule to a job. It fires by cron, by five sets of numbers, by every, or at one time. Of the sets, one that is
+missing or empty means any. The schedule fires at the minutes of its wall clock that are in all five.
+
+- cron: five fields with names, ranges, steps, lists and L for the last day; or @hourly, @daily and the like; or
+  @reboot, which fires when a launcher starts.
+- minutes: 0 to 59.
+- hours: 0 to 23.
+- weekdays: 0 to 6, from Sunday.
+- monthdays: 1 to 31, and 32 for the last day of the month.
+- months: 1 to 12.
+- start, end: it fires in the minute of start (default: now) at the earliest, and at end at the latest.
+- timezone: the time zone whose wall clock cron and the sets are read in. Default: default_timezone().
+- enabled: false keeps it from firing.
+- every: it fires each time that so many whole seconds have passed since start, in minutes that the sets leave. Give
+  days or less, since months have no fixed length.
+- at: it fires once, at this time.
+
+Returns the schedule's id (jscid). Where cron restricts both day fields, which means either, two schedules are made,
+and two ids returned.
+
+Errors: 22023 names a bad argument, and nothing is added.
 {% endcall %}

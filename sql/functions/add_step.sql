@@ -11,7 +11,19 @@
     "description text DEFAULT NULL",
     "atomic boolean DEFAULT false",
 ], returns="integer") %}
-Add a step, either sql (in database, default this one, or where the libpq string connstr leads) or batch (a script).
-Steps run in the order of their names. on_error: fail (the job), success (count as success) or ignore. atomic: code
-and log entry of a local sql step commit in one transaction. Returns the step id. Error 22023 names the bad argument.
+Add a step to a job. The enabled steps of a job run one after another, by name, then by id.
+
+- sql, batch: the code, either SQL or a script. Give one of the two.
+- database: the database of this server in which sql runs. Default: this one.
+- connstr: a libpq connection string to where sql runs, instead of database.
+- on_error: what a failure means: fail ends the run as failed, success counts as a success, ignore goes on with the
+  next step.
+- enabled: false leaves the step out of runs.
+- atomic: the code and its entry in the log are committed in one transaction: after a crash either both are there or
+  neither. For sql in this database only.
+
+Returns the step's id (jstid).
+
+Errors: 22023 names a bad argument, and nothing is added. 42501: the role may not do this, or the job's owner may not
+run the step.
 {% endcall %}

@@ -5,6 +5,12 @@
     "drop_days date[] DEFAULT '{}'",
     "description text DEFAULT NULL",
 ]) %}
-Add days to a calendar, drop some, or change its description; the next runs of the jobs that it is attached to follow.
-Error 22023: there is no such calendar.
+Change a calendar. The next runs of all jobs that it concerns follow.
+
+- add_days, drop_days: the dates that it gets, and those that it loses. Dates that it has, or has not, already do no
+  harm.
+- description: NULL leaves it as it is.
+
+Errors: 22023 names a bad argument, for example a calendar that does not exist. 42501: the role may not edit pgAgent's
+tables.
 {% endcall %}

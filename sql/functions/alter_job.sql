@@ -18,13 +18,24 @@
     "keep_for interval DEFAULT NULL",
     "parameters jsonb AS text DEFAULT NULL",
 ]) %}
-Change what is given of a job; NULL leaves as it is, '' and 0 take an option back. timeout: a run that takes longer is
-stopped and fails. max_lateness: a run that can't start within this time of being due is skipped, and logged so.
-priority: higher starts first among due jobs, default 0. group: what set_limit may limit. max_failures: disable the
-job after so many failed runs in a row. delete_on_success: delete it after its first successful run. owner: the role
-whose job it is, of which the caller is a member ('': nobody's, for who may edit pgagent's tables). run_as: a role
-that the owner is a member of, which sql steps log in as ('': the owner). keep_runs, keep_for: how many of its runs,
-and for how long, are kept in the history, instead of what set_retention() says. parameters: an object that its steps
-find: sql ones by current_setting('pgagent_py.parameters'), batch ones in PGAGENT_PARAMETERS; '{}': nothing. Error
-22023 names the bad argument, 42501: the role may not do this.
+Change a job. An argument that is NULL or left out leaves things as they are; '' or 0 takes an option back.
+
+- name, description, class, enabled: as in add_job().
+- host: as in add_job(); '' lets any launcher run the job again.
+- timeout: a run that takes longer is stopped and fails, whatever on_error of its steps says.
+- max_lateness: a run that cannot start within this time of being due is skipped. The log says so, with status i.
+- priority: among due jobs the one with the higher number starts first. Default: 0. It stops no running job.
+- group: a name under which set_limit() can limit jobs of any class.
+- max_failures: the job is disabled when so many runs in a row have failed.
+- delete_on_success: the job is deleted, with its history, after its first successful run.
+- owner: the role whose job it is; the caller must be a member of it. '' makes it nobody's job, for roles that may
+  edit pgAgent's tables.
+- run_as: the role that SQL steps log in as; the owner must be a member of it. '' is the owner again.
+- keep_runs, keep_for: how many of its runs, and for how long, the history keeps, instead of what set_retention()
+  says.
+- parameters: a JSON object that steps find in current_setting('pgagent_py.parameters') or PGAGENT_PARAMETERS; '{}'
+  takes it back.
+
+Errors: 22023 names a bad argument, and nothing is changed. 42501: the role may not do this, or the owner may not run
+the job.
 {% endcall %}

@@ -16,8 +16,15 @@
     "every interval DEFAULT NULL",
     "at timestamptz DEFAULT NULL",
 ]) %}
-Change a schedule; NULL leaves as it is, the arguments are those of add_schedule. What takes an option away: '' the
-timezone, '0' every, 'infinity' at and end, '{}' a set. Of cron, every and at, the one that is given takes the place
-of the others; the sets stay, unless they or cron are given. The job's next run follows. Error 22023 names the bad
-argument.
+Change a schedule; the job's next run follows. An argument that is NULL or left out leaves things as they are.
+
+- name, enabled, description, start: as in add_schedule().
+- cron, every, at: the one that is given takes the place of the others. '0' takes every away, 'infinity' takes at
+  away.
+- minutes, hours, weekdays, monthdays, months: the sets, as in add_schedule(); '{}' is any. They stay as they are
+  unless they or cron are given.
+- end: as in add_schedule(); 'infinity' takes it away.
+- timezone: as in add_schedule(); '' leads back to the default.
+
+Errors: 22023 names a bad argument, for example a cron expression that takes two schedules. Nothing is changed then.
 {% endcall %}

@@ -15,8 +15,17 @@
     "retry_delay interval AS seconds DEFAULT NULL",
     "retry_backoff float8 DEFAULT NULL",
 ]) %}
-Change what is given of a step; NULL leaves as it is. sql or batch: the new code, which may change the kind. connstr
-'': back to this database. timeout: the step is stopped and fails when it takes longer; 0 for none. retries: how often
-it is tried again after a failure, before on_error counts; retry_delay: time to the next try, default 1 s;
-retry_backoff: factor by which the delay grows from try to try, default 1. Error 22023 names the bad argument.
+Change a step. An argument that is NULL or left out leaves things as they are.
+
+- name, on_error, enabled, description, atomic: as in add_step().
+- sql, batch: the new code. Batch code turns an SQL step into a batch step, and the other way round.
+- database, connstr: where sql runs, as in add_step(); connstr '' leads back to this server.
+- timeout: the step is stopped and has failed when it takes longer; 0 takes the limit back.
+- retries: how often the step is tried again after a failure, before on_error counts; at most 100. Default: 0.
+- retry_delay: the time from a failed try to the next, at most one day. Default: 1 second.
+- retry_backoff: the factor, 1 to 100, by which the delay grows from try to try. Default: 1. No delay is longer than
+  one day.
+
+Errors: 22023 names a bad argument, and nothing is changed. 42501: the role may not do this, or the job's owner may
+not run the step.
 {% endcall %}

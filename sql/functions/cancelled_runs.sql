@@ -4,5 +4,10 @@ SET search_path = pg_catalog, pg_temp
 AS {{ python_call("runs.cancel.cancelled_runs") }};
 
 COMMENT ON FUNCTION pgagent_py.cancelled_runs() IS
-'The runs of the agent of this backend that cancel_run() wants ended, with what their log is to say: what a launcher asks for when '
-'it is notified on channel pgagent_py with the payload cancel, and when it has connected.';
+{% filter literal %}
+Return the runs of this backend's agent that cancel_run() wants to end. A launcher asks after it has connected, and
+whenever channel pgagent_py has the payload cancel.
+
+- jlgid: the run.
+- note: what its log is to say.
+{% endfilter %};

@@ -1,4 +1,6 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("drop_job", ["job integer"]) %}
-Delete a job with its steps, schedules and history. Error 22023: there is no such job.
+Delete a job with its steps, schedules, options and history.
+
+Errors: 22023: there is no such job.
 {% endcall %}

@@ -1,6 +1,7 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("export_jobs", returns="jsonb") %}
-The definitions of all jobs, with steps, schedules, options and messages, and of all calendars, as a JSON document
-that import_jobs() reads. What has its default is left out; so is history. Error 42501: the role may not edit
-pgagent's tables.
+Return the definitions of all jobs, with steps, schedules, options, dependencies and messages, and of all calendars,
+as a JSON document for import_jobs(). Values that have their default are left out. Runs and outputs are not exported.
+
+Errors: 42501: the role may not edit pgAgent's tables.
 {% endcall %}

@@ -3,8 +3,15 @@
     "jobs jsonb",
     "dry_run boolean DEFAULT false",
 ], returns="TABLE (kind text, name text, action text, changes jsonb)") %}
-Make jobs and calendars what a document of export_jobs() says: those that are missing are added, others are changed,
-those that it does not name are left alone. Returns a row for each: action is add, change or same; changes: what
-differs, from and to. dry_run: change nothing. Error 22023 says where in the document the mistake is; nothing is
-changed then.
+Make jobs and calendars what a document of export_jobs() says, in one transaction. Missing ones are added and others
+changed. Those that the document does not name stay as they are.
+
+- jobs: the document.
+- dry_run: true changes nothing, and returns the same rows.
+
+Returns a row for each job and calendar of the document: kind, name, action (add, change or same), and changes, which
+has what differs, from and to.
+
+Errors: 22023 says where in the document the mistake is, and nothing is changed. 42501: the role may not edit
+pgAgent's tables.
 {% endcall %}

@@ -12,5 +12,12 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py.next_run(integer, timestamptz) IS
-'The first instant strictly later than after (default now()) at which a schedule fires, enabled or not; NULL when there is none. '
-'The rules: docs/next-run.md. Error 22023: there is no such schedule.';
+{% filter literal %}
+Return when a schedule fires first after some time, whether it is enabled or not. NULL: never. The rules are in
+docs/next-run.md.
+
+- schedule: its id (jscid).
+- after: the answer is later than this. Default: now.
+
+Errors: 22023: there is no such schedule, or the role may not see it.
+{% endfilter %};

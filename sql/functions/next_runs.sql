@@ -16,5 +16,13 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py.next_runs(integer, integer, timestamptz) IS
-'The next count runs (default 10) of a job later than after (default now()): its enabled schedules merged, in order, without '
-'repeats; fewer when they end. Error 22023: there is no such job, or count is negative.';
+{% filter literal %}
+Return the next runs of a job in order: when its enabled schedules fire. A time at which several fire comes once.
+There are fewer rows than asked for when the schedules end.
+
+- job: its id (jobid).
+- count: how many.
+- after: the times are later than this. Default: now.
+
+Errors: 22023: there is no such job, or the role may not see it, or count is negative.
+{% endfilter %};

@@ -4,10 +4,13 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_hashjoin = off
--- What enable_seqscan = off makes look dear would be compiled, at half a second.
+-- With enable_seqscan = off some plans look so expensive that they would be compiled, which takes half a second.
 SET jit = off
 AS {{ python_call("runs.wake.next_wake") }};
 
 COMMENT ON FUNCTION pgagent_py.next_wake() IS
-'Seconds until the agent of this backend should call run_due again, unless it is notified (channel pgagent_py) or has a result '
-'before: when its next job falls due, a waiting run may go on, or another agent''s jobs may have to be closed. NULL: not foreseen.';
+{% filter literal %}
+Return the seconds until this backend's agent should call run_due() again, unless a notification on channel pgagent_py
+or a result comes before. NULL: nothing is foreseen. It looks at the next due job, at runs that wait, and at other
+agents whose runs may have to be closed.
+{% endfilter %};

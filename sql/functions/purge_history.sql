@@ -6,7 +6,12 @@
     "enable_mergejoin = off",
     "jit = off",
 ]) %}
-Delete runs that the rules of set_retention() and alter_job(keep_runs, keep_for) do not keep, some hundred at most;
-returns how many, 0 when none is left. Runs in progress, and the last one of each job, stay. jobs: look at so many
-jobs only, going on where the session's last such call ended, as launchers do. Error 42501: the role may not run jobs.
+Delete runs that set_retention() and alter_job() do not keep, some hundred at most. Launchers call it when they have
+nothing else to do.
+
+- jobs: look at so many jobs only, and go on with the next ones at the session's next call. NULL looks at all jobs.
+
+Returns how many runs were deleted. Without jobs, 0 means that nothing is left to delete.
+
+Errors: 42501: the role may not run jobs.
 {% endcall %}

@@ -46,11 +46,19 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py.run_due(integer, pgagent_py.step_result[]) IS
-'Schedule: the one call behind which claiming, bookkeeping and next runs are. '
-'capacity 0 and nothing finished: run the due jobs whose enabled steps are all SQL in this database, here and now, each step in '
-'its own subtransaction; one row per step. Of the jobs that have an owner only those that run as the role that has logged in; '
-'a role that may not run a launcher runs only these. '
-'capacity n > 0 (a launcher): book finished, then return at most n steps to execute now, next steps of jobs in progress '
-'first, then first steps of due jobs, longest due first; each has its pga_jobsteplog row in status r. '
-'capacity 0 with results: book them and hand out nothing. On a standby it returns nothing. '
-'Error 22023: capacity is negative, or something in finished is no result. 42501: the role may neither edit pgagent''s tables nor is in pgagent_py_launcher.';
+{% filter literal %}
+Do one turn of scheduling: book the results of steps, claim due jobs, return steps to execute. Everything about
+claiming, logging and next runs is behind this call. On a standby it does nothing.
+
+- capacity: how many steps a launcher can execute now. It gets so many at most: the next steps of runs in progress
+  first, then the first steps of due jobs, longest due first. Each has its entry in the log already.
+- finished: the results of steps that a launcher has executed.
+
+With capacity 0 and no results the call itself runs the due jobs whose enabled steps are all SQL in this database, and
+returns a row for each step. Each step has a subtransaction of its own. Of the jobs that have an owner it runs those
+that run as the role that has logged in. A role that may not run a launcher runs only these.
+
+With capacity 0 and results the call books the results and returns nothing.
+
+Errors: 22023: capacity is negative, or a result is incomplete. 42501: the role may not run jobs.
+{% endfilter %};

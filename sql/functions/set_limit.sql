@@ -1,6 +1,11 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("set_limit", ["class text DEFAULT NULL", "group text DEFAULT NULL", "running integer DEFAULT NULL"]) %}
-Let at most so many jobs of a class, or of a group (alter_job's "group"), run at once, all launchers together; running
-NULL: any number. What runs already goes on; due jobs that have no place wait for one. Error 22023 names the bad
-argument.
+Limit how many jobs run at once, all launchers together. Give class or group. Jobs that are running go on; a due job
+waits for a place.
+
+- class: the name of a job class in pgagent.pga_jobclass.
+- group: a name that alter_job() has given to jobs.
+- running: how many, 1 or more. NULL takes the limit back.
+
+Errors: 22023 names a bad argument. 42501: the role may not edit pgAgent's tables.
 {% endcall %}

@@ -1,6 +1,10 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("set_retention", ["keep_runs integer DEFAULT NULL", "keep_for interval DEFAULT NULL"]) %}
-How much history launchers keep of each job that alter_job() has set no limit for: its last keep_runs runs, and no
-runs that started longer ago than keep_for. NULL leaves as it is, 0 means no limit. Error 22023 names the bad
-argument.
+Set how much history launchers keep of each job for which alter_job() has set nothing. Runs in progress and the last
+run of each job always stay. An argument that is NULL or left out leaves things as they are; 0 takes the limit back.
+
+- keep_runs: how many runs of each job.
+- keep_for: how long, counted from the start of a run.
+
+Errors: 22023 names a bad argument. 42501: the role may not edit pgAgent's tables.
 {% endcall %}

@@ -1,6 +1,11 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("start_agent", ["agent uuid", "station text", "again boolean DEFAULT false"]) %}
-Register this backend as an agent: agent is the launcher's identity, which keeps its jobs when it comes back with
-another backend; station is its host name, compared with jobhostagent; again: it has been registered before and has
-lost its connection, so jobs that run when a launcher starts (@reboot) do not. Error 42501: the role may not run jobs.
+Register this backend as an agent, which may claim jobs. An agent that comes back with another backend keeps its jobs.
+
+- agent: an identity that the launcher makes up when it starts, and keeps.
+- station: its host name, which a job's host is compared with.
+- again: true says that it has been registered before and has lost its connection. Jobs that run when a launcher
+  starts (@reboot) do not run then.
+
+Errors: 42501: the role may not run jobs.
 {% endcall %}

@@ -8,5 +8,5 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py.steps_in_progress() IS
-'The steps that the agent of this backend has been handed out and that have no result yet: what a launcher compares with its own '
-'list after it has lost its connection.';
+'Return the steps that this backend''s agent has been handed out and that have no result yet. After it has lost its '
+'connection, a launcher compares them with the steps that it executes.';

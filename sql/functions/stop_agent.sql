@@ -1,4 +1,4 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("stop_agent") %}
-Remove the agent that this backend is registered as; runs that it still has in progress are closed as aborted.
+Remove the agent of this backend from the list of agents. Runs that it still has in progress are closed as aborted.
 {% endcall %}

@@ -1,5 +1,11 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("take_messages", ["count integer"], returns="jsonb") %}
-For launchers: at most count messages to send now, as a JSON array; finish_messages() is owed within five minutes,
-then they are another launcher's to send. Error 42501: the role may not run jobs.
+Take messages from the queue, to be sent now. finish_messages() must follow within five minutes; after that, another
+launcher may take them again.
+
+- count: how many at most.
+
+Returns a JSON array of objects with id, kind, target, subject, text and data.
+
+Errors: 42501: the role may not run jobs.
 {% endcall %}

@@ -4,4 +4,4 @@ SET search_path = pg_catalog, pg_temp
 AS $sql$ SELECT '{{ build }}' $sql$;
 
 COMMENT ON FUNCTION pgagent_py.version() IS
-'The extension''s version, a plus sign, and a hash of its Python code: what runs in this database.';
+'Return the extension''s version, a plus sign and a hash of its Python code: what this database executes.';

@@ -1,4 +1,4 @@
--- Every role may call the API: what it may do is decided behind it, by its rights on pgagent's tables and its memberships.
+-- Every role may call the API. The handlers decide what a role may do, by its rights on pgAgent's tables and its memberships.
 GRANT USAGE ON SCHEMA pgagent_py TO PUBLIC;
 GRANT INSERT (verb, arguments), SELECT ON pgagent_py.request TO PUBLIC;
 GRANT SELECT ON pgagent_py.this_agent, pgagent_py.visible_job, pgagent_py.visible_step, pgagent_py.visible_schedule,
@@ -7,7 +7,7 @@ GRANT SELECT ON pgagent_py.job_status, pgagent_py.run_history, pgagent_py.job_me
 GRANT SELECT ON pgagent_py.job_options, pgagent_py.step_options, pgagent_py.schedule_options, pgagent_py.calendars,
     pgagent_py.paused, pgagent_py.limits, pgagent_py.dependencies TO PUBLIC;
 
--- Who may execute a trigger function can put it on a table of its own, whose rows it makes up; and the rest is for triggers only.
+-- A role that may execute a trigger function could put it on a table of its own and make up the rows. _firing is for triggers only.
 DO $do$
 DECLARE
     inner_function regprocedure;

@@ -1,8 +1,8 @@
 {% from "macros/on_pgagent.j2" import trigger %}
 {% call trigger("pgagent_py_moved", "AFTER UPDATE OF jexscid", "pga_exception", "_recompute_moved", when="NEW.jexscid <> OLD.jexscid") %}
-next run of the job that has lost an exception.
+the next run of the job that has lost an exception.
 {% endcall %}
 
 {% call trigger("pgagent_py_truncated", "AFTER TRUNCATE", "pga_exception", "_recompute_moved", for_each="STATEMENT") %}
-next runs, when all rows are gone at once.
+the next runs of all jobs, when all rows are gone at once.
 {% endcall %}

@@ -2,18 +2,18 @@
 {% set idle = python_constant("ground.vocabulary.IDLE") %}
 {% set claimed = "OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL" %}
 {% set due_soon = idle | replace("j.", "NEW.") ~ " AND NEW.jobnextrun <= now() + interval '40 s'" %}
--- Only due or sleeping jobs that nobody runs: what a claim and the next wake-up look for.
+-- Claims and next_wake() look for these jobs.
 {% call index("pgagent_py_due", "pga_job (jobnextrun) WHERE " ~ idle | replace("j.", "") ~ " AND jobnextrun IS NOT NULL") %}
 due jobs, longest due first, without reading the sleeping ones.
 {% endcall %}
 
--- Jobs that somebody runs: counted under a limit, taken up or closed with their agent.
+-- Limits count these jobs. An agent that comes back takes them over; those of an agent that is gone are closed.
 {% call index("pgagent_py_running", "pga_job (jobagentid) WHERE jobagentid IS NOT NULL") %}
 the jobs in progress, without reading the sleeping ones.
 {% endcall %}
 
--- The triggers' names sort before pgAgent's own pga_job_trigger (claim, next_run) and after it (unset): PostgreSQL fires triggers
--- in the order of their names. The WHEN clauses keep every other update of the table as cheap as it was.
+-- PostgreSQL fires triggers in the order of their names: claim and next_run come before pgAgent's own pga_job_trigger, unset comes
+-- after it. The WHEN conditions keep every other update of the table as cheap as it was.
 
 CREATE OR REPLACE FUNCTION pgagent_py._refuse_stale_claim() RETURNS trigger
 LANGUAGE plpgsql
@@ -25,13 +25,13 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._refuse_stale_claim() IS
-'Leave a job alone that an agent claims although it is not due any more: the C++ daemon claims from a list that it read before, '
-'and would run again what another agent has finished in between. It finds that it updated no row.';
+'Leave a job alone that an agent claims and that is not due any more. The C++ daemon claims from a list that it read '
+'earlier: it would run again what another agent has finished meanwhile. It finds that it has updated no row.';
 
--- joblastrun = now() is how pgAgent's claim statement looks.
+-- pgAgent's claim sets joblastrun = now().
 {% call trigger("pga_job_claim_stale", "BEFORE UPDATE", "pga_job", "_refuse_stale_claim",
     when=claimed ~ " AND NEW.joblastrun = now() AND (NEW.jobnextrun <= now()) IS NOT TRUE") %}
-an agent may claim only what is due.
+an agent may claim a job only while it is due.
 {% endcall %}
 
 CREATE OR REPLACE FUNCTION pgagent_py._refuse_claim() RETURNS trigger
@@ -48,8 +48,8 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._refuse_claim() IS
-'Leave a job that has an owner alone when an agent claims it that knows nothing of owners: the C++ daemon would run it with its own '
-'rights. It finds that it updated no row.';
+'Leave a job that has an owner alone when the C++ daemon claims it: the daemon knows nothing of owners, and would run '
+'it with its own rights. It finds that it has updated no row.';
 
 {% call trigger("pga_job_claim_owned", "BEFORE UPDATE", "pga_job", "_refuse_claim", when=claimed) %}
 only an agent that knows owners may claim a job that has one.
@@ -75,11 +75,12 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._set_next_run() IS
-'jobnextrun by the rules of pgagent_py, infinity when there is none: so that pgAgent''s trigger, which fires next, keeps it.';
+'Set jobnextrun by the rules of pgagent_py. infinity stands for no next run: pgAgent''s own trigger, which fires next, '
+'would replace NULL.';
 
 {% call trigger("pga_job_next_run", "BEFORE UPDATE", "pga_job", "_set_next_run",
     when="NEW.jobenabled AND NEW.jobnextrun IS NULL") %}
-next run by the rules of pgagent_py.
+the next run by the rules of pgagent_py.
 {% endcall %}
 
 CREATE OR REPLACE FUNCTION pgagent_py._unset_next_run() RETURNS trigger
@@ -92,7 +93,8 @@ BEGIN
 END
 $plpgsql$;
 
-COMMENT ON FUNCTION pgagent_py._unset_next_run() IS 'infinity, which stood for no next run, back to NULL.';
+COMMENT ON FUNCTION pgagent_py._unset_next_run() IS
+'Set jobnextrun from infinity, which stood for no next run, back to NULL.';
 
 {% call trigger("pga_job_unset_next_run", "BEFORE UPDATE", "pga_job", "_unset_next_run",
     when="NEW.jobnextrun = 'infinity'") %}
@@ -109,9 +111,11 @@ BEGIN
 END
 $plpgsql$;
 
-COMMENT ON FUNCTION pgagent_py._notify_due() IS 'Wake the launchers: a job is due sooner than they may be sleeping.';
+COMMENT ON FUNCTION pgagent_py._notify_due() IS
+'Wake the launchers: a job is due before they would look again.';
 
--- A launcher sleeps 30 seconds at most, so later ones need not wake it; nor need jobs that an agent has just released.
+-- A launcher sleeps for 30 seconds at most, so a job that is due later need not wake it. A job that an agent has just released
+-- need not wake it either.
 {% call trigger("pgagent_py_notify_due", "AFTER UPDATE", "pga_job", "_notify_due",
     when=due_soon ~ " AND OLD.jobagentid IS NULL"
                     " AND (NEW.jobnextrun < OLD.jobnextrun OR OLD.jobnextrun IS NULL OR NOT OLD.jobenabled)") %}

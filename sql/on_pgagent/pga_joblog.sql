@@ -1,6 +1,6 @@
 {% from "macros/on_pgagent.j2" import index, trigger %}
 {% from "macros/words.j2" import is_end, run_status, step_status %}
--- Newest run of a job, its failures in a row, and those that retention lets go, however long the history is.
+-- Finds the newest run of a job, its failures in a row and its oldest runs, however long the history is.
 {% call index("pgagent_py_runs", "pga_joblog (jlgjobid, jlgid)") %}
 the runs of a job in order.
 {% endcall %}
@@ -27,12 +27,12 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._meet_dependencies() IS
-'Runs have ended, whoever executed them: note which conditions of waiting jobs that meets, and wake the launchers.';
+'Runs have ended: note which conditions of waiting jobs they meet, and wake the launchers.';
 
--- By statement: run_due ends many runs in one, and asks once whether any job waits for another at all.
+-- Once per statement: run_due() ends many runs in one, and the trigger asks once whether any job waits for another.
 {% call trigger("pgagent_py_follow", "AFTER UPDATE", "pga_joblog", "_meet_dependencies", for_each="STATEMENT",
     referencing="OLD TABLE AS before_it NEW TABLE AS after_it") %}
-jobs that wait for the end of others.
+conditions of waiting jobs that the end of a run meets.
 {% endcall %}
 
 CREATE OR REPLACE FUNCTION pgagent_py._tell_runs() RETURNS trigger
@@ -42,12 +42,12 @@ AS $plpgsql$
 DECLARE
     runs integer[];
 BEGIN
-    -- All that it costs where nobody wants to be told.
+    -- Where nobody has asked for notifications or messages, this is the whole cost.
     IF NOT EXISTS (SELECT FROM pgagent_py.setting s WHERE s.name = 'notify_runs')
        AND NOT EXISTS (SELECT FROM pgagent_py.message) THEN
         RETURN NULL;
     END IF;
-    -- Long past when it comes in: a restore, and no news.
+    -- A run that has started long ago is inserted by a restore: that is no news.
     IF TG_OP = 'INSERT' THEN
         runs := ARRAY(SELECT c.jlgid FROM changed c WHERE c.jlgstart > now() - interval '1 minute');
     ELSE
@@ -63,7 +63,7 @@ BEGIN
            FROM changed c LEFT JOIN pgagent.pga_job j ON j.jobid = c.jlgjobid
           WHERE c.jlgid = ANY (runs) ORDER BY c.jlgid;
     END IF;
-    -- Cut, whatever there is: jsonb has an end, and an error here would keep the run from ending, and all others of its turn.
+    -- All texts are cut: jsonb has a limit, and an error here would keep this run, and all others of the turn, from ending.
     INSERT INTO pgagent_py.queued_message (qmsjobid, qmsjlgid, qmskind, qmstarget, qmssubject, qmstext, qmsdata)
     SELECT c.jlgjobid, c.jlgid, m.msgkind, m.msgtarget, m.msgsubject, m.msgtext, jsonb_build_object(
                'database', current_database(),
@@ -92,16 +92,16 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._tell_runs() IS
-'Runs have started or ended: notify channel pgagent_py_run if that is switched on (set_notify_runs), queue the messages that '
-'add_message asks for.';
+'Runs have started or ended: notify channel pgagent_py_run if set_notify_runs() has switched that on, and queue the '
+'messages that add_message() has set up.';
 
--- Once per statement, not per run. Here, and not in the launcher's code: the C++ daemon's runs count, too.
+-- Once per statement, not per run. These are triggers, since the runs of the C++ daemon count, too.
 {% call trigger("pgagent_py_run_started", "AFTER INSERT", "pga_joblog", "_tell_runs", for_each="STATEMENT",
     referencing="NEW TABLE AS changed") %}
-notify who follows the runs.
+notify those who follow the runs.
 {% endcall %}
 
 {% call trigger("pgagent_py_run_ended", "AFTER UPDATE", "pga_joblog", "_tell_runs", for_each="STATEMENT",
     referencing="NEW TABLE AS changed OLD TABLE AS before") %}
-notify who follows the runs, queue messages.
+notify those who follow the runs, queue messages.
 {% endcall %}

@@ -13,6 +13,7 @@ What a template can use:
     python_constant(name)     the value of wing.module.NAME in plpython/, of a module that imports nothing
     verb_arguments(v, texts)  the arguments of the verb v, which texts declare (verbs.py)
     prose | literal           prose as a string of SQL, its lines joined
+    section(name)             the files of a folder; comments(name): their COMMENTs only
     new("tables/agent")       in an update file: the object of that file, which the old version does not have
 """
 
@@ -28,6 +29,8 @@ from .modules import RenderError, build_id, path_of, read_modules
 from .order import files_in_order
 from .updates import check_paths, check_released, released_script, what_remains
 from .verbs import Argument, literal, read_argument
+
+COMMENT = re.compile(r"^COMMENT ON [^']+(?:'(?:[^']|'')*'\s*)+;", re.MULTILINE)
 
 
 def read_version(top: Path) -> str:
@@ -61,6 +64,7 @@ class Renderer:
             python_modules=self.python_modules,
             python_constant=self.python_constant,
             section=self.section,
+            comments=self.comments,
             verb_arguments=self.verb_arguments,
             new=lambda name: self.file(f"{name}.sql"),
         )
@@ -105,6 +109,10 @@ class Renderer:
             path.stem: self.file(f"{name}/{path.name}") for path in (self.top / "sql" / name).glob("*.sql")
         }
         return "\n".join(scripts[stem] for stem in files_in_order(f"sql/{name}", scripts))
+
+    def comments(self, name: str) -> str:
+        """Return the COMMENTs of sql/<name>/: an update changes them as an install makes them."""
+        return "\n".join(COMMENT.findall(self.section(name)))
 
     def file(self, path: str) -> str:
         """Return one rendered file of sql/, headed by its path."""

@@ -41,6 +41,11 @@ def read_argument(text: str) -> Argument:
 
 
 def literal(prose: str) -> str:
-    """Return *prose* as a string of SQL: lines are joined, empty ones begin a paragraph."""
-    paragraphs = [" ".join(lines.split()) for lines in re.split(r"\n\s*\n", prose.strip())]
-    return "'" + "\n\n".join(paragraphs).replace("'", "''") + "'"
+    """Return *prose* as a string of SQL. Its lines are joined, but an empty one stays, and "- " begins a new one."""
+    lines = [""]
+    for line in map(str.strip, prose.strip().splitlines()):
+        if line and lines[-1] and not line.startswith("- "):
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+    return "'" + "\n".join(lines[1:]).replace("'", "''") + "'"

@@ -1,4 +1,4 @@
--- Roles belong to the whole server: they may be there already, and DROP EXTENSION leaves them.
+-- Roles belong to the whole server. So they may be there already, and DROP EXTENSION leaves them.
 DO $do$
 DECLARE
     wanted name;

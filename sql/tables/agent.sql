@@ -10,15 +10,20 @@ CREATE TABLE pgagent_py.agent (
     missing_since timestamptz
 );
 
-COMMENT ON COLUMN pgagent_py.agent.jagrole IS 'Role that registered: only it can use the registration.';
-COMMENT ON COLUMN pgagent_py.agent.jagall IS 'It may run every job: as a launcher, which logs in anew for the jobs that have an owner.';
+COMMENT ON COLUMN pgagent_py.agent.jagrole IS
+'The role that has registered it. No other role can use the registration.';
+COMMENT ON COLUMN pgagent_py.agent.jagall IS
+'It may run every job, as a launcher does. For jobs with an owner a launcher logs in again.';
 COMMENT ON COLUMN pgagent_py.agent.jagown IS
-'It may run the jobs of jagrole in this session: that is who has logged in, so RESET ROLE in a step leads nowhere else.';
+'It may run the jobs of jagrole in this session: this role has logged in, so RESET ROLE in a step leads to no other.';
 COMMENT ON COLUMN pgagent_py.agent.jagreboot IS
-'Jobs that are to run because it has started and are not due yet: sessions had them locked. NULL: none.';
+'Jobs that are to run because it has started, and that sessions had locked then: they are not due yet. NULL: none.';
 
 COMMENT ON TABLE pgagent_py.agent IS
-'Launchers at work: the identity (agent) beside the backend pid that pgagent.pga_jobagent knows. It outlives a lost connection: '
-'it is the same agent that comes back with another backend. It has two rows while a session has one of its jobs locked, so that '
-'the job can''t be moved to the new pid yet. backend_start tells the backend from a later one with the same pid. missing_since: '
-'when another agent first saw that all backends of this one are gone; its jobs are closed a grace time later.';
+{% filter literal %}
+Launchers at work: the identity of each (agent) beside the backend pid that pga_jobagent knows. The identity outlives
+a lost connection: the agent comes back with another backend. Then it has two rows while a session has one of its jobs
+locked, since that job cannot be moved to the new pid yet. backend_start tells the backend from a later one with the
+same pid. missing_since: when another agent first saw that all backends of this one are gone; its runs are closed some
+seconds later.
+{% endfilter %};

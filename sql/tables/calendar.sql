@@ -4,6 +4,7 @@ CREATE TABLE pgagent_py.calendar (
 );
 
 COMMENT ON TABLE pgagent_py.calendar IS
-'Named sets of dates, such as public holidays: schedules that one is attached to do not fire on them, or on them alone.';
+'Named sets of dates, for example public holidays. A schedule with a calendar does not fire on these dates, or on these '
+'dates only.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.calendar', '');

@@ -4,6 +4,7 @@ CREATE TABLE pgagent_py.calendar_day (
     PRIMARY KEY (calname, calday)
 );
 
-COMMENT ON TABLE pgagent_py.calendar_day IS 'The dates of each calendar, in the wall clock of the schedule that it is attached to.';
+COMMENT ON TABLE pgagent_py.calendar_day IS
+'The dates of each calendar. They are read in the wall clock of the schedule that it is attached to.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.calendar_day', '');

@@ -1,4 +1,4 @@
--- No foreign keys: noting that a job has ended must not wait for a session that is deleting another.
+-- No foreign keys: with them, the end of a run would wait for a session that is deleting another job.
 CREATE TABLE pgagent_py.dependency_met (
     jobid integer NOT NULL,
     jobafter integer NOT NULL,
@@ -9,6 +9,6 @@ CREATE TABLE pgagent_py.dependency_met (
 CREATE INDEX dependency_met_jobid ON pgagent_py.dependency_met (jobid, jobafter);
 
 COMMENT ON TABLE pgagent_py.dependency_met IS
-'Conditions of job_dependency that a run (jlgid) has met, until the job that waits for them starts.';
+'Conditions of job_dependency that a run (jlgid) has met. A row stays until the job that waits for it starts.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.dependency_met', '');

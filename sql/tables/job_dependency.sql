@@ -8,6 +8,7 @@ CREATE TABLE pgagent_py.job_dependency (
 CREATE INDEX job_dependency_jobafter ON pgagent_py.job_dependency (jobafter);
 
 COMMENT ON TABLE pgagent_py.job_dependency IS
-'Jobs (jobid) that start when others (jobafter) have ended as depwhen says; several conditions of a job are all awaited.';
+'Jobs (jobid) that start when others (jobafter) have ended as depwhen says. A job with several rows waits for all of '
+'them.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.job_dependency', '');

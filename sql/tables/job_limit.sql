@@ -6,7 +6,7 @@ CREATE TABLE pgagent_py.job_limit (
 );
 
 COMMENT ON TABLE pgagent_py.job_limit IS
-'How many jobs of a class, or of a group (job_option.jobgroup), may run at once, all launchers together. '
-'Who claims jobs that fall under a limit holds a lock on this table until the claim is committed.';
+'How many jobs of a class, or of a group (job_option.jobgroup), may run at once, all launchers together. An agent that '
+'claims jobs under a limit holds a lock on this table until the claim is committed.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.job_limit', '');

@@ -18,30 +18,45 @@ CREATE TABLE pgagent_py.job_option (
     jobparameters jsonb CHECK (jsonb_typeof(jobparameters) = 'object')
 );
 
--- What makes run_due choose among the due jobs instead of taking the longest due.
+-- If there is such a row, run_due() chooses among the due jobs. Else it takes those that are due longest.
 CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
     WHERE jobpriority <> 0 OR jobmaxlateness IS NOT NULL OR jobdone;
 
 CREATE INDEX job_option_parameters ON pgagent_py.job_option (jobid) WHERE jobparameters IS NOT NULL;
 
-COMMENT ON TABLE pgagent_py.job_option IS 'Options of jobs that pgagent.pga_job has no column for. No row: no option set.';
+COMMENT ON TABLE pgagent_py.job_option IS
+'Options of jobs for which pga_job has no column. A job without a row has no options.';
 COMMENT ON COLUMN pgagent_py.job_option.jobowner IS
-'Role whose job it is. NULL: nobody''s; it runs as pgAgent runs jobs. The name is what a dump carries: the trigger _resolve_roles '
-'finds its jobownerid when it is restored.';
+'The role whose job it is. NULL: nobody''s job, which runs as pgAgent runs jobs. A dump carries this name, and after a '
+'restore the trigger _resolve_roles finds jobownerid by it.';
 COMMENT ON COLUMN pgagent_py.job_option.jobownerid IS
-'What counts: so that a job follows a role that is renamed, and is not given to a new role that gets a dropped one''s name.';
-COMMENT ON COLUMN pgagent_py.job_option.jobrunas IS 'Role that SQL steps log in as, of which the owner is a member. NULL: the owner.';
-COMMENT ON COLUMN pgagent_py.job_option.jobrunasid IS 'As jobownerid.';
-COMMENT ON COLUMN pgagent_py.job_option.jobtimeout IS 'A run that takes longer is stopped and fails. NULL: none.';
-COMMENT ON COLUMN pgagent_py.job_option.jobmaxlateness IS 'A run that can''t start within this time of being due is skipped. NULL: none.';
-COMMENT ON COLUMN pgagent_py.job_option.jobpriority IS 'Among due jobs those with a higher number start first.';
-COMMENT ON COLUMN pgagent_py.job_option.jobgroup IS 'Name of a group that pgagent_py.job_limit may limit. NULL: none.';
-COMMENT ON COLUMN pgagent_py.job_option.jobmaxfailures IS 'The job is disabled after so many failed runs in a row. NULL: never.';
-COMMENT ON COLUMN pgagent_py.job_option.jobfailures IS 'Failed runs in a row, counted while jobmaxfailures is set; from 0 again once that is reached.';
-COMMENT ON COLUMN pgagent_py.job_option.jobdeleteonsuccess IS 'The job is deleted after its first successful run.';
-COMMENT ON COLUMN pgagent_py.job_option.jobdone IS 'It has succeeded and is to be deleted: a session still holds a lock on it.';
-COMMENT ON COLUMN pgagent_py.job_option.jobkeepruns IS 'How many of its runs are kept in the log. NULL: as set_retention says.';
-COMMENT ON COLUMN pgagent_py.job_option.jobkeepfor IS 'How long its runs are kept in the log. NULL: as set_retention says.';
-COMMENT ON COLUMN pgagent_py.job_option.jobparameters IS 'What its steps find as parameters: an object. NULL: nothing.';
+'This id counts, not the name. So a job follows its owner when that role is renamed, and a new role does not get the '
+'jobs of a dropped one.';
+COMMENT ON COLUMN pgagent_py.job_option.jobrunas IS
+'The role that SQL steps log in as; the owner is a member of it. NULL: the owner.';
+COMMENT ON COLUMN pgagent_py.job_option.jobrunasid IS
+'The id of jobrunas. It counts, as jobownerid does.';
+COMMENT ON COLUMN pgagent_py.job_option.jobtimeout IS
+'A run that takes longer is stopped and fails. NULL: no limit.';
+COMMENT ON COLUMN pgagent_py.job_option.jobmaxlateness IS
+'A run that cannot start within this time of being due is skipped. NULL: no limit.';
+COMMENT ON COLUMN pgagent_py.job_option.jobpriority IS
+'Among due jobs the one with the higher number starts first.';
+COMMENT ON COLUMN pgagent_py.job_option.jobgroup IS
+'Name of a group that job_limit may limit. NULL: none.';
+COMMENT ON COLUMN pgagent_py.job_option.jobmaxfailures IS
+'The job is disabled after so many failed runs in a row. NULL: never.';
+COMMENT ON COLUMN pgagent_py.job_option.jobfailures IS
+'Failed runs in a row, counted while jobmaxfailures is set. It goes back to 0 when that is reached.';
+COMMENT ON COLUMN pgagent_py.job_option.jobdeleteonsuccess IS
+'The job is deleted after its first successful run.';
+COMMENT ON COLUMN pgagent_py.job_option.jobdone IS
+'The job has succeeded and is to be deleted. A session still has it locked.';
+COMMENT ON COLUMN pgagent_py.job_option.jobkeepruns IS
+'How many of its runs stay in the log. NULL: as set_retention() says.';
+COMMENT ON COLUMN pgagent_py.job_option.jobkeepfor IS
+'How long its runs stay in the log. NULL: as set_retention() says.';
+COMMENT ON COLUMN pgagent_py.job_option.jobparameters IS
+'What its steps find as parameters: an object. NULL: nothing.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.job_option', '');

@@ -6,6 +6,7 @@ CREATE TABLE pgagent_py.pause (
 
 CREATE UNIQUE INDEX pause_everything ON pgagent_py.pause ((jclid IS NULL)) WHERE jclid IS NULL;
 
-COMMENT ON TABLE pgagent_py.pause IS 'Classes of jobs that are paused: no run of theirs starts. jclid NULL: all jobs are.';
+COMMENT ON TABLE pgagent_py.pause IS
+'Classes of jobs that are paused: no run of such a job starts. jclid NULL: all jobs are paused.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.pause', '');

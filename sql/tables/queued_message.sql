@@ -1,5 +1,5 @@
--- What a message says is copied: its job and its run may be gone before it is sent. Not dumped: a restored database must not
--- send the old one's mail.
+-- The contents of a message are copied, because its job and its run may be gone before it is sent.
+-- The table is not dumped: a restored database must not send the old one's mail.
 CREATE TABLE pgagent_py.queued_message (
     qmsid bigserial PRIMARY KEY,
     qmsjobid integer NOT NULL,
@@ -18,7 +18,8 @@ CREATE TABLE pgagent_py.queued_message (
 CREATE INDEX queued_message_due ON pgagent_py.queued_message (qmsnotbefore);
 
 COMMENT ON TABLE pgagent_py.queued_message IS
-'Messages that wait to be sent by a launcher. A row goes when it has been sent.';
+'Messages that wait for a launcher to send them. A row goes when it has been sent.';
 COMMENT ON COLUMN pgagent_py.queued_message.qmsnotbefore IS
-'When it may be tried (again). While a launcher tries, this is the time after which that launcher counts as gone. NULL: given up.';
-COMMENT ON COLUMN pgagent_py.queued_message.qmserror IS 'Why the last try failed; names no target.';
+'When the next try may begin. While a launcher tries, this is when that launcher counts as gone. NULL: given up.';
+COMMENT ON COLUMN pgagent_py.queued_message.qmserror IS
+'Why the last try failed. It names no target.';

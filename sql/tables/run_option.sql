@@ -9,10 +9,14 @@ CREATE TABLE pgagent_py.run_option (
 CREATE INDEX run_option_parameters ON pgagent_py.run_option (jlgid) WHERE jlgparameters IS NOT NULL;
 CREATE INDEX run_option_cancelled ON pgagent_py.run_option (jlgid) WHERE jlgcancelledby IS NOT NULL;
 
-COMMENT ON TABLE pgagent_py.run_option IS 'What single runs have of their own. No row: nothing.';
-COMMENT ON COLUMN pgagent_py.run_option.jlgcancelledby IS 'The role that has cancelled the run.';
+COMMENT ON TABLE pgagent_py.run_option IS
+'What single runs have of their own. A run without a row has nothing.';
+COMMENT ON COLUMN pgagent_py.run_option.jlgcancelledby IS
+'The role that has cancelled the run.';
 COMMENT ON COLUMN pgagent_py.run_option.jstname IS
-'With jstid: the place, in the order of the job''s steps, where the run began. No reference: the step may be deleted meanwhile.';
-COMMENT ON COLUMN pgagent_py.run_option.jlgparameters IS 'Parameters of this run, which override the job''s; triggered_by: the runs that it waited for.';
+'With jstid: where the run has begun, in the order of the job''s steps. No foreign key: the step may be deleted '
+'meanwhile.';
+COMMENT ON COLUMN pgagent_py.run_option.jlgparameters IS
+'Parameters of this run, which override those of the job. triggered_by: the runs that it has waited for.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.run_option', '');

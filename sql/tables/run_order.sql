@@ -7,7 +7,10 @@ CREATE TABLE pgagent_py.run_order (
 );
 
 COMMENT ON TABLE pgagent_py.run_order IS
-'What run_now() has asked of the run that it made due; the claim of that run moves it to run_option. '
-'It is void when the job''s jobnextrun is another by then: somebody has given a later order, or has changed the schedule.';
+{% filter literal %}
+What run_now(), or a dependency, has asked of the run that it has made due. The claim of that run moves the row to
+run_option. An order is void when jobnextrun of the job is another by then: there is a later order, or the schedule
+was changed.
+{% endfilter %};
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.run_order', '');

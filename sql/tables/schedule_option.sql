@@ -7,12 +7,14 @@ CREATE TABLE pgagent_py.schedule_option (
 );
 
 COMMENT ON TABLE pgagent_py.schedule_option IS
-'Options of schedules that pgagent.pga_schedule has no column for. No row: no option set.';
+'Options of schedules for which pga_schedule has no column. A schedule without a row has no options.';
 COMMENT ON COLUMN pgagent_py.schedule_option.jsctimezone IS
-'Time zone whose wall clock the schedule is read in. NULL: the database''s default (pgagent_py.default_timezone()).';
+'The time zone in whose wall clock the schedule is read. NULL: the database''s default, default_timezone().';
 COMMENT ON COLUMN pgagent_py.schedule_option.jscevery IS
-'It fires each time this has passed since jscstart, at whole seconds; its five sets still say when it may.';
-COMMENT ON COLUMN pgagent_py.schedule_option.jscat IS 'It fires once, then.';
-COMMENT ON COLUMN pgagent_py.schedule_option.jscreboot IS 'It fires when a launcher starts, and at no time.';
+'It fires each time that this has passed since jscstart, at whole seconds. Its five sets still say when it may.';
+COMMENT ON COLUMN pgagent_py.schedule_option.jscat IS
+'It fires once, at this time.';
+COMMENT ON COLUMN pgagent_py.schedule_option.jscreboot IS
+'It fires when a launcher starts, and at no other time.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.schedule_option', '');

@@ -8,12 +8,17 @@ CREATE TABLE pgagent_py.step_option (
 );
 
 COMMENT ON TABLE pgagent_py.step_option IS
-'Options of steps that pgagent.pga_jobstep has no column for. No row: no option set.';
+'Options of steps for which pga_jobstep has no column. A step without a row has no options.';
 COMMENT ON COLUMN pgagent_py.step_option.jstatomic IS
-'The step''s code and its log entry commit in one transaction: after a crash either both happened or neither.';
-COMMENT ON COLUMN pgagent_py.step_option.jsttimeout IS 'The step is stopped and fails when it takes longer. NULL: none.';
-COMMENT ON COLUMN pgagent_py.step_option.jstretries IS 'How often it is tried again after a failure, before its on_error counts.';
-COMMENT ON COLUMN pgagent_py.step_option.jstretrydelay IS 'Time from a failed try to the next.';
-COMMENT ON COLUMN pgagent_py.step_option.jstretrybackoff IS 'The delay grows by this factor from try to try, up to one day.';
+'The step''s code and its entry in the log are committed in one transaction: after a crash either both are there or '
+'neither.';
+COMMENT ON COLUMN pgagent_py.step_option.jsttimeout IS
+'The step is stopped and has failed when it takes longer. NULL: no limit.';
+COMMENT ON COLUMN pgagent_py.step_option.jstretries IS
+'How often it is tried again after a failure, before its on_error counts.';
+COMMENT ON COLUMN pgagent_py.step_option.jstretrydelay IS
+'The time from a failed try to the next.';
+COMMENT ON COLUMN pgagent_py.step_option.jstretrybackoff IS
+'The factor by which the delay grows from try to try. No delay is longer than one day.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.step_option', '');

@@ -13,6 +13,9 @@ CREATE TABLE pgagent_py.waiting_run (
 CREATE INDEX waiting_run_not_before ON pgagent_py.waiting_run (jagpid, not_before);
 
 COMMENT ON TABLE pgagent_py.waiting_run IS
-'Runs in progress that no step of is being executed: their next step waits for a free place or for not_before, or a result '
-'(jslid and what follows it) could not be booked yet because another session holds a lock on the job or the log. waiting_since: in the future if the clock was set back meanwhile; '
-'then it has waited long enough. No foreign key: it would wait for who has the log row locked.';
+{% filter literal %}
+Runs in progress with no step executing. The next step waits for a free place or for not_before; or a result (jslid
+and the columns behind it) could not be booked, because another session has the job or the log locked. waiting_since:
+a time in the future means that the clock was set back, and that the run has waited long enough. No foreign key: it
+would wait for a session that has the log row locked.
+{% endfilter %};

@@ -13,8 +13,8 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._recompute_calendar() IS
-'Days of calendars have changed: the jobs that sleep of the schedules that these are attached to get their next runs anew; what is '
-'due already runs.';
+'Days of calendars have come or gone: the sleeping jobs that these concern get their next runs again. Due jobs stay '
+'due.';
 
 DROP TRIGGER IF EXISTS calendar_day_added ON pgagent_py.calendar_day;
 CREATE TRIGGER calendar_day_added AFTER INSERT ON pgagent_py.calendar_day REFERENCING NEW TABLE AS changed

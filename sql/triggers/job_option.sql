@@ -14,7 +14,8 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._resolve_roles() IS
-'The ids of a job''s roles, by the names that are set or restored. A role that is not there leaves its id NULL: the job can''t run.';
+'Find the ids of a job''s roles by their names, which were set or restored. A role that does not exist leaves its id '
+'NULL, and the job cannot run.';
 
 DROP TRIGGER IF EXISTS job_option_roles ON pgagent_py.job_option;
 CREATE TRIGGER job_option_roles BEFORE INSERT OR UPDATE OF jobowner, jobrunas ON pgagent_py.job_option

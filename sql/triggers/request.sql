@@ -8,7 +8,8 @@ BEGIN
 END
 $plpgsql$;
 
-COMMENT ON FUNCTION pgagent_py._name_caller() IS 'Write the role that inserts into pgagent_py.request, as which this runs, into the row.';
+COMMENT ON FUNCTION pgagent_py._name_caller() IS
+'Write the role that inserts into the view request, as which this function runs, into the row.';
 
 CREATE OR REPLACE FUNCTION pgagent_py._handle_request() RETURNS trigger
 LANGUAGE plpython3u SECURITY DEFINER
@@ -18,11 +19,12 @@ SET timezone = 'UTC'
 AS {{ python_call("api.request.handle", "TD") }};
 
 COMMENT ON FUNCTION pgagent_py._handle_request() IS
-'Check what the caller may do and do it; the answer is {"value": ...} or {"error": ...}, then with nothing changed.';
+'Check whether the caller may do what it asks for, and do it. The answer is {"value": ...}, or {"error": ...} with '
+'nothing changed.';
 
--- Two triggers, in the order of their names. The first runs as the role that inserts and notes who that is; the second, which
--- runs as the extension's owner, so knows for sure who asks, also inside that role's SECURITY DEFINER functions. A column
--- default would not do: a view on this one can have another default, for which nobody asks for a right on the column.
+-- Two triggers, fired in the order of their names. The first runs as the role that inserts, and writes its name into the row. The
+-- second runs as the extension's owner. So it knows for sure which role asks, also inside that role's SECURITY DEFINER functions.
+-- A column default would not do: a view on this one can have a default of its own, and needs no right on the column for it.
 DROP TRIGGER IF EXISTS request_caller ON pgagent_py.request;
 CREATE TRIGGER request_caller INSTEAD OF INSERT ON pgagent_py.request
     FOR EACH ROW EXECUTE FUNCTION pgagent_py._name_caller();

@@ -9,8 +9,8 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._note_calendar() IS
-'A calendar has been attached or detached: the schedule''s options get a new row version, by which sessions that keep its rule find '
-'that it is another one, and by whose trigger its job gets its next run anew.';
+'A calendar was attached to a schedule, or detached: make a new row version of the schedule''s options. By it, sessions '
+'notice that the rule they keep is out of date, and its trigger gives the job its next run again.';
 
 DROP TRIGGER IF EXISTS schedule_calendar_note ON pgagent_py.schedule_calendar;
 CREATE TRIGGER schedule_calendar_note AFTER INSERT OR UPDATE OR DELETE ON pgagent_py.schedule_calendar

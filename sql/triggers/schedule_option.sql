@@ -9,7 +9,8 @@ BEGIN
 END
 $plpgsql$;
 
-COMMENT ON FUNCTION pgagent_py._recompute_job() IS 'The options of a schedule have changed: its job gets its next run anew.';
+COMMENT ON FUNCTION pgagent_py._recompute_job() IS
+'The options of a schedule have changed: its job gets its next run again.';
 
 DROP TRIGGER IF EXISTS schedule_option_recompute ON pgagent_py.schedule_option;
 CREATE TRIGGER schedule_option_recompute AFTER INSERT OR UPDATE OR DELETE ON pgagent_py.schedule_option

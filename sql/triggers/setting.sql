@@ -17,8 +17,8 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._change_setting() IS
-'An inserted setting replaces the one of its name, so that a restore brings back the old database''s settings over those that '
-'CREATE EXTENSION recorded; after a change of the time zone every sleeping job gets its next run anew.';
+'A setting that is inserted replaces the one of its name: a restore brings back those of the old database, over those '
+'that CREATE EXTENSION has recorded. When the time zone changes, every sleeping job gets its next run again.';
 
 DROP TRIGGER IF EXISTS setting_replace ON pgagent_py.setting;
 CREATE TRIGGER setting_replace BEFORE INSERT ON pgagent_py.setting

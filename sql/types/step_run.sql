@@ -21,5 +21,14 @@ CREATE TYPE pgagent_py.step_run AS (
 );
 
 COMMENT ON TYPE pgagent_py.step_run IS
-'A step of a run, as run_due returns it: to be executed now (jslstatus r), or executed in the session (capacity 0: its '
-'final jslstatus, jslresult and jsloutput). The columns carry pgAgent''s names; jlgid is the run, jslid its step log row.';
+{% filter literal %}
+A step of a run, as run_due() returns it. The columns have pgAgent's names.
+
+- jlgid, jslid: the run, and the step's entry in its log.
+- jstkind: s SQL, b batch.
+- jsttimeout, jobtimeleft: how long the step may take, and how long the run may still take. NULL: no limit.
+- jobrunas: the role that an SQL step logs in as. NULL: the job has no owner.
+- jslstatus: r means that the step is to be executed now. With capacity 0 it has been executed, and this is how it has
+  ended.
+- jslresult, jsloutput: of a step that has been executed.
+{% endfilter %};

@@ -3,4 +3,5 @@ SELECT c.calname AS name, c.caldesc AS description,
        ARRAY(SELECT d.calday FROM pgagent_py.calendar_day d WHERE d.calname = c.calname ORDER BY 1) AS days
   FROM pgagent_py.calendar c;
 
-COMMENT ON VIEW pgagent_py.calendars IS 'The calendars that attach_calendar() can attach to schedules, with their days.';
+COMMENT ON VIEW pgagent_py.calendars IS
+'All calendars, with their days. attach_calendar() attaches them to schedules.';

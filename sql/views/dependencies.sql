@@ -4,4 +4,11 @@ SELECT v.jobid, v.jobname, d.jobafter, d.depwhen AS "when",
   FROM pgagent_py.visible_job v JOIN pgagent_py.job_dependency d ON d.jobid = v.jobid;
 
 COMMENT ON VIEW pgagent_py.dependencies IS
-'Which jobs that the current role may see wait for which others (jobafter), and whether that condition is met already.';
+{% filter literal %}
+Which jobs wait for which other jobs. A role sees the waiting jobs that it sees in visible_job.
+
+- jobid, jobname: the waiting job.
+- jobafter: the id of the job that it waits for.
+- when: how that job must end: success, failure or finish.
+- met: the condition is met already.
+{% endfilter %};

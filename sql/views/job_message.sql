@@ -7,5 +7,10 @@ SELECT m.msgid, m.msgjobid, v.jobname, m.msgkind,
  WHERE v.jobid IS NOT NULL OR (m.msgjobid IS NULL AND has_table_privilege('pgagent.pga_job'::regclass, 'SELECT'));
 
 COMMENT ON VIEW pgagent_py.job_message IS
-'Messages of the jobs that the current role may see, and those of all jobs (msgjobid NULL) for who may read pgagent.pga_job. Of a '
-'webhook''s URL, which may be a secret, only the host is shown.';
+{% filter literal %}
+The messages that add_message() has set up: for jobs that the current role sees in visible_job, and for all jobs if it
+may read pga_job.
+
+- jobid: the job whose runs the message is about. NULL: all jobs. msgjobid is the same.
+- msgtarget: e-mail addresses; of a webhook the host only, since the URL may be a secret.
+{% endfilter %};

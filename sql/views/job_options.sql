@@ -6,4 +6,9 @@ SELECT v.jobid AS job, v.jobname AS name, o.jobtimeout AS timeout, o.jobmaxlaten
   FROM pgagent_py.visible_job v JOIN pgagent_py.job_option o ON o.jobid = v.jobid;
 
 COMMENT ON VIEW pgagent_py.job_options IS
-'What alter_job() has set of the jobs that the current role may see, by the names of its arguments. No row: nothing.';
+{% filter literal %}
+What alter_job() has set for the jobs that the current role sees in visible_job. The columns have the names of its
+arguments. A job without a row has no options.
+
+- jobid: the job. job is the same.
+{% endfilter %};

@@ -22,5 +22,9 @@ SELECT o.jobid, o.jobownerid AS ownerid, coalesce(w.rolname, o.jobowner) AS owne
  WHERE o.jobowner IS NOT NULL;
 
 COMMENT ON VIEW pgagent_py.job_role IS
-'The jobs that have an owner: the present names of owner and run_as, the role that SQL steps log in as, and why the job, or a '
-'batch step of it, may not run (NULL: it may).';
+{% filter literal %}
+The jobs that have an owner: owner and run_as by their present names, and the role that SQL steps log in as.
+
+- refused: why the job may not run. NULL: it may.
+- refused_batch: why a batch step of it may not run. NULL: it may.
+{% endfilter %};

@@ -16,7 +16,7 @@ SELECT v.jobid, v.jobname, v.jobenabled,
        SELECT r.* FROM pgagent.pga_joblog r WHERE r.jlgjobid = j.jobid ORDER BY r.jlgid DESC LIMIT 1
        ) running ON j.jobagentid IS NOT NULL AND running.jlgstatus = 'r'
   LEFT JOIN LATERAL (
-       -- What is neither success nor failure, such as a run that was cancelled, makes no difference.
+       -- A run that is neither a success nor a failure, for example a cancelled one, makes no difference.
        SELECT count(*) FROM pgagent.pga_joblog f
         WHERE last.jlgstatus <> 's' AND f.jlgjobid = j.jobid AND f.jlgstatus = 'f'
           AND f.jlgid > coalesce((SELECT s.jlgid FROM pgagent.pga_joblog s WHERE s.jlgjobid = j.jobid AND s.jlgstatus = 's'
@@ -24,5 +24,12 @@ SELECT v.jobid, v.jobname, v.jobenabled,
  WHERE {{ may_see("v.jobid", "pga_joblog") }};
 
 COMMENT ON VIEW pgagent_py.job_status IS
-'One line per job of which the current role may see the log: its last finished run (id, start, status success, failure, aborted or no steps, '
-'duration), the next run, the run in progress and for how long, and how many runs have failed since the last success.';
+{% filter literal %}
+One row per job of which the current role may see the log.
+
+- last_run, last_start, last_duration: its last finished run (jlgid), when that started and how long it took.
+- last_status: success, failure, aborted (cancelled, or its launcher is gone), or no steps.
+- next_run: when it runs next. NULL: never.
+- running_run, running_for: the run in progress (jlgid), and for how long.
+- failures_in_a_row: how many runs have failed since the last success.
+{% endfilter %};

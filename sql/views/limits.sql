@@ -5,4 +5,10 @@ SELECT c.jclname AS class, l.jobgroup AS "group", l.running,
   FROM pgagent_py.job_limit l LEFT JOIN pgagent.pga_jobclass c ON c.jclid = l.jclid;
 
 COMMENT ON VIEW pgagent_py.limits IS
-'How many jobs of a class, or of a group, may run at once (set_limit), and how many do.';
+{% filter literal %}
+The limits of set_limit(). Every role sees them.
+
+- class, group: what is limited, the one or the other.
+- running: how many jobs may run at once.
+- running_now: how many jobs are running.
+{% endfilter %};

@@ -2,4 +2,10 @@ CREATE OR REPLACE VIEW pgagent_py.paused AS
 SELECT c.jclname AS class, p.paused_since, p.paused_by
   FROM pgagent_py.pause p LEFT JOIN pgagent.pga_jobclass c ON c.jclid = p.jclid;
 
-COMMENT ON VIEW pgagent_py.paused IS 'What is paused, since when and by whom; class NULL: everything.';
+COMMENT ON VIEW pgagent_py.paused IS
+{% filter literal %}
+What pause() has paused. Every role sees it.
+
+- class: the job class. NULL: all jobs.
+- paused_since, paused_by: when, and by which role.
+{% endfilter %};

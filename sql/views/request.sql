@@ -3,4 +3,5 @@ SELECT NULL::name AS caller, NULL::text AS verb, NULL::jsonb AS arguments, NULL:
  WHERE false;
 
 COMMENT ON VIEW pgagent_py.request IS
-'The gate through which every changing function of the API passes: INSERT (verb, arguments) RETURNING answer. Holds no rows.';
+'The gate through which every changing function of the API passes: INSERT (verb, arguments) RETURNING answer. It holds '
+'no rows.';

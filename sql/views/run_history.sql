@@ -1,7 +1,7 @@
 {% from "macros/words.j2" import run_status, step_status %}
 {% from "macros/visible.j2" import may_see %}
--- OFFSET 0 leaves the planner one way: from the log, in order, to the rest. Else it would join all of a long log to show the
--- newest few, since it can't see through a security_barrier view that only these are wanted.
+-- OFFSET 0 leaves the planner one way: through the log in order, and from each run to the rest. Else it would join all of a
+-- long log to show the newest few runs: behind a security_barrier it does not see that only these are wanted.
 CREATE OR REPLACE VIEW pgagent_py.run_history WITH (security_barrier) AS
 SELECT r.jlgid, r.jlgjobid AS jobid, v.jobname, {{ run_status("r.jlgstatus") }} AS run_status, r.jlgstart, r.jlgduration,
        s.jslid, s.jstid, s.jstname, {{ step_status("s.jslstatus") }} AS step_status, s.jslresult, s.jslstart, s.jslduration,
@@ -16,6 +16,14 @@ SELECT r.jlgid, r.jlgjobid AS jobid, v.jobname, {{ run_status("r.jlgstatus") }} 
  ORDER BY r.jlgid DESC;
 
 COMMENT ON VIEW pgagent_py.run_history IS
-'The runs, of all jobs for who may read pga_job, pga_jobstep and both logs, else of those whose owner''s rights the current role has, newest first, one line per step with its output; a run without steps has one '
-'line. jlgid, run_status, jlgstart and jlgduration are the run''s; jslid and what follows are the step''s. '
-'Statuses: running, success, failure, aborted, no steps (run), ignored (step: failed, and on_error is ignore).';
+{% filter literal %}
+The runs, newest first, with one row per step; a run without steps has one row. A role sees all if it may read
+pga_job, pga_jobstep and both logs, else the runs of jobs whose owner's rights it has.
+
+- jlgid, run_status, jlgstart, jlgduration: of the run.
+- run_status: running, success, failure, aborted (cancelled, or its launcher is gone), or no steps.
+- jslid, jstid, jstname: the step's entry in the log, and the step.
+- step_status: running, success, failure, aborted, or ignored (it has failed, and its on_error is ignore).
+- jslresult: the exit code of a batch step; the rows affected by an SQL step, -1 after an error.
+- jslstart, jslduration, jsloutput: of the step.
+{% endfilter %};

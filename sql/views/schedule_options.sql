@@ -8,6 +8,14 @@ SELECT s.jscjobid AS job, s.jscid AS schedule, s.jscname AS name, o.jsctimezone 
   JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid;
 
 COMMENT ON VIEW pgagent_py.schedule_options IS
-'What add_schedule(), alter_schedule() and attach_calendar() have set, beyond pgAgent''s columns, of the schedules that the current '
-'role may see: timezone NULL is the default, every and at NULL are none, reboot: it fires when a launcher starts; on the days of '
-'calendars it does not fire, of only_calendars it fires on the days alone. No row: nothing.';
+{% filter literal %}
+What add_schedule(), alter_schedule() and attach_calendar() have set, beyond pgAgent's own columns, for the schedules
+that the current role sees in visible_schedule. A schedule without a row has no options.
+
+- jobid, jscid: the job and the schedule. job and schedule are the same.
+- timezone: NULL is the default, default_timezone().
+- every, at: NULL is none.
+- reboot: it fires when a launcher starts.
+- calendars: it does not fire on the days of these.
+- only_calendars: it fires on the days of these only.
+{% endfilter %};

@@ -28,7 +28,8 @@ SELECT s.jscid, s.jscjobid, s.jscenabled,
         WHERE a.jscid = o.jscid) c;
 
 COMMENT ON VIEW pgagent_py.schedule_rule IS
-'Each schedule with all that its firing times hang on, in the form that plpython/rules/next_run.py compiles: the flag arrays as text, '
-'start, end and at in epoch seconds, every in seconds, its time zone or the database''s default, exceptions as days since 1970 and '
-'minutes of the day, the days of its calendars. varies: it has exceptions or calendars, so other rows than schedule_version names '
-'can change it.';
+{% filter literal %}
+Each schedule with all that decides when it fires, in the form that plpython/rules/next_run.py compiles. Sets of flags
+are text. Times are epoch seconds, every is seconds. Days count from 1970-01-01, minutes from midnight. varies: it has
+exceptions or calendars, so rows that schedule_version does not identify can change it.
+{% endfilter %};

@@ -6,4 +6,9 @@ SELECT s.jstjobid AS job, s.jstid AS step, s.jstname AS name, o.jstatomic AS ato
   JOIN pgagent_py.step_option o ON o.jstid = s.jstid;
 
 COMMENT ON VIEW pgagent_py.step_options IS
-'What alter_step() has set of the steps that the current role may see, by the names of its arguments. No row: nothing.';
+{% filter literal %}
+What alter_step() has set for the steps that the current role sees in visible_step. The columns have the names of its
+arguments. A step without a row has no options.
+
+- jobid, jstid: the job and the step. job and step are the same.
+{% endfilter %};

@@ -5,6 +5,10 @@ SELECT a.agent, a.jagpid, a.jagstation,
  WHERE a.jagpid = pg_backend_pid() AND a.jagrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user);
 
 COMMENT ON VIEW pgagent_py.this_agent IS
-'The agent that this backend is registered as by the current role: one row or none. Who knows its agent may take turns (_turn): '
-'no other role that gets to act in this backend, nor one whose backend gets the pid of an agent that is gone. '
-'waiting_until: when the next of its runs that wait, for a retry or a lock, may go on.';
+{% filter literal %}
+The agent that the current role has registered this backend as: one row or none. A role that knows an agent's id may
+do its turns. So no other role that acts in this backend sees it, and a backend that gets the pid of an agent that is
+gone does not see that one.
+
+- waiting_until: when the next of its runs that wait, for a retry or a lock, may go on.
+{% endfilter %};

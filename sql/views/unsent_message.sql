@@ -7,5 +7,13 @@ SELECT q.qmsid, q.qmsjobid, v.jobname, q.qmsjlgid, q.qmskind, q.qmscreated, q.qm
  WHERE v.jobid IS NOT NULL OR has_table_privilege('pgagent.pga_job'::regclass, 'SELECT');
 
 COMMENT ON VIEW pgagent_py.unsent_message IS
-'Messages that have not been sent (yet), of the jobs that the current role may see: how often that was tried, when it is tried '
-'again, and why it failed the last time.';
+{% filter literal %}
+Messages that have not been sent yet, about jobs that the current role sees in visible_job. A role that may read
+pga_job sees all.
+
+- jobid, jlgid: the job and the run that the message is about. qmsjobid and qmsjlgid are the same.
+- qmstries: how often sending it was tried.
+- qmsnotbefore: when it is tried again.
+- given_up: it is not tried again.
+- qmserror: why it failed the last time.
+{% endfilter %};

@@ -5,4 +5,12 @@ SELECT e.jexid, e.jexscid, e.jexdate, e.jextime, e.jexscid AS jscid
   JOIN pgagent.pga_schedule s ON s.jscid = e.jexscid
  WHERE {{ may_see("s.jscjobid", "pga_exception") }};
 
-COMMENT ON VIEW pgagent_py.visible_exception IS 'The exceptions: all for who may read pgagent.pga_exception, else those of the jobs whose owner''s rights the current role has.';
+COMMENT ON VIEW pgagent_py.visible_exception IS
+{% filter literal %}
+The exceptions that the current role may see: all if it may read pga_exception, else those of jobs whose owner's
+rights it has.
+
+- jscid: the schedule. jexscid is the same.
+- jexdate: NULL is every day.
+- jextime: NULL is the whole day.
+{% endfilter %};

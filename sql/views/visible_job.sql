@@ -8,5 +8,10 @@ SELECT j.jobid, j.jobname, j.jobenabled, r.owner AS jobowner, r.run_as AS jobrun
  WHERE {{ may_see("j.jobid", "pga_job") }};
 
 COMMENT ON VIEW pgagent_py.visible_job IS
-'The jobs that the current role may see: all for who may read pgagent.pga_job, else those whose owner''s rights it has. jobowner NULL: '
-'nobody''s job, such as those made by pgAdmin; jobrunas NULL: SQL steps run as the owner.';
+{% filter literal %}
+The jobs that the current role may see: all if it may read pga_job, else those whose owner's rights it has.
+
+- jobowner: NULL is nobody's job, for example one made in pgAdmin.
+- jobrunas: the role that SQL steps log in as. NULL: the owner.
+- jobrunning: a run is in progress.
+{% endfilter %};

@@ -10,4 +10,12 @@ SELECT s.jscid, s.jscjobid, s.jscname, s.jscdesc, s.jscenabled, s.jscstart, s.js
  WHERE {{ may_see("s.jscjobid", "pga_schedule") }};
 
 COMMENT ON VIEW pgagent_py.visible_schedule IS
-'The schedules: all for who may read pgagent.pga_schedule, else those of the jobs whose owner''s rights the current role has. The sets as numbers, as add_schedule() takes them; an empty one means any.';
+{% filter literal %}
+The schedules that the current role may see: all if it may read pga_schedule, else those of jobs whose owner's rights
+it has.
+
+- jobid: the job. jscjobid is the same.
+- jscminutes, jschours, jscweekdays, jscmonthdays, jscmonths: the five sets as numbers, as in add_schedule(). An empty
+  one means any.
+- jsctimezone: NULL is the default, default_timezone().
+{% endfilter %};

@@ -10,4 +10,11 @@ SELECT s.jstid, s.jstjobid, s.jstname, s.jstdesc, s.jstenabled, {{ step_kind("s.
  WHERE {{ may_see("s.jstjobid", "pga_jobstep") }};
 
 COMMENT ON VIEW pgagent_py.visible_step IS
-'The steps with their code: all for who may read pgagent.pga_jobstep, else those of the jobs whose owner''s rights the current role has.';
+{% filter literal %}
+The steps that the current role may see, with their code: all if it may read pga_jobstep, else those of jobs whose
+owner's rights it has.
+
+- jobid: the job. jstjobid is the same.
+- jstkind: sql or batch.
+- jstonerror: fail, success or ignore.
+{% endfilter %};

@@ -90,6 +90,16 @@ def test_the_update_makes_what_an_install_makes_and_keeps_tables(tree: Path) -> 
     assert "_load()" in rest
 
 
+def test_an_update_changes_the_comments_of_tables_and_types(tree: Path) -> None:
+    table = "COMMENT ON COLUMN pgagent_py.setting.value IS 'It''s; not\n\n- NULL.';"
+    with (tree / "sql/tables/setting.sql").open("a") as file:
+        file.write(f"{table}\nINSERT INTO pgagent_py.setting VALUES (1);\n")
+    update = Renderer(tree).update_script("5.0", "5.1")
+    assert table in update
+    assert "COMMENT ON TYPE pgagent_py.step_run IS\n'" in update
+    assert "INSERT INTO pgagent_py.setting VALUES" not in update
+
+
 def test_a_new_table_is_said_once(tree: Path) -> None:
     (tree / "sql/tables/note.sql").write_text("CREATE TABLE pgagent_py.note (text text);")
     (tree / "sql/updates/5.0--5.1.sql").write_text('{{ new("tables/note") }}')

@@ -64,6 +64,7 @@ def test_what_is_no_argument_is_refused(text: str) -> None:
 def test_prose_becomes_a_string_of_sql() -> None:
     assert literal("\nThe job's\n    end.\n") == "'The job''s end.'"
     assert literal("One.\n\n  Two.\n") == "'One.\n\nTwo.'"
+    assert literal("Some:\n- one\n  and a half\n- two\n\nAll.") == "'Some:\n- one and a half\n- two\n\nAll.'"
 
 
 def test_function_request_and_comment_come_from_one_list() -> None:

@@ -22,7 +22,7 @@ SOURCES = {
         r"'MEMBER' ELSE 'SET'",
         r"""['"]no steps['"]""",
         r"""['"]ignored['"]""",
-        r"""['"]ignore['"]""",
+        r"""['"]ignore['"][,}]""",
         r"""["']weekdays["']""",
     ],
 )
