@@ -1,4 +1,4 @@
-"""The control connection: all the SQL that the launcher itself speaks."""
+"""The control connection: the backend that is registered as an agent, and the SQL of the loop."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from .handshake import check
-from .step import StepResult, StepRun
+from .handshake import INSTALLED, KNOWS, Installed, check_extensions
+from .step import LARGEST_RESULT, StepResult, StepRun
 
 COLUMNS = """
     t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jstkind, t.jstcode, t.jstdbname, t.jstconnstr, t.jstatomic,
@@ -29,11 +29,15 @@ SELECT {COLUMNS}
 
 STEPS_IN_PROGRESS = f"SELECT {COLUMNS} FROM pgagent_py.steps_in_progress() t"
 
-CANCEL = "cancel"  # payload of the notification that says that runs of some agent are to be ended
-MESSAGE = "message"  # ... that there is a message to send
+START_AGENT = "SELECT pgagent_py.start_agent(%s, %s, %s" + (", knows => %s)" if KNOWS else ")")
+
+# Payloads of the notifications on the channel pgagent_py. Any other payload only wakes the launcher.
+CANCEL = "cancel"  # runs of some agent are to be ended
+MESSAGE = "message"  # there is a message to send
+PAYLOADS = frozenset({CANCEL, MESSAGE})
 
 # What the session must have, whatever the role or the database sets. The backend of a launcher that is cut off ends within
-# half a minute; a claim must not be forgotten in a crash.
+# half a minute, and a claim is never forgotten in a crash.
 SETTINGS = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
@@ -56,19 +60,16 @@ SELECT pg_catalog.set_config('synchronous_commit', 'local', false)
 SELECT pg_catalog.set_config('client_encoding', e.name, false)
   FROM pg_catalog.current_setting('server_encoding') e (name) WHERE e.name <> 'SQL_ASCII'"""
 
-LARGEST = 2**31 - 1  # of jslresult
-
 
 class Control:
-    """The connection that `start_agent` registers as an agent. psycopg.OperationalError from any method: connect anew."""
+    """A connection on which the launcher is an agent. Any method raises psycopg.OperationalError when it is lost."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], on_event: Callable[[], None]) -> None:
         self._connection = connection
         self._socket = connection.fileno()
         self._lost = False
         self._on_event = on_event
-        self.cancel_asked = True  # may have been told while nobody listened
-        self.message_queued = True  # the same
+        self._heard = set(PAYLOADS)  # all of them may have come while nobody listened
         connection.add_notify_handler(lambda notify: self._notified(notify.payload))
 
     @classmethod
@@ -77,16 +78,22 @@ class Control:
         connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
         return cls(connection, on_event)
 
-    async def start_agent(self, agent: UUID, station: str, again: bool) -> None:
-        """Register, *again* if a connection was lost; CannotServeError if the database is none to serve."""
-        connection = self._connection
-        # First of all: who owns the database sets the path, and must not get its functions called by the launcher's role.
-        await connection.execute("SET search_path = pg_catalog, pg_temp")
-        await check(connection)
-        await connection.execute(SET_SETTINGS, [Jsonb(SETTINGS)])
-        await connection.execute("LISTEN pgagent_py")
-        await connection.execute("SELECT pgagent_py.start_agent(%s, %s, %s)", [agent, station, again])
+    async def start_agent(self, agent: UUID, station: str, again: bool) -> str:
+        """Register, *again* if a connection was lost. Return what `check_extensions` says; CannotServeError if it refuses."""
+        execute = self._connection.execute
+        # First of all: the owner of the database sets its path, and the launcher's role must not call the owner's functions.
+        await execute("SET search_path = pg_catalog, pg_temp")
+        (row,) = await (await execute(INSTALLED)).fetchall()
+        found = Installed(*row)
+        if found.standby:
+            raise psycopg.OperationalError("the server is a standby: waiting for it to become the primary")
+        note = check_extensions(found)
+        await execute(SET_SETTINGS, [Jsonb(SETTINGS)])
+        await execute("LISTEN pgagent_py")
+        knows = [list(KNOWS)] if KNOWS else []
+        await execute(START_AGENT.encode(), [agent, station, again, *knows])
         self._watch()
+        return note
 
     async def run_due(self, capacity: int, finished: Sequence[StepResult]) -> list[StepRun]:
         """Book the results and return at most *capacity* steps to execute now."""
@@ -94,84 +101,36 @@ class Control:
             [r.jlgid for r in finished],
             [r.jslid for r in finished],
             [r.jslstatus for r in finished],
-            [None if r.jslresult is None else min(r.jslresult, LARGEST) for r in finished],
+            [None if r.jslresult is None else min(r.jslresult, LARGEST_RESULT) for r in finished],
             [r.jslduration for r in finished],
             [self._storable(r.jsloutput) for r in finished],
         ]
-        return [StepRun(*row) for row in await self._fetch(RUN_DUE, [capacity, *columns])]
+        return [StepRun(*row) for row in await self.fetch(RUN_DUE, [capacity, *columns])]
 
     async def steps_in_progress(self) -> list[StepRun]:
         """Return the steps that this agent has been handed out and that have no result yet."""
-        return [StepRun(*row) for row in await self._fetch(STEPS_IN_PROGRESS)]
+        return [StepRun(*row) for row in await self.fetch(STEPS_IN_PROGRESS)]
 
     async def next_wake(self) -> float | None:
         """Return the seconds after which to call run_due again; None when nothing is foreseen."""
-        ((seconds,),) = await self._fetch("SELECT pgagent_py.next_wake()")
+        ((seconds,),) = await self.fetch("SELECT pgagent_py.next_wake()")
         return None if seconds is None else float(seconds)
 
     async def cancelled_runs(self) -> dict[int, str]:
-        """Return the runs (jlgid) of this agent that somebody has cancelled, with what their log is to say."""
-        self.cancel_asked = False
-        return dict(await self._fetch("SELECT c.jlgid, c.note FROM pgagent_py.cancelled_runs() c"))
-
-    async def take_messages(self, count: int) -> list[dict[str, Any]]:
-        """Return at most *count* messages to send now; `finish_messages` is owed for each."""
-        ((messages,),) = await self._fetch("SELECT pgagent_py.take_messages(%s)", [count])
-        return list(messages)
-
-    async def finish_messages(
-        self, ids: Sequence[int], errors: Sequence[str | None], permanent: Sequence[bool]
-    ) -> None:
-        """Say what became of messages: error None means sent."""
-        query = "SELECT pgagent_py.finish_messages(%s::int8[], %s::text[], %s::bool[])"
-        await self._fetch(query, [list(ids), list(errors), list(permanent)])
-
-    async def next_message(self) -> float | None:
-        """Return the seconds until a message is to be sent; None when none is waiting."""
-        ((seconds,),) = await self._fetch("SELECT pgagent_py.next_message()")
-        return None if seconds is None else float(seconds)
-
-    async def purge_history(self, jobs: int) -> int:
-        """Delete what is kept no longer of the runs of the next *jobs* jobs; return how many runs that were."""
-        ((deleted,),) = await self._fetch("SELECT pgagent_py.purge_history(%s)", [jobs])
-        return int(deleted)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the connection is lost."""
-        return self._lost or self._connection.closed
+        """Return the cancelled runs (jlgid) of this agent, with what their log is to say."""
+        return dict(await self.fetch("SELECT c.jlgid, c.note FROM pgagent_py.cancelled_runs() c"))
 
     async def version(self) -> str:
         """Return the version of the extension that runs in the database."""
-        ((version,),) = await self._fetch("SELECT pgagent_py.version()")
+        ((version,),) = await self.fetch("SELECT pgagent_py.version()")
         return str(version)
 
     async def stop_agent(self) -> None:
         """Remove the agent; what it still has in progress is closed as aborted."""
-        await self._fetch("SELECT pgagent_py.stop_agent()")
+        await self.fetch("SELECT pgagent_py.stop_agent()")
 
-    async def close(self) -> None:
-        """Close the connection."""
-        asyncio.get_running_loop().remove_reader(self._socket)
-        await self._connection.close()
-
-    def cut(self) -> None:
-        """Wait for no answer any more: what does so ends with psycopg.OperationalError."""
-        if not self._connection.closed:
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._socket)) as same:
-                same.shutdown(socket.SHUT_RDWR)
-
-    def check(self) -> None:
-        """Raise psycopg.OperationalError if the server has closed the connection while no query was under way."""
-        if self._lost:
-            raise psycopg.OperationalError("the connection to the server was lost")
-
-    def _storable(self, text: str) -> str:
-        """Return *text* with what the database's encoding does not have replaced."""
-        encoding = self._connection.info.encoding
-        return text if encoding == "utf-8" else text.encode(encoding, "replace").decode(encoding)
-
-    async def _fetch(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    async def fetch(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, which is prepared once per connection."""
         cursor = self._connection.cursor(binary=True)
         try:
             await cursor.execute(query.encode(), parameters, prepare=True)
@@ -179,8 +138,41 @@ class Control:
         finally:
             self._watch()
 
+    def heard(self, payload: str) -> bool:
+        """Return whether a notification of PAYLOADS has come since this was asked last."""
+        if payload in self._heard:
+            self._heard.remove(payload)
+            return True
+        return False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is lost."""
+        return self._lost or self._connection.closed
+
+    def check(self) -> None:
+        """Raise psycopg.OperationalError if the server has closed the connection while no query was under way."""
+        if self._lost:
+            raise psycopg.OperationalError("the connection to the server was lost")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        asyncio.get_running_loop().remove_reader(self._socket)
+        await self._connection.close()
+
+    def cut(self) -> None:
+        """Wait for no answer any more: a query in progress ends with psycopg.OperationalError."""
+        if not self._connection.closed:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._socket)) as same:
+                same.shutdown(socket.SHUT_RDWR)
+
+    def _storable(self, text: str) -> str:
+        """Return *text* with the characters replaced that the database's encoding does not have."""
+        encoding = self._connection.info.encoding
+        return text if encoding == "utf-8" else text.encode(encoding, "replace").decode(encoding)
+
     def _watch(self) -> None:
-        """Look out for notifications while no query is under way (psycopg takes its own look off after each)."""
+        """Look out for notifications while no query is under way: psycopg ends its own look after each query."""
         if not self._connection.closed:
             asyncio.get_running_loop().add_reader(self._socket, self._readable)
 
@@ -196,8 +188,6 @@ class Control:
             self._on_event()
 
     def _notified(self, payload: str) -> None:
-        if payload == MESSAGE:
-            self.message_queued = True
-        if payload == CANCEL:
-            self.cancel_asked = True
+        if payload in PAYLOADS:
+            self._heard.add(payload)
         self._on_event()

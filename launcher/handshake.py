@@ -1,12 +1,16 @@
-"""What launcher and extension must agree on before they work together."""
+"""The handshake: what launcher and extension must agree on before they work together."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from dataclasses import dataclass
+from importlib.metadata import version
 
-import psycopg
+PGAGENT_NEEDED = "4.2"
+# What a step may need of its launcher. The extension hands out no step that needs more.
+KNOWS: tuple[str, ...] = ()
 
+# A row of `Installed`
 INSTALLED = """
 SELECT pg_catalog.pg_is_in_recovery(), current_database(),
        (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pgagent'),
@@ -17,16 +21,35 @@ class CannotServeError(Exception):
     """The database can't be served, and trying again does not help."""
 
 
-async def check(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Raise CannotServeError unless the database has the extensions that the launcher needs; a standby is no use yet."""
-    ((standby, database, pgagent, pgagent_py),) = await (await connection.execute(INSTALLED)).fetchall()
-    if standby:
-        raise psycopg.OperationalError("the server is a standby: waiting for it to become the primary")
-    if pgagent_py is None:
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What a launcher finds when it has connected: extensions by their versions, None if they are missing."""
+
+    standby: bool
+    database: str
+    pgagent: str | None
+    extension: str | None
+
+
+def launcher_version() -> str:
+    """Return the version of this launcher; it is released together with the extension of the same version."""
+    return version("pgagent_py")
+
+
+def check_extensions(found: Installed) -> str:
+    """Return what is to be said about an extension that is newer than this launcher, else ''. Raise `CannotServeError`."""
+    database = found.database
+    if found.extension is None:
         raise CannotServeError(
             f"database {database} does not have the extension pgagent_py: run CREATE EXTENSION pgagent_py CASCADE in it"
         )
-    if pgagent is None or [int(part) for part in re.findall(r"\d+", pgagent)] < [4, 2]:
+    if found.pgagent is None or _numbers(found.pgagent) < _numbers(PGAGENT_NEEDED):
         raise CannotServeError(
-            f"database {database} has pgagent {pgagent}, 4.2 is needed: run ALTER EXTENSION pgagent UPDATE in it"
+            f"database {database} has pgagent {found.pgagent}, {PGAGENT_NEEDED} is needed: "
+            "run ALTER EXTENSION pgagent UPDATE in it"
         )
+    return ""
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", text)]

@@ -1,31 +1,32 @@
-"""The command pgagent-py: options, logging, exit status."""
+"""The command pgagent-py: signals, log, exit status."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+import signal
 import sys
 
+from .agent import Agent
 from .handshake import CannotServeError
-from .loop import Launcher
-from .options import LEVELS, parser, read_options
+from .options import Options, parser, read_options
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 logger = logging.getLogger("pgagent_py")
 
 
 def main() -> int:
     """Run the launcher; return its exit status: 0 when told to stop, 1 when it can't serve, 2 for a wrong option."""
-    options, given = read_options(sys.argv[1:])
+    options = read_options(sys.argv[1:])
     try:
-        logging.basicConfig(
-            filename=given.s, level=LEVELS[given.l], format="%(asctime)s %(levelname)s %(name)s %(message)s"
-        )
+        logging.basicConfig(filename=options.log_file, level=options.log_level, format=LOG_FORMAT)
     except OSError as error:
         parser().error(f"-s: {error}")
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     try:
-        asyncio.run(Launcher(options).run())
+        asyncio.run(_serve(options))
     except CannotServeError as error:
         logger.error("action=exit %s", error)
         return 1
@@ -34,8 +35,16 @@ def main() -> int:
     return 0
 
 
+async def _serve(options: Options) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    agent = Agent(options)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, agent.stop)
+    await agent.run()
+
+
 def _end_log() -> None:
-    """Let a log that nobody reads any more not change the exit status, as Python would have it."""
+    """Flush the log. Python would end with another exit status if nobody reads it any more."""
     try:
         sys.stderr.flush()
     except OSError:

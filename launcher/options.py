@@ -1,4 +1,4 @@
-"""The command line and the environment."""
+"""The options: what the command line and the environment say."""
 
 from __future__ import annotations
 
@@ -9,31 +9,34 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import NoReturn
 
 from psycopg.conninfo import make_conninfo
 
 from .conninfo import SECRET_KEYWORDS, ConninfoError, Params, parse_conninfo
+from .handshake import launcher_version
 from .output import DEFAULT_LIMIT
 from .smtp import Smtp, read_smtp
 
-LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.DEBUG}
-# Where passwords given on the command line go, as a connection string, to be gone from the process list.
-SECRETS = "PGAGENT_PY_SECRETS"
+LOG_LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.DEBUG}
+# Passwords given on the command line go into this variable, as a connection string, and vanish from the process list.
+SECRETS_VARIABLE = "PGAGENT_PY_SECRETS"
+SHORTEST_SLEEP_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the command line says; times in seconds, output_limit in bytes."""
+    """What the user wants; times in seconds, output_limit in bytes."""
 
     conninfo: str
-    station: str
-    poll: float
-    retry: float
+    host: str
+    longest_sleep: float
+    longest_pause: float
     workers: int
     grace: float
     output_limit: int
+    log_file: str | None
+    log_level: int
     smtp: Smtp
 
 
@@ -44,7 +47,19 @@ def parser() -> argparse.ArgumentParser:
         description="Run the pgAgent jobs of a database that has the extension pgagent_py.",
         epilog="Passwords belong into ~/.pgpass, a service file or the environment.",
     )
-    add = result.add_argument
+    _add_pgagent_options(result)
+    _add_step_options(result)
+    result.add_argument(
+        "conninfo",
+        nargs="+",
+        metavar="CONNECTION-STRING",
+        help="libpq connection string (in one or more words) or URI",
+    )
+    return result
+
+
+def _add_pgagent_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("-f", action="store_true", help="stay in the foreground (always so; accepted for pgagent's sake)")
     add(
         "-t",
@@ -64,16 +79,16 @@ def parser() -> argparse.ArgumentParser:
     add(
         "-l",
         type=int,
-        choices=LEVELS,
+        choices=LOG_LEVELS,
         default=0,
         help="log errors (0, default), warnings too (1), everything (2)",
     )
-    add(
-        "-v",
-        action="version",
-        version=f"pgagent-py {version('pgagent_py')}",
-        help="show the version and exit",
-    )
+    version = f"pgagent-py {launcher_version()}"
+    add("-v", action="version", version=version, help="show the version and exit")
+
+
+def _add_step_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--workers", type=_count, default=32, metavar="N", help="steps executed at the same time (default 32)"
     )
@@ -97,13 +112,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="BYTES",
         help=f"kept of a step's output, half from its beginning and half from its end (default {DEFAULT_LIMIT})",
     )
-    add(
-        "conninfo",
-        nargs="+",
-        metavar="CONNECTION-STRING",
-        help="libpq connection string (in one or more words) or URI",
-    )
-    return result
 
 
 def _seconds(text: str) -> float:
@@ -120,7 +128,7 @@ def _count(text: str) -> int:
     return count
 
 
-def read_options(arguments: Sequence[str]) -> tuple[Options, argparse.Namespace]:
+def read_options(arguments: Sequence[str]) -> Options:
     """Return what the command line says; exits with status 2 and a message when it can't be understood."""
     command = parser()
     given = command.parse_intermixed_args(arguments)  # options may stand among the words, as pgAgent has them
@@ -130,28 +138,29 @@ def read_options(arguments: Sequence[str]) -> tuple[Options, argparse.Namespace]
         command.error(f"CONNECTION-STRING: {error}")
     if secrets := {keyword: value for keyword, value in settings.items() if keyword in SECRET_KEYWORDS}:
         _hide(secrets, settings, [word for word in arguments if word not in given.conninfo])
-    settings |= parse_conninfo(os.environ.pop(SECRETS, ""))
+    settings |= parse_conninfo(os.environ.pop(SECRETS_VARIABLE, ""))
     try:
         smtp = read_smtp(os.environ)
     except ValueError as error:
         command.error(f"environment: {error}")
-    options = Options(
+    return Options(
         conninfo=make_conninfo("", **settings),
-        station=given.host,
-        poll=max(given.t, 0.1),
-        retry=given.r,
+        host=given.host,
+        longest_sleep=max(given.t, SHORTEST_SLEEP_SECONDS),
+        longest_pause=given.r,
         workers=given.workers,
         grace=given.grace,
         output_limit=given.output_limit,
+        log_file=given.s,
+        log_level=LOG_LEVELS[given.l],
         smtp=smtp,
     )
-    return options, given
 
 
 def _hide(secrets: Params, settings: Params, others: list[str]) -> NoReturn:
-    """Start anew without the secrets in the process list."""
-    os.environ[SECRETS] = make_conninfo("", **secrets)
+    """Start this program again without the secrets in the process list."""
+    os.environ[SECRETS_VARIABLE] = make_conninfo("", **secrets)
     shown = make_conninfo("", **{k: v for k, v in settings.items() if k not in secrets})
-    # -P: not with the modules that somebody has put into the current directory
+    # -P: not with modules from the current directory, which somebody may have put there
     command = [sys.executable, "-P", "-m", "pgagent_py_launcher.main", *others, shown]
     os.execv(sys.executable, command)

@@ -1,4 +1,4 @@
-"""Messages on their way out: settings, and the process that sends them."""
+"""The sender: takes messages from the database, has them sent by a process of its own, and books what became of them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ import contextlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .control import MESSAGE, Control
+from .side_task import SideTask
 from .smtp import Smtp
 
 logger = logging.getLogger("pgagent_py.sender")
 
-SILENCE = 60.0  # seconds without a word after which the sending process is killed
+TAKE_MESSAGES = "SELECT pgagent_py.take_messages(%s)"
+FINISH_MESSAGES = "SELECT pgagent_py.finish_messages(%s::int8[], %s::text[], %s::bool[])"
+NEXT_MESSAGE = "SELECT pgagent_py.next_message()"
+
+BATCH_MESSAGES = 50  # sent in one go
+# Between two looks for messages: of other launchers, which have gone, or after an error.
+LOOK_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS = 60.0, 0.05
+SILENCE_SECONDS = 60.0  # without a word, after which the sending process is killed
 
 
 @dataclass(slots=True)
@@ -27,28 +36,39 @@ class MessageResult:
     permanent: bool = False
 
 
-class MessageSender:
-    """Sends messages in a process of their own, one batch at a time."""
+class Sender(SideTask):
+    """Sends messages, one batch at a time."""
+
+    name = "send_message"
 
     def __init__(self, smtp: Smtp, on_event: Callable[[], None]) -> None:
         """*on_event* is called when a batch is done."""
         self._smtp = smtp
         self._on_event = on_event
         self._task: asyncio.Task[None] | None = None
-        self.results: list[MessageResult] = []  # to be booked
+        self._results: list[MessageResult] = []  # not booked yet
+        self._next_look = 0.0
 
     @property
     def busy(self) -> bool:
-        """Whether a batch is on its way."""
-        return self._task is not None
+        """Whether messages are on their way, or have not been booked yet."""
+        return self._task is not None or bool(self._results)
 
-    def start(self, messages: Sequence[dict[str, Any]]) -> None:
-        """Send *messages*; their results come together."""
-        assert self._task is None
-        self._task = asyncio.create_task(self._send(messages))
+    def seconds(self) -> float:
+        """Return after how long to look for messages."""
+        return max(self._next_look - asyncio.get_running_loop().time(), 0.0)
+
+    async def turn(self, control: Control, *, idle: bool, stopping: bool) -> None:  # noqa: ARG002
+        """Book the batch that is done, and take the next one."""
+        if self._results:
+            await self._finish(control)
+        now = asyncio.get_running_loop().time()
+        if not stopping and self._task is None and (control.heard(MESSAGE) or now >= self._next_look):
+            self._next_look = now + LOOK_PAUSE_SECONDS
+            await self._take(control)
 
     def cancel(self) -> None:
-        """Stop sending, not waiting for its end; what is not sent yet counts as failed."""
+        """Stop sending, but do not wait for its end; messages that are not sent yet count as failed."""
         if self._task is not None:
             self._task.cancel()
 
@@ -57,6 +77,23 @@ class MessageSender:
         self.cancel()
         if self._task is not None:
             await asyncio.wait([self._task])
+
+    async def _finish(self, control: Control) -> None:
+        done = self._results[:]
+        columns = [[r.id for r in done], [r.error for r in done], [r.permanent for r in done]]
+        await control.fetch(FINISH_MESSAGES, columns)
+        del self._results[: len(done)]
+        self._next_look = 0.0
+
+    async def _take(self, control: Control) -> None:
+        ((messages,),) = await control.fetch(TAKE_MESSAGES, [BATCH_MESSAGES])
+        if messages:
+            self._task = asyncio.create_task(self._send(messages))
+            return  # the next look is when this batch is done
+        ((seconds,),) = await control.fetch(NEXT_MESSAGE)
+        if seconds is not None:
+            pause = min(max(float(seconds), SHORTEST_PAUSE_SECONDS), LOOK_PAUSE_SECONDS)
+            self._next_look = asyncio.get_running_loop().time() + pause
 
     async def _send(self, messages: Sequence[dict[str, Any]]) -> None:
         unsent = {message["id"] for message in messages}
@@ -79,17 +116,17 @@ class MessageSender:
         for result in results:
             if result.error is not None:
                 logger.warning("action=send_message message=%s failed: %s", result.id, result.error)
-        self.results += results
+        self._results += results
         self._task = None
         self._on_event()
 
-    async def _events(self, messages: Sequence[dict[str, Any]]) -> Any:
+    async def _events(self, messages: Sequence[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
         """Yield what the sending process reports."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "pgagent_py_launcher.sender_process"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,  # a traceback may hold what is secret
+            stderr=asyncio.subprocess.DEVNULL,  # a traceback may hold a secret
             start_new_session=True,
         )
         assert process.stdin is not None
@@ -97,7 +134,7 @@ class MessageSender:
         try:
             process.stdin.write(json.dumps({"smtp": asdict(self._smtp), "messages": messages}).encode())
             process.stdin.close()
-            while line := await asyncio.wait_for(process.stdout.readline(), SILENCE):
+            while line := await asyncio.wait_for(process.stdout.readline(), SILENCE_SECONDS):
                 yield json.loads(line)
         finally:
             with contextlib.suppress(ProcessLookupError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 
-PREFIX = "PGAGENT_PY_SMTP_"
+SETTINGS_PREFIX = "PGAGENT_PY_SMTP_"
 PORTS = {"none": 25, "starttls": 587, "tls": 465}
 
 
@@ -27,16 +27,16 @@ class Smtp:
 
 def read_smtp(environment: MutableMapping[str, str]) -> Smtp:
     """Take the mail server's settings out of *environment*, so that no step inherits them. Raises `ValueError`."""
-    given = {name: environment.pop(name) for name in list(environment) if name.startswith(PREFIX)}
-    values = {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
+    given = {name: environment.pop(name) for name in list(environment) if name.startswith(SETTINGS_PREFIX)}
+    values = {name.removeprefix(SETTINGS_PREFIX).lower(): value for name, value in given.items()}
     if unknown := values.keys() - {"host", "port", "security", "user", "password", "from"}:
-        raise ValueError(f"{PREFIX}{unknown.pop().upper()} is not a setting")
+        raise ValueError(f"{SETTINGS_PREFIX}{unknown.pop().upper()} is not a setting")
     security = values.get("security") or "none"
     if security not in PORTS:
-        raise ValueError(f"{PREFIX}SECURITY must be none, starttls or tls")
+        raise ValueError(f"{SETTINGS_PREFIX}SECURITY must be none, starttls or tls")
     port = values.get("port") or str(PORTS[security])
     if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{PREFIX}PORT is not a port number")
+        raise ValueError(f"{SETTINGS_PREFIX}PORT is not a port number")
     return Smtp(
         host=values.get("host") or "localhost",
         port=int(port),

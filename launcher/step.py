@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+SQL, BATCH = "s", "b"  # jstkind
+SUCCEEDED, FAILED, ABORTED, RUNNING = "s", "f", "d", "r"  # jslstatus
+LARGEST_RESULT = 2**31 - 1  # jslresult is an integer
+
 
 @dataclass(frozen=True, slots=True)
 class StepRun:
     """One step to execute now: a row of the SQL type ``pgagent_py.step_run``, with pgAgent's column names.
 
-    ``jstkind`` is 's' (SQL) or 'b' (batch). ``jsttimeout`` is in seconds, so is
-    ``jobtimeleft``, what was left of the job's timeout at the start of the step. ``jobparameters`` is JSON text.
+    ``jstkind`` is SQL or BATCH. ``jsttimeout`` is in seconds. ``jobtimeleft`` is, too: it is what was left of the job's
+    timeout at the start of the step. ``jobparameters`` is JSON text.
     """
 
     jobid: int
@@ -35,9 +39,9 @@ class StepRun:
 class StepResult:
     """How a step ended, to be booked by ``run_due``.
 
-    ``jslstatus`` is 's' success, 'f' failure (``run_due`` applies on_error), 'd' aborted, or 'r' when this is
-    only the output so far of a step that still runs. ``jslresult`` is the exit code of a batch step, the rows
-    affected (-1 on error) of an SQL step. ``jslduration`` is in seconds.
+    ``jslstatus`` is SUCCEEDED, FAILED (``run_due`` applies on_error), ABORTED, or RUNNING when this is only the output
+    so far of a step that still runs. ``jslresult`` is the exit code of a batch step, the rows affected (-1 on error) of
+    an SQL step. ``jslduration`` is in seconds.
     """
 
     jlgid: int
@@ -49,16 +53,16 @@ class StepResult:
 
 
 class RunningStep(Protocol):
-    """A step that can be executed once, on either runner."""
+    """A step that can be executed once: an `SqlStep` or a `BatchStep`."""
 
     async def execute(self) -> StepResult:
         """Run the step to its end and return how it ended. Never raises, unless its task is cancelled."""
         ...
 
-    def cancel(self, note: str, status: str = "d", kill: bool = False) -> None:
-        """Stop the step, not waiting for its end; *kill* does so at once. The result has *status* and *note*.
+    def cancel(self, note: str, status: str = ABORTED, kill: bool = False) -> None:
+        """Stop the step, but do not wait for its end; *kill* does so at once. The result has *status* and *note*.
 
-        May be called again, which can only make it more urgent; after the end it does nothing.
+        A later call can only make it more urgent. After the end of the step it does nothing.
         """
         ...
 

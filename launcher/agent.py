@@ -1,0 +1,134 @@
+"""The agent: what a database knows this launcher by. It keeps its runs through lost connections, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from uuid import uuid4
+
+import psycopg
+
+from .conninfo import control_conninfo, server_conninfo
+from .control import Control
+from .handshake import CannotServeError
+from .loop import Loop, wait_for_event
+from .options import Options
+from .processes import Processes
+from .refusals import is_mistake
+from .running_steps import RunningSteps
+from .sender import Sender
+from .side_task import SideTask
+from .sql_pool import SqlPool
+from .stopping import Stopping
+from .systemd import notify_systemd
+from .upkeep import Upkeep
+
+logger = logging.getLogger("pgagent_py")
+
+# Between attempts to connect. While steps are running it must not be long: other launchers may miss this one.
+FIRST_PAUSE_SECONDS, BUSY_PAUSE_SECONDS = 0.05, 1.0
+
+
+class Agent:
+    """Serves one database until it is told to stop."""
+
+    def __init__(self, options: Options) -> None:
+        """Prepare everything; nothing is connected yet."""
+        self._options = options
+        self._id = uuid4()
+        self._registered = False
+        self._noted = ""  # what was said last about the extension's version
+        self._pause = FIRST_PAUSE_SECONDS
+        self._event = asyncio.Event()
+        self._control: Control | None = None
+        server = server_conninfo(options.conninfo)
+        self._conninfo = control_conninfo(server)
+        self._pool = SqlPool(server, options.workers)
+        self._processes = Processes()
+        self._steps = RunningSteps(self._pool, self._processes, options.output_limit, self._event.set)
+        self._side_tasks: Sequence[SideTask] = (Sender(options.smtp, self._event.set), Upkeep())
+        self._stopping = Stopping(options.grace, self._cancel_all, self._event.set, self._cut)
+
+    async def run(self) -> None:
+        """Serve until `stop`; a lost connection is made again. Raises CannotServeError."""
+        try:
+            await self._keep_serving()
+        finally:
+            await self._pool.close()
+            await self._processes.close()
+            for task in self._side_tasks:
+                await task.close()
+
+    def stop(self) -> None:
+        """Take no more jobs; end when the running steps have ended or their time is up. A second call hurries."""
+        self._stopping.stop(len(self._steps))
+
+    async def _keep_serving(self) -> None:
+        while not self._stopping.given_up and self._is_wanted():
+            try:
+                await self._serve()
+                return
+            except (psycopg.Error, CannotServeError) as error:
+                words = str(error).strip()
+                hopeless = isinstance(error, CannotServeError | psycopg.ProgrammingError) or is_mistake(words)
+                if hopeless and not self._registered:
+                    raise CannotServeError(words) from error
+            if self._stopping.given_up:
+                logger.error("action=stop giving up: %s", words)
+                return
+            await self._wait_for_server(words)
+
+    def _is_wanted(self) -> bool:
+        """Return whether to connect: a registered agent must say that it leaves, even if it is told to stop."""
+        return self._registered or not self._stopping.asked
+
+    async def _serve(self) -> None:
+        """Connect and serve; psycopg.Error when that fails or the connection is lost."""
+        control = self._control = await Control.connect(self._conninfo, self._event.set)
+        loop = Loop(control, self._options, self._steps, self._side_tasks, self._stopping, self._event)
+        try:
+            if self._stopping.given_up:
+                return
+            note = await control.start_agent(self._id, self._options.host, self._registered)
+            self._registered = True
+            if note and note != self._noted:
+                logger.warning("action=connect %s", note)
+            self._noted = note
+            await loop.resume()
+            logger.info("action=serve agent=%s extension=%s", self._id, await control.version())
+            notify_systemd("READY=1\nSTATUS=Serving")
+            await loop.run()
+        finally:
+            if loop.has_turned:
+                self._pause = FIRST_PAUSE_SECONDS
+            await control.close()
+
+    async def _wait_for_server(self, words: str) -> None:
+        """Say why there is no connection, and pause before the next attempt."""
+        level = logging.ERROR if self._pause == FIRST_PAUSE_SECONDS else logging.WARNING  # each outage once
+        logger.log(level, "action=connect trying again in %.2g s: %s", self._pause, words)
+        notify_systemd("READY=1\nSTATUS=Waiting for the server")  # ready to serve it when it comes
+        # Warm connections may hold the very room that is missing, or lead to a server that is no longer the primary.
+        self._pool.close_idle()
+        self._event.clear()
+        if self._stopping.asked:
+            self._pause = min(self._pause, BUSY_PAUSE_SECONDS)
+            if not len(self._steps) and not self._steps.unbooked:
+                self._stopping.give_up_soon()
+        if self._is_wanted():
+            await wait_for_event(self._event, self._pause)
+        longest = (
+            BUSY_PAUSE_SECONDS if len(self._steps) else max(self._options.longest_pause, BUSY_PAUSE_SECONDS)
+        )
+        self._pause = min(self._pause * 2, longest)
+
+    def _cancel_all(self, note: str, kill: bool) -> None:
+        self._steps.cancel_all(note, kill)
+        for task in self._side_tasks:
+            task.cancel()
+
+    def _cut(self) -> None:
+        if self._control is not None:
+            logger.error("action=stop the server does not answer")
+            self._control.cut()

@@ -1,0 +1,33 @@
+"""Side tasks: what a launcher does beside executing steps. Each has a file of its own; the loop knows them only as this."""
+
+from __future__ import annotations
+
+from .control import Control
+
+
+class SideTask:
+    """Something to do on the control connection, a few milliseconds at a time, while no turn needs it."""
+
+    name = ""  # in the log
+
+    @property
+    def busy(self) -> bool:
+        """Whether the launcher must not end yet, even if it is told to stop."""
+        return False
+
+    def seconds(self) -> float:
+        """Return after how long the next turn has something to do."""
+        raise NotImplementedError
+
+    async def turn(self, control: Control, *, idle: bool, stopping: bool) -> None:
+        """Do what is to be done now, and begin nothing new when *stopping*; *idle*: no step has ended meanwhile.
+
+        An error of the server's is logged by the loop, so `seconds` must have been put off by then.
+        """
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Hurry: the launcher is to end."""
+
+    async def close(self) -> None:
+        """Stop at once and wait for the end."""

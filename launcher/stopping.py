@@ -1,0 +1,60 @@
+"""How a launcher ends when it is told to stop: what happens, and after how long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from .systemd import notify_systemd
+
+logger = logging.getLogger("pgagent_py")
+
+KILL_SECONDS = 3.0  # from asking a step to stop to killing it
+GIVE_UP_SECONDS = 10.0  # more, in which the launcher tries to book what it has
+HURRIED_GIVE_UP_SECONDS = 2.0  # the same when it is told twice, or has nothing to book
+LAST_ANSWER_SECONDS = 2.0  # more for the server to answer what it was asked last
+
+
+class Stopping:
+    """Has been asked to stop, has given up, or neither."""
+
+    def __init__(
+        self,
+        grace: float,
+        cancel_all: Callable[[str, bool], None],
+        on_event: Callable[[], None],
+        cut: Callable[[], None],
+    ) -> None:
+        """*grace*: seconds that running steps have. *cancel_all* stops them, or kills; *cut* ends all talk with the server."""
+        self._grace = grace
+        self._cancel_all = cancel_all
+        self._on_event = on_event
+        self._cut = cut
+        self.asked = False  # no more steps are taken, and the launcher ends when the running ones have ended
+        self.given_up = False  # whatever is not booked is left for another agent to close
+
+    def stop(self, running: int) -> None:
+        """Take no more jobs; *running* steps have their time to end. A second call hurries."""
+        later = asyncio.get_running_loop().call_later
+        if self.asked:
+            self._cancel_all("The launcher was told twice to stop.", True)
+            self.give_up_soon()
+        else:
+            logger.warning("action=stop steps in progress: %d", running)
+            notify_systemd("STOPPING=1")
+            self.asked = True
+            note = "The launcher was told to stop."
+            later(self._grace, self._cancel_all, note, False)
+            later(self._grace + KILL_SECONDS, self._cancel_all, note, True)
+            later(self._grace + KILL_SECONDS + GIVE_UP_SECONDS, self._give_up)
+        self._on_event()
+
+    def give_up_soon(self) -> None:
+        """Give up after a short time, whatever has happened until then."""
+        asyncio.get_running_loop().call_later(HURRIED_GIVE_UP_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self.given_up = True
+        self._on_event()
+        asyncio.get_running_loop().call_later(LAST_ANSWER_SECONDS, self._cut)
