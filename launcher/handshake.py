@@ -1,4 +1,14 @@
-"""The handshake: what launcher and extension must agree on before they work together."""
+"""The handshake: which extensions a launcher works with, and what it says to a DBA whose extension is another one.
+
+Upgrade the extension first, then the launchers; nothing needs to stop. So a launcher works with a newer extension of
+its own major version, and says that it does. It refuses an extension of another major version, and one that is older
+than it needs.
+
+At its start a launcher that is refused exits with status 1, as it does in a database without the extension. A DBA
+sees the reason in the answer of ``systemctl start``, and systemd's Restart= starts the launcher again every few
+seconds, so it serves soon after the extension has been updated. A launcher that has served already keeps trying, with
+the same pauses as after any lost connection: it may have results to book.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 PGAGENT_NEEDED = "4.2"
+EXTENSION_NEEDED = "1.0.0"  # the oldest pgagent_py that has all that this launcher calls
 # What a step may need of its launcher. The extension hands out no step that needs more.
 KNOWS: tuple[str, ...] = ()
 
@@ -38,8 +49,8 @@ def launcher_version() -> str:
 
 def check_extensions(found: Installed) -> str:
     """Return what is to be said about an extension that is newer than this launcher, else ''. Raise `CannotServeError`."""
-    database = found.database
-    if found.extension is None:
+    database, extension, launcher = found.database, found.extension, launcher_version()
+    if extension is None:
         raise CannotServeError(
             f"database {database} does not have the extension pgagent_py: run CREATE EXTENSION pgagent_py CASCADE in it"
         )
@@ -47,6 +58,21 @@ def check_extensions(found: Installed) -> str:
         raise CannotServeError(
             f"database {database} has pgagent {found.pgagent}, {PGAGENT_NEEDED} is needed: "
             "run ALTER EXTENSION pgagent UPDATE in it"
+        )
+    if _numbers(extension) < _numbers(EXTENSION_NEEDED):
+        raise CannotServeError(
+            f"database {database} has pgagent_py {extension}, {EXTENSION_NEEDED} is needed by launcher {launcher}: "
+            "install it on the server and run ALTER EXTENSION pgagent_py UPDATE in the database "
+            "(always the extension first, then the launchers; older ones go on meanwhile)"
+        )
+    if _numbers(extension)[:1] > _numbers(launcher)[:1]:
+        raise CannotServeError(
+            f"database {database} has pgagent_py {extension}, which launcher {launcher} does not know: upgrade the launcher"
+        )
+    if _numbers(extension) > _numbers(launcher):
+        return (
+            f"database {database} has pgagent_py {extension}, which is newer than launcher {launcher}: "
+            "it is served all the same; upgrade the launcher for what is new"
         )
     return ""
 
