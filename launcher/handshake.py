@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 PGAGENT_NEEDED = "4.2"
-EXTENSION_NEEDED = "1.0.0"  # the oldest pgagent_py that has all that this launcher calls
+EXTENSION_NEEDED = "1.1.0"  # the oldest pgagent_py that has all that this launcher calls
 # What a step may need of its launcher. The extension hands out no step that needs more.
 KNOWS: tuple[str, ...] = ()
 
@@ -34,7 +34,7 @@ class CannotServeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What a launcher finds when it has connected: extensions by their versions, None if they are missing."""
+    """The database as the launcher finds it; extensions by their versions, None if they are missing."""
 
     standby: bool
     database: str
@@ -48,7 +48,7 @@ def launcher_version() -> str:
 
 
 def check_extensions(found: Installed) -> str:
-    """Return what is to be said about an extension that is newer than this launcher, else ''. Raise `CannotServeError`."""
+    """Return a sentence for the log if the extension is newer than this launcher, else ''. Raise `CannotServeError`."""
     database, extension, launcher = found.database, found.extension, launcher_version()
     if extension is None:
         raise CannotServeError(

@@ -40,8 +40,8 @@ def warnings(process: Launcher) -> list[str]:
     ("extension", "words"),
     [
         (
-            "0.9.0",
-            f"has pgagent_py 0.9.0, {EXTENSION_NEEDED} is needed by launcher {LAUNCHER}: install it on the server and"
+            "1.0.0",
+            f"has pgagent_py 1.0.0, {EXTENSION_NEEDED} is needed by launcher {LAUNCHER}: install it on the server and"
             " run ALTER EXTENSION pgagent_py UPDATE in the database (always the extension first, then the launchers;",
         ),
         (
@@ -92,9 +92,9 @@ def test_refused_while_it_serves_it_keeps_trying_at_growing_pauses(
     """The server was replaced by an older copy, say: there may be results to book when it is right again."""
     process = launcher("-l", "2", "-r", "1", database)
     process.wait_for_log("action=serve", PATIENCE)
-    pretend(db, "0.9.0")
+    pretend(db, "1.0.0")
     cut_off(db)
-    refused = re.compile(r"action=connect trying again in ([\d.]+) s: database .* has pgagent_py 0\.9\.0")
+    refused = re.compile(r"action=connect trying again in ([\d.]+) s: database .* has pgagent_py 1\.0\.0")
     wait_for(lambda: len(refused.findall(process.log_text())) >= 7, PATIENCE, "seven attempts")
     pauses = [float(pause) for pause in refused.findall(process.log_text())]
     assert pauses == sorted(pauses)

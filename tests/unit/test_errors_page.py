@@ -22,6 +22,7 @@ IN_OUTPUT = "In the output of a step"
 # The calls that make errors: which argument is the message, and what stands in front of it
 PLPYTHON = {"invalid": 1, "wrong": 1, "PgAgentError": 0, "error": 0}
 LAUNCHER = {
+    "ConninfoError",
     "TargetError",
     "CannotServeError",
     "MessageError",
