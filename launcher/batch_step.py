@@ -14,16 +14,17 @@ import termios
 
 from .output import DEFAULT_LIMIT, Output
 from .processes import Process, Processes
-from .step import StepResult, StepRun
+from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
 
 logger = logging.getLogger("pgagent_py.batch_step")
 
 SHELL = "/bin/sh"
-KILL_AFTER = 5.0  # seconds from SIGTERM to SIGKILL
-LOOK_AGAIN = 0.03  # seconds between looks whether a cancelled step's other processes have ended, and 20 times what one takes
-GIVE_UP = 1.0  # seconds after SIGKILL that the script's children may still be there
-READ_AFTER = 0.005  # seconds: what ends sooner is read in one go, which halves our share of its cost
-READ_SIZE = 65536  # bytes: a pipe holds no more
+KILL_SECONDS = 5.0  # from SIGTERM to SIGKILL
+LOOK_PAUSE_SECONDS = 0.03  # between looks for the other processes of a cancelled step
+LOOK_PAUSE_FACTOR = 20  # the pause grows by so many times what a look takes
+GIVE_UP_SECONDS = 1.0  # after SIGKILL, that the script's children may still be there
+READ_DELAY_SECONDS = 0.005  # a step that ends sooner is read in one go, which halves our share of its cost
+READ_BYTES = 65536  # a pipe holds no more
 
 NOT_FOUND, NOT_EXECUTABLE, SIGNALLED = 127, 126, 128  # exit codes as shells choose them
 
@@ -71,7 +72,7 @@ class BatchStep:
         timer = None
         if run.jsttimeout is not None:
             note = f"The step was stopped after its timeout of {run.jsttimeout:g} s."
-            timer = self._loop.call_later(run.jsttimeout, self.cancel, note, "f")
+            timer = self._loop.call_later(run.jsttimeout, self.cancel, note, FAILED)
         note = ""
         code = -1
         try:
@@ -79,17 +80,17 @@ class BatchStep:
         except OSError as error:  # no room for the script, no descriptor left, ...
             note = f"The script can't be started: {error.strerror}."
         except Exception as error:
-            logger.exception("step %s of job %s", run.jstid, run.jobid)
+            logger.exception("action=execute_step job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
             note = f"Error in the launcher: {type(error).__name__}: {error}"
         finally:
             for handle in (timer, self._kill_timer):
                 if handle is not None:
                     handle.cancel()
-        status = self._cancel_status or ("s" if code == 0 else "f")
+        status = self._cancel_status or (SUCCEEDED if code == 0 else FAILED)
         text = _with_lines(self.output_so_far(), note, self._cancel_note)
         return StepResult(run.jlgid, run.jslid, status, code, text, self._loop.time() - started)
 
-    def cancel(self, note: str, status: str = "d", kill: bool = False) -> None:
+    def cancel(self, note: str, status: str = ABORTED, kill: bool = False) -> None:
         """Send SIGTERM to all processes of the step and SIGKILL after a while, or at once if *kill*."""
         first = not self._cancel_status
         if first:
@@ -100,7 +101,7 @@ class BatchStep:
             self._kill()
         elif first:
             self._process.signal(signal.SIGTERM)
-            self._kill_timer = self._loop.call_later(KILL_AFTER, self._kill)
+            self._kill_timer = self._loop.call_later(KILL_SECONDS, self._kill)
 
     def output_so_far(self) -> str:
         """Return stdout until now, and stderr under a heading."""
@@ -111,7 +112,7 @@ class BatchStep:
         return text
 
     async def _execute(self) -> tuple[int, str]:
-        """Run the script; return its exit code and what is to be said about it."""
+        """Run the script; return its exit code and a note for the output, or ''."""
         code = self._run.jstcode.removeprefix("\ufeff").replace("\r\n", "\n")
         command = interpreter(code)
         if (checked := self._processes.check(command[0])) is not None:
@@ -122,7 +123,7 @@ class BatchStep:
         try:
             return await self._execute_script(command, script)
         finally:
-            with contextlib.suppress(OSError):  # what became of the file is not how the script ended
+            with contextlib.suppress(OSError):  # the script may have removed its file
                 os.unlink(script)  # noqa: PTH108 - hundreds per second
 
     async def _execute_script(self, command: list[str], script: str) -> tuple[int, str]:
@@ -162,7 +163,7 @@ class BatchStep:
         finally:
             os.close(out_end)
             os.close(err_end)
-        self._read_timer = self._loop.call_later(READ_AFTER, self._read_pipes)
+        self._read_timer = self._loop.call_later(READ_DELAY_SECONDS, self._read_pipes)
         return process
 
     def _variables(self, script: str) -> dict[bytes, bytes]:
@@ -185,21 +186,21 @@ class BatchStep:
         self._read_timer = None
 
     def _read(self, pipe: int) -> None:
-        data = os.read(pipe, READ_SIZE)
+        data = os.read(pipe, READ_BYTES)
         if data:
             self._pipes[pipe].write(data)
         else:
             self._loop.remove_reader(pipe)
 
     def _drain(self) -> None:
-        """Read what is in the pipes, no more: a process in the background may go on writing."""
+        """Read what is in the pipes now, and no more: a process in the background may go on writing."""
         if self._read_timer is not None:
             self._read_timer.cancel()
         for pipe, output in self._pipes.items():
             if self._read_timer is None:
                 self._loop.remove_reader(pipe)
             rest: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
-            while rest > 0 and (data := os.read(pipe, min(rest, READ_SIZE))):
+            while rest > 0 and (data := os.read(pipe, min(rest, READ_BYTES))):
                 output.write(data)
                 rest -= len(data)
             os.close(pipe)
@@ -210,12 +211,12 @@ class BatchStep:
             self._ended.set_result(None)
 
     async def _wait_for_others(self, process: Process) -> None:
-        """Let the other processes of a cancelled step end, too; the process id is taken until it is reaped."""
+        """Let the other processes of a cancelled step end, too; nobody else gets the process id before it is reaped."""
         while self._cancel_status:
             looked = self._loop.time()
-            if not process.others() or (self._killed and looked > self._killed + GIVE_UP):
-                return  # what is left then is another user's, or hangs in the kernel
-            await asyncio.sleep(LOOK_AGAIN + 20 * (self._loop.time() - looked))
+            if not process.others() or (self._killed and looked > self._killed + GIVE_UP_SECONDS):
+                return  # those that are left are another user's, or hang in the kernel
+            await asyncio.sleep(LOOK_PAUSE_SECONDS + LOOK_PAUSE_FACTOR * (self._loop.time() - looked))
 
     def _kill(self) -> None:
         if self._process is not None:
@@ -224,7 +225,7 @@ class BatchStep:
 
 
 def interpreter(code: str) -> list[str]:
-    """Return what runs a script: the program that its first line names, with one argument at most, or sh."""
+    """Return the command for a script: the program that its first line names, with one argument at most, or sh."""
     first = code.split("\n", 1)[0].strip()
     if not first.startswith("#!") or not (words := first[2:].split(None, 1)):
         return [SHELL]

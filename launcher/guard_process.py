@@ -1,8 +1,8 @@
-"""The guard: a small process that outlives a killed launcher and ends what its batch steps have running.
+"""The guard: a small process that outlives a killed launcher and ends its batch steps.
 
-Started as ``python -I -S guard_process.py DIRECTORY SESSIONS`` with a pipe from the launcher as stdin; SESSIONS is a
-descriptor of a table with the session ids of the running steps. When the pipe ends, it kills the processes of these
-steps, removes the launcher's private directory, and exits. It imports as little as it can, to stay small.
+It is started as ``python -I -S guard_process.py DIRECTORY SESSIONS`` with a pipe from the launcher as stdin. SESSIONS is
+the descriptor of a table with the session ids of the running steps. When the pipe ends, the guard kills the processes
+of these steps, removes the launcher's private directory, and exits. It imports as little as it can, to stay small.
 """
 
 # pathlib and contextlib would double what is imported.
@@ -17,16 +17,16 @@ import time
 from collections.abc import Iterable
 
 MARKER = b"PGAGENT_STEP_SCRIPT="  # in the environment of every batch step: the path of its script
-PLACES = 16384  # of the table of sessions, four bytes each; 0 in free ones
-PREFIX = "pgagent-py-"  # of private directories
+PLACES = 16384  # of the table of sessions: four bytes each, 0 in free ones
+DIRECTORY_PREFIX = "pgagent-py-"
 
-ROUNDS_QUIET = 3  # looks that must find nothing: a process on its way into exec can't be recognised yet
-PAUSE = 0.03  # seconds between looks
-LONGEST = 30.0  # seconds after which what can't be killed is left
+QUIET_LOOKS = 3  # that must find nothing in a row: a process on its way into exec can't be recognised yet
+LOOK_PAUSE_SECONDS = 0.03
+GIVE_UP_SECONDS = 30.0  # after which processes that can't be killed are left
 
 
 def map_sessions(descriptor: int) -> memoryview:
-    """Map the table of sessions: one id per running step, which leads a session of its own."""
+    """Map the table of sessions: one id per running step, whose process leads a session of its own."""
     return memoryview(mmap.mmap(descriptor, 4 * PLACES)).cast("i")
 
 
@@ -36,7 +36,7 @@ def processes_of(session: int) -> list[int]:
 
 
 def signal_session(session: int, number: int) -> None:
-    """Send a signal to all processes of a session, whatever process group they made for themselves."""
+    """Send a signal to all processes of a session, also to those in process groups of their own."""
     try:
         os.killpg(session, number)
     except (ProcessLookupError, PermissionError):
@@ -55,17 +55,17 @@ def kill_steps(directory: str, sessions: Iterable[int]) -> None:
         except (ProcessLookupError, PermissionError):
             pass
     quiet = 0
-    deadline = time.monotonic() + LONGEST
-    while quiet < ROUNDS_QUIET and time.monotonic() < deadline:
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    while quiet < QUIET_LOOKS and time.monotonic() < deadline:
         victims = [pid for pid, session in _processes() if session in known or _is_marked(pid, directory)]
         quiet = 0 if victims else quiet + 1
         for pid in victims:
             _kill(pid, signal.SIGKILL)
-        time.sleep(PAUSE)
+        time.sleep(LOOK_PAUSE_SECONDS)
 
 
 def remove_directory(directory: str) -> None:
-    """Remove a private directory; it has no directories in it."""
+    """Remove a private directory; it holds files only."""
     try:
         for name in os.listdir(directory):
             try:
@@ -78,9 +78,9 @@ def remove_directory(directory: str) -> None:
 
 
 def sweep(parent: str) -> None:
-    """Kill and remove what launchers of this user left in *parent* if they died together with their guards."""
+    """End the steps, and remove the directories in *parent*, of this user's launchers that died with their guards."""
     for entry in os.scandir(parent):
-        if not entry.name.startswith(PREFIX):
+        if not entry.name.startswith(DIRECTORY_PREFIX):
             continue
         try:
             lock = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -90,7 +90,7 @@ def sweep(parent: str) -> None:
             if os.fstat(lock).st_uid != os.geteuid():
                 continue
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its launcher lives
-            kill_steps(entry.path, ())  # the ids of sessions may be others' by now
+            kill_steps(entry.path, ())  # by now, the ids of sessions may be those of other processes
             remove_directory(entry.path)
         except OSError:
             continue
@@ -99,7 +99,7 @@ def sweep(parent: str) -> None:
 
 
 def _processes() -> Iterable[tuple[int, int]]:
-    """Give process id and session id of every live process."""
+    """Yield process id and session id of every live process."""
     for name in os.listdir("/proc"):
         if name.isdigit():
             fields = _stat(int(name))
@@ -122,7 +122,7 @@ def _stat(pid: int) -> list[bytes]:
 
 
 def _is_marked(pid: int, directory: str) -> bool:
-    """Whether a process comes from a step of *directory* that is running: its script is still there."""
+    """Return whether a process comes from a running step of *directory*: one whose script is still there."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             environment = b"\0" + file.read()
@@ -140,7 +140,7 @@ def _kill(pid: int, number: int) -> None:
 
 
 def main(directory: str, descriptor: str) -> None:
-    """Wait for the launcher's end, then clean up after it; a byte from it says that no step is running."""
+    """Wait for the launcher's end, then clean up after it. A byte from the launcher says that no step is running."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a launcher that is told to stop still needs its guard
     sessions = map_sessions(int(descriptor))

@@ -1,33 +1,25 @@
-"""What batch steps share: a private directory for their scripts, and a guard that outlives the launcher."""
+"""The processes of batch steps: how they start, and that none outlives the launcher."""
 
 # Steps start by the hundred per second; pathlib would show in that.
-# ruff: noqa: PTH101, PTH102, PTH108, PTH112, PTH118, PTH123, PTH208
+# ruff: noqa: PTH123, PTH208
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import logging
 import os
-import secrets
 import signal
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Mapping
 
 from . import guard_process
+from .guard import Guard
+from .script_directory import ScriptDirectory, sweep_directories
 
-logger = logging.getLogger("pgagent_py.processes")
+CHECK_SECONDS = 60.0  # that an interpreter which could be read counts as readable
+SWEEP_PAUSE_SECONDS = 2.0  # less than other launchers wait before they close the runs of one that is gone
 
-CHECK_AGAIN = 60.0  # seconds that an interpreter that could be read counts as readable
-GUARD_PAUSE = 1.0  # seconds before a guard that ended is replaced
-GUARD_END = 5.0  # seconds that a guard may take to end
-SWEEP_EVERY = 2.0  # seconds; less than others wait before they close the runs of who is gone
-
-# What the service manager and the launcher say to the launcher alone.
+# For the launcher alone, from the service manager and from itself.
 _NOT_INHERITED = frozenset(
     b"NOTIFY_SOCKET LISTEN_FDS LISTEN_PID LISTEN_FDNAMES WATCHDOG_PID WATCHDOG_USEC"
     b" PGAGENT_PY_SECRETS".split()
@@ -36,36 +28,34 @@ _ALL_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 class Processes:
-    """Starts the processes of batch steps, and makes sure that none outlives the launcher."""
+    """Starts the processes of batch steps."""
 
     def __init__(self) -> None:
         """Kill and remove what dead launchers may have left; make nothing before the first batch step."""
-        self._directory = ""
-        self._lock = -1
+        self._directory: ScriptDirectory | None = None
+        self._guard: Guard | None = None
         self._table = -1
         self._sessions = memoryview(b"")
-        self._free: list[int] = []
+        self._free: list[int] = []  # places of the table
         self._devnull = -1
-        self._guard: subprocess.Popen[bytes] | None = None
-        self._guard_watch = -1
         self._environment = {k: v for k, v in os.environb.items() if k not in _NOT_INHERITED}
-        self._checked: dict[str, float] = {}
+        self._checked: dict[str, float] = {}  # until when a program counts as readable
         self._checking: dict[str, asyncio.Future[None]] = {}
         self._sweep_at = 0.0
-        _sweep()
+        sweep_directories()
 
     def sweep(self) -> None:
         """Do now and then, in a thread, what was done at the start: a launcher may die together with its guard."""
         now = asyncio.get_running_loop().time()
         if now >= self._sweep_at:
-            self._sweep_at = now + SWEEP_EVERY
-            threading.Thread(target=_sweep, daemon=True).start()
+            self._sweep_at = now + SWEEP_PAUSE_SECONDS
+            threading.Thread(target=sweep_directories, daemon=True).start()
 
     def check(self, program: str) -> asyncio.Future[None] | None:
         """Read *program* in a thread, unless that was done lately; the future is done when it has been read.
 
-        Starting a process blocks the launcher until the program is read. A network file system that hangs
-        blocks only who waits for this future, which must not be cancelled.
+        The launcher is blocked while it starts a process, until the program is read. If a network file system hangs,
+        only the steps that wait for this future hang with it. It must not be cancelled.
         """
         loop = asyncio.get_running_loop()
         if self._checked.get(program, 0.0) > loop.time():
@@ -78,26 +68,9 @@ class Processes:
 
     def write_script(self, code: str) -> str:
         """Write *code* to a new file of the private directory; return its path. Raises `OSError`."""
-        self._start()
-        path = os.path.join(self._directory, secrets.token_hex(12))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        try:
-            descriptor = os.open(path, flags, 0o700)
-        except (FileNotFoundError, PermissionError):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(self._directory, 0o700)  # someone tidied up; nobody else can have made it anew
-            os.chmod(self._directory, 0o700)  # or a step has changed what it may
-            descriptor = os.open(path, flags, 0o700)
-        try:
-            rest = memoryview(code.encode())
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-        except OSError:
-            os.unlink(path)
-            raise
-        finally:
-            os.close(descriptor)
-        return path
+        if self._directory is None:
+            self._directory = self._prepare()
+        return self._directory.write(code)
 
     def spawn(self, command: list[str], variables: Mapping[bytes, bytes], out: int, err: int) -> Process:
         """Start *command* in a session of its own, its output to the descriptors *out* and *err*.
@@ -127,70 +100,43 @@ class Processes:
         self._free.append(place)
 
     async def close(self) -> None:
-        """Kill what still runs, remove the private directory, end the guard."""
-        if not self._directory:
+        """Kill the processes that still run, remove the private directory, end the guard."""
+        if self._directory is None:
             return
+        directory, self._directory = self._directory, None
         if self._guard is not None:
-            process, self._guard = self._guard, None
-            asyncio.get_running_loop().remove_reader(self._guard_watch)
-            os.close(self._guard_watch)
-            assert process.stdin is not None
-            if len(self._free) == guard_process.PLACES:
-                process.stdin.write(b".")  # no step is running: nothing to look for and kill
-            process.stdin.close()
-            try:
-                await asyncio.to_thread(process.wait, GUARD_END)
-            except subprocess.TimeoutExpired:
-                logger.warning("action=close the guard does not end")
-        for descriptor in (self._lock, self._devnull, self._table):
+            await self._guard.close(is_step_running=len(self._free) < guard_process.PLACES)
+        directory.unlock()
+        for descriptor in (self._devnull, self._table):
             os.close(descriptor)
-        self._directory = ""
 
-    def _start(self) -> None:
-        if self._directory:
-            return
+    def _prepare(self) -> ScriptDirectory:
+        """Make what the first process needs. Raises `OSError`; the next step then tries again."""
         _inherit_nothing()
-        self._directory, self._lock = _private_directory()
-        self._table = os.memfd_create("sessions")
-        os.truncate(self._table, 4 * guard_process.PLACES)
-        self._sessions = guard_process.map_sessions(self._table)
-        self._free = list(range(guard_process.PLACES))
-        self._devnull = os.open(os.devnull, os.O_RDONLY)
-        self._start_guard()
-
-    def _start_guard(self) -> None:
-        # A session of its own: what a terminal sends to the launcher's must not reach the guard.
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard_process.__file__, self._directory, str(self._table)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[self._table],
-            start_new_session=True,
-        )
-        self._guard_watch = os.pidfd_open(self._guard.pid)
-        asyncio.get_running_loop().add_reader(self._guard_watch, self._guard_ended)
-
-    def _guard_ended(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._guard_watch)
-        os.close(self._guard_watch)
-        if self._guard is not None:
-            logger.warning("action=guard ended with status %s; starting another", self._guard.wait())
-            assert self._guard.stdin is not None
-            self._guard.stdin.close()
-            self._guard = None
-            loop.call_later(GUARD_PAUSE, self._replace_guard)
-
-    def _replace_guard(self) -> None:
-        if self._directory and self._guard is None:
-            self._start_guard()
+        if self._devnull < 0:
+            self._devnull = os.open(os.devnull, os.O_RDONLY)
+        if self._table < 0:
+            self._table = os.memfd_create("sessions")
+            os.truncate(self._table, 4 * guard_process.PLACES)
+            self._sessions = guard_process.map_sessions(self._table)
+            self._free = list(range(guard_process.PLACES))
+        directory = ScriptDirectory()
+        try:
+            self._guard = Guard(directory.path, self._table)
+        except OSError:
+            directory.remove()
+            raise
+        return directory
 
     def _read(self, program: str, future: asyncio.Future[None], loop: asyncio.AbstractEventLoop) -> None:
         """Read the beginning of a program, in a thread."""
-        with contextlib.suppress(OSError), open(program, "rb") as file:  # the start will say what is wrong
+        with (
+            contextlib.suppress(OSError),
+            open(program, "rb") as file,
+        ):  # starting it will fail with the reason
             file.read(4096)
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(self._was_read, program, future, loop.time() + CHECK_AGAIN)
+            loop.call_soon_threadsafe(self._was_read, program, future, loop.time() + CHECK_SECONDS)
 
     def _was_read(self, program: str, future: asyncio.Future[None], until: float) -> None:
         self._checked[program] = until
@@ -223,29 +169,6 @@ class Process:
         _, status = os.waitpid(self.pid, 0)
         self._processes.forget(self._place)
         return os.waitstatus_to_exitcode(status)
-
-
-def _sweep() -> None:
-    with contextlib.suppress(OSError):
-        guard_process.sweep(tempfile.gettempdir())
-
-
-def _private_directory() -> tuple[str, int]:
-    """Make a directory for this launcher alone; return it with a descriptor that holds its lock."""
-    while True:
-        directory = tempfile.mkdtemp(prefix=guard_process.PREFIX)  # mode 0700, unpredictable name
-        try:
-            lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            continue  # another launcher that started at this moment took it for a dead one's
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            continue
-        if os.path.isdir(directory):
-            return directory, lock
-        os.close(lock)
 
 
 def _inherit_nothing() -> None:

@@ -418,7 +418,7 @@ STUBBORN = "trap '' TERM; sleep {0} & echo ready; while :; do sleep 0.01; done"
 
 
 def test_what_ignores_term_is_killed(monkeypatch: pytest.MonkeyPatch, long: str) -> None:
-    monkeypatch.setattr(batch_step, "KILL_AFTER", 0.3)
+    monkeypatch.setattr(batch_step, "KILL_SECONDS", 0.3)
     result = stop_while_running(STUBBORN.replace("{0}", long))
     assert (result.jslstatus, result.jslresult) == ("d", 137)
     assert 0.3 <= result.jslduration < 4
@@ -437,7 +437,7 @@ def test_kill_at_once(again: bool, long: str) -> None:
 def test_a_stubborn_background_child_of_a_cancelled_script_is_killed(
     monkeypatch: pytest.MonkeyPatch, long: str
 ) -> None:
-    monkeypatch.setattr(batch_step, "KILL_AFTER", 0.3)
+    monkeypatch.setattr(batch_step, "KILL_SECONDS", 0.3)
     code = (
         f"sh -c \"trap '' TERM; while :; do sleep 0.01; : {long}; done\" x {long} & echo ready; sleep {long}"
     )
@@ -614,7 +614,9 @@ def test_scripts_die_with_a_launcher_that_is_killed(long: str, directory: Path) 
 def test_scripts_die_at_whatever_instant_the_launcher_is_killed(long: str, directory: Path) -> None:
     for attempt in range(25):
         launcher = start_launcher(*[f"sleep {long}"] * 30)
-        wait_for(lambda: list(directory.glob(f"{guard_process.PREFIX}*")), what="the private directory")
+        wait_for(
+            lambda: list(directory.glob(f"{guard_process.DIRECTORY_PREFIX}*")), what="the private directory"
+        )
         time.sleep(attempt * 0.002)  # the instants to be tried
         launcher.kill()
         launcher.wait()
@@ -707,9 +709,9 @@ def test_what_outlived_launcher_and_guard_is_ended_by_the_next_launcher(long: st
 
 
 def test_foreign_directories_are_left_alone(directory: Path) -> None:
-    other = directory / f"{guard_process.PREFIX}file"
+    other = directory / f"{guard_process.DIRECTORY_PREFIX}file"
     other.write_text("x")
-    link = directory / f"{guard_process.PREFIX}link"
+    link = directory / f"{guard_process.DIRECTORY_PREFIX}link"
     target = directory / "target"
     target.mkdir()
     (target / "file").write_text("x")
