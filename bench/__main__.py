@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
 
 
 def measure(report: Report, parts: list[str], quick: bool, fsync: bool) -> None:
-    """Measure *parts*, each figure of ours beside that of its peers."""
+    """Measure *parts*: our figures beside those of others."""
     ours: dict[int, float] = {}
     server = Server(fsync)
     try:
@@ -53,7 +53,7 @@ def measure(report: Report, parts: list[str], quick: bool, fsync: bool) -> None:
 
 
 def _terminated(number: int, _: FrameType | None) -> None:
-    sys.exit(128 + number)  # by way of every finally
+    sys.exit(128 + number)  # every finally is executed
 
 
 def main() -> None:

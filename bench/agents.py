@@ -1,4 +1,4 @@
-"""The three that are compared: launchers of ours, the C++ daemon, pg_cron; and the bare loop."""
+"""What is compared with what: launchers of ours, the C++ daemon, the bare loop, bare processes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def daemon(server: Server, database: str) -> Iterator[list[int]]:
             process.wait()
 
 
-# What a step needs besides its code: to be told whose it is, and a session that is as good as new.
+# What a step needs besides its code: its ids in the session before, and a fresh session after.
 FRESH = (
     "SET pgagent_py.job_id = '1'; SET pgagent_py.run_id = '1'; SET pgagent_py.step_id = '1'",
     "DISCARD ALL",
@@ -61,9 +61,9 @@ FRESH = (
 
 
 def bare_loops(conninfo: str, statements: list[str], number: int = 1, fresh: bool = False) -> None:
-    """Share the statements among so many bare loops, each a process with all its connections, that begin together.
+    """Share the statements among *number* bare loops. Each is a process with connections of its own; they begin together.
 
-    *fresh*: each between two more, as in a session for a step.
+    *fresh*: each statement stands between two more, as in a session for a step.
     """
     opened = multiprocessing.Barrier(number)
     loops = [
@@ -101,7 +101,7 @@ def bare_loop(conninfo: str, statements: list[str], fresh: bool, opened: Callabl
 
 
 def bare_spawns(script: Path, number: int, at_once: int = WORKERS) -> None:
-    """Run *script* by /bin/sh so many times, with nothing around it: what the kernel needs for that alone."""
+    """Run *script* by /bin/sh *number* times, with nothing around it: this is the kernel's share."""
     running: set[int] = set()
     for _ in range(number):
         if len(running) >= at_once:

@@ -1,4 +1,4 @@
-"""Many jobs due at once: how fast they run, how many get lost or run twice, what memory that takes."""
+"""Many jobs due at once: how fast they run, how many get lost or run twice, how much memory it takes."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _bare_round(server: Server, db: Db, jobs: int, loops: int = 1, fresh: bool =
 
 
 def _measure_several(report: Report, server: Server, db: Db, jobs: int, rounds: int) -> None:
-    """1, 2 and 4 launchers, and as many bare loops, in turn: what else the machine has to do hits all alike."""
+    """1, 2 and 4 launchers, and as many bare loops, in turn: other work of the machine hits all alike."""
     done: dict[int, list[Drained]] = {1: [], 2: [], 4: []}
     bare: dict[int, list[float]] = {number: [] for number in done}
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""What a launcher costs while all jobs sleep."""
+"""The cost of a launcher while all jobs sleep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a benchmark has found: rows of one table, printed as they come."""
+"""The table of figures, printed row by row as they come."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Target:
     at_least: bool = False
 
     def met(self, value: float) -> bool:
-        """Whether *value* is as good as that."""
+        """Return whether *value* is as good as that."""
         return value >= self.limit if self.at_least else value <= self.limit
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Servers, databases full of jobs, and what the system says about a process."""
+"""Servers, databases full of jobs, and a process's time and memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SETTINGS = {
     "autovacuum_naptime": "10min",  # its transactions are not ours; tables are vacuumed between the rounds
 }
 
-# What every agent executes and the bare loop, too: it shows when the step ran, and how often.
+# The step of every job, and of the bare loop: its row shows when the step ran, and how often.
 HIT = "INSERT INTO hit VALUES ({})"
 HIT_TABLE: LiteralString = (
     "CREATE UNLOGGED TABLE IF NOT EXISTS hit (job integer, at timestamptz DEFAULT clock_timestamp())"
@@ -99,7 +99,7 @@ def add_jobs(db: Db, count: int, kind: str = "s", code: str = HIT) -> None:
     """Define *count* jobs, disabled, with one step and one daily schedule each; ``{}`` in *code* is the job's id."""
     db.execute(HIT_TABLE)
     db.execute(JOBS, {"count": count, "kind": kind, "code": code})
-    # Defining 100,000 jobs is not what is measured here: no next run is looked for.
+    # No next run is looked for, since it is not measured how long it takes to define 100,000 jobs.
     db.execute("ALTER TABLE pgagent.pga_schedule DISABLE TRIGGER USER")
     db.execute(SCHEDULES)
     db.execute("ALTER TABLE pgagent.pga_schedule ENABLE TRIGGER USER")
@@ -107,7 +107,7 @@ def add_jobs(db: Db, count: int, kind: str = "s", code: str = HIT) -> None:
 
 def forget_runs(db: Db) -> None:
     """Empty the log and the effects of steps, tidy the tables."""
-    # Not TRUNCATE of all: its locks and those of a launcher that looks at the log would be taken crosswise.
+    # Not TRUNCATE for all: it would lock the tables in another order than a launcher that looks at the log.
     db.execute("TRUNCATE hit")
     db.execute("DELETE FROM pgagent.pga_joblog")
     db.execute("VACUUM ANALYZE pgagent.pga_job, pgagent.pga_joblog, pgagent.pga_jobsteplog")
@@ -147,4 +147,4 @@ def wait_until_quiet(value: Callable[[], int], enough: int, quiet: float, longes
     try:
         wait_for(ended, longest, "the end of a drain")
     except AssertionError:
-        return  # the figures say what was not done
+        return  # the figures say how many jobs did not run

@@ -1,4 +1,4 @@
-"""What finding a next run costs: an UPDATE of jobnextrun to NULL, with the extension and without it."""
+"""The cost of finding a next run: an UPDATE of jobnextrun to NULL, with the extension and without it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _define(ours: Db, theirs: Db, arguments: LiteralString) -> None:
 
 
 def _update(db: Db) -> float:
-    """Return the microseconds per row of one UPDATE, all next runs being found anew."""
+    """Return the microseconds per row of one UPDATE, which finds all next runs again."""
     db.execute("VACUUM pgagent.pga_job")
     started = time.perf_counter()
     db.execute(UPDATE)

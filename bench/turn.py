@@ -26,7 +26,7 @@ WITH run AS (
 INSERT INTO pgagent.pga_jobsteplog (jsljlgid, jsljstid, jslstatus, jslresult, jslstart, jslduration, jsloutput)
 SELECT run.jlgid, s.jstid, 's', 1, now(), '1 s', 'INSERT 0 1' FROM run JOIN pgagent.pga_jobstep s ON s.jstjobid = run.jlgjobid"""
 
-# The rows that any agent of pgAgent's tables must write for a run, by sets, with pgAgent's own trigger and foreign keys.
+# The rows that every agent has to write for a run in pgAgent's tables, set by set, with pgAgent's own trigger and foreign keys.
 CLAIM_ROWS: LiteralString = """
 UPDATE pgagent.pga_job SET jobagentid = pg_backend_pid(), joblastrun = now()
  WHERE jobenabled AND jobagentid IS NULL AND jobnextrun <= now()"""
@@ -61,7 +61,7 @@ def measure(report: Report, server: Server, quick: bool) -> None:
         for number in range(rounds + 5):
             for key, db in databases.items():
                 claim, book = _turn(db)
-                if number >= 5:  # the first read the code and each schedule
+                if number >= 5:  # the first rounds read the code and each schedule
                     claims[key].append(claim)
                     books[key].append(book)
     writes = _measure_writes(server, sizes[0], rounds)
@@ -78,7 +78,7 @@ def measure(report: Report, server: Server, quick: bool) -> None:
 def _fill(db: Db, jobs: int, history: int) -> None:
     add_jobs(db, jobs)
     if history:
-        # Not through triggers and foreign keys, one row at a time.
+        # Without triggers and foreign keys, which look at one row at a time.
         with db.transaction():
             db.execute("SET LOCAL session_replication_role = replica")
             db.execute(HISTORY, {"jobs": min(jobs, 10_000)})

@@ -36,8 +36,8 @@ CANCEL = "cancel"  # runs of some agent are to be ended
 MESSAGE = "message"  # there is a message to send
 PAYLOADS = frozenset({CANCEL, MESSAGE})
 
-# What the session must have, whatever the role or the database sets. The backend of a launcher that is cut off ends within
-# half a minute, and a claim is never forgotten in a crash.
+# Settings of the session; those of the role and the database do not count. The backend of a launcher that is cut off ends
+# within half a minute, and a claim is never forgotten in a crash.
 SETTINGS = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",

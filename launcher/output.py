@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DEFAULT_LIMIT = 1024 * 1024
+DEFAULT_LIMIT = 1024 * 1024  # bytes
 
 
 class Output:
@@ -32,11 +32,11 @@ class Output:
         if room:
             self._head += data[:room]
         keep = self._limit - self._limit // 2
-        start = max(room, size - keep)  # what can't stay in the tail need not enter it
+        start = max(room, size - keep)  # more would not stay in the tail
         if start > room:
             self._tail.clear()
         self._tail += data[start:]
-        # Trimming only at twice the size makes the moves rare enough to cost nothing per byte.
+        # The tail is cut only at twice its size: so rarely that it costs nothing per byte.
         if len(self._tail) > 2 * keep:
             del self._tail[:-keep]
 
@@ -50,7 +50,7 @@ class Output:
     def text(self, limit: int | None = None) -> str:
         """Return the output as text that PostgreSQL can store: bytes that are not UTF-8, and NUL, replaced.
 
-        What is left out of the middle, also here to come down to *limit* bytes, gives way to a line about it.
+        If something is left out of the middle, here also to come down to *limit* bytes, a line says how much.
         """
         keep = self._limit if limit is None else min(self._limit, max(limit, 2))
         if self._total <= keep:

@@ -1,9 +1,9 @@
-"""The process that renders and sends messages, apart from the launcher: slow servers and endless templates harm nobody.
+"""The process that renders and sends messages. In it, slow servers and endless templates do not harm the launcher.
 
-Reads one JSON document from stdin: ``{"smtp": ..., "messages": [...]}``, the fields of `Smtp` and rows of the SQL function
-``take_messages``. Writes a JSON object per line: ``{"id": n, "rendering": true}`` before a message's templates are
-rendered, false afterwards, and ``{"id": n, "error": text or null, "permanent": bool}`` when its fate is known. No error
-names a target or a password.
+It reads one JSON document from stdin: ``{"smtp": ..., "messages": [...]}``, the fields of `Smtp` and rows of the SQL
+function ``take_messages``. It writes a JSON object per line: ``{"id": n, "rendering": true}`` before a message's
+templates are rendered, false afterwards, and ``{"id": n, "error": text or null, "permanent": bool}`` when the message
+has been sent or has failed. No error names a target or a password.
 """
 
 from __future__ import annotations
@@ -33,15 +33,14 @@ import jinja2
 import jinja2.sandbox
 
 RENDER_SECONDS = 5
-MEMORY = 1 << 30  # bytes of address space
+MEMORY_BYTES = 1 << 30  # of address space
 LONGEST_TEXT = 1_000_000  # characters
-NETWORK_TIMEOUT = 15.0  # seconds without an answer
-DELIVERY_TIMEOUT = (
-    20.0  # seconds for all of one: a server that says something now and then would have its place for ever
-)
+SILENCE_SECONDS = 15.0  # without an answer from a server
+# For a whole message: a server that says something now and then would otherwise keep its place for ever.
+DELIVERY_SECONDS = 20.0
 SENDERS = 8  # messages under way at a time
-LIFETIME = 600  # seconds after which the process ends, whatever hangs
-RETRY_HTTP = {408, 425, 429}  # beside all from 500 on
+LIFETIME_SECONDS = 600  # after which the process ends, even if something hangs
+RETRIED_STATUSES = {408, 425, 429}  # of HTTP, beside all from 500 on
 
 SUBJECT = "pgAgent job {{ job.name }}: {{ run.status }}"
 TEXT = """\
@@ -71,14 +70,14 @@ class MessageError(Exception):
 
 
 def render(template: str, data: Mapping[str, Any]) -> str:
-    """Return the text that *template* makes of *data*; `MessageError` if it can't, in time and memory."""
+    """Return the text that *template* makes of *data*; `MessageError` if it can't, or takes too much time or memory."""
     environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
         trim_blocks=True, undefined=jinja2.StrictUndefined
     )
     signal.setitimer(signal.ITIMER_REAL, RENDER_SECONDS)
     try:
         text = environment.from_string(template).render(data)
-        text.encode()  # half a surrogate pair is no text that anybody could send
+        text.encode()  # fails for half a surrogate pair, which can't be sent
     except TimeoutError:
         raise MessageError(f"the template took longer than {RENDER_SECONDS} s", True) from None
     except Exception as error:
@@ -101,7 +100,7 @@ def render_message(message: Message) -> tuple[str, str]:
 
 
 def send_email(smtp: Mapping[str, Any], message: Message, subject: str, text: str) -> None:
-    """Send one e-mail; an empty text stands for nothing to say. Raises `MessageError`."""
+    """Send one e-mail, unless its text is empty. Raises `MessageError`."""
     if not text.strip():
         return
     mail = EmailMessage()
@@ -132,7 +131,7 @@ def send_email(smtp: Mapping[str, Any], message: Message, subject: str, text: st
 
 
 def _refused(recipients: Mapping[str, tuple[int, bytes]]) -> MessageError:
-    """Return the error for the addresses that the server did not take; others have got the mail."""
+    """Return the error for the addresses that the server did not take; the others have got the mail."""
     code, words = next(iter(recipients.values()))
     text = f"SMTP server: {code} {words.decode(errors='replace')[:200]}"
     return MessageError(text, code >= 500)
@@ -142,10 +141,10 @@ def _connect_smtp(smtp: Mapping[str, Any]) -> smtplib.SMTP:
     context = ssl.create_default_context()
     if smtp["security"] == "tls":
         server: smtplib.SMTP = smtplib.SMTP_SSL(
-            smtp["host"], smtp["port"], timeout=NETWORK_TIMEOUT, context=context
+            smtp["host"], smtp["port"], timeout=SILENCE_SECONDS, context=context
         )
     else:
-        server = smtplib.SMTP(smtp["host"], smtp["port"], timeout=NETWORK_TIMEOUT)
+        server = smtplib.SMTP(smtp["host"], smtp["port"], timeout=SILENCE_SECONDS)
     try:
         if smtp["security"] == "starttls":
             server.starttls(context=context)
@@ -169,7 +168,7 @@ def post_webhook(message: Message, text: str) -> None:
         userinfo = f"{unquote(url.username)}:{unquote(url.password or '')}"
         headers["Authorization"] = "Basic " + base64.b64encode(userinfo.encode()).decode()
     connection = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    client = connection(url.hostname or "", url.port, timeout=NETWORK_TIMEOUT)
+    client = connection(url.hostname or "", url.port, timeout=SILENCE_SECONDS)
     try:
         with limited(client):
             client.request(
@@ -179,13 +178,13 @@ def post_webhook(message: Message, text: str) -> None:
     finally:
         client.close()
     if not 200 <= status < 300:
-        raise MessageError(f"HTTP status {status}", status < 500 and status not in RETRY_HTTP)
+        raise MessageError(f"HTTP status {status}", status < 500 and status not in RETRIED_STATUSES)
 
 
 @contextlib.contextmanager
 def limited(connection: http.client.HTTPConnection | smtplib.SMTP) -> Iterator[None]:
     """Have `watch` cut the connection off when the time for a message is over."""
-    _under_way[connection] = time.monotonic() + DELIVERY_TIMEOUT
+    _under_way[connection] = time.monotonic() + DELIVERY_SECONDS
     try:
         yield
     finally:
@@ -193,8 +192,8 @@ def limited(connection: http.client.HTTPConnection | smtplib.SMTP) -> Iterator[N
 
 
 def watch() -> None:
-    """Cut off what takes too long, and end this process when its time is over."""
-    end = time.monotonic() + LIFETIME
+    """Cut off deliveries that take too long, and end this process when its time is over."""
+    end = time.monotonic() + LIFETIME_SECONDS
     while time.monotonic() < end:
         time.sleep(1)
         for connection, until in list(_under_way.items()):
@@ -231,7 +230,7 @@ def deliver(smtp: Mapping[str, Any], message: Message, subject: str, text: str) 
 
 
 def report(**event: Any) -> None:
-    """Tell the launcher; when it is gone, so is this process."""
+    """Tell the launcher; when it is gone, this process ends, too."""
     with _writing:
         try:
             sys.stdout.write(json.dumps(event) + "\n")
@@ -245,9 +244,9 @@ def _took_too_long(number: int, _: object) -> NoReturn:
 
 
 def main() -> None:
-    """Send what stdin holds."""
+    """Send the messages that stdin holds."""
     os.nice(10)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     signal.signal(signal.SIGALRM, _took_too_long)
     threading.Thread(target=watch, daemon=True).start()
     order = json.load(sys.stdin)

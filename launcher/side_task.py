@@ -20,9 +20,9 @@ class SideTask:
         raise NotImplementedError
 
     async def turn(self, control: Control, *, idle: bool, stopping: bool) -> None:
-        """Do what is to be done now, and begin nothing new when *stopping*; *idle*: no step has ended meanwhile.
+        """Do the work that is due now, but begin nothing new when *stopping*. *idle*: no step has ended meanwhile.
 
-        An error of the server's is logged by the loop, so `seconds` must have been put off by then.
+        The loop logs an error of the server. So put off the next turn before each query.
         """
         raise NotImplementedError
 

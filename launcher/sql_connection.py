@@ -1,7 +1,7 @@
-"""A server connection that runs one query string at a time, at the cost of little more than libpq itself.
+"""A server connection that runs one query string at a time, and costs little more than libpq itself.
 
-libpq's simple query protocol is driven directly (``conn.pgconn``) because it is what pgAgent uses: VACUUM
-and several statements in one step work. Rows are read in chunks and dropped, so memory stays flat.
+It drives libpq's simple query protocol directly (``conn.pgconn``). pgAgent uses this protocol: VACUUM and several
+statements in one step work with it. Rows are read in chunks and dropped, so memory stays flat.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from psycopg import pq
 from psycopg.pq.abc import PGconn, PGresult
 
 from .output import Output
+from .step import LARGEST_RESULT
 
-CHUNK_ROWS = 8  # rows in memory at a time; more gains no speed and costs memory when rows are wide
-
-LARGEST = 2**31 - 1  # the log has an integer for the number of rows
+CHUNK_ROWS = 8  # in memory at a time: more would gain no speed, and cost memory when rows are wide
 
 # Plain integers: they are compared for every result.
 _BAD = int(pq.ConnStatus.BAD)
@@ -42,12 +41,12 @@ _CAN_CHUNK = pq.version() >= 170000
 
 
 class SqlConnection:
-    """A connection of the pool of warm connections; *owner* is whatever the pool keeps with it.
+    """A connection of the pool of warm connections; *owner* is for the pool's use.
 
     After a query, ``error`` tells whether it failed, ``rows`` the rows affected by its last statement,
     ``value`` (of an internal query) the first column of its row, ``ended_transaction`` whether one of its
-    statements may have ended a transaction. ``spoiled`` means that no other step may use the connection, ``expired``
-    that none should.
+    statements may have ended a transaction. ``spoiled`` means that no other step may use the connection. ``expired``
+    means that no other step should.
     """
 
     __slots__ = (
@@ -124,7 +123,7 @@ class SqlConnection:
         """Send *text*, one or more statements; call *on_end* with this connection when all have ended.
 
         Command tags, notices, errors and COPY data are written to *output*; no tags if *internal*.
-        Raises nothing: what goes wrong here is reported like an error of the server.
+        Raises nothing: an error on this side is reported like one of the server.
         """
         self._begin(output, on_end, internal)
         try:
@@ -209,7 +208,7 @@ class SqlConnection:
                 self.spoiled = True
                 self._on_lost(self)
                 return
-            # The results below say what happened, in the server's words if it had any.
+            # The results below say what happened, if possible in the server's words.
         try:
             while not pgconn.is_busy():
                 result = pgconn.get_result()
@@ -244,8 +243,8 @@ class SqlConnection:
 
     def _take_tag(self, result: PGresult) -> None:
         tag = result.command_status
-        if tag:  # of several results with the rows of one statement, only the one in which they end has it
-            self.rows = min(result.command_tuples or 0, LARGEST)
+        if tag:  # a statement's rows come in several results; only the last of them has the tag
+            self.rows = min(result.command_tuples or 0, LARGEST_RESULT)
             if tag in _TRANSACTION_TAGS:
                 self.ended_transaction = True
             if self._output is not None and not self._internal:

@@ -12,13 +12,13 @@ from .output import DEFAULT_LIMIT, Output
 from .sql_connection import SqlConnection
 from .sql_pool import SqlPool
 from .sql_target import Stopped, Target, TargetError
-from .step import StepResult, StepRun
+from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
 
 logger = logging.getLogger("pgagent_py.sql_step")
 
-CANCEL_REPEAT = 1.0  # seconds between cancel requests: code may catch one and go on
-CANCEL_GIVE_UP = 10.0  # seconds after which a connection on which they do nothing is dropped
-KILL_GIVE_UP = 0.25  # the same when there is no time: a cancelled run is to end within a second
+CANCEL_REPEAT_SECONDS = 1.0  # between cancel requests: code may catch one and go on
+CANCEL_GIVE_UP_SECONDS = 10.0  # of cancel requests in vain, after which the connection is dropped
+KILL_GIVE_UP_SECONDS = 0.25  # the same when there is no time: a cancelled run is to end within a second
 
 _SET_IDS = (
     b"SET pgagent_py.job_id = '%d'; SET pgagent_py.run_id = '%d'; SET pgagent_py.step_id = '%d';"
@@ -69,7 +69,7 @@ class SqlStep:
         timer = None
         if run.jsttimeout is not None:
             note = f"The step was cancelled after its timeout of {run.jsttimeout:g} s."
-            timer = loop.call_later(run.jsttimeout, self.cancel, note, "f")
+            timer = loop.call_later(run.jsttimeout, self.cancel, note, FAILED)
         rows = -1
         try:
             rows = await self._execute()
@@ -78,13 +78,13 @@ class SqlStep:
         except TargetError as error:
             self._output.line(str(error).encode())
         except Exception as error:
-            logger.exception("step %s of job %s", run.jstid, run.jobid)
+            logger.exception("action=execute_step job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
             self._output.line(f"Error in the launcher: {type(error).__name__}: {error}".encode())
         finally:
             if timer is not None:
                 timer.cancel()
             self._let_go()
-        status = self._status or self._cancel_status or ("f" if rows < 0 else "s")
+        status = self._status or self._cancel_status or (FAILED if rows < 0 else SUCCEEDED)
         if self._cancel_status:
             self._output.line(self._cancel_note.encode())
             if rows >= 0:
@@ -92,7 +92,7 @@ class SqlStep:
         seconds = loop.time() - self._started
         return StepResult(run.jlgid, run.jslid, status, rows, self._output.text(), seconds)
 
-    def cancel(self, note: str, status: str = "d", kill: bool = False) -> None:
+    def cancel(self, note: str, status: str = ABORTED, kill: bool = False) -> None:
         """Stop the step by a cancel request to the server; *kill* drops the connection soon after."""
         if not self._cancel_status:
             self._cancel_note, self._cancel_status = note, status
@@ -111,7 +111,7 @@ class SqlStep:
         return self._output.text()
 
     async def _execute(self) -> int:
-        """Run the step; return the rows affected, or -1 on error. The output says all else."""
+        """Run the step; return the rows affected, or -1 on error. Everything else is in the output."""
         connection = await self._connect()
         run = self._run
         await self._set_settings(connection)
@@ -144,9 +144,9 @@ class SqlStep:
         await end
 
     async def _set_settings(self, connection: SqlConnection) -> None:
-        """Tell the session whose step it executes: also functions and triggers, which the step's code does not show, may ask."""
+        """Set the ids and parameters of the step in the session, where its code, functions and triggers can ask for them."""
         run = self._run
-        # Two thirds of what one SELECT of set_config() for all costs, though it is four statements.
+        # Though these are four statements, they cost a third less than one SELECT of set_config() for all.
         await self._query(connection, _SET_IDS % (run.jobid, run.jlgid, run.jstid), internal=True)
         if run.jobparameters is not None:
             end = self._query_end = asyncio.get_running_loop().create_future()
@@ -174,7 +174,7 @@ class SqlStep:
             await self._query(connection, b"SET LOCAL client_encoding TO 'UTF8'", internal=True)
         await self._query(connection, self._finish_statement(connection, rows), internal=True)
         if not connection.error:
-            self._status = "s"  # committed, whatever was asked for meanwhile
+            self._status = SUCCEEDED  # it is committed, even if it was cancelled meanwhile
             return rows
         if connection.spoiled and not self._cancel_status:
             self._output.line(
@@ -193,9 +193,9 @@ class SqlStep:
     def _finish_statement(self, connection: SqlConnection, rows: int) -> bytes:
         seconds = asyncio.get_running_loop().time() - self._started
         output = self._output.text()
-        if not connection.stores_utf8:  # the rest came from this server
+        if not connection.stores_utf8:  # all other characters came from this server
             output = output.replace("\N{REPLACEMENT CHARACTER}", "?")
-        # A role that the step has set may not book; what it has deferred is done with its rights.
+        # The step may have set a role, which may not book. What it has deferred is done first, with that role's rights.
         query = sql.SQL(
             "SET CONSTRAINTS ALL IMMEDIATE; RESET SESSION AUTHORIZATION; RESET ROLE;"
             " SELECT pgagent_py.finish_step({}, {}, {}, pg_catalog.make_interval(secs => {})); COMMIT"
@@ -205,9 +205,9 @@ class SqlStep:
     async def _stop(self, connection: SqlConnection, kill: bool) -> None:
         """Ask the server to cancel until the query in progress has ended; in the end drop the connection."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + (KILL_GIVE_UP if kill else CANCEL_GIVE_UP)
+        deadline = loop.time() + (KILL_GIVE_UP_SECONDS if kill else CANCEL_GIVE_UP_SECONDS)
         while self._connection is connection and loop.time() < deadline:
-            patience = min(CANCEL_REPEAT, deadline - loop.time())
+            patience = min(CANCEL_REPEAT_SECONDS, deadline - loop.time())
             try:
                 await connection.conn.cancel_safe(timeout=patience)
             except (psycopg.Error, OSError) as error:

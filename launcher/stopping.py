@@ -32,7 +32,7 @@ class Stopping:
         self._on_event = on_event
         self._cut = cut
         self.asked = False  # no more steps are taken, and the launcher ends when the running ones have ended
-        self.given_up = False  # whatever is not booked is left for another agent to close
+        self.given_up = False  # runs that are not booked are left for another agent to close
 
     def stop(self, running: int) -> None:
         """Take no more jobs; *running* steps have their time to end. A second call hurries."""
@@ -51,7 +51,7 @@ class Stopping:
         self._on_event()
 
     def give_up_soon(self) -> None:
-        """Give up after a short time, whatever has happened until then."""
+        """Give up after a short time, even if not everything is booked by then."""
         asyncio.get_running_loop().call_later(HURRIED_GIVE_UP_SECONDS, self._give_up)
 
     def _give_up(self) -> None:

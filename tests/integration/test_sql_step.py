@@ -769,8 +769,8 @@ END LOOP; END $$"""
 def test_code_that_catches_the_cancel_is_dropped_in_the_end(
     database: str, db: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch, kill: bool
 ) -> None:
-    monkeypatch.setattr(sql_step, "CANCEL_REPEAT", 0.1)
-    monkeypatch.setattr(sql_step, "CANCEL_GIVE_UP", 1.0)
+    monkeypatch.setattr(sql_step, "CANCEL_REPEAT_SECONDS", 0.1)
+    monkeypatch.setattr(sql_step, "CANCEL_GIVE_UP_SECONDS", 1.0)
     result = stop_while_running(database, STUBBORN, kill=kill)
     assert result.jslstatus == "d"
     assert "The server did not react to cancel requests; the connection was dropped.\n" in result.jsloutput
@@ -781,7 +781,7 @@ def test_code_that_catches_the_cancel_is_dropped_in_the_end(
 
 
 def test_code_that_catches_one_cancel_gets_another(shared: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql_step, "CANCEL_REPEAT", 0.1)
+    monkeypatch.setattr(sql_step, "CANCEL_REPEAT_SECONDS", 0.1)
     code = (
         "DO $$ BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN RAISE NOTICE 'once'; END $$;"
         " SELECT pg_sleep(60)"
