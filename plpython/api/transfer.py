@@ -9,7 +9,7 @@ change here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,7 @@ from ..ground.plan import run
 from ..ground.roles import check_edit, refresh_names
 from ..ground.vocabulary import ON_ERROR, SETS
 from ..rules.zones import check_zone
+from .compare import change
 from .dependencies import add_dependency, drop_dependency
 from .messages import check_message
 from .owners import check_code, set_roles
@@ -512,7 +513,7 @@ def _import(plpy: Any, caller: str, given: Row) -> list[Row]:
     for name, value in calendars.items():
         document.write_calendar(name, value, f'calendars."{name}"')
     after = document.calendars()
-    changes = [_change("calendar", name, before.get(name), after[name]) for name in calendars]
+    changes = [change("calendar", name, before.get(name), after[name]) for name in calendars]
     return changes + _import_jobs(document, _objects(given, "jobs"))
 
 
@@ -533,7 +534,7 @@ def _import_jobs(document: Document, jobs: Row) -> list[Row]:
             hint = "its key must be its name, with a number such as (2) for a second job of that name"
             raise wrong(f'jobs."{label}"', hint)
     document.write_after(jobs)
-    return [_change("job", label, before[label], document.job(jobid)) for label, jobid in ids.items()]
+    return [change("job", label, before[label], document.job(jobid)) for label, jobid in ids.items()]
 
 
 def _objects(given: Row, name: str) -> Row:
@@ -541,35 +542,3 @@ def _objects(given: Row, name: str) -> Row:
     if not isinstance(value, dict):
         raise wrong(name, "must be an object with names as keys")
     return value
-
-
-def _change(kind: str, name: str, before: Row | None, after: Row) -> Row:
-    action = "add" if before is None else "same" if before == after else "change"
-    different = {} if before is None else dict(differences("", before, after))
-    return {"kind": kind, "name": name, "action": action, "changes": different or None}
-
-
-def differences(path: str, before: Any, after: Any) -> Iterable[tuple[str, Row]]:
-    """Yield where two documents differ, and what stands there; rows of lists are told apart by name, else by place."""
-    if isinstance(before, list) and isinstance(after, list) and _objects_only([*before, *after]):
-        before, after = _by_name(before), _by_name(after)
-    if isinstance(before, dict) and isinstance(after, dict):
-        for name in [*before, *(name for name in after if name not in before)]:
-            where = f"{path}{name}" if name.startswith("[") else f"{path}.{name}".lstrip(".")
-            yield from differences(where, before.get(name), after.get(name))
-    elif before != after:
-        yield path, {"from": before, "to": after}
-
-
-def _objects_only(rows: list[Any]) -> bool:
-    return bool(rows) and all(isinstance(row, dict) for row in rows)
-
-
-def _by_name(rows: list[Row]) -> Row:
-    """Return the rows by a key such as ["name"], ["name" 2] for a second one of that name, or [0]."""
-    keyed: Row = {}
-    for place, row in enumerate(rows):
-        name = json.dumps(row["name"]) if "name" in row else str(place)
-        number = 1 + sum(key.startswith(f"[{name}") for key in keyed)
-        keyed[f"[{name}]" if number == 1 else f"[{name} {number}]"] = row
-    return keyed

@@ -20,7 +20,8 @@ from .calendars import add_calendar, alter_calendar, attach_calendar, detach_cal
 from .dependencies import add_dependency, drop_dependency
 from .exceptions import add_exception
 from .history import purge_history
-from .importing import import_crontab, import_pg_cron
+from .import_crontab import import_crontab
+from .import_pg_cron import import_pg_cron
 from .jobs import add_job, alter_job, drop_job
 from .limits import pause, resume, set_limit
 from .messages import add_message, drop_message, finish_messages, take_messages

@@ -1,4 +1,4 @@
-"""Jobs of other schedulers: crontabs and pg_cron's table become jobs here. The sources are left as they are."""
+"""Jobs of pg_cron become jobs here; pg_cron's table is left as it is. A verb of the SQL API, as in jobs.py."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..ground.errors import PgAgentError, invalid
+from ..ground.errors import PgAgentError
 from ..ground.plan import run
-from ..ground.roles import check_edit, check_use
-from .crontab import Entry, parse_crontab
+from ..ground.roles import check_edit
 from .jobs import add_job, alter_job
-from .messages import add_message, are_addresses
 from .schedules import add_schedule
 from .steps import add_step
 
-# cron mails what a command writes, and nothing when it writes nothing.
-OUTPUT = "{% for step in steps %}{{ step.output or '' }}{% endfor %}"
 SECONDS = re.compile(r"\s*(\d+)\s+seconds?\s*", re.IGNORECASE)
 
 # Read with the rights of the extension's owner: it must be pg_cron's own, not what somebody else calls cron.job.
@@ -32,42 +28,6 @@ SELECT j.jobid, j.schedule, j.command, j.nodename, j.nodeport, j.database, j.use
        OR j.nodeport = current_setting('port')::int4
           AND (j.nodename IN ('', 'localhost', '127.0.0.1', '::1') OR j.nodename LIKE '/%') AS local
   FROM cron.job j ORDER BY j.jobid"""
-
-
-def import_crontab(plpy: Any, caller: str, crontab: str | None = None) -> list[dict[str, Any]]:
-    """Add a job with a batch step for each command in *crontab*, a user's; return their ids and names."""
-    check_use(plpy, caller, {})
-    added = []
-    for entry in parse_crontab(crontab or ""):
-        try:
-            job = _add_entry(plpy, caller, entry)
-        except PgAgentError as error:
-            raise PgAgentError(
-                f"crontab: line {entry.number}: {error.message}", error.hint, error.sqlstate
-            ) from None
-        added.append({"job": job, "name": entry.name})
-    return added
-
-
-def _add_entry(plpy: Any, caller: str, entry: Entry) -> int:
-    job = add_job(
-        plpy,
-        caller,
-        name=entry.name,
-        batch=entry.script(),
-        cron=entry.cron,
-        timezone=entry.timezone,
-        description=entry.comment or None,
-    )
-    if entry.mailto:
-        if not are_addresses(entry.mailto):
-            raise invalid(
-                "MAILTO",
-                f'MAILTO "{entry.mailto}" is not an e-mail address',
-                "Give MAILTO=name@host before this line, or MAILTO= for no mail.",
-            )
-        add_message(plpy, caller, job=job, kind="email", target=entry.mailto, when="finish", text=OUTPUT)
-    return job
 
 
 def import_pg_cron(plpy: Any, caller: str) -> list[dict[str, Any]]:
