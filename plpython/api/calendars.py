@@ -6,44 +6,52 @@ Verbs of the SQL API, as in jobs.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from ..ground.checks import check_schedule
+from ..ground.checks import check_name, check_schedule
 from ..ground.errors import PgAgentError, invalid
-from ..ground.plan import run
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
 
-ADD_DAYS = """
-INSERT INTO pgagent_py.calendar_day (calname, calday) SELECT $1, d FROM unnest($2) d ON CONFLICT DO NOTHING"""
-DROP_DAYS = "DELETE FROM pgagent_py.calendar_day c WHERE c.calname = $1 AND c.calday = ANY ($2)"
-
-ATTACH = """
-INSERT INTO pgagent_py.schedule_calendar (jscid, calname, calonly) VALUES ($1, $2, $3)
-    ON CONFLICT (jscid, calname) DO UPDATE SET calonly = excluded.calonly"""
-DETACH = "DELETE FROM pgagent_py.schedule_calendar c WHERE c.jscid = $1 AND c.calname = $2 RETURNING c.jscid"
+ADD = Statement(
+    """
+    INSERT INTO pgagent_py.calendar (calname, caldesc) VALUES ($1, coalesce($2, ''))
+        ON CONFLICT DO NOTHING RETURNING calname""",
+    "text",
+    "text",
+)
+ADD_DAYS = Statement(
+    "INSERT INTO pgagent_py.calendar_day (calname, calday) SELECT $1, d FROM unnest($2) d ON CONFLICT DO NOTHING",
+    "text",
+    "date[]",
+)
 
 
 def add_calendar(
-    plpy: Any,
+    plpy: Plpy,
     caller: str,
     name: str | None = None,
     days: Sequence[str] | None = None,
     description: str | None = None,
 ) -> None:
     """Add the calendar *name* with *days*."""
-    if name is None or not name.strip():
-        raise invalid("name", "name is missing", "Give name => '...'.")
-    insert = """
-        INSERT INTO pgagent_py.calendar (calname, caldesc) VALUES ($1, coalesce($2, ''))
-            ON CONFLICT DO NOTHING RETURNING calname"""
-    if not run(plpy, insert, ["text", "text"], [name, description]):
+    check_name(name)
+    if not ADD(plpy, name, description):
         raise PgAgentError(
             f'calendar name "{name}" is taken', hint="Change it with alter_calendar.", sqlstate="42710"
         )
-    run(plpy, ADD_DAYS, ["text", "date[]"], [name, _checked("days", days)])
+    ADD_DAYS(plpy, name, _checked("days", days))
+
+
+DESCRIBE = Statement(
+    "UPDATE pgagent_py.calendar c SET caldesc = $2 WHERE c.calname = $1 AND $2 IS NOT NULL", "text", "text"
+)
+DROP_DAYS = Statement(
+    "DELETE FROM pgagent_py.calendar_day c WHERE c.calname = $1 AND c.calday = ANY ($2)", "text", "date[]"
+)
 
 
 def alter_calendar(
-    plpy: Any,
+    plpy: Plpy,
     caller: str,
     name: str | None = None,
     add_days: Sequence[str] | None = None,
@@ -52,28 +60,46 @@ def alter_calendar(
 ) -> None:
     """Change what is given of the calendar *name*; the next runs of the jobs that it is attached to follow."""
     _check_calendar(plpy, "name", name)
-    update = "UPDATE pgagent_py.calendar SET caldesc = $2 WHERE calname = $1 AND $2 IS NOT NULL"
-    run(plpy, update, ["text", "text"], [name, description])
-    run(plpy, DROP_DAYS, ["text", "date[]"], [name, _checked("drop_days", drop_days)])
-    run(plpy, ADD_DAYS, ["text", "date[]"], [name, _checked("add_days", add_days)])
+    DESCRIBE(plpy, name, description)
+    DROP_DAYS(plpy, name, _checked("drop_days", drop_days))
+    ADD_DAYS(plpy, name, _checked("add_days", add_days))
 
 
-def drop_calendar(plpy: Any, caller: str, name: str | None = None) -> None:
-    """Delete the calendar *name*, unless a schedule hangs on it."""
+FIND_ATTACHED = Statement(
+    "SELECT c.jscid FROM pgagent_py.schedule_calendar c WHERE c.calname = $1 ORDER BY 1", "text"
+)
+DROP = Statement("DELETE FROM pgagent_py.calendar c WHERE c.calname = $1", "text")
+
+
+def drop_calendar(plpy: Plpy, caller: str, name: str | None = None) -> None:
+    """Delete the calendar *name*, unless it is attached to a schedule."""
     _check_calendar(plpy, "name", name)
-    find = "SELECT c.jscid FROM pgagent_py.schedule_calendar c WHERE c.calname = $1 ORDER BY 1"
-    attached = [str(row["jscid"]) for row in run(plpy, find, ["text"], [name])]
+    attached = [str(row["jscid"]) for row in FIND_ATTACHED(plpy, name)]
     if attached:
         raise PgAgentError(
             f'calendar name "{name}" is attached to schedules: {", ".join(attached)}',
             hint="Take it off with detach_calendar first.",
             sqlstate="2BP01",
         )
-    run(plpy, "DELETE FROM pgagent_py.calendar c WHERE c.calname = $1", ["text"], [name])
+    DROP(plpy, name)
+
+
+# ATTACH refers to the row of options: it needs a statement of its own before.
+MAKE_OPTIONS = Statement(
+    "INSERT INTO pgagent_py.schedule_option (jscid) VALUES ($1) ON CONFLICT DO NOTHING", "int4"
+)
+ATTACH = Statement(
+    """
+    INSERT INTO pgagent_py.schedule_calendar (jscid, calname, calonly) VALUES ($1, $2, $3)
+        ON CONFLICT (jscid, calname) DO UPDATE SET calonly = excluded.calonly""",
+    "int4",
+    "text",
+    "bool",
+)
 
 
 def attach_calendar(
-    plpy: Any,
+    plpy: Plpy,
     caller: str,
     schedule: int | None = None,
     calendar: str | None = None,
@@ -82,14 +108,19 @@ def attach_calendar(
     """Keep *schedule* from firing on the days of *calendar*, or on all other days if *only_days*."""
     check_schedule(plpy, schedule)
     _check_calendar(plpy, "calendar", calendar)
-    # Two statements: the second refers to the row that the first makes.
-    insert = "INSERT INTO pgagent_py.schedule_option (jscid) VALUES ($1) ON CONFLICT DO NOTHING"
-    run(plpy, insert, ["int4"], [schedule])
-    run(plpy, ATTACH, ["int4", "text", "bool"], [schedule, calendar, bool(only_days)])
+    MAKE_OPTIONS(plpy, schedule)
+    ATTACH(plpy, schedule, calendar, bool(only_days))
+
+
+DETACH = Statement(
+    "DELETE FROM pgagent_py.schedule_calendar c WHERE c.jscid = $1 AND c.calname = $2 RETURNING c.jscid",
+    "int4",
+    "text",
+)
 
 
 def detach_calendar(
-    plpy: Any,
+    plpy: Plpy,
     caller: str,
     schedule: int | None = None,
     calendar: str | None = None,
@@ -97,18 +128,18 @@ def detach_calendar(
     """Take *calendar* off *schedule*."""
     check_schedule(plpy, schedule)
     _check_calendar(plpy, "calendar", calendar)
-    if not run(plpy, DETACH, ["int4", "text"], [schedule, calendar]):
-        raise invalid(
-            "calendar",
-            f'calendar "{calendar}" is not attached to schedule {schedule}',
-            "Nothing is to be done.",
-        )
+    if not DETACH(plpy, schedule, calendar):
+        hint = "Nothing is to be done."
+        raise invalid("calendar", f'calendar "{calendar}" is not attached to schedule {schedule}', hint)
 
 
-def _check_calendar(plpy: Any, argument: str, name: str | None) -> None:
+FIND = Statement("SELECT FROM pgagent_py.calendar c WHERE c.calname = $1", "text")
+
+
+def _check_calendar(plpy: Plpy, argument: str, name: str | None) -> None:
     if name is None:
         raise invalid(argument, f"{argument} is missing", "Give the name of a calendar.")
-    if not run(plpy, "SELECT FROM pgagent_py.calendar c WHERE c.calname = $1", ["text"], [name]):
+    if not FIND(plpy, name):
         hint = "Look at pgagent_py.calendars, or add it with add_calendar."
         raise invalid(argument, f'{argument}: calendar "{name}" does not exist', hint)
 

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-Row = dict[str, Any]
+from ..ground.plpy import Row
 
 
 def change(kind: str, name: str, before: Row | None, after: Row) -> Row:
+    """Return what import_jobs says of a job or calendar: kind, name, action and changes."""
     action = "add" if before is None else "same" if before == after else "change"
     different = {} if before is None else dict(differences("", before, after))
     return {"kind": kind, "name": name, "action": action, "changes": different or None}

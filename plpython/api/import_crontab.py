@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..ground.errors import PgAgentError, invalid
-from ..ground.roles import check_use
+from ..ground.plpy import Plpy, Row
 from .crontab import Entry, parse_crontab
 from .jobs import add_job
 from .messages import add_message, are_addresses
@@ -14,9 +12,8 @@ from .messages import add_message, are_addresses
 OUTPUT = "{% for step in steps %}{{ step.output or '' }}{% endfor %}"
 
 
-def import_crontab(plpy: Any, caller: str, crontab: str | None = None) -> list[dict[str, Any]]:
+def import_crontab(plpy: Plpy, caller: str, crontab: str | None = None) -> list[Row]:
     """Add a job with a batch step for each command in *crontab*, a user's; return their ids and names."""
-    check_use(plpy, caller, {})
     added = []
     for entry in parse_crontab(crontab or ""):
         try:
@@ -29,7 +26,7 @@ def import_crontab(plpy: Any, caller: str, crontab: str | None = None) -> list[d
     return added
 
 
-def _add_entry(plpy: Any, caller: str, entry: Entry) -> int:
+def _add_entry(plpy: Plpy, caller: str, entry: Entry) -> int:
     job = add_job(
         plpy,
         caller,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from ..ground.errors import PgAgentError
-from ..ground.plan import run
-from ..ground.roles import check_edit
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy, Row
 from .jobs import add_job, alter_job
 from .schedules import add_schedule
 from .steps import add_step
@@ -16,36 +14,39 @@ from .steps import add_step
 SECONDS = re.compile(r"\s*(\d+)\s+seconds?\s*", re.IGNORECASE)
 
 # Read with the rights of the extension's owner: it must be pg_cron's own, not what somebody else calls cron.job.
-PG_CRON_TABLE = """
+FIND_TABLE = Statement("""
 SELECT FROM pg_extension e JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
- WHERE e.extname = 'pg_cron' AND d.deptype = 'e' AND d.classid = 'pg_class'::regclass AND d.objid = to_regclass('cron.job')"""
+ WHERE e.extname = 'pg_cron' AND d.deptype = 'e' AND d.classid = 'pg_class'::regclass AND d.objid = to_regclass('cron.job')""")
+
+MAY_READ = Statement(
+    "SELECT WHERE has_table_privilege($1, 'cron.job', 'SELECT') AND has_schema_privilege($1, 'cron', 'USAGE')",
+    "name",
+)
 
 # Background workers run a job in this server, whatever node it names.
-PG_CRON_JOBS = """
+READ_JOBS = Statement("""
 SELECT j.jobid, j.schedule, j.command, j.nodename, j.nodeport, j.database, j.username, j.active,
        to_jsonb(j) ->> 'jobname' AS jobname, current_setting('cron.timezone', true) AS timezone,
        current_setting('cron.use_background_workers', true) = 'on'
        OR j.nodeport = current_setting('port')::int4
           AND (j.nodename IN ('', 'localhost', '127.0.0.1', '::1') OR j.nodename LIKE '/%') AS local
-  FROM cron.job j ORDER BY j.jobid"""
+  FROM cron.job j ORDER BY j.jobid""")
 
 
-def import_pg_cron(plpy: Any, caller: str) -> list[dict[str, Any]]:
+def import_pg_cron(plpy: Plpy, caller: str) -> list[Row]:
     """Add a job for each row of pg_cron's table, which must be in this database; return their ids and names."""
-    check_edit(plpy, caller)
-    if not run(plpy, PG_CRON_TABLE):
+    if not FIND_TABLE(plpy):
         raise PgAgentError(
             "there is no table cron.job of pg_cron's in this database",
             hint="Import in the database that the setting cron.database_name names: both extensions must be in it.",
             sqlstate="42P01",
         )
-    readable = "SELECT WHERE has_table_privilege($1, 'cron.job', 'SELECT') AND has_schema_privilege($1, 'cron', 'USAGE')"
-    if not run(plpy, readable, ["name"], [caller]):
+    if not MAY_READ(plpy, caller):
         raise PgAgentError(f"role {caller} may not read cron.job", "Import as a superuser.", "42501")
-    return [_add_pg_cron_job(plpy, caller, row) for row in run(plpy, PG_CRON_JOBS)]
+    return [_add_pg_cron_job(plpy, caller, row) for row in READ_JOBS(plpy)]
 
 
-def _add_pg_cron_job(plpy: Any, caller: str, row: Mapping[str, Any]) -> dict[str, Any]:
+def _add_pg_cron_job(plpy: Plpy, caller: str, row: Row) -> Row:
     name = row["jobname"] or f"pg_cron job {row['jobid']}"
     try:
         job = add_job(
@@ -69,7 +70,7 @@ def _add_pg_cron_job(plpy: Any, caller: str, row: Mapping[str, Any]) -> dict[str
     return {"job": job, "name": name}
 
 
-def _connstr(row: Mapping[str, Any]) -> str:
+def _connstr(row: Row) -> str:
     """Return the connection string that pg_cron would connect with."""
     values = {
         "host": row["nodename"],

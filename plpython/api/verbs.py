@@ -19,8 +19,10 @@ from . import jobs, schedules, steps
 from .calendars import add_calendar, alter_calendar, attach_calendar, detach_calendar, drop_calendar
 from .dependencies import add_dependency, drop_dependency
 from .exceptions import add_exception
+from .export_jobs import export_jobs
 from .history import purge_history
 from .import_crontab import import_crontab
+from .import_jobs import import_jobs
 from .import_pg_cron import import_pg_cron
 from .jobs import add_job, alter_job, drop_job
 from .limits import pause, resume, set_limit
@@ -30,7 +32,6 @@ from .runs import run_now
 from .schedules import add_schedule, alter_schedule
 from .settings import set_default_timezone, set_notify_runs, set_retention
 from .steps import add_step, alter_step
-from .transfer import export_jobs, import_jobs
 from .upkeep import upkeep
 
 Handler = Callable[..., Any]

@@ -1,0 +1,107 @@
+"""Jobs and calendars are read into a document: see document.py. A verb of the SQL API, as in jobs.py."""
+
+from __future__ import annotations
+
+import json
+
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy, Row
+from ..ground.roles import refresh_names
+from .document import ENTITIES, JOB, LIST_TABLES, OPTION_TABLES, SCHEDULE, STEP, Entity, Fields, Table
+
+
+def export_jobs(plpy: Plpy, caller: str) -> Row:
+    """Return the definitions of all jobs and calendars."""
+    refresh_names(plpy)
+    reader = Reader(Fields(plpy))
+    jobs = {label: reader.job(jobid) for label, jobid in reader.labels().items()}
+    return {"jobs": jobs, "calendars": read_calendars(plpy)}
+
+
+READ_NAMES = Statement("SELECT j.jobid, j.jobname FROM pgagent.pga_job j ORDER BY j.jobid")
+READ_ROWS = {
+    table: Statement(
+        f"SELECT to_jsonb(t)::text AS row FROM {table.name} t WHERE t.{table.parent} = $1"
+        + (f" ORDER BY {table.order}" if table.order else ""),
+        "int4",
+    )
+    for table in (*(entity.table for entity in ENTITIES), *OPTION_TABLES, *LIST_TABLES)
+}
+READ_AFTER = Statement(
+    "SELECT d.jobafter, d.depwhen FROM pgagent_py.job_dependency d WHERE d.jobid = $1 ORDER BY d.jobafter",
+    "int4",
+)
+
+
+class Reader:
+    """Reads jobs as they are now. `labels` must be called again when jobs have been added."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.plpy = fields.plpy
+        self.fields = fields
+        self._labels: dict[int, str] = {}
+
+    def labels(self) -> dict[str, int]:
+        """Return the ids of all jobs by label."""
+        rows = READ_NAMES(self.plpy)
+        taken = {row["jobname"] for row in rows}
+        labels: dict[str, int] = {}
+        for row in rows:
+            label, number = row["jobname"], 1
+            while label in labels or (number > 1 and label in taken):
+                number += 1
+                label = f"{row['jobname']} ({number})"
+            labels[label] = row["jobid"]
+        self._labels = {jobid: label for label, jobid in labels.items()}
+        return labels
+
+    def label(self, jobid: int) -> str:
+        """Return the label of a job."""
+        return self._labels[jobid]
+
+    def job(self, jobid: int) -> Row:
+        """Return the definition of a job."""
+        (job,) = self.entities(JOB, jobid).values()
+        for name, entity in (("steps", STEP), ("schedules", SCHEDULE)):
+            if found := self.entities(entity, jobid):
+                job[name] = list(found.values())
+        if after := self.after(jobid):
+            job["after"] = {self._labels[other]: when for other, when in after.items()}
+        return job
+
+    def after(self, jobid: int) -> dict[int, str]:
+        """Return for which jobs this one waits, and for what end."""
+        return {row["jobafter"]: row["depwhen"] for row in READ_AFTER(self.plpy, jobid)}
+
+    def entities(self, entity: Entity, parent: int) -> dict[int, Row]:
+        """Return the jobs, steps or schedules of *parent*, with their options and lists, by id."""
+        found = {}
+        for row in self.rows(entity.table, parent):
+            id_ = row[entity.key]
+            value = self.fields.to_fields(entity.table, row)
+            for option in self.rows(entity.options, id_):
+                value |= self.fields.to_fields(entity.options, option)
+            for name, table in entity.lists.items():
+                if rows := self.rows(table, id_):
+                    value[name] = [self.fields.to_fields(table, row) for row in rows]
+            found[id_] = value
+        return found
+
+    def rows(self, table: Table, parent: int) -> list[Row]:
+        """Return the rows of *parent*, with all columns."""
+        return [json.loads(row["row"]) for row in READ_ROWS[table](self.plpy, parent)]
+
+
+READ_CALENDARS = Statement("""
+SELECT c.calname, c.caldesc,
+       (SELECT to_jsonb(array_agg(d.calday ORDER BY d.calday))::text FROM pgagent_py.calendar_day d
+         WHERE d.calname = c.calname) AS days
+  FROM pgagent_py.calendar c ORDER BY c.calname""")
+
+
+def read_calendars(plpy: Plpy) -> dict[str, Row]:
+    """Return the calendars with their days by name."""
+    return {
+        row["calname"]: {"description": row["caldesc"], "days": json.loads(row["days"] or "[]")}
+        for row in READ_CALENDARS(plpy)
+    }
