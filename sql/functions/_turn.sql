@@ -1,14 +1,12 @@
+{% from "macros/plans.j2" import fixed_plans %}
 CREATE OR REPLACE FUNCTION pgagent_py._turn(agent uuid, capacity integer, finished pgagent_py.step_result[], local boolean, claim boolean)
 RETURNS pgagent_py.step_run[]
 LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
 SET intervalstyle = 'postgres'
--- Plans must not depend on statistics: the tables may have been empty at the last ANALYZE.
-SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET jit = off
+{% for setting in fixed_plans %}
+SET {{ setting }}
+{% endfor %}
 AS {{ python_call("runs.turn.run_due", "agent", "capacity", "finished", "local", "claim") }};
 
 COMMENT ON FUNCTION pgagent_py._turn(uuid, integer, pgagent_py.step_result[], boolean, boolean) IS

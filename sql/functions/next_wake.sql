@@ -1,11 +1,10 @@
+{% from "macros/plans.j2" import fixed_plans %}
 CREATE OR REPLACE FUNCTION pgagent_py.next_wake() RETURNS float8
 LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-SET enable_hashjoin = off
--- With enable_seqscan = off some plans look so expensive that they would be compiled, which takes half a second.
-SET jit = off
+{% for setting in fixed_plans %}
+SET {{ setting }}
+{% endfor %}
 AS {{ python_call("runs.wake.next_wake") }};
 
 COMMENT ON FUNCTION pgagent_py.next_wake() IS

@@ -1,12 +1,7 @@
+{% from "macros/plans.j2" import fixed_plans %}
 {% from "macros/verb.j2" import verb %}
-{% call verb("purge_history", ["jobs integer DEFAULT NULL"], returns="integer", settings=[
-    "plan_cache_mode = force_generic_plan",
-    "enable_seqscan = off",
-    "enable_hashjoin = off",
-    "enable_mergejoin = off",
-    "jit = off",
-]) %}
-Delete runs that set_retention() and alter_job() do not keep, some hundred at most. Launchers call it when they have
+{% call verb("purge_history", ["jobs integer DEFAULT NULL"], returns="integer", settings=fixed_plans) %}
+Delete runs that set_retention() and alter_job() do not keep, some hundred at most. Launchers do the same when they have
 nothing else to do.
 
 - jobs: look at so many jobs only, and go on with the next ones at the session's next call. NULL looks at all jobs.
