@@ -1,43 +1,34 @@
 """Who may do what. The caller's name comes from the view pgagent_py.request, where it can't be forged.
 
-Who may edit pgAgent's own tables may do all that pgAdmin can. A member of pgagent_py_user may do it with the jobs that it
-owns: those whose owner's rights it has. To anyone else a job looks as if it did not exist.
+A role that may edit pgAgent's own tables may do all that pgAdmin can. A member of pgagent_py_user may do it with the jobs that
+it owns: those whose owner's rights it has. To any other role a job looks as if it did not exist.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import PgAgentError, invalid
-from .plan import run
+from .plan import Statement
+from .plpy import Plpy
 
-EDIT = """
+MAY_EDIT = Statement(
+    """
 SELECT has_schema_privilege($1, 'pgagent', 'USAGE')
    AND bool_and(has_table_privilege($1, t.name::regclass, p.privilege)) AS granted
   FROM unnest('{pgagent.pga_job,pgagent.pga_jobstep,pgagent.pga_schedule,pgagent.pga_exception}'::text[]) t (name)
- CROSS JOIN unnest('{INSERT,UPDATE,DELETE}'::text[]) p (privilege)"""
+ CROSS JOIN unnest('{INSERT,UPDATE,DELETE}'::text[]) p (privilege)""",
+    "name",
+)
 
 
-# Arguments that name something of a job: what it is, where it is found, and by which of its columns its job is.
-SUBJECTS = {
-    "job": ("job", "pga_job", "jobid", "t.jobid"),
-    "after": ("job", "pga_job", "jobid", "t.jobid"),
-    "step": ("step", "pga_jobstep", "jstid", "t.jstjobid"),
-    "from_step": ("step", "pga_jobstep", "jstid", "t.jstjobid"),
-    "schedule": ("schedule", "pga_schedule", "jscid", "t.jscjobid"),
-    "run": ("run", "pga_joblog", "jlgid", "t.jlgjobid"),
-}
-
-LOCK_JOBS = "SELECT FROM pgagent.pga_job j WHERE j.jobid = ANY ($1) ORDER BY j.jobid FOR NO KEY UPDATE"
-
-
-def may_edit(plpy: Any, caller: str) -> bool:
+def may_edit(plpy: Plpy, caller: str) -> bool:
     """Return whether *caller* may change pgAgent's own tables: then it may do all that pgAdmin can."""
-    return bool(run(plpy, EDIT, ["name"], [caller])[0]["granted"])
+    return bool(MAY_EDIT(plpy, caller)[0]["granted"])
 
 
-def check_edit(plpy: Any, caller: str) -> None:
+def check_edit(plpy: Plpy, caller: str) -> None:
     """Raise an error unless *caller* may change pgAgent's tables."""
     if not may_edit(plpy, caller):
         raise PgAgentError(
@@ -47,18 +38,22 @@ def check_edit(plpy: Any, caller: str) -> None:
         )
 
 
-def is_member(plpy: Any, role: str, group: str) -> bool:
-    """Return whether *role* is a member of *group*; nobody is in a group that does not exist."""
-    sql = "SELECT FROM pg_roles g WHERE g.rolname = $2 AND pg_has_role($1, g.oid, 'MEMBER')"
-    return bool(run(plpy, sql, ["name", "name"], [role, group]))
+IS_MEMBER = Statement(
+    "SELECT FROM pg_roles g WHERE g.rolname = $2 AND pg_has_role($1, g.oid, 'MEMBER')", "name", "name"
+)
 
 
-def may_launch(plpy: Any, caller: str) -> bool:
+def is_member(plpy: Plpy, role: str, group: str) -> bool:
+    """Return whether *role* is a member of *group*; no role is a member of a group that does not exist."""
+    return bool(IS_MEMBER(plpy, role, group))
+
+
+def may_launch(plpy: Plpy, caller: str) -> bool:
     """Return whether *caller* may run every job: it can edit pgAgent's tables or is in pgagent_py_launcher."""
     return may_edit(plpy, caller) or is_member(plpy, caller, "pgagent_py_launcher")
 
 
-def check_launch(plpy: Any, caller: str) -> None:
+def check_launch(plpy: Plpy, caller: str) -> None:
     """Raise an error unless *caller* may run a launcher."""
     if not may_launch(plpy, caller):
         raise PgAgentError(
@@ -68,11 +63,16 @@ def check_launch(plpy: Any, caller: str) -> None:
         )
 
 
-def check_use(plpy: Any, caller: str, arguments: Mapping[str, Any]) -> None:
+LOCK_JOBS = Statement(
+    "SELECT FROM pgagent.pga_job j WHERE j.jobid = ANY ($1) ORDER BY j.jobid FOR NO KEY UPDATE", "int4[]"
+)
+
+
+def check_use(plpy: Plpy, caller: str, arguments: Mapping[str, Any]) -> None:
     """Raise an error unless *caller* may have jobs, and every job, step, schedule or run in *arguments* is its own.
 
-    Another's thing and one that does not exist give the same error. The jobs are locked: launchers leave a locked job for a
-    later turn, but would wait for a row of its options that an open transaction has changed, and all other jobs with them.
+    Another's thing and one that does not exist give the same error. The jobs are locked, so that launchers leave them for a
+    later turn. Else a launcher would wait for a row of options that an open transaction has changed, and all jobs with it.
     """
     editor = may_edit(plpy, caller)
     if not editor and not is_member(plpy, caller, "pgagent_py_user"):
@@ -87,16 +87,46 @@ def check_use(plpy: Any, caller: str, arguments: Mapping[str, Any]) -> None:
         if arguments[argument] is not None
     }
     if jobs:
-        run(plpy, LOCK_JOBS, ["int4[]"], [list(jobs)])
+        LOCK_JOBS(plpy, list(jobs))
 
 
-def _job_of_subject(plpy: Any, caller: str, editor: bool, argument: str, id_: Any) -> int:
-    _, table, key, job = SUBJECTS[argument]
-    find = f"""
-        SELECT {job} AS jobid FROM pgagent.{table} t WHERE t.{key} = $1
-           AND ($2 OR EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobid = {job} AND o.jobowner IS NOT NULL
-                                 AND pg_has_role($3, o.jobownerid, 'USAGE')))"""
-    rows = run(plpy, find, ["int4", "bool", "name"], [id_, editor, caller])
+class Subject(NamedTuple):
+    """Something of a job that an argument names by its id: what it is, where it is found, how its job is."""
+
+    noun: str
+    table: str
+    key: str
+    find_job: Statement[Any]
+
+
+def _subject(noun: str, table: str, key: str, job: str) -> Subject:
+    """Return the subject whose job is the column *job* of pgAgent's *table*."""
+    find_job = Statement(
+        f"""
+SELECT t.{job} AS jobid FROM pgagent.{table} t WHERE t.{key} = $1
+   AND ($2 OR EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobid = t.{job} AND o.jobowner IS NOT NULL
+                         AND pg_has_role($3, o.jobownerid, 'USAGE')))""",
+        "int4",
+        "bool",
+        "name",
+    )
+    return Subject(noun, table, key, find_job)
+
+
+JOB = _subject("job", "pga_job", "jobid", "jobid")
+STEP = _subject("step", "pga_jobstep", "jstid", "jstjobid")
+SUBJECTS = {
+    "job": JOB,
+    "after": JOB,
+    "step": STEP,
+    "from_step": STEP,
+    "schedule": _subject("schedule", "pga_schedule", "jscid", "jscjobid"),
+    "run": _subject("run", "pga_joblog", "jlgid", "jlgjobid"),
+}
+
+
+def _job_of_subject(plpy: Plpy, caller: str, editor: bool, argument: str, id_: int) -> int:
+    rows = SUBJECTS[argument].find_job(plpy, id_, editor, caller)
     if not rows:
         raise missing(argument, id_)
     jobid: int = rows[0]["jobid"]
@@ -104,30 +134,46 @@ def _job_of_subject(plpy: Any, caller: str, editor: bool, argument: str, id_: An
 
 
 def missing(argument: str, id_: int | None) -> PgAgentError:
-    """Return the error for a job, step, schedule or run that does not exist, or not for who asks."""
-    noun, table, key, _ = SUBJECTS[argument]
-    return invalid(argument, f"{noun} {id_} does not exist", f"Look at {key} in pgagent.{table}.")
+    """Return the error for a job, step, schedule or run that does not exist, or not for the role that asks."""
+    subject = SUBJECTS[argument]
+    return invalid(
+        argument, f"{subject.noun} {id_} does not exist", f"Look at {subject.key} in pgagent.{subject.table}."
+    )
 
 
-def owner_may(plpy: Any, caller: str, jslid: int) -> bool:
-    """Return whether *caller* may book the step log entry *jslid* itself: it owns the job, or launches one that nobody owns."""
-    find = """
-        SELECT o.jobowner IS NOT NULL AS owned, pg_has_role($1, o.jobownerid, 'USAGE') AS mine
-          FROM pgagent.pga_jobsteplog l
-          JOIN pgagent.pga_joblog r ON r.jlgid = l.jsljlgid
-          LEFT JOIN pgagent_py.job_option o ON o.jobid = r.jlgjobid
-         WHERE l.jslid = $2"""
-    for row in run(plpy, find, ["name", "int4"], [caller, jslid]):
+MAY_BOOK = Statement(
+    """
+SELECT o.jobowner IS NOT NULL AS owned, pg_has_role($1, o.jobownerid, 'USAGE') AS mine
+  FROM pgagent.pga_jobsteplog l
+  JOIN pgagent.pga_joblog r ON r.jlgid = l.jsljlgid
+  LEFT JOIN pgagent_py.job_option o ON o.jobid = r.jlgjobid
+ WHERE l.jslid = $2""",
+    "name",
+    "int4",
+)
+
+
+def may_book(plpy: Plpy, caller: str, jslid: int) -> bool:
+    """Return whether *caller* may book the step log entry *jslid* itself.
+
+    It may if it owns the job, or if nobody does and it may run a launcher.
+    """
+    for row in MAY_BOOK(plpy, caller, jslid):
         return bool(row["mine"]) if row["owned"] else may_launch(plpy, caller)
     return False
 
 
-def refresh_names(plpy: Any) -> None:
+REFRESH_NAMES = [
+    Statement(
+        f"""
+UPDATE pgagent_py.job_option o SET {column} = r.rolname FROM pg_roles r
+ WHERE r.oid = o.{column}id AND r.rolname <> o.{column}"""
+    )
+    for column in ("jobowner", "jobrunas")
+]
+
+
+def refresh_names(plpy: Plpy) -> None:
     """Take over the new names of roles that were renamed: the ids count, but a dump carries the names."""
-    for column in ("jobowner", "jobrunas"):
-        run(
-            plpy,
-            f"""
-            UPDATE pgagent_py.job_option o SET {column} = r.rolname FROM pg_roles r
-             WHERE r.oid = o.{column}id AND r.rolname <> o.{column}""",
-        )
+    for statement in REFRESH_NAMES:
+        statement(plpy)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import Any
 
 from ..ground.errors import invalid
-from ..ground.plan import run
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
 
 __all__ = ["FIRST_INSTANT", "LAST_INSTANT", "SHIFT", "Zone", "check_zone", "get_zone", "load_offsets"]
 
@@ -130,29 +130,10 @@ def _representable(low: int, high: int) -> tuple[int, int]:
     return low, max(min(high, LAST_INSTANT - DAY), low)
 
 
-# The instants are timestamps of UTC: to_timestamp() rounds to milliseconds in far years, and adding days
-# to a timestamptz would depend on the session. Without an abbreviation the wall clock is that of TimeZone.
-OFFSETS_SQL = """
-SELECT pg_catalog.array_agg(EXTRACT(epoch FROM coalesce(moment AT TIME ZONE $1, moment::timestamp) - utc)::int ORDER BY n)
-       AS offsets
-FROM pg_catalog.unnest($2) WITH ORDINALITY AS given (instant, n),
-     LATERAL (SELECT timestamp 'epoch'
-                     + pg_catalog.make_interval(days => (instant / 86400)::int, secs => instant % 86400))
-     AS wall (utc),
-     LATERAL (SELECT utc AT TIME ZONE 'UTC') AS real (moment)
-"""
-CHECK_SQL = "SELECT pg_catalog.to_timestamp(0) AT TIME ZONE $1"
-
-DEFAULT_ABBREVIATIONS = "Default"
-SESSION_SQL = """
-SELECT pg_catalog.current_setting('TimeZone') AS zone, pg_catalog.current_setting('timezone_abbreviations') AS abbreviations"""
-SET_SESSION_SQL = """
-SELECT pg_catalog.set_config('TimeZone', $1, true), pg_catalog.set_config('timezone_abbreviations', $2, true)"""
-
 _zones: dict[str, Zone] = {}
 
 
-def get_zone(plpy: Any, name: str) -> Zone:
+def get_zone(plpy: Plpy, name: str) -> Zone:
     """Return the zone that PostgreSQL calls *name*; kept for the session once its offsets are loaded."""
     zone = _zones.get(name)
     if zone is None:
@@ -162,7 +143,7 @@ def get_zone(plpy: Any, name: str) -> Zone:
     return zone
 
 
-def load_offsets(plpy: Any, name: str, low: int, high: int) -> list[tuple[int, int]]:
+def load_offsets(plpy: Plpy, name: str, low: int, high: int) -> list[tuple[int, int]]:
     """Return (low, offset) and each (instant, new offset) up to *high* of zone *name*, from the server.
 
     Raises the server's own error for a name that it does not know.
@@ -179,11 +160,11 @@ def load_offsets(plpy: Any, name: str, low: int, high: int) -> list[tuple[int, i
     return [first, *(after for _, after in changes)]
 
 
-def _set_zone(plpy: Any, name: str) -> bool:
+def _set_zone(plpy: Plpy, name: str) -> bool:
     """Set TimeZone to *name*; return False, having set UTC, if that is an abbreviation.
 
-    A few names are both, such as CET: the zone has summer time, the abbreviation has not, and who runs a
-    server with TimeZone = CET means the former. A bare number is none: there, TimeZone has the opposite sign.
+    A few names are both, such as CET. The zone has summer time, the abbreviation has not, and a server with TimeZone = CET
+    means the zone. A bare number is no zone here: in TimeZone it has the opposite sign.
     """
     if name[:1].isalpha():
         try:
@@ -195,9 +176,24 @@ def _set_zone(plpy: Any, name: str) -> bool:
     return False
 
 
-def _probe(plpy: Any, abbreviation: str | None, instants: list[int]) -> list[tuple[int, int]]:
-    rows = run(plpy, OFFSETS_SQL, ["text", "bigint[]"], [abbreviation, instants])
-    return list(zip(instants, rows[0]["offsets"], strict=True))
+# The instants are timestamps of UTC: to_timestamp() rounds to milliseconds in far years, and adding days
+# to a timestamptz would depend on the session. Without an abbreviation the wall clock is that of TimeZone.
+OFFSETS = Statement(
+    """
+SELECT pg_catalog.array_agg(EXTRACT(epoch FROM coalesce(moment AT TIME ZONE $1, moment::timestamp) - utc)::int ORDER BY n)
+       AS offsets
+FROM pg_catalog.unnest($2) WITH ORDINALITY AS given (instant, n),
+     LATERAL (SELECT timestamp 'epoch'
+                     + pg_catalog.make_interval(days => (instant / 86400)::int, secs => instant % 86400))
+     AS wall (utc),
+     LATERAL (SELECT utc AT TIME ZONE 'UTC') AS real (moment)""",
+    "text",
+    "bigint[]",
+)
+
+
+def _probe(plpy: Plpy, abbreviation: str | None, instants: list[int]) -> list[tuple[int, int]]:
+    return list(zip(instants, OFFSETS(plpy, abbreviation, instants)[0]["offsets"], strict=True))
 
 
 def _changes(probes: list[tuple[int, int]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
@@ -205,14 +201,17 @@ def _changes(probes: list[tuple[int, int]]) -> list[tuple[tuple[int, int], tuple
     return [(before, after) for before, after in pairwise(probes) if before[1] != after[1]]
 
 
-def check_zone(plpy: Any, name: str | None, argument: str = "timezone") -> None:
+USE_ZONE = Statement("SELECT pg_catalog.to_timestamp(0) AT TIME ZONE $1", "text")
+
+
+def check_zone(plpy: Plpy, name: str | None, argument: str = "timezone") -> None:
     """Raise an error that names *argument* unless PostgreSQL knows *name* as a time zone; None passes."""
     if name is None:
         return
     session = _session(plpy)
     _set_session(plpy, "UTC", DEFAULT_ABBREVIATIONS)
     try:
-        run(plpy, CHECK_SQL, ["text"], [name])
+        USE_ZONE(plpy, name)
     except plpy.spiexceptions.InvalidParameterValue:
         raise invalid(
             argument,
@@ -222,15 +221,27 @@ def check_zone(plpy: Any, name: str | None, argument: str = "timezone") -> None:
     _set_session(plpy, *session)
 
 
-def _session(plpy: Any) -> tuple[str, str]:
-    """Return what the session has that what a name means hangs on: TimeZone, and timezone_abbreviations.
+DEFAULT_ABBREVIATIONS = "Default"
+SESSION = Statement("""
+SELECT pg_catalog.current_setting('TimeZone') AS zone, pg_catalog.current_setting('timezone_abbreviations') AS abbreviations""")
 
-    From PostgreSQL 18 on, the abbreviations of TimeZone come before those.
+
+def _session(plpy: Plpy) -> tuple[str, str]:
+    """Return the two settings that decide what a zone name means: TimeZone and timezone_abbreviations.
+
+    From PostgreSQL 18 on, the abbreviations of TimeZone come before the others.
     """
-    row = run(plpy, SESSION_SQL)[0]
+    row = SESSION(plpy)[0]
     return row["zone"], row["abbreviations"]
 
 
-def _set_session(plpy: Any, zone: str, abbreviations: str) -> None:
-    """Set both; local to the transaction, so an error before they are as they were undoes it as well."""
-    run(plpy, SET_SESSION_SQL, ["text", "text"], [zone, abbreviations])
+# Local to the transaction, so that an error undoes it as well.
+SET_SESSION = Statement(
+    "SELECT pg_catalog.set_config('TimeZone', $1, true), pg_catalog.set_config('timezone_abbreviations', $2, true)",
+    "text",
+    "text",
+)
+
+
+def _set_session(plpy: Plpy, zone: str, abbreviations: str) -> None:
+    SET_SESSION(plpy, zone, abbreviations)

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
-from ..ground.plan import run
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
+from ..ground.vocabulary import ABORTED, FAILURE, SUCCESS
 from ..rules.next_run import read_rules
+from .rows import Ended
 from .wake import wake
 
-Ended = tuple[int, int, str]  # jobid, jlgid, jlgstatus
 
-# Released as pgAgent does it; the trigger pga_job_next_run finds the next run. Only a "run now" of while it ran is kept: then
-# jobnextrun is later than the claim. A run that began before the claim is not the one that the job is claimed for: somebody has
-# released it by hand. Returned are the few jobs whose options have a say at the end of a run.
-FINISH_JOBS = """
+class OptionRow(TypedDict):
+    """A released job whose options have a say at the end of a run."""
+
+    jobid: int
+    counts: bool
+    jobdeleteonsuccess: bool
+
+
+# $1 jlgids, $2 statuses, $3 jobids, $4 pids of the agents. Most jobs have no such options, and give no row.
+FINISH_JOBS = Statement(
+    """
 WITH ended AS (
     UPDATE pgagent.pga_joblog l
        SET jlgstatus = r.jlgstatus, jlgduration = greatest(clock_timestamp() - l.jlgstart, interval '0')
       FROM unnest($1, $2) r (jlgid, jlgstatus) WHERE l.jlgid = r.jlgid AND l.jlgstatus = 'r'),
+-- as pgAgent releases jobs; the trigger pga_job_next_run finds the next run, but a "run now" from while it ran is kept: then
+-- jobnextrun is later than the claim; a run that began before the claim is not the one that the job is claimed for: a user has
+-- released the job by hand
 released AS (
     UPDATE pgagent.pga_job j
        SET jobagentid = NULL,
@@ -30,63 +42,79 @@ released AS (
 SELECT o.jobid, o.jobmaxfailures IS NOT NULL AS counts, o.jobdeleteonsuccess
   FROM released
   JOIN pgagent_py.job_option o ON o.jobid = released.jobid
- WHERE o.jobmaxfailures IS NOT NULL OR o.jobdeleteonsuccess
-"""
+ WHERE o.jobmaxfailures IS NOT NULL OR o.jobdeleteonsuccess""",
+    "int4[]",
+    "text[]",
+    "int4[]",
+    "int4[]",
+    row=OptionRow,
+)
 
 
-def finish_jobs(plpy: Any, pids: Sequence[int], ended: Sequence[Ended]) -> None:
-    """End the runs (jobid, jlgid, status) of these agents; release their jobs with the next run that their schedules give."""
+def finish_jobs(plpy: Plpy, pids: Sequence[int], ended: Sequence[Ended]) -> None:
+    """End these runs of these agents; release their jobs with the next run that their schedules give."""
     if not ended:
         return
-    jobids, jlgids, statuses = (list(column) for column in zip(*ended, strict=True))
+    jobids = [run.jobid for run in ended]
     read_rules(plpy, jobids)
-    rows = run(
-        plpy, FINISH_JOBS, ["int4[]", "text[]", "int4[]", "int4[]"], [jlgids, statuses, jobids, list(pids)]
-    )
+    rows = FINISH_JOBS(plpy, [run.jlgid for run in ended], [run.status for run in ended], jobids, pids)
     if rows:
-        _apply_options(plpy, {jobid: (jlgid, status) for jobid, jlgid, status in ended}, rows)
+        runs = {run.jobid: run for run in ended}
+        _count_failures(plpy, [runs[row["jobid"]] for row in rows if row["counts"]])
+        done = [row["jobid"] for row in rows if row["jobdeleteonsuccess"]]
+        _delete_jobs(plpy, [jobid for jobid in done if runs[jobid].status == SUCCESS])
 
 
-COUNT_FAILURES = """
+COUNT_FAILURES = Statement(
+    """
 UPDATE pgagent_py.job_option o SET jobfailures = CASE e.jlgstatus WHEN 'f' THEN o.jobfailures + 1 ELSE 0 END
   FROM unnest($1, $2) e (jobid, jlgstatus) WHERE o.jobid = e.jobid
-RETURNING o.jobid, o.jobfailures, o.jobfailures >= o.jobmaxfailures AS too_many
-"""
-
-DISABLE_JOBS = """
-WITH counted AS (UPDATE pgagent_py.job_option o SET jobfailures = 0, jobdone = $2 WHERE o.jobid = ANY ($1))
-UPDATE pgagent.pga_job j SET jobenabled = false WHERE j.jobid = ANY ($1)
-"""
+RETURNING o.jobid, o.jobfailures, o.jobfailures >= o.jobmaxfailures AS too_many""",
+    "int4[]",
+    "text[]",
+)
 
 
-def _apply_options(
-    plpy: Any, ended: Mapping[int, tuple[int, str]], rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """Count failures in a row, disable what fails too often, delete what was to succeed once.
+def _count_failures(plpy: Plpy, ended: Sequence[Ended]) -> None:
+    """Count the failures in a row of these jobs, and disable those that fail too often.
 
-    What was cancelled or had no steps is neither a success nor a failure.
+    A run that was cancelled or had no steps is neither a success nor a failure.
     """
-    counted = [row["jobid"] for row in rows if row["counts"] and ended[row["jobid"]][1] in "sf"]
-    if counted:
-        statuses = [ended[jobid][1] for jobid in counted]
-        failing = {
-            row["jobid"]: row["jobfailures"]
-            for row in run(plpy, COUNT_FAILURES, ["int4[]", "text[]"], [counted, statuses])
-            if row["too_many"]
-        }
-        if failing:
-            run(plpy, DISABLE_JOBS, ["int4[]", "bool"], [list(failing), False])
-            note = "The job was disabled: {} runs in a row have failed."
-            note_runs(plpy, {ended[jobid][0]: note.format(count) for jobid, count in failing.items()})
-    done = [row["jobid"] for row in rows if row["jobdeleteonsuccess"] and ended[row["jobid"]][1] == "s"]
-    if done:
-        run(plpy, DISABLE_JOBS, ["int4[]", "bool"], [done, True])
+    counted = {run.jobid: run for run in ended if run.status in (SUCCESS, FAILURE)}
+    if not counted:
+        return
+    rows = COUNT_FAILURES(plpy, list(counted), [run.status for run in counted.values()])
+    failing = {row["jobid"]: row["jobfailures"] for row in rows if row["too_many"]}
+    if failing:
+        _disable_jobs(plpy, list(failing), done=False)
+        note = "The job was disabled: {} runs in a row have failed."
+        note_runs(plpy, {counted[jobid].jlgid: note.format(count) for jobid, count in failing.items()})
+
+
+def _delete_jobs(plpy: Plpy, jobids: Sequence[int]) -> None:
+    """Delete these jobs, which were to succeed once, as soon as no session has them locked."""
+    if jobids:
+        _disable_jobs(plpy, jobids, done=True)
         drop_done_jobs(plpy)
 
 
-# A job that a session has locked, or a step of it, waits for a later turn: a DELETE would wait here. So does one whose success
-# has met a condition of another job, until that starts: the condition would go with it.
-DROP_DONE_JOBS = """
+# $2 whether they are to be deleted.
+DISABLE_JOBS = Statement(
+    """
+WITH counted AS (UPDATE pgagent_py.job_option o SET jobfailures = 0, jobdone = $2 WHERE o.jobid = ANY ($1))
+UPDATE pgagent.pga_job j SET jobenabled = false WHERE j.jobid = ANY ($1)""",
+    "int4[]",
+    "bool",
+)
+
+
+def _disable_jobs(plpy: Plpy, jobids: Sequence[int], *, done: bool) -> None:
+    DISABLE_JOBS(plpy, jobids, done)
+
+
+# A DELETE would wait for a session's lock, so a job that is locked waits for a later turn.
+DROP_DONE_JOBS = Statement("""
+-- a job whose success has met a condition of another job waits until that one starts: the condition would go with it
 WITH done AS MATERIALIZED (
     SELECT j.jobid FROM pgagent_py.job_option o JOIN pgagent.pga_job j ON j.jobid = o.jobid
      WHERE o.jobdone AND j.jobagentid IS NULL
@@ -94,64 +122,78 @@ WITH done AS MATERIALIZED (
                          JOIN pgagent_py.dependency_met m ON m.jobid = d.jobid AND m.jobafter = d.jobafter
                         WHERE d.jobafter = o.jobid)
        FOR UPDATE OF j SKIP LOCKED),
+-- its steps go with it: all of them must be free
 step AS MATERIALIZED (
     SELECT s.jstid, s.jstjobid FROM pgagent.pga_jobstep s WHERE s.jstjobid IN (SELECT done.jobid FROM done)
        FOR UPDATE SKIP LOCKED)
 DELETE FROM pgagent.pga_job j USING done
  WHERE j.jobid = done.jobid
    AND (SELECT count(*) FROM step WHERE step.jstjobid = j.jobid)
-     = (SELECT count(*) FROM pgagent.pga_jobstep s WHERE s.jstjobid = j.jobid)
-"""
+     = (SELECT count(*) FROM pgagent.pga_jobstep s WHERE s.jstjobid = j.jobid)""")
 
 
-def drop_done_jobs(plpy: Any) -> None:
+def drop_done_jobs(plpy: Plpy) -> None:
     """Delete the jobs that were to succeed once and have, unless a session has them locked."""
-    run(plpy, DROP_DONE_JOBS)
+    DROP_DONE_JOBS(plpy)
 
 
-# The note is the last thing in the output of the step that came last: there pgAdmin shows it, too.
-NOTE_RUNS = """
+# The note is the last thing in the output of the step that came last: pgAdmin shows it there.
+NOTE_RUNS = Statement(
+    r"""
 UPDATE pgagent.pga_jobsteplog s
-   SET jsloutput = concat_ws(E'\\n', nullif(rtrim(s.jsloutput, E'\\n'), ''), n.note)
+   SET jsloutput = concat_ws(E'\n', nullif(rtrim(s.jsloutput, E'\n'), ''), n.note)
   FROM unnest($1, $2) n (jlgid, note)
- WHERE s.jslid = (SELECT max(l.jslid) FROM pgagent.pga_jobsteplog l WHERE l.jsljlgid = n.jlgid)
-"""
+ WHERE s.jslid = (SELECT max(l.jslid) FROM pgagent.pga_jobsteplog l WHERE l.jsljlgid = n.jlgid)""",
+    "int4[]",
+    "text[]",
+)
 
 
-def note_runs(plpy: Any, notes: Mapping[int, str]) -> None:
-    """Append to the log of each run (jlgid) what there is to say about it."""
+def note_runs(plpy: Plpy, notes: Mapping[int, str]) -> None:
+    """Append to the log of each run (jlgid) the note on it."""
     if notes:
-        run(plpy, NOTE_RUNS, ["int4[]", "text[]"], [list(notes), list(notes.values())])
+        NOTE_RUNS(plpy, list(notes), list(notes.values()))
 
 
-ABORT_STEPS = """
+# $1 jobids, $2 note.
+ABORT_STEPS = Statement(
+    r"""
 WITH open AS MATERIALIZED (
     SELECT l.jlgid, l.jlgjobid FROM pgagent.pga_joblog l WHERE l.jlgjobid = ANY ($1) AND l.jlgstatus = 'r'),
+-- results that could not be booked yet
 waited AS (DELETE FROM pgagent_py.waiting_run w USING open WHERE w.jlgid = open.jlgid RETURNING w.*),
 booked AS (
     UPDATE pgagent.pga_jobsteplog s
        SET jslstatus = CASE WHEN waited.jslstatus = 'f' THEN t.jstonerror ELSE waited.jslstatus::bpchar END,
            jslresult = waited.jslresult, jslduration = waited.jslduration, jsloutput = waited.jsloutput
       FROM waited, pgagent.pga_jobstep t WHERE s.jslid = waited.jslid AND t.jstid = s.jsljstid AND s.jslstatus = 'r'),
+-- the steps in progress without a result
 aborted AS (
     UPDATE pgagent.pga_jobsteplog s
        SET jslstatus = 'd', jslduration = greatest(clock_timestamp() - s.jslstart, interval '0'),
-           jsloutput = concat_ws(E'\\n', nullif(rtrim(s.jsloutput, E'\\n'), ''), $2)
+           jsloutput = concat_ws(E'\n', nullif(rtrim(s.jsloutput, E'\n'), ''), $2)
       FROM open WHERE s.jsljlgid = open.jlgid AND s.jslstatus = 'r'
        AND s.jslid NOT IN (SELECT waited.jslid FROM waited WHERE waited.jslid IS NOT NULL))
-SELECT open.jlgid, open.jlgjobid FROM open
-"""
+SELECT open.jlgid, open.jlgjobid FROM open""",
+    "int4[]",
+    "text",
+)
 
-
-def abort_runs(plpy: Any, pids: Sequence[int], jobids: Sequence[int], note: str) -> None:
-    """Close the open runs of these jobs, and their steps, as aborted, and release what is claimed for these agents.
-
-    For runs that nobody executes any more. The caller has the jobs locked; *note* goes to the output of the open steps.
+# An agent can be gone between its claim and its log entry: the C++ daemon writes them one after the other.
+RELEASE = Statement(
     """
-    rows = run(plpy, ABORT_STEPS, ["int4[]", "text"], [list(jobids), note])
-    finish_jobs(plpy, pids, [(row["jlgjobid"], row["jlgid"], "d") for row in rows])
-    # An agent can be gone between its claim and its log entry: the C++ daemon writes them one after the other.
-    release = """
-        UPDATE pgagent.pga_job SET jobagentid = NULL, jobnextrun = NULL WHERE jobid = ANY ($1) AND jobagentid = ANY ($2)"""
-    run(plpy, release, ["int4[]", "int4[]"], [list(jobids), list(pids)])
+UPDATE pgagent.pga_job SET jobagentid = NULL, jobnextrun = NULL WHERE jobid = ANY ($1) AND jobagentid = ANY ($2)""",
+    "int4[]",
+    "int4[]",
+)
+
+
+def abort_runs(plpy: Plpy, pids: Sequence[int], jobids: Sequence[int], note: str) -> None:
+    """Close the open runs of these jobs, and their steps, as aborted, and release the jobs that these agents have claimed.
+
+    For runs that no agent executes any more. The caller has the jobs locked; *note* goes to the output of the open steps.
+    """
+    rows = ABORT_STEPS(plpy, jobids, note)
+    finish_jobs(plpy, pids, [Ended(row["jlgjobid"], row["jlgid"], ABORTED) for row in rows])
+    RELEASE(plpy, jobids, pids)
     wake(plpy)

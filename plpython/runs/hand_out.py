@@ -1,15 +1,15 @@
-"""Steps as agents get them: what a launcher needs to execute one, and those that it has been handed out."""
+"""Steps as agents get them: what a launcher needs to execute one, and the steps that it has in progress."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
-from ..ground.plan import run
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
+from .rows import StepRow
 
-StepRow = dict[str, Any]
-
-# What a launcher needs to execute a step; s is the step, l its log row, r gives the run, so and jo are the options.
+# The columns of step_run. s is the step, l its log row, r gives the run, so and jo are the options of step and job.
 STEP_RUN = """
     j.jobid, r.jlgid, s.jstid, l.jslid, j.jobname, s.jstname, s.jstkind::text AS jstkind, s.jstcode,
     s.jstdbname::text AS jstdbname, s.jstconnstr, coalesce(so.jstatomic, false) AS jstatomic,
@@ -18,7 +18,61 @@ STEP_RUN = """
     coalesce(jo.jobrunas, jo.jobowner)::text AS jobrunas, NULL::jsonb AS jobparameters,
     'r' AS jslstatus, NULL::int4 AS jslresult, NULL::text AS jsloutput, s.jstonerror::text AS jstonerror"""
 
-RESUME = f"""
+
+class RoleRow(TypedDict):
+    """The role that a job runs as, and why the job, or a batch step of it, may not run."""
+
+    jobid: int
+    role: str
+    refused: str | None
+    refused_batch: str | None
+
+
+RUN_AS = Statement(
+    "SELECT r.jobid, r.role, r.refused, r.refused_batch FROM pgagent_py.job_role r WHERE r.jobid = ANY ($1)",
+    "int4[]",
+    row=RoleRow,
+)
+
+
+def set_run_as(plpy: Plpy, steps: Sequence[StepRow]) -> dict[int, str]:
+    """Put the role's present name into jobrunas of the *steps* that have one; return why some may not run, by jslid."""
+    owned = [step for step in steps if step["jobrunas"] is not None]
+    if not owned:
+        return {}
+    roles = {row["jobid"]: row for row in RUN_AS(plpy, [step["jobid"] for step in owned])}
+    reasons = {}
+    for step in owned:
+        role = roles[step["jobid"]]
+        step["jobrunas"] = role["role"]
+        reason = role["refused"] or (role["refused_batch"] if step["jstkind"] == "b" else None)
+        if reason:
+            reasons[step["jslid"]] = reason
+    return reasons
+
+
+PARAMETERS = Statement(
+    """
+SELECT l.jlgid, (coalesce(jo.jobparameters, '{}') || coalesce(ro.jlgparameters, '{}'))::text AS jobparameters
+  FROM pgagent.pga_joblog l
+  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = l.jlgjobid
+  LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = l.jlgid
+ WHERE l.jlgid = ANY ($1) AND (jo.jobparameters IS NOT NULL OR ro.jlgparameters IS NOT NULL)""",
+    "int4[]",
+)
+
+
+def set_parameters(plpy: Plpy, steps: Sequence[StepRow]) -> None:
+    """Put the parameters of each run into its step: those of the job, overridden by those of the run."""
+    if steps:
+        rows = PARAMETERS(plpy, [step["jlgid"] for step in steps])
+        found = {row["jlgid"]: row["jobparameters"] for row in rows}
+        for step in steps:
+            step["jobparameters"] = found.get(step["jlgid"])
+
+
+IN_PROGRESS = Statement(
+    f"""
 SELECT {STEP_RUN}
   FROM pgagent.pga_job j
   JOIN pgagent.pga_joblog r ON r.jlgjobid = j.jobid AND r.jlgstatus = 'r'
@@ -27,56 +81,19 @@ SELECT {STEP_RUN}
   LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
   LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid
  WHERE j.jobagentid IN (SELECT o.jagpid FROM pgagent_py.own_jagpid o)
-   AND EXISTS (SELECT FROM pgagent_py.agent a WHERE a.agent = $1 AND a.jagpid = pg_backend_pid())"""
-
-
-def steps_in_progress(plpy: Any, agent: str) -> list[StepRow]:
-    """Return the steps that *agent*, which this backend is registered as, has been handed out and that have no result yet.
-
-    An agent that comes back compares: one that it does not know was lost on the way to it and never started; one of its own
-    that is missing here belongs to a run that was closed meanwhile.
-    """
-    steps = list(run(plpy, RESUME, ["uuid"], [agent]))
-    set_parameters(plpy, steps)
-    set_run_as(plpy, steps)  # who may run them was decided when they were handed out
-    return steps
-
-
-PARAMETERS = """
-SELECT l.jlgid, (coalesce(jo.jobparameters, '{}') || coalesce(ro.jlgparameters, '{}'))::text AS jobparameters
-  FROM pgagent.pga_joblog l
-  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = l.jlgjobid
-  LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = l.jlgid
- WHERE l.jlgid = ANY ($1) AND (jo.jobparameters IS NOT NULL OR ro.jlgparameters IS NOT NULL)
-"""
-
-
-def set_parameters(plpy: Any, steps: list[dict[str, Any]]) -> None:
-    """Put the parameters of each run into its step: those of the job, overridden by those of the run."""
-    if steps:
-        rows = run(plpy, PARAMETERS, ["int4[]"], [[step["jlgid"] for step in steps]])
-        found = {row["jlgid"]: row["jobparameters"] for row in rows}
-        for step in steps:
-            step["jobparameters"] = found.get(step["jlgid"])
-
-
-RUN_AS = (
-    "SELECT r.jobid, r.role, r.refused, r.refused_batch FROM pgagent_py.job_role r WHERE r.jobid = ANY ($1)"
+   AND EXISTS (SELECT FROM pgagent_py.agent a WHERE a.agent = $1 AND a.jagpid = pg_backend_pid())""",
+    "uuid",
+    row=StepRow,
 )
 
 
-def set_run_as(plpy: Any, steps: Sequence[dict[str, Any]]) -> dict[int, str]:
-    """Put the role's present name into jobrunas of the *steps* that have one; return why some may not run, by jslid."""
-    owned = [step for step in steps if step["jobrunas"] is not None]
-    if not owned:
-        return {}
-    rows = run(plpy, RUN_AS, ["int4[]"], [[step["jobid"] for step in owned]])
-    roles = {row["jobid"]: row for row in rows}
-    reasons = {}
-    for step in owned:
-        role = roles[step["jobid"]]
-        step["jobrunas"] = role["role"]
-        reason = role["refused"] or (step["jstkind"] == "b" and role["refused_batch"])
-        if reason:
-            reasons[step["jslid"]] = reason
-    return reasons
+def steps_in_progress(plpy: Plpy, agent: str) -> list[StepRow]:
+    """Return the steps that *agent*, which this backend is registered as, has been handed out and that have no result yet.
+
+    An agent that comes back compares. A step here that it does not know was lost on the way to it and never started. A step of
+    its own that is missing here belongs to a run that was closed meanwhile.
+    """
+    steps = list(IN_PROGRESS(plpy, agent))
+    set_parameters(plpy, steps)
+    set_run_as(plpy, steps)  # its reasons count no more: the steps were handed out already
+    return steps

@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
-from ..ground.plan import run
-
-# Places that are free, for each class (jclid) and group that is limited or paused; neither class nor group: everything is paused.
-PLACES = """
-SELECT l.jclid, l.jobgroup, l.running - (
-       SELECT count(*) FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
-        WHERE j.jobagentid IS NOT NULL AND (j.jobjclid = l.jclid OR o.jobgroup = l.jobgroup)) AS free
-  FROM pgagent_py.job_limit l
- UNION ALL
-SELECT p.jclid, NULL, 0 FROM pgagent_py.pause p
-"""
-
-# Held until this transaction commits: then the next to count sees what was claimed. Not an advisory lock, which anybody can take.
-LOCK_LIMITS = "LOCK TABLE pgagent_py.job_limit IN SHARE UPDATE EXCLUSIVE MODE NOWAIT"
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
 
 
 @dataclass
@@ -48,10 +36,30 @@ class Places:
         return True
 
 
-def places(plpy: Any) -> Places:
+class PlaceRow(TypedDict):
+    """Places that are free in a class or a group; with neither, everything is paused."""
+
+    jclid: int | None
+    jobgroup: str | None
+    free: int
+
+
+PLACES = Statement(
+    """
+SELECT l.jclid, l.jobgroup, l.running - (
+       SELECT count(*) FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
+        WHERE j.jobagentid IS NOT NULL AND (j.jobjclid = l.jclid OR o.jobgroup = l.jobgroup)) AS free
+  FROM pgagent_py.job_limit l
+ UNION ALL
+SELECT p.jclid, NULL, 0 FROM pgagent_py.pause p""",
+    row=PlaceRow,
+)
+
+
+def places(plpy: Plpy) -> Places:
     """Return the free places of what is limited or paused, as they are now."""
     result = Places()
-    for row in run(plpy, PLACES):
+    for row in PLACES(plpy):
         if row["jobgroup"] is not None:
             result.groups[row["jobgroup"]] = row["free"]
         elif row["jclid"] is not None:
@@ -59,3 +67,18 @@ def places(plpy: Any) -> Places:
         else:
             result.everything_paused = True
     return result
+
+
+# Held until this transaction commits: then the next agent to count sees what was claimed. A lock on the table, not an advisory
+# lock, which any role can take.
+LOCK_LIMITS = "LOCK TABLE pgagent_py.job_limit IN SHARE UPDATE EXCLUSIVE MODE NOWAIT"
+
+
+def lock_limits(plpy: Plpy) -> bool:
+    """Return whether this transaction may claim jobs under a limit: no other does."""
+    try:
+        with plpy.subtransaction():
+            plpy.execute(LOCK_LIMITS)
+    except plpy.spiexceptions.LockNotAvailable:
+        return False
+    return True

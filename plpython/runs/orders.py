@@ -6,13 +6,13 @@ An order is a row of run_order until the run that it made due is claimed; then t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from ..ground.plan import run
-from .hand_out import StepRow
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
+from .rows import StepRow
 
-# The order is stamped with the clock, not with now(), for a job that runs: the job may have been claimed after this transaction
-# began, and what is not later than the claim is taken for the run in progress.
+# The order for a running job is stamped with the clock, not with now(): the job may have been claimed after this transaction
+# began, and a time that is not later than the claim counts as that of the run in progress.
 DUE_NOW = "CASE WHEN j.jobagentid IS NULL THEN now() ELSE clock_timestamp() END"
 
 # Each row of a CTE wanted becomes the order of its job. It replaces any earlier order, even one from the same transaction.
@@ -21,53 +21,65 @@ PUT_WANTED = """INSERT INTO pgagent_py.run_order (jobid, jobnextrun, jstname, js
         ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jstname = excluded.jstname,
            jstid = excluded.jstid, jlgparameters = excluded.jlgparameters"""
 
-ORDER_RUN = f"""
+# $1 job, $2 step to begin with, $3 parameters.
+ORDER_RUN = Statement(
+    f"""
+-- as pgAdmin's "Run now" does it
 WITH due AS (
     UPDATE pgagent.pga_job j SET jobnextrun = {DUE_NOW}
      WHERE j.jobid = $1 RETURNING j.jobid, j.jobnextrun),
+-- an earlier order, when this one asks for nothing in particular
 forgotten AS (
     DELETE FROM pgagent_py.run_order o WHERE o.jobid = $1 AND $2 IS NULL AND $3 IS NULL),
 wanted (jobid, due, jstname, jstid, parameters) AS (
     SELECT due.jobid, due.jobnextrun, s.jstname, s.jstid, $3
       FROM due LEFT JOIN pgagent.pga_jobstep s ON s.jstid = $2 WHERE $2 IS NOT NULL OR $3 IS NOT NULL)
-{PUT_WANTED}"""
+{PUT_WANTED}""",
+    "int4",
+    "int4",
+    "jsonb",
+)
 
 
-def order_run(plpy: Any, job: int | None, from_step: int | None, parameters: str | None) -> None:
+def order_run(plpy: Plpy, job: int | None, from_step: int | None, parameters: str | None) -> None:
     """Make *job* due now, to begin with the step *from_step*, with *parameters* (JSON text) over its own."""
-    run(plpy, ORDER_RUN, ["int4", "int4", "jsonb"], [job, from_step, parameters])
+    ORDER_RUN(plpy, job, from_step, parameters)
 
 
-FORGET_VOID_ORDERS = """
+FORGET_VOID_ORDERS = Statement("""
 DELETE FROM pgagent_py.run_order d WHERE d.jobid IN (
     SELECT o.jobid FROM pgagent_py.run_order o JOIN pgagent.pga_job j ON j.jobid = o.jobid
-     WHERE j.jobnextrun IS DISTINCT FROM o.jobnextrun FOR UPDATE OF o SKIP LOCKED)
-"""
+     WHERE j.jobnextrun IS DISTINCT FROM o.jobnextrun FOR UPDATE OF o SKIP LOCKED)""")
 
 
-def forget_void_orders(plpy: Any) -> None:
-    """Delete the orders whose jobs are due at another time by now: something else has made them due since."""
-    run(plpy, FORGET_VOID_ORDERS)
+def forget_void_orders(plpy: Plpy) -> None:
+    """Delete the orders whose jobs are due at another time by now: a later change has replaced them."""
+    FORGET_VOID_ORDERS(plpy)
 
 
-# In the claim: where the first step is looked for.
+# In the claim of chosen jobs: where the first step is looked for.
 BEGIN_AS_ORDERED = """
            AND NOT EXISTS (SELECT FROM pgagent_py.run_order o
                             WHERE o.jobid = due.jobid AND o.jobnextrun = due.jobnextrun
                               AND (s.jstname, s.jstid) < (o.jstname, o.jstid))"""
 
-TAKE_ORDERS = """
+# In the other claims: an order is for the claim of chosen jobs to carry out. Until the next turn sees it, nothing is claimed.
+NO_ORDERS = "AND NOT EXISTS (SELECT FROM pgagent_py.run_order)"
+
+TAKE_ORDERS = Statement(
+    """
 WITH taken AS (
     DELETE FROM pgagent_py.run_order o USING unnest($1, $2) r (jobid, jlgid), pgagent.pga_job j
      WHERE o.jobid = r.jobid AND j.jobid = r.jobid AND o.jobnextrun = j.jobnextrun
     RETURNING r.jlgid, o.jstname, o.jstid, o.jlgparameters)
 INSERT INTO pgagent_py.run_option (jlgid, jstname, jstid, jlgparameters)
-SELECT t.jlgid, t.jstname, t.jstid, t.jlgparameters FROM taken t WHERE t.jstid IS NOT NULL OR t.jlgparameters IS NOT NULL
-"""
+SELECT t.jlgid, t.jstname, t.jstid, t.jlgparameters FROM taken t WHERE t.jstid IS NOT NULL OR t.jlgparameters IS NOT NULL""",
+    "int4[]",
+    "int4[]",
+)
 
 
-def take_orders(plpy: Any, rows: Sequence[StepRow]) -> None:
+def take_orders(plpy: Plpy, rows: Sequence[StepRow]) -> None:
     """Keep with the runs that were just claimed what was ordered of them."""
     if rows:
-        values = [[row["jobid"] for row in rows], [row["jlgid"] for row in rows]]
-        run(plpy, TAKE_ORDERS, ["int4[]", "int4[]"], values)
+        TAKE_ORDERS(plpy, [row["jobid"] for row in rows], [row["jlgid"] for row in rows])

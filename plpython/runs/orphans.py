@@ -1,22 +1,32 @@
-"""Orphans: what agents that are gone left in progress is closed."""
+"""Orphans: runs that an agent has left in progress, because it is gone or stops. They are closed."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TypedDict
 
-from ..ground.plan import run
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy, Row
 from ..rules.clock import follow_clock
 from .finish import abort_runs
-from .wake import GRACE, LOOK_AGAIN
+from .wake import GRACE_SECONDS, LOOK_AGAIN_SECONDS
 
-GONE = "The agent that executed this step is gone."
-
+# When this session has last looked for missing agents, by time.monotonic().
 _looked_at = 0.0
+
+
+class MissingRow(TypedDict):
+    """The pid of an agent without a backend; ours: not pgAgent's daemon."""
+
+    jagpid: int
+    ours: bool
+
 
 # Backends by pid and the time of their start: a pid may be another backend's by now. The C++ daemon, which has no row in
 # pgagent_py.agent, has logged in after its backend started.
-MISSING = """
+MISSING = Statement(
+    """
 SELECT coalesce(j.jagpid, a.jagpid) AS jagpid, a.agent IS NOT NULL AS ours
   FROM pgagent.pga_jobagent j
   FULL JOIN pgagent_py.agent a ON a.jagpid = j.jagpid
@@ -24,47 +34,60 @@ SELECT coalesce(j.jagpid, a.jagpid) AS jagpid, a.agent IS NOT NULL AS ours
         SELECT FROM pg_stat_activity s LEFT JOIN pgagent_py.agent b ON b.jagpid = s.pid
          WHERE s.backend_type = 'client backend'
            AND CASE WHEN a.agent IS NULL THEN s.pid = j.jagpid AND s.backend_start <= j.jaglogintime
-                    ELSE b.agent = a.agent AND b.backend_start = s.backend_start END)"""
+                    ELSE b.agent = a.agent AND b.backend_start = s.backend_start END)""",
+    row=MissingRow,
+)
 
 # A time in the future was noted before the clock was set back.
-MARK_MISSING = """
+MARK_MISSING = Statement(
+    """
 UPDATE pgagent_py.agent a SET missing_since = clock_timestamp()
  WHERE a.jagpid IN (SELECT b.jagpid FROM pgagent_py.agent b
-                     WHERE b.jagpid = ANY ($1) AND (b.missing_since <= clock_timestamp()) IS NOT TRUE FOR UPDATE SKIP LOCKED)"""
+                     WHERE b.jagpid = ANY ($1) AND (b.missing_since <= clock_timestamp()) IS NOT TRUE FOR UPDATE SKIP LOCKED)""",
+    "int4[]",
+)
 
-# One closes, the others go on. Who comes back (start_agent) and who closes exclude each other by the agent's row.
-LOCK_GONE = """
+# One agent closes, the others go on. An agent that comes back (start_agent) and one that closes exclude each other by the row.
+LOCK_GONE = Statement(
+    """
 SELECT a.jagpid FROM pgagent_py.agent a
- WHERE a.jagpid = ANY ($1) AND a.missing_since < clock_timestamp() - make_interval(secs => $2) FOR UPDATE SKIP LOCKED"""
+ WHERE a.jagpid = ANY ($1) AND a.missing_since < clock_timestamp() - make_interval(secs => $2) FOR UPDATE SKIP LOCKED""",
+    "int4[]",
+    "float8",
+)
+LOCK_DAEMONS = Statement(
+    "SELECT j.jagpid FROM pgagent.pga_jobagent j WHERE j.jagpid = ANY ($1) FOR UPDATE SKIP LOCKED", "int4[]"
+)
 
-LOCK_DAEMONS = "SELECT j.jagpid FROM pgagent.pga_jobagent j WHERE j.jagpid = ANY ($1) FOR UPDATE SKIP LOCKED"
 
-
-def fail_orphans(plpy: Any) -> None:
+def fail_orphans(plpy: Plpy) -> None:
     """Close the runs of agents that are gone, a grace time after they were first missed, and release their jobs.
 
     An agent of the C++ daemon has no identity beside its backend, so it can't come back and gets no grace.
     """
     global _looked_at
     follow_clock(plpy)
-    if time.monotonic() < _looked_at + LOOK_AGAIN:
+    if time.monotonic() < _looked_at + LOOK_AGAIN_SECONDS:
         return
     _looked_at = time.monotonic()
-    rows = run(plpy, MISSING)
+    rows = MISSING(plpy)
     ours = [row["jagpid"] for row in rows if row["ours"]]
     daemons = [row["jagpid"] for row in rows if not row["ours"]]
-    gone = []
+    gone: list[Row] = []
     if ours:
-        run(plpy, MARK_MISSING, ["int4[]"], [ours])
-        gone += run(plpy, LOCK_GONE, ["int4[]", "float8"], [ours, GRACE])
+        MARK_MISSING(plpy, ours)
+        gone += LOCK_GONE(plpy, ours, GRACE_SECONDS)
     if daemons:
-        gone += run(plpy, LOCK_DAEMONS, ["int4[]"], [daemons])
+        gone += LOCK_DAEMONS(plpy, daemons)
     if gone:
         close_agents(plpy, [row["jagpid"] for row in gone])
 
 
-# What is locked by a session, jobs or log rows, is left for the next look.
-CLOSABLE = """
+GONE = "The agent that executed this step is gone."
+
+# A job of which a session has a log row locked is left for the next look.
+CLOSABLE = Statement(
+    """
 WITH jobs AS MATERIALIZED (
     SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobagentid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED),
 runs AS MATERIALIZED (
@@ -78,38 +101,50 @@ SELECT jobs.jobid FROM jobs
         SELECT FROM pgagent.pga_joblog l LEFT JOIN pgagent.pga_jobsteplog s ON s.jsljlgid = l.jlgid AND s.jslstatus = 'r'
          WHERE l.jlgjobid = jobs.jobid AND l.jlgstatus = 'r'
            AND (l.jlgid NOT IN (SELECT runs.jlgid FROM runs)
-                OR s.jslid IS NOT NULL AND s.jslid NOT IN (SELECT steps.jslid FROM steps)))"""
+                OR s.jslid IS NOT NULL AND s.jslid NOT IN (SELECT steps.jslid FROM steps)))""",
+    "int4[]",
+)
 
 
-def close_agents(plpy: Any, pids: list[int]) -> None:
+def close_agents(plpy: Plpy, pids: Sequence[int]) -> None:
     """Close what the agents with these backend pids have in progress: runs and steps to d, jobs released.
 
     An agent with a job that another session has locked stays on the list, for the next look.
     """
-    jobids = [row["jobid"] for row in run(plpy, CLOSABLE, ["int4[]"], [pids])]
+    jobids = [row["jobid"] for row in CLOSABLE(plpy, pids)]
     if jobids:
         abort_runs(plpy, pids, jobids, GONE)
     forget_agents(plpy, pids)
 
 
-def close_released_runs(plpy: Any) -> None:
-    """Close runs that stand as running although no agent has their job, such as after a restore."""
-    find = """
-        SELECT DISTINCT j.jobid FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
-         WHERE l.jlgstatus = 'r' AND j.jobagentid IS NULL"""
-    jobids = [row["jobid"] for row in run(plpy, find)]
+LOG_OUT = Statement(
+    """
+DELETE FROM pgagent.pga_jobagent g WHERE g.jagpid = ANY ($1)
+   AND NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobagentid = g.jagpid)""",
+    "int4[]",
+)
+# Also an agent that a user has removed from pgAgent's list.
+FORGET_AGENTS = Statement(
+    """
+DELETE FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1)
+   AND NOT EXISTS (SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = a.jagpid)""",
+    "int4[]",
+)
+
+
+def forget_agents(plpy: Plpy, pids: Sequence[int]) -> None:
+    """Remove these pids from the lists of agents, except those that jobs are still claimed with."""
+    LOG_OUT(plpy, pids)
+    FORGET_AGENTS(plpy, pids)
+
+
+RELEASED_RUNS = Statement("""
+SELECT DISTINCT j.jobid FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
+ WHERE l.jlgstatus = 'r' AND j.jobagentid IS NULL""")
+
+
+def close_released_runs(plpy: Plpy) -> None:
+    """Close runs that stand as running although no agent has their job, for example after a restore."""
+    jobids = [row["jobid"] for row in RELEASED_RUNS(plpy)]
     if jobids:
         abort_runs(plpy, [], jobids, GONE)
-
-
-def forget_agents(plpy: Any, pids: list[int]) -> None:
-    """Remove these pids from the lists of agents, but for those that jobs are still claimed with."""
-    remove = """
-        DELETE FROM pgagent.pga_jobagent g WHERE g.jagpid = ANY ($1)
-           AND NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobagentid = g.jagpid)"""
-    run(plpy, remove, ["int4[]"], [pids])
-    # Also what somebody else has removed from pgAgent's list
-    forget = """
-        DELETE FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1)
-           AND NOT EXISTS (SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = a.jagpid)"""
-    run(plpy, forget, ["int4[]"], [pids])

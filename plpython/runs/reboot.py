@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from ..ground.plan import run
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
 from ..ground.vocabulary import IDLE
+from .claimable import FOR_AGENT
 
-REBOOT_JOBS = f"""
+REBOOT_JOBS = Statement(
+    f"""
 SELECT j.jobid FROM pgagent.pga_job j
- WHERE {IDLE} AND j.jobhostagent IN ('', $1) AND j.jobid IN (
+ WHERE {IDLE} AND {FOR_AGENT.format(station="$1")} AND j.jobid IN (
        SELECT s.jscjobid FROM pgagent_py.schedule_option o JOIN pgagent.pga_schedule s ON s.jscid = o.jscid
-        WHERE o.jscreboot AND s.jscenabled AND now() BETWEEN s.jscstart AND coalesce(s.jscend, 'infinity'))"""
+        WHERE o.jscreboot AND s.jscenabled AND now() BETWEEN s.jscstart AND coalesce(s.jscend, 'infinity'))""",
+    "text",
+)
 
-# Those that a session has locked are left for a later turn: to wait here would hold up all others.
-RUN_REBOOT_JOBS = f"""
+
+def reboot_jobs(plpy: Plpy, station: str) -> list[int]:
+    """Return the jobs (jobid) that run when a launcher starts on the host *station*."""
+    return [row["jobid"] for row in REBOOT_JOBS(plpy, station)]
+
+
+# Jobs that a session has locked are left for a later turn: to wait here would hold up all others.
+RUN_REBOOT_JOBS = Statement(
+    f"""
 WITH free AS MATERIALIZED (
     SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED),
 due AS (
@@ -23,10 +35,12 @@ due AS (
 UPDATE pgagent_py.agent SET jagreboot = (
        SELECT array_agg(j.jobid) FROM pgagent.pga_job j
         WHERE j.jobid = ANY ($1) AND j.jobid NOT IN (SELECT free.jobid FROM free))
- WHERE jagpid = pg_backend_pid()"""
+ WHERE jagpid = pg_backend_pid()""",
+    "int4[]",
+)
 
 
-def run_reboot_jobs(plpy: Any, jobids: list[int]) -> None:
-    """Make the jobs due that are to run because this agent has started; it keeps on its row those that are locked."""
+def run_reboot_jobs(plpy: Plpy, jobids: Sequence[int]) -> None:
+    """Make these jobs due because this agent has started; it keeps on its row those that are locked."""
     if jobids:
-        run(plpy, RUN_REBOOT_JOBS, ["int4[]"], [jobids])
+        RUN_REBOOT_JOBS(plpy, jobids)

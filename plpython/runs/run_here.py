@@ -3,29 +3,108 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TypedDict
 
 from ..ground.errors import server_message, sqlstate
-from ..ground.plan import run
-from .hand_out import StepRow
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
+from ..ground.vocabulary import FAILURE, SUCCESS
+from .rows import ResultRow, StepRow, result
 
-TURN = "SELECT t.* FROM unnest(pgagent_py._turn($1, $2, $3, true, $4)) t"
-MANY = 1_000_000
+# Claiming and booking are _turn's, which has the rights for them.
+TURN = Statement(
+    "SELECT t.* FROM unnest(pgagent_py._turn($1, $2, $3, true, $4)) t",
+    "uuid",
+    "int4",
+    "pgagent_py.step_result[]",
+    "bool",
+    row=StepRow,
+)
+ALL_STEPS = 1_000_000
 
 # One row after having slept, if a run waits: for its next try, or because a session has locked its job.
-WAIT = """
+WAIT = Statement("""
 SELECT pg_sleep(greatest(0, extract(epoch FROM a.waiting_until - clock_timestamp())))
-  FROM pgagent_py.this_agent a WHERE a.waiting_until IS NOT NULL"""
+  FROM pgagent_py.this_agent a WHERE a.waiting_until IS NOT NULL""")
+
+
+class Who(TypedDict):
+    """The role that calls run_due: it books the results and runs the next steps."""
+
+    session_authorization: str
+    role: str
+
+
+WHO = Statement(
+    "SELECT current_setting('session_authorization') AS session_authorization, current_setting('role') AS role",
+    row=Who,
+)
+
+
+def run_here(plpy: Plpy, agent: str) -> list[StepRow]:
+    """Run the due jobs that are all SQL in this database, each step in a subtransaction; return one row per step.
+
+    Runs with the rights of the caller.
+    """
+    executed: list[StepRow] = []
+    (who,) = WHO(plpy)
+    steps = list(TURN(plpy, agent, ALL_STEPS, [], True))
+    while steps or WAIT(plpy):
+        results = [execute(plpy, step, who) for step in steps]
+        executed += map(_executed, steps, results)
+        # Jobs that fall due meanwhile wait for the next call: this one comes to an end.
+        steps = list(TURN(plpy, agent, ALL_STEPS, results, False))
+    return executed
+
+
+def _executed(step: StepRow, ended: ResultRow) -> StepRow:
+    """Return *step* with its result as it is booked."""
+    status = step["jstonerror"] if ended["jslstatus"] == FAILURE else SUCCESS
+    return {**step, "jslstatus": status, "jslresult": ended["jslresult"], "jsloutput": ended["jsloutput"]}
+
 
 # The step runs as in a fresh session, not under the search_path that our functions pin.
-SESSION_PATH = """
-SELECT set_config('search_path', (SELECT s.reset_val FROM pg_settings s WHERE s.name = 'search_path'), true)"""
-# What a launcher's sql_step.py sets, too.
-SETTINGS = """
+SESSION_PATH = Statement("""
+SELECT set_config('search_path', (SELECT s.reset_val FROM pg_settings s WHERE s.name = 'search_path'), true)""")
+OUR_PATH = Statement("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)")
+# Settings that a launcher's sql_step.py makes, too.
+SETTINGS = Statement(
+    """
 SELECT set_config('pgagent_py.job_id', $1, true), set_config('pgagent_py.run_id', $2, true),
-       set_config('pgagent_py.step_id', $3, true), set_config('pgagent_py.parameters', $4, true)"""
-OUR_PATH = "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)"
-WHO = "SELECT current_setting('session_authorization') AS session_authorization, current_setting('role') AS role"
+       set_config('pgagent_py.step_id', $3, true), set_config('pgagent_py.parameters', $4, true)""",
+    "text",
+    "text",
+    "text",
+    "text",
+)
+
+# SPI's codes for what a statement was, with the command tag that a client would have got.
+TAGS = {5: "SELECT", 6: "SELECT", 7: "INSERT 0", 8: "DELETE", 9: "UPDATE"}
+TAGS |= {11: "INSERT 0", 12: "DELETE", 13: "UPDATE", 18: "MERGE", 19: "MERGE"}
+
+
+def execute(plpy: Plpy, step: StepRow, who: Who) -> ResultRow:
+    """Execute one SQL step and return its result; an error undoes the step and is its result."""
+    started = time.monotonic()
+    try:
+        with plpy.subtransaction():
+            ids = [str(step["jobid"]), str(step["jlgid"]), str(step["jstid"])]
+            SETTINGS(plpy, *ids, step["jobparameters"] or "{}")
+            SESSION_PATH(plpy)
+            done = plpy.execute(step["jstcode"])
+            OUR_PATH(plpy)
+            _check_constraints(plpy)
+            _return_to(plpy, who)
+        status, rows, output = SUCCESS, done.nrows(), ""
+        if tag := TAGS.get(done.status()):
+            output = f"{tag} {rows}"
+    except plpy.spiexceptions.QueryCanceled:
+        raise  # the caller's own cancel or timeout, not the step's failure
+    except plpy.SPIError as error:
+        status, rows, output = FAILURE, -1, server_message(error)
+    duration = f"{time.monotonic() - started:.6f} seconds"
+    return result(step["jlgid"], step["jslid"], status, rows, duration, output)
+
 
 # The error has to come in the same subtransaction: the server forgets the former state at the end of one that succeeds.
 CHECKED = "PGAPY"
@@ -35,66 +114,11 @@ DO $$ BEGIN
     RAISE EXCEPTION SQLSTATE '{CHECKED}';
 END $$"""
 
-# SPI's codes for what a statement was, with the command tag that a client would have got.
-TAGS = {5: "SELECT", 6: "SELECT", 7: "INSERT 0", 8: "DELETE", 9: "UPDATE"}
-TAGS |= {11: "INSERT 0", 12: "DELETE", 13: "UPDATE", 18: "MERGE", 19: "MERGE"}
 
-
-def run_here(plpy: Any, agent: str) -> list[dict[str, Any]]:
-    """Run the due jobs that are all SQL in this database, each step in a subtransaction; return one row per step.
-
-    Runs with the rights of the caller; claiming and booking are _turn's, which has the rights for them.
-    """
-    executed = []
-    types = ["uuid", "int4", "pgagent_py.step_result[]", "bool"]
-    (who,) = run(plpy, WHO)
-    steps: list[StepRow] = list(run(plpy, TURN, types, [agent, MANY, [], True]))
-    while steps or run(plpy, WAIT):
-        results = [execute(plpy, step, who) for step in steps]
-        for step, result in zip(steps, results, strict=True):
-            booked = step["jstonerror"] if result["jslstatus"] == "f" else result["jslstatus"]
-            executed.append({**step, **result, "jslstatus": booked})
-        # Jobs that fall due meanwhile wait for the next call: this one comes to an end.
-        steps = list(run(plpy, TURN, types, [agent, MANY, results, False]))
-    return executed
-
-
-def execute(plpy: Any, step: StepRow, who: StepRow) -> dict[str, Any]:
-    """Execute one SQL step and return its step_result; an error undoes the step and is its result.
-
-    *who* is the role that calls run_due: it books the result and runs the next step.
-    """
-    started = time.monotonic()
-    try:
-        with plpy.subtransaction():
-            ids = [str(step[column]) for column in ("jobid", "jlgid", "jstid")]
-            run(plpy, SETTINGS, ["text"] * 4, [*ids, step["jobparameters"] or "{}"])
-            plpy.execute(SESSION_PATH)
-            done = plpy.execute(step["jstcode"])
-            plpy.execute(OUR_PATH)
-            _check_constraints(plpy)
-            _return_to(plpy, who)
-        status, result, output = "s", done.nrows(), ""
-        if tag := TAGS.get(done.status()):
-            output = f"{tag} {result}"
-    except plpy.spiexceptions.QueryCanceled:
-        raise  # the caller's own cancel or timeout, not the step's failure
-    except plpy.SPIError as error:
-        status, result, output = "f", -1, server_message(error)
-    return {
-        "jlgid": step["jlgid"],
-        "jslid": step["jslid"],
-        "jslstatus": status,
-        "jslresult": result,
-        "jslduration": f"{time.monotonic() - started:.6f} seconds",
-        "jsloutput": output,
-    }
-
-
-def _check_constraints(plpy: Any) -> None:
+def _check_constraints(plpy: Plpy) -> None:
     """Raise what the step's deferred constraints would raise at COMMIT, when all steps would go down with it.
 
-    Undone, so that they stay deferred for what follows: what their triggers do is done at COMMIT.
+    Undone, so that they stay deferred for the rest of the call: their triggers act at COMMIT.
     """
     try:
         plpy.execute(CHECK_CONSTRAINTS)
@@ -103,9 +127,11 @@ def _check_constraints(plpy: Any) -> None:
             raise
 
 
-def _return_to(plpy: Any, who: StepRow) -> None:
+# Only if changed: inside a SECURITY DEFINER function of the caller's, setting the role is refused.
+RETURN_TO = Statement("SELECT set_config($1, $2, false) WHERE current_setting($1) <> $2", "text", "text")
+
+
+def _return_to(plpy: Plpy, who: Who) -> None:
     """Undo a step's SET ROLE or SET SESSION AUTHORIZATION, for the rest of the session."""
     for setting, value in who.items():
-        # Only if changed: inside a SECURITY DEFINER function of the caller's, setting the role is refused.
-        change = f"SELECT set_config('{setting}', $1, false) WHERE current_setting('{setting}') <> $1"
-        run(plpy, change, ["text"], [value])
+        RETURN_TO(plpy, setting, value)

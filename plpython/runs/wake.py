@@ -1,33 +1,30 @@
-"""When launchers wake: the time that each foresees, and a notification when something changes before."""
+"""When launchers wake: at the time that each foresees, or when a notification tells of a change before that."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..ground.plan import run
-from ..ground.vocabulary import IDLE
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
+from ..ground.vocabulary import DUE, IDLE
+from .claimable import FOR_AGENT
 from .limits import places
 
-# Seconds that an agent whose backend is gone has to come back before its jobs are closed, counted from when another
-# agent first sees it missing: so a server that was down for long costs nobody a run.
-GRACE = 5.0
-
-# Seconds between two looks for the missing, and the shortest time between them.
-LOOK_EVERY, LOOK_AGAIN = 3.0, 1.0
-
-# Of the same kind, for who only wants to know when the next of them is due.
-HELD_BACK = """
-       AND j.jobjclid <> ALL ($1)
-       AND NOT EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobid = j.jobid AND o.jobgroup = ANY ($2))"""
+# An agent whose backend is gone has so many seconds to come back before its jobs are closed. They count from when another agent
+# first sees it missing, so a server that was down for long costs no job a run.
+GRACE_SECONDS = 5.0
+# Seconds between two looks for missing agents, and the shortest time between them.
+LOOK_EVERY_SECONDS, LOOK_AGAIN_SECONDS = 3.0, 1.0
 
 # When the next job is due that this agent could start: {held} leaves out those that a pause or limit holds back.
-NEXT_DUE = """
+NEXT_DUE = f"""
     SELECT extract(epoch FROM j.jobnextrun - clock_timestamp())::float8 FROM pgagent.pga_job j
-     WHERE {idle} AND j.jobnextrun IS NOT NULL AND j.jobhostagent IN ('', a.jagstation) {held}
+     WHERE {IDLE} AND j.jobnextrun IS NOT NULL AND {FOR_AGENT.format(station="a.jagstation")} {{held}}
      ORDER BY j.jobnextrun LIMIT 1"""
 
-NEXT_WAKE = f"""
-SELECT CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(idle=IDLE, held="")}) END AS due, l.held,
+# due: the next job, looked for here unless something is held back. waiting: the next run that may go on. look: for missing
+# agents, if others are registered. $1 and $2: LOOK_EVERY_SECONDS and GRACE_SECONDS.
+NEXT_WAKE = Statement(
+    f"""
+SELECT CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(held="")}) END AS due, l.held,
        (SELECT extract(epoch FROM min(CASE WHEN w.waiting_since <= clock_timestamp() THEN w.not_before ELSE clock_timestamp() END)
                              - clock_timestamp())::float8
           FROM pgagent_py.waiting_run w WHERE w.jagpid = a.jagpid) AS waiting,
@@ -36,31 +33,60 @@ SELECT CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(idle=IDLE, held="")}) EN
          WHERE p.jagpid <> a.jagpid HAVING count(*) > 0) AS look
   FROM pgagent_py.agent a
  CROSS JOIN (SELECT EXISTS (SELECT FROM pgagent_py.pause) OR EXISTS (SELECT FROM pgagent_py.job_limit) AS held) l
- WHERE a.jagpid = pg_backend_pid()"""
+ WHERE a.jagpid = pg_backend_pid()""",
+    "float8",
+    "float8",
+)
 
-NEXT_DUE_HELD = f"""
-SELECT ({NEXT_DUE.format(idle=IDLE, held=HELD_BACK)}) AS due FROM pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()"""
+# $1 full classes, $2 full groups.
+HELD_BACK = """
+       AND j.jobjclid <> ALL ($1)
+       AND NOT EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobid = j.jobid AND o.jobgroup = ANY ($2))"""
+
+NEXT_DUE_HELD = Statement(
+    f"""
+SELECT ({NEXT_DUE.format(held=HELD_BACK)}) AS due FROM pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()""",
+    "int4[]",
+    "text[]",
+)
 
 
-def next_wake(plpy: Any) -> float | None:
+def next_wake(plpy: Plpy) -> float | None:
     """Return the seconds until the next turn of this backend's agent is due; None when nothing is foreseen.
 
-    0 or less: there is something due that the last turn did not take, such as a job that another session has locked.
+    0 or less: something is due that the last turn did not take, for example a job that another session has locked.
     """
-    rows = run(plpy, NEXT_WAKE, ["float8", "float8"], [LOOK_EVERY, GRACE])
+    rows = NEXT_WAKE(plpy, LOOK_EVERY_SECONDS, GRACE_SECONDS)
     if not rows:
         return None
     (row,) = rows
-    look: float | None = row["look"]  # others are registered: they may go missing
-    times = [row["due"], row["waiting"], None if look is None else max(look, LOOK_AGAIN)]
+    look: float | None = row["look"]
+    times = [row["due"], row["waiting"], None if look is None else max(look, LOOK_AGAIN_SECONDS)]
     if row["held"]:
         free = places(plpy)
         if not free.everything_paused:
-            values = [free.full_classes(), free.full_groups()]
-            times += [found["due"] for found in run(plpy, NEXT_DUE_HELD, ["int4[]", "text[]"], values)]
+            found = NEXT_DUE_HELD(plpy, free.full_classes(), free.full_groups())
+            times += [row["due"] for row in found]
     return min((seconds for seconds in times if seconds is not None), default=None)
 
 
-def wake(plpy: Any) -> None:
-    """Let the launchers look again at what may start: a job was released outside their turns, a limit or pause changed."""
-    run(plpy, "SELECT pg_notify('pgagent_py', '')")
+WAKE = Statement("SELECT pg_notify('pgagent_py', $1)", "text")
+
+
+def wake(plpy: Plpy, reason: str = "") -> None:
+    """Let the launchers look again at what may start: a job was released outside their turns, a limit or pause changed.
+
+    *reason* "cancel": let them look which of their runs were cancelled.
+    """
+    WAKE(plpy, reason)
+
+
+# Jobs of which too many were running: another launcher may have a place for them, or the right host.
+WAKE_FOR_DUE = Statement(f"""
+SELECT pg_notify('pgagent_py', '')
+ WHERE EXISTS (SELECT FROM pgagent.pga_job j WHERE {DUE})""")
+
+
+def wake_for_due_jobs(plpy: Plpy) -> None:
+    """Let the launchers look again if jobs are due that this turn has left."""
+    WAKE_FOR_DUE(plpy)

@@ -1,0 +1,24 @@
+"""Which due jobs an agent may claim: conditions on a row j of pga_job, for the statements that claim and that look ahead."""
+
+from __future__ import annotations
+
+# A job for another host is left to an agent there.
+FOR_AGENT = "j.jobhostagent IN ('', {station})"
+
+# Jobs that a session can run by itself: every enabled step is SQL in this database, and runs as the role that has logged in.
+# What an owner has written must not run with another role's rights.
+LOCAL = """AND NOT EXISTS (
+    SELECT FROM pgagent.pga_jobstep o WHERE o.jstjobid = j.jobid AND o.jstenabled
+       AND (o.jstkind <> 's' OR o.jstconnstr <> '' OR o.jstdbname <> current_database()))
+  AND EXISTS (
+    SELECT FROM pgagent_py.agent a LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
+     WHERE a.jagpid = pg_backend_pid()
+       AND CASE WHEN o.jobowner IS NULL THEN a.jagall
+                ELSE a.jagown AND a.jagrole = CASE WHEN o.jobrunas IS NULL THEN o.jobownerid ELSE o.jobrunasid END END)"""
+
+# now() stands still in a session's call of run_due, so this is true for a job that the call has not run yet.
+NOT_YET = " AND j.joblastrun IS DISTINCT FROM now()"
+
+# What a turn may claim: any job; jobs that the session can run; those of them that it has not run yet.
+ANY, IN_SESSION, IN_SESSION_ONCE = "any", "in session", "in session once"
+SCOPES = {ANY: "", IN_SESSION: LOCAL, IN_SESSION_ONCE: LOCAL + NOT_YET}

@@ -1,0 +1,98 @@
+"""The rows that travel between the rooms of this wing, by the names of their columns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypedDict
+
+
+class StepRow(TypedDict):
+    """The SQL type step_run: a step that an agent is to execute, or that a session has executed."""
+
+    jobid: int
+    jlgid: int
+    jstid: int
+    jslid: int  # None in rows that stay where they are read: a job without a step, a step that is not started
+    jobname: str
+    jstname: str
+    jstkind: str
+    jstcode: str
+    jstdbname: str
+    jstconnstr: str
+    jstatomic: bool
+    jsttimeout: str | None
+    jobtimeleft: str | None
+    jobrunas: str | None
+    jobparameters: str | None
+    jslstatus: str
+    jslresult: int | None
+    jsloutput: str | None
+    jstonerror: str
+
+
+class ResultRow(TypedDict):
+    """The SQL type step_result: what an agent reports of a step, or a run that has waited, without a result then."""
+
+    jlgid: int
+    jslid: int | None
+    jslstatus: str | None
+    jslresult: int | None
+    jslduration: str | None
+    jsloutput: str | None
+
+
+def result(
+    jlgid: int,
+    jslid: int | None = None,
+    jslstatus: str | None = None,
+    jslresult: int | None = None,
+    jslduration: str | None = None,
+    jsloutput: str | None = None,
+) -> ResultRow:
+    """Return the result row of a run."""
+    return {
+        "jlgid": jlgid,
+        "jslid": jslid,
+        "jslstatus": jslstatus,
+        "jslresult": jslresult,
+        "jslduration": jslduration,
+        "jsloutput": jsloutput,
+    }
+
+
+class BookedRow(TypedDict):
+    """A run whose result has been booked, or that has waited long enough: it goes on, or ends."""
+
+    jlgid: int
+    jobid: int
+    jslid: int | None
+    reported: str | None  # the status that the agent has reported
+    jslstatus: str | None  # the status that is booked; None: the step was deleted while it ran
+    jlgcancelledby: str | None
+    expired: bool | None  # whether the job's time is over
+    ours: bool  # whether this agent still holds the claim for this run
+    last: bool  # whether the step was the last one: true only if the job has no other
+    locked: bool
+    stale: bool | None
+
+
+class Ended(NamedTuple):
+    """A run that ends, and how."""
+
+    jobid: int
+    jlgid: int
+    status: str
+
+
+class AgentRow(TypedDict):
+    """The agent whose turn it is, and what there is to look at in this turn."""
+
+    jagpid: int
+    jagstation: str
+    jagall: bool
+    jagreboot: list[int] | None
+    returned: bool
+    waiting: bool
+    limited: bool
+    choosy: bool
+    dependent: bool
+    parametrised: bool
