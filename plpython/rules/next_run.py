@@ -32,6 +32,8 @@ class RuleRow(TypedDict):
     """A row of the view schedule_rule."""
 
     jscid: int
+    jscjobid: int
+    jscenabled: bool
     jscminutes: str
     jschours: str
     jscweekdays: str
