@@ -11,7 +11,7 @@ What a template can use:
                               f being wing.module.function in plpython/
     python_modules()          the VALUES list of all modules in plpython/, for _code()
     python_constant(name)     the value of wing.module.NAME in plpython/, of a module that imports nothing
-    verb_arguments(v, texts)  the arguments of the verb v, which texts declare (verbs.py)
+    text | argument           the argument of a verb that text declares (verbs.py)
     prose | literal           prose as a string of SQL, its lines joined
     section(name)             the files of a folder; comments(name): their COMMENTs only
     new("tables/agent")       in an update file: the object of that file, which the old version does not have
@@ -28,7 +28,7 @@ import jinja2
 from .modules import RenderError, build_id, path_of, read_modules
 from .order import files_in_order
 from .updates import check_paths, check_released, released_script, what_remains
-from .verbs import Argument, literal, read_argument
+from .verbs import literal, read_argument
 
 COMMENT = re.compile(r"^COMMENT ON [^']+(?:'(?:[^']|'')*'\s*)+;", re.MULTILINE)
 
@@ -49,8 +49,6 @@ class Renderer:
         self.version = read_version(top)
         self.modules = read_modules(top)
         self.build = build_id(self.version, self.modules)
-        # What the templates have declared: complete once a script is rendered.
-        self.verbs: dict[str, list[Argument]] = {}
         self.templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(top / "sql"),
             undefined=jinja2.StrictUndefined,
@@ -65,10 +63,9 @@ class Renderer:
             python_constant=self.python_constant,
             section=self.section,
             comments=self.comments,
-            verb_arguments=self.verb_arguments,
             new=lambda name: self.file(f"{name}.sql"),
         )
-        self.templates.filters["literal"] = literal
+        self.templates.filters.update(argument=read_argument, literal=literal)
 
     def python_call(self, function: str, *arguments: str) -> str:
         """Return the quoted body that returns function(plpy, *arguments), function being "wing.module.name"."""
@@ -97,11 +94,6 @@ class Renderer:
         if constant not in values:
             raise RenderError(f"python_constant: {path_of(module)} has no {constant}")
         return values[constant]
-
-    def verb_arguments(self, verb: str, declared: list[str]) -> list[Argument]:
-        """Return the arguments of *verb*."""
-        self.verbs[verb] = [read_argument(text) for text in declared]
-        return self.verbs[verb]
 
     def section(self, name: str) -> str:
         """Return the rendered files of sql/<name>/, in order."""

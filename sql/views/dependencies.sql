@@ -3,6 +3,8 @@ SELECT v.jobid, v.jobname, d.jobafter, d.depwhen AS "when",
        EXISTS (SELECT FROM pgagent_py.dependency_met m WHERE m.jobid = d.jobid AND m.jobafter = d.jobafter) AS met
   FROM pgagent_py.visible_job v JOIN pgagent_py.job_dependency d ON d.jobid = v.jobid;
 
+GRANT SELECT ON pgagent_py.dependencies TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.dependencies IS
 {% filter literal %}
 Which jobs wait for which other jobs. A role sees the waiting jobs that it sees in visible_job.

@@ -6,6 +6,8 @@ SELECT m.msgid, m.msgjobid, v.jobname, m.msgkind,
   LEFT JOIN pgagent_py.visible_job v ON v.jobid = m.msgjobid
  WHERE v.jobid IS NOT NULL OR (m.msgjobid IS NULL AND has_table_privilege('pgagent.pga_job'::regclass, 'SELECT'));
 
+GRANT SELECT ON pgagent_py.job_message TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.job_message IS
 {% filter literal %}
 The messages that add_message() has set up: for jobs that the current role sees in visible_job, and for all jobs if it

@@ -5,6 +5,8 @@ SELECT v.jobid AS job, v.jobname AS name, o.jobtimeout AS timeout, o.jobmaxlaten
        v.jobid
   FROM pgagent_py.visible_job v JOIN pgagent_py.job_option o ON o.jobid = v.jobid;
 
+GRANT SELECT ON pgagent_py.job_options TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.job_options IS
 {% filter literal %}
 What alter_job() has set for the jobs that the current role sees in visible_job. The columns have the names of its

@@ -23,6 +23,8 @@ SELECT v.jobid, v.jobname, v.jobenabled,
                                    ORDER BY s.jlgid DESC LIMIT 1), 0)) failed ON true
  WHERE {{ may_see("v.jobid", "pga_joblog") }};
 
+GRANT SELECT ON pgagent_py.job_status TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.job_status IS
 {% filter literal %}
 One row per job of which the current role may see the log.

@@ -4,6 +4,8 @@ SELECT c.jclname AS class, l.jobgroup AS "group", l.running,
          WHERE j.jobagentid IS NOT NULL AND (j.jobjclid = l.jclid OR o.jobgroup = l.jobgroup)) AS running_now
   FROM pgagent_py.job_limit l LEFT JOIN pgagent.pga_jobclass c ON c.jclid = l.jclid;
 
+GRANT SELECT ON pgagent_py.limits TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.limits IS
 {% filter literal %}
 The limits of set_limit(). Every role sees them.

@@ -15,6 +15,8 @@ SELECT r.jlgid, r.jlgjobid AS jobid, v.jobname, {{ run_status("r.jlgstatus") }} 
  WHERE {{ may_see("r.jlgjobid", "pga_joblog", "pga_jobsteplog", "pga_jobstep") }}
  ORDER BY r.jlgid DESC;
 
+GRANT SELECT ON pgagent_py.run_history TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.run_history IS
 {% filter literal %}
 The runs, newest first, with one row per step; a run without steps has one row. A role sees all if it may read

@@ -7,6 +7,8 @@ SELECT s.jscjobid AS job, s.jscid AS schedule, s.jscname AS name, o.jsctimezone 
   FROM pgagent_py.visible_schedule s
   JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid;
 
+GRANT SELECT ON pgagent_py.schedule_options TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.schedule_options IS
 {% filter literal %}
 What add_schedule(), alter_schedule() and attach_calendar() have set, beyond pgAgent's own columns, for the schedules

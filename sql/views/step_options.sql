@@ -5,6 +5,8 @@ SELECT s.jstjobid AS job, s.jstid AS step, s.jstname AS name, o.jstatomic AS ato
   FROM pgagent_py.visible_step s
   JOIN pgagent_py.step_option o ON o.jstid = s.jstid;
 
+GRANT SELECT ON pgagent_py.step_options TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.step_options IS
 {% filter literal %}
 What alter_step() has set for the steps that the current role sees in visible_step. The columns have the names of its

@@ -4,6 +4,8 @@ SELECT a.agent, a.jagpid, a.jagstation,
   FROM pgagent_py.agent a
  WHERE a.jagpid = pg_backend_pid() AND a.jagrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user);
 
+GRANT SELECT ON pgagent_py.this_agent TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.this_agent IS
 {% filter literal %}
 The agent that the current role has registered this backend as: one row or none. A role that knows an agent's id may

@@ -6,6 +6,8 @@ SELECT q.qmsid, q.qmsjobid, v.jobname, q.qmsjlgid, q.qmskind, q.qmscreated, q.qm
   LEFT JOIN pgagent_py.visible_job v ON v.jobid = q.qmsjobid
  WHERE v.jobid IS NOT NULL OR has_table_privilege('pgagent.pga_job'::regclass, 'SELECT');
 
+GRANT SELECT ON pgagent_py.unsent_message TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.unsent_message IS
 {% filter literal %}
 Messages that have not been sent yet, about jobs that the current role sees in visible_job. A role that may read

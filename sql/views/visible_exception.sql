@@ -5,6 +5,8 @@ SELECT e.jexid, e.jexscid, e.jexdate, e.jextime, e.jexscid AS jscid
   JOIN pgagent.pga_schedule s ON s.jscid = e.jexscid
  WHERE {{ may_see("s.jscjobid", "pga_exception") }};
 
+GRANT SELECT ON pgagent_py.visible_exception TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.visible_exception IS
 {% filter literal %}
 The exceptions that the current role may see: all if it may read pga_exception, else those of jobs whose owner's

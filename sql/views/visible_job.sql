@@ -7,6 +7,8 @@ SELECT j.jobid, j.jobname, j.jobenabled, r.owner AS jobowner, r.run_as AS jobrun
   LEFT JOIN pgagent_py.job_role r ON r.jobid = j.jobid
  WHERE {{ may_see("j.jobid", "pga_job") }};
 
+GRANT SELECT ON pgagent_py.visible_job TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.visible_job IS
 {% filter literal %}
 The jobs that the current role may see: all if it may read pga_job, else those whose owner's rights it has.

@@ -9,6 +9,8 @@ SELECT s.jscid, s.jscjobid, s.jscname, s.jscdesc, s.jscenabled, s.jscstart, s.js
   LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid
  WHERE {{ may_see("s.jscjobid", "pga_schedule") }};
 
+GRANT SELECT ON pgagent_py.visible_schedule TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.visible_schedule IS
 {% filter literal %}
 The schedules that the current role may see: all if it may read pga_schedule, else those of jobs whose owner's rights

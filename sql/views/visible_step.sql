@@ -9,6 +9,8 @@ SELECT s.jstid, s.jstjobid, s.jstname, s.jstdesc, s.jstenabled, {{ step_kind("s.
   LEFT JOIN pgagent_py.step_option o ON o.jstid = s.jstid
  WHERE {{ may_see("s.jstjobid", "pga_jobstep") }};
 
+GRANT SELECT ON pgagent_py.visible_step TO PUBLIC;
+
 COMMENT ON VIEW pgagent_py.visible_step IS
 {% filter literal %}
 The steps that the current role may see, with their code: all if it may read pga_jobstep, else those of jobs whose

@@ -101,11 +101,3 @@ def test_result_of_a_verb(returns: str, body: str) -> None:
     answer = "pgagent_py._ask('act', jsonb_build_object())"
     assert f"RETURNS {returns} LANGUAGE sql" in render(returns=returns)
     assert f"$sql$ {body.format(answer)} $sql$" in render(returns=returns)
-
-
-def test_rendering_tells_the_verbs_of_the_project() -> None:
-    renderer = Renderer(TOP)
-    renderer.install_script()
-    assert [argument.name for argument in renderer.verbs["add_dependency"]] == ["job", "after", "when"]
-    asked = {path.stem for path in TOP.glob("sql/functions/*.sql") if "macros/verb.j2" in path.read_text()}
-    assert renderer.verbs.keys() == asked
