@@ -7,7 +7,7 @@ import asyncio
 from .control import Control
 from .side_task import SideTask
 
-UPKEEP = "SELECT pgagent_py.purge_history(%s)"  # to be pgagent_py.upkeep(%s), when EXTENSION_NEEDED has it
+UPKEEP = "SELECT pgagent_py.upkeep(%s)"
 
 JOBS_PER_TURN = 500  # whose history is looked at
 PAUSE_SECONDS = 20.0  # between two turns, when there was nothing to delete
