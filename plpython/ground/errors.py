@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+
+from .plpy import SPIError
 
 __all__ = ["PgAgentError", "invalid", "server_message", "spi_details", "sqlstate"]
 
@@ -32,27 +33,27 @@ def invalid(argument: str, message: str, hint: str | None = None) -> PgAgentErro
     return PgAgentError(message, hint)
 
 
-# What PL/Python can't pass on, in words that help.
+# Errors that PL/Python does not pass on, in words that help.
 NOT_HERE = {
     "SPI_ERROR_TRANSACTION": "COMMIT, ROLLBACK and SAVEPOINT do not work in a step that run_due() executes in a session",
     "SPI_ERROR_COPY": "COPY FROM STDIN and TO STDOUT do not work in a step that run_due() executes in a session",
 }
 
 
-def sqlstate(error: Any) -> str:
-    """Return the SQLSTATE of a plpy.SPIError; one that PostgreSQL has no name for is no attribute of the exception."""
+def sqlstate(error: SPIError) -> str:
+    """Return the SQLSTATE of an error. The exception has no attribute for one that PostgreSQL has no name for."""
     code = (getattr(error, "spidata", None) or [0])[0]
     return "".join(chr((code >> 6 * place & 0x3F) + ord("0")) for place in range(5)) if code else "XX000"
 
 
-def spi_details(error: Any) -> tuple[str | None, str | None, str | None, int | None]:
-    """Return detail, hint, statement and position in it (from 1) of a plpy.SPIError: attributes that it does not have."""
+def spi_details(error: SPIError) -> tuple[str | None, str | None, str | None, int | None]:
+    """Return detail, hint, statement and position in it (from 1) of an error: attributes that the exception does not have."""
     _, detail, hint, query, position, *_ = getattr(error, "spidata", None) or [None] * 5
     return detail, hint, query, position
 
 
-def server_message(error: Any) -> str:
-    """Return the whole message of a plpy.SPIError, as psql would show it."""
+def server_message(error: SPIError) -> str:
+    """Return the whole message of an error, as psql would show it."""
     message = str(error)
     for code, words in NOT_HERE.items():
         if message.endswith(code):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, cast, overload
 
 from .plpy import Plan, Plpy, Result, Row
 
 R = TypeVar("R")
 
-# In the module, so that a new build of the code starts without the old build's plans.
-_plans: dict[str, Plan] = {}
 # All that the imported modules have made, so that a test can prepare each of them.
 STATEMENTS: list[Statement[Any]] = []
 
@@ -31,6 +28,7 @@ class Statement(Generic[R]):
         self.sql = sql
         self.types = types
         self.row = row
+        # Not by its text in one place: a new build of the code starts without the plans of the old build.
         self._plan: Plan | None = None
         STATEMENTS.append(self)
 
@@ -42,14 +40,3 @@ class Statement(Generic[R]):
         if self._plan is None:
             self._plan = plpy.prepare(self.sql, list(self.types))
         return cast("Result[R]", plpy.execute(self._plan, values))
-
-
-def run(plpy: Any, sql: str, types: Sequence[str] = (), arguments: Sequence[Any] = ()) -> Any:
-    """Execute *sql* with *arguments* of the SQL *types*, prepared at its first use, and return plpy's result.
-
-    Each call is one subtransaction for the server, so callers work on sets, not in loops.
-    """
-    plan = _plans.get(sql)
-    if plan is None:
-        plan = _plans[sql] = plpy.prepare(sql, list(types))
-    return plpy.execute(plan, list(arguments))

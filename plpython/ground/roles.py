@@ -1,4 +1,4 @@
-"""Who may do what. The caller's name comes from the view pgagent_py.request, where it can't be forged.
+"""Which role may do what. The caller's name comes from the view pgagent_py.request, where it can't be forged.
 
 A role that may edit pgAgent's own tables may do all that pgAdmin can. A member of pgagent_py_user may do it with the jobs that
 it owns: those whose owner's rights it has. To any other role a job looks as if it did not exist.

@@ -1,7 +1,7 @@
 """Which multiples of an interval fall into given minutes of the week: arithmetic on residues, without walking over them.
 
-Elapsed time and a clock of constant offset keep in step, so where in the week an interval can fire at all hangs only on
-where it started and on what it has in common with a week. All times are whole seconds, counted from the begin of a week.
+Elapsed time and a clock of constant offset keep in step. So where in the week an interval can fire depends only on where it
+started and on its common divisor with a week. All times are whole seconds, counted from the begin of a week.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Windows", "find_windows", "next_multiple"]
 WEEK = 604_800
 HOUR, DAY = 60, 1440  # minutes
 ALL_HOUR, ALL_DAY = (1 << HOUR) - 1, (1 << DAY) - 1
-# Each costs a microsecond.
+# How many spans are looked at: each takes a microsecond.
 MOST_SPANS = 30
 
 
@@ -31,7 +31,7 @@ class Windows(NamedTuple):
 def find_windows(minutes: int, every: int, residue: int) -> tuple[Windows, ...]:
     """Return windows outside which no residue + k * every falls into one of *minutes*, a mask; without spans for never.
 
-    Those of the day are exact for many times of day, those of the week, if the days differ, keep the days apart.
+    Windows of the day are exact for many times of day. If the days differ, windows of the week keep them apart.
     """
     step = gcd(every, WEEK)
     week = minutes & _reachable(step, residue % step)
@@ -98,8 +98,8 @@ def _next_in(spans: tuple[tuple[int, int], ...], every: int, position: int, peri
 def _first_between(factor: int, modulus: int, low: int, high: int) -> int | None:
     """Return the smallest k for which low <= factor * k % modulus <= high, or None; 0 <= low <= high < modulus.
 
-    As Euclid's algorithm: if no multiple of *factor* lies between the two, then which multiple of *modulus* brings the first
-    one there is the same question with smaller numbers.
+    As in Euclid's algorithm: if no multiple of *factor* lies between the two, some multiple of *modulus* brings the first one
+    there, and which one is the same question with smaller numbers.
     """
     if low == 0:
         return 0

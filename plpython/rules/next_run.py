@@ -99,7 +99,7 @@ SELECT r.*, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone
 
 
 def read_rules(plpy: Plpy, jobids: Sequence[int]) -> None:
-    """Read the rules of jobs that will need their next runs, in one go those that this session has never seen.
+    """Read the rules of jobs that will need their next runs, all that this session has never seen in one go.
 
     It only saves time: the trigger would have each rule read when it asks for it.
     """

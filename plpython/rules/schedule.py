@@ -20,7 +20,7 @@ MICRO = 1_000_000
 SUNDAY = 3 * 86_400  # 1970-01-04: weeks are counted from there
 # How often an interval may miss openings at its times of the week before it is taken never to meet one.
 EVERY_TRIES = 120
-# Most meet one of the first openings; only then is it worth while to look ahead.
+# Most intervals meet one of the first openings. Only then is it worth while to look ahead.
 NEAR_TRIES = 2
 
 
@@ -169,9 +169,10 @@ def _next_of_every(schedule: Schedule, zone: Zone, every: int, after: float) -> 
 
 
 class _FarTries:
-    """Where an interval may meet the openings of a schedule, without a look at each, nor at the zone of far years.
+    """Where an interval may meet the openings of a schedule, without a look at each opening or at the zone of far years.
 
-    It goes by all offsets that the zone will ever have, so it says maybe where the offset in force says no, never the reverse.
+    It goes by all offsets that the zone will ever have. So it may say maybe where the offset in force says no, never the
+    reverse.
     """
 
     def __init__(self, allowed: WallMinutes, zone: Zone, every: int, instant: int) -> None:

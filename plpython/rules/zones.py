@@ -2,8 +2,8 @@
 
 Everything is whole seconds. An *instant* counts from 1970-01-01 00:00 UTC; a *wall* time is what the
 zone's clock shows then, that is instant + offset. Offsets come from the server, never from a zone
-database of Python's, so a name means here what it means in ``SET TimeZone``, and if that does not know it
-(an abbreviation, such as MSK), what it means in ``AT TIME ZONE``.
+database of Python's. So a name means here what it means in ``SET TimeZone``; if that does not know it,
+because it is an abbreviation like MSK, it means what it means in ``AT TIME ZONE``.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class Zone:
     def instant(self, wall: int) -> int:
         """Return the first instant at which the clock shows *wall* or more.
 
-        So a time that the clock skips is the first instant after the gap, and of a time that it shows
-        twice it is the first one.
+        A time that the clock skips is the first instant after the gap. A time that it shows twice is the
+        first of the two.
         """
         start, end, offset = self.segment(wall)
         if start + SHIFT <= wall < end - SHIFT:
@@ -95,7 +95,7 @@ class Zone:
         if instant - start >= SHIFT:
             return water
         if instant == start:
-            water -= SHIFT  # what a jump at this very instant skips is still to come
+            water -= SHIFT  # times that a jump at this very instant skips are still to come
         while instant - start < SHIFT:
             begin, end, offset = self.segment(start - 1)
             water = max(water, end + offset)

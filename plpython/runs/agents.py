@@ -1,6 +1,6 @@
 """Agents: they run jobs here. An agent comes with a backend, may come back with another, and goes.
 
-A launcher is one, and so is a session that calls run_due() without one.
+A launcher is an agent. A session that calls run_due() is one for the time of the call.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from ..ground.plpy import Plpy
 
 @dataclass
 class Places:
-    """What is limited: free places by class and by group. The limits of both count for a job that is under both."""
+    """Free places by class and by group, where there is a limit. A job under both needs a place of each."""
 
     everything_paused: bool = False
     classes: dict[int, int] = field(default_factory=dict)
@@ -57,7 +57,7 @@ SELECT p.jclid, NULL, 0 FROM pgagent_py.pause p""",
 
 
 def places(plpy: Plpy) -> Places:
-    """Return the free places of what is limited or paused, as they are now."""
+    """Return the free places of all that is limited or paused, as they are now."""
     result = Places()
     for row in PLACES(plpy):
         if row["jobgroup"] is not None:

@@ -14,7 +14,7 @@ GRACE_SECONDS = 5.0
 # Seconds between two looks for missing agents, and the shortest time between them.
 LOOK_EVERY_SECONDS, LOOK_AGAIN_SECONDS = 3.0, 1.0
 
-# When the next job is due that this agent could start: {held} leaves out those that a pause or limit holds back.
+# When the next job is due that this agent could start: {held} leaves out the jobs that a pause or limit holds back.
 NEXT_DUE = f"""
     SELECT extract(epoch FROM j.jobnextrun - clock_timestamp())::float8 FROM pgagent.pga_job j
      WHERE {IDLE} AND j.jobnextrun IS NOT NULL AND {FOR_AGENT.format(station="a.jagstation")} {{held}}
