@@ -140,10 +140,9 @@ def number(least: float, most: float, unit: str = "") -> Check:
     """Return the check that refuses numbers that are not in the range."""
 
     def check(plpy: Plpy, argument: str, given: float | str) -> float:
-        value = (
-            float(given) if isinstance(given, str) else given
-        )  # JSON knows neither NaN nor infinity: they are text
-        if not least <= value <= most:  # nor is NaN in it
+        # JSON knows neither NaN nor infinity: they come as text. NaN is in no range.
+        value = float(given) if isinstance(given, str) else given
+        if not least <= value <= most:
             hint = f"Give {least:g} to {most:.15g}{unit}."
             raise invalid(argument, f"{argument} can't be {given}{unit}", hint)
         return value

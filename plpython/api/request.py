@@ -17,7 +17,7 @@ def handle(plpy: Plpy, td: dict[str, Any]) -> str:
     """Answer one row of the view pgagent_py.request (INSTEAD OF trigger): answer is {"value": v} or {"error": e}."""
     new = td["new"]
     if (td["table_schema"], td["table_name"]) != ("pgagent_py", "request"):
-        # Whoever may execute this function could make it the trigger of a table in which anyone can be the caller.
+        # A role that may execute this function could make it the trigger of a table of its own, and write any caller into it.
         plpy.error("_handle_request is the trigger of pgagent_py.request only", sqlstate="42501")
     try:
         with plpy.subtransaction():  # a refused request leaves nothing half done

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 from ..ground.checks import check_job, check_name, not_blank
 from ..ground.errors import invalid
 from ..ground.plan import Statement
-from ..ground.plpy import Plpy, Row
+from ..ground.plpy import Plpy
 from ..ground.roles import missing
 from ..ground.vocabulary import ON_ERROR
 from .options import (
@@ -62,9 +62,25 @@ OPTIONS = Options(
     Column("jstretrybackoff", NUMBER, "retry_backoff", number(1, 100)),
 )
 
+
+class Present(TypedDict):
+    """What a step executes where, before it is changed; *here* is this database."""
+
+    jstjobid: int
+    jstkind: str
+    jstconnstr: str
+    jstdbname: str
+    jstatomic: bool
+    here: str
+
+
 # A step before it is added.
-NEW_STEP = Statement("""
-SELECT 's' AS jstkind, '' AS jstconnstr, '' AS jstdbname, false AS jstatomic, current_database()::text AS here""")
+NEW_STEP = Statement(
+    """
+    SELECT 0 AS jstjobid, 's' AS jstkind, '' AS jstconnstr, '' AS jstdbname, false AS jstatomic,
+           current_database()::text AS here""",
+    row=Present,
+)
 
 
 def add_step(
@@ -104,6 +120,7 @@ FIND_STEP = Statement(
            coalesce(o.jstatomic, false) AS jstatomic, current_database()::text AS here
       FROM pgagent.pga_jobstep s LEFT JOIN pgagent_py.step_option o ON o.jstid = s.jstid WHERE s.jstid = $1""",
     "int4",
+    row=Present,
 )
 
 
@@ -153,7 +170,7 @@ def _check_not_blank(plpy: Plpy, hint: str, **given: str | None) -> None:
 
 
 def _code(
-    present: Row,
+    present: Present,
     sql: str | None,
     batch: str | None,
     database: str | None,
@@ -183,7 +200,7 @@ def _code(
     return values
 
 
-def _place(present: Row, database: str | None, connstr: str | None) -> tuple[str, str]:
+def _place(present: Present, database: str | None, connstr: str | None) -> tuple[str, str]:
     """Return connection string and database, one of which is '', of an SQL step."""
     if connstr is None:
         connstr = present["jstconnstr"] if database is None else ""
