@@ -1,5 +1,6 @@
 """What tests share: a PostgreSQL server of their own, a launcher process, waiting for an event."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,12 +13,38 @@ from typing import Any, Literal, TypeVar
 
 import psutil
 import psycopg
+import pytest
+from hypothesis import example, given, settings
+from hypothesis.strategies import SearchStrategy
 from port_for import get_port
 from psycopg.conninfo import make_conninfo
 
 T = TypeVar("T")
 
 PASSWORD = "for tests on loopback only"  # of postgres, over TCP; the socket asks for none
+
+# Seconds that a test waits for an event before it fails. It measures nothing: the machine may be slow and busy.
+PATIENCE = 60.0
+WAIT = ("--wait", "--timeout", f"{5 * PATIENCE:.0f}")  # of pg_ctl
+
+
+def for_all(
+    size: int, check: Callable[..., None], *strategies: SearchStrategy[Any], first: Any = None
+) -> None:
+    """Check `size` cases that hypothesis draws; `first`, if there is one, before them."""
+    test = given(*strategies)(check)
+    settings(max_examples=size)(test if first is None else example(first)(test))()
+
+
+def forms(short: int, long: int) -> pytest.MarkDecorator:
+    """Give a test its argument `size` in two forms: [short] for `make test`, [long], marked so, for `make test-long`.
+
+    Whatever is repeated, the short form takes seconds, all of a suite two minutes at most.
+    """
+    return pytest.mark.parametrize(
+        "size", [pytest.param(short, id="short"), pytest.param(long, id="long", marks=pytest.mark.long)]
+    )
+
 
 SETTINGS = """
 listen_addresses = '127.0.0.1'
@@ -38,17 +65,22 @@ host replication all 127.0.0.1/32 scram-sha-256
 """
 
 
-def wait_for(condition: Callable[[], T | None], timeout: float = 10, what: str = "the condition") -> T:
-    """Return the first true value of condition(), asked every 20 ms; fail after `timeout` seconds."""
+def wait_for(
+    condition: Callable[[], T | None],
+    timeout: float = PATIENCE,
+    what: str = "the condition",
+    every: float = 0.02,
+) -> T:
+    """Return the first true value of condition(), asked every so many seconds; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {timeout} s for {what}; it is still {value!r}"
-        time.sleep(0.02)
+        assert time.monotonic() < deadline, f"waited {timeout:g} s for {what}; it is still {value!r}"
+        time.sleep(every)
     return value
 
 
 def wait_for_row(
-    db: psycopg.Connection[Any], query: str, parameters: Any = None, timeout: float = 10
+    db: psycopg.Connection[Any], query: str, parameters: Any = None, timeout: float = PATIENCE
 ) -> tuple[Any, ...]:
     """Return the first row that `query` gives, asking until there is one; `db` must be in autocommit mode."""
     # The tests' own text, not a user's: psycopg would have it a literal
@@ -126,14 +158,12 @@ class Cluster:
         """Start the server with `settings` on its command line and wait until it accepts connections."""
         options = {"port": self.port, "unix_socket_directories": self.directory} | settings
         flags = " ".join(f"-c {name}='{value}'" for name, value in options.items())
-        self._quietly(
-            "pg_ctl", "start", "--wait", "-D", self.pgdata, "-l", self.logfile, "-o", flags, "-t", "60"
-        )
+        self._quietly("pg_ctl", "start", *WAIT, "-D", self.pgdata, "-l", self.logfile, "-o", flags)
 
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Stop the server if it runs; "immediate" is a crash: it does not even write a checkpoint."""
         if self.running():
-            self._quietly("pg_ctl", "stop", "--wait", "-D", self.pgdata, "-m", mode)
+            self._quietly("pg_ctl", "stop", *WAIT, "-D", self.pgdata, "-m", mode)
 
     def restart(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Stop and start it."""
@@ -160,7 +190,10 @@ class Cluster:
 
 
 class Launcher:
-    """A running `pgagent-py` process with a home directory and a log file of its own."""
+    """A running `pgagent-py` process with a home directory and a log file of its own.
+
+    Its directory for temporary files is the test's: a launcher that starts tidies up after all dead ones that it finds there.
+    """
 
     def __init__(
         self,
@@ -177,7 +210,13 @@ class Launcher:
         self.arguments = arguments
         self.home = directory
         self.logfile = directory / "launcher.log"
-        base = {"HOME": str(directory), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        self.temporary = str(directory.parent)
+        base = {
+            "HOME": str(directory),
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "TMPDIR": self.temporary,
+        }
         with self.logfile.open("ab") as log:
             self.process = subprocess.Popen(
                 [*program, *arguments],
@@ -194,7 +233,7 @@ class Launcher:
         """Return all that it has written so far."""
         return self.logfile.read_text(errors="replace")
 
-    def wait_for_log(self, text: str, timeout: float = 10) -> None:
+    def wait_for_log(self, text: str, timeout: float = PATIENCE) -> None:
         """Wait until it has written `text`."""
         wait_for(lambda: text in self.log_text(), timeout, f"{text!r} in the launcher's log")
 
@@ -202,11 +241,11 @@ class Launcher:
         """Send it a signal."""
         self.process.send_signal(number)
 
-    def wait(self, timeout: float = 10) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """Return its exit status (minus the signal that killed it) once it has ended."""
         return self.process.wait(timeout)
 
-    def terminate(self, timeout: float = 10) -> int:
+    def terminate(self, timeout: float = PATIENCE) -> int:
         """Send SIGTERM and return the exit status."""
         self.signal(signal.SIGTERM)
         return self.wait(timeout)
@@ -217,12 +256,21 @@ class Launcher:
         self.process.wait()
 
     def clean_up(self) -> None:
-        """Kill it with all its descendants."""
-        family = [psutil.Process(self.pid)] if self.process.poll() is None else []
-        family += [child for process in family for child in process.children(recursive=True)]
-        for process in family:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
+        """Kill it with all that it has started and left running."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGSTOP)  # so that it starts nothing more
+        while family := self._family():
+            for process in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self.process.poll()
         self.process.wait()
+
+    def _family(self) -> list[psutil.Process]:
+        """Return the live processes of the test's launchers and their steps, known by their directory for temporary files."""
+        family = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("TMPDIR") == self.temporary:
+                    family.append(process)
+        return family

@@ -7,10 +7,9 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.helpers import Launcher, wait_for, wait_for_row
+from tests.helpers import PATIENCE, Launcher, wait_for, wait_for_row
 
 Db = psycopg.Connection[Any]
-PATIENCE = 30.0  # seconds; the machine may be busy
 
 
 def one(db: Db, query: str, *parameters: Any) -> Any:
@@ -42,11 +41,10 @@ def wait_for_start(db: Db, *jobs: int) -> None:
             "SELECT 1 FROM pgagent.pga_joblog JOIN pgagent.pga_jobsteplog ON jsljlgid = jlgid"
             " WHERE jlgjobid = %s AND jslstatus = 'r'",
             [job],
-            PATIENCE,
         )
 
 
-def wait_for_end(db: Db, *jobs: int, timeout: float = PATIENCE) -> None:
+def wait_for_end(db: Db, *jobs: int) -> None:
     """Wait until none of the jobs is due or in progress."""
     wait_for(
         lambda: one(
@@ -55,7 +53,7 @@ def wait_for_end(db: Db, *jobs: int, timeout: float = PATIENCE) -> None:
             " AND (jobagentid IS NOT NULL OR jobnextrun <= now()))",
             list(jobs),
         ),
-        timeout,
+        5 * PATIENCE,
         "the end of the jobs",
     )
 
@@ -108,22 +106,54 @@ def agents(db: Db) -> int:
 
 def serving(launcher: Launcher) -> Launcher:
     """Return the launcher, which logs everything (-l 2), once it is at work."""
-    launcher.wait_for_log("action=serve", PATIENCE)
+    launcher.wait_for_log("action=serve")
     return launcher
 
 
 def stop(launcher: Launcher, number: signal.Signals = signal.SIGTERM) -> None:
     """Tell it to stop, and see that it does so with status 0."""
     launcher.signal(number)
-    assert launcher.wait(PATIENCE) == 0
+    assert launcher.wait() == 0, launcher.log_text()[-4000:]
 
 
 def process_of(file: Path) -> psutil.Process:
     """Return the process whose id a script has written to a file."""
-    text = wait_for(lambda: file.read_text().strip() if file.exists() else "", PATIENCE, str(file))
+    text = wait_for(lambda: file.read_text().strip() if file.exists() else "", what=str(file))
     return psutil.Process(int(text))
 
 
 def is_gone(process: psutil.Process) -> bool:
     """Return whether a process has ended."""
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+# Notes whether any of the processes in question was still alive when the end of a run that nobody executes was logged.
+NOTE_CLOSING = """
+CREATE TABLE watched (pid integer);
+CREATE TABLE closing (alive boolean);
+CREATE FUNCTION note_closing() RETURNS trigger LANGUAGE plpython3u AS $python$
+from pathlib import Path
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+alive = any(is_alive(row["pid"]) for row in plpy.execute("SELECT pid FROM public.watched"))
+plpy.execute(f"INSERT INTO public.closing VALUES ({alive})")
+$python$;
+CREATE TRIGGER note_closing AFTER UPDATE ON pgagent.pga_jobsteplog FOR EACH ROW
+    WHEN (OLD.jslstatus = 'r' AND NEW.jslstatus = 'd') EXECUTE FUNCTION note_closing()"""
+
+
+def watch_processes(db: Db, *processes: psutil.Process) -> None:
+    """See to it that `alive_at_closing` knows about these processes."""
+    db.execute(NOTE_CLOSING)
+    for process in processes:
+        db.execute("INSERT INTO watched VALUES (%s)", [process.pid])
+
+
+def alive_at_closing(db: Db) -> list[bool]:
+    """Return for each step that was closed as aborted whether one of the processes watched was alive at that moment."""
+    return [alive for (alive,) in db.execute("SELECT alive FROM closing")]

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -17,10 +18,10 @@ import psycopg
 import pytest
 
 from tests.acceptance.faults import (
-    PATIENCE,
     Db,
     add_job,
     agents,
+    alive_at_closing,
     check_sound,
     is_gone,
     make_due,
@@ -32,38 +33,40 @@ from tests.acceptance.faults import (
     stop,
     wait_for_end,
     wait_for_start,
+    watch_processes,
 )
 from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import PASSWORD, Cluster, wait_for, wait_for_row
+from tests.helpers import PASSWORD, PATIENCE, Cluster, wait_for, wait_for_row
 
-SLEEPERS = (
-    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%%' AND state = 'active'"
-)
-CONTROLS = "SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent ORDER BY jaglogintime LIMIT 1"
+SLEEPERS = """
+    SELECT pid FROM pg_stat_activity
+     WHERE datname = current_database() AND query = 'SELECT pg_sleep(600)' AND state = 'active'"""
+CONTROL = "SELECT pg_terminate_backend(jagpid) FROM pgagent_py.agent WHERE agent = %s"
 
 
 @pytest.mark.parametrize("heir", ["another", "itself, restarted"])
 def test_killed(database: str, db: Db, launcher: StartLauncher, tmp_path: Path, heir: str) -> None:
     """SIGKILL in the middle of steps: they die with the launcher, and then their runs are closed."""
     victim = serving(launcher("-l", "2", database))
-    batch = add_job(db, "batch", {"batch": f"echo started; echo $$ > {tmp_path}/pid; sleep 60 & sleep 60"})
-    sql = add_job(db, "sql", {"sql": "SELECT pg_sleep(60)"})
+    batch = add_job(db, "batch", {"batch": f"echo started; echo $$ > {tmp_path}/pid; sleep 600 & sleep 600"})
+    sql = add_job(db, "sql", {"sql": "SELECT pg_sleep(600)"})
     make_due(db, batch, sql)
     wait_for_start(db, batch, sql)
     script = process_of(tmp_path / "pid")
-    wait_for(lambda: len(script.children()) == 2, PATIENCE, "two children")
+    wait_for(lambda: len(script.children()) == 2, what="two children")
     children = script.children()
-    wait_for(lambda: one(db, SLEEPERS) == 1, PATIENCE, "the SQL step")
+    (backend,) = wait_for_row(db, SLEEPERS)
     if heir == "another":
         serving(launcher("-l", "2", database))
-    wait_for(lambda: output(db, batch) == "started\n", PATIENCE, "the output so far")
+    wait_for(lambda: output(db, batch) == "started\n", what="the output so far")
+    watch_processes(db, script, *children, psutil.Process(backend))
     victim.kill()
     if heir != "another":
         serving(launcher("-l", "2", database))
-    wait_for(lambda: all(map(is_gone, [script, *children])), 5, "the death of the batch step")
-    wait_for(lambda: one(db, SLEEPERS) == 0, 5, "the end of the SQL step")
-    assert statuses(db, batch) == [("r", "r")], "closed while the step could still be running"
     wait_for_end(db, batch, sql)
+    assert all(map(is_gone, [script, *children]))
+    assert db.execute(SLEEPERS).fetchall() == []
+    assert alive_at_closing(db) == [False, False], "closed while a step was still running"
     assert statuses(db, batch) == statuses(db, sql) == [("d", "d")]
     assert output(db, batch) == "started\nThe agent that executed this step is gone."
     assert output(db, sql) == "The agent that executed this step is gone."
@@ -75,21 +78,21 @@ def test_killed_together_with_its_guard(
     database: str, db: Db, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """What keeps its batch steps from outliving a launcher dies with it: another one on this host ends them."""
-    own = {"TMPDIR": str(tmp_path)}  # that of other tests' launchers is none of theirs
-    victim = serving(launcher("-l", "2", database, env=own))
-    job = add_job(db, "a", {"batch": f"echo $$ > {tmp_path}/pid; setsid sleep 60 & sleep 60"})
+    victim = serving(launcher("-l", "2", database))
+    job = add_job(db, "a", {"batch": f"echo $$ > {tmp_path}/pid; setsid sleep 600 & sleep 600"})
     make_due(db, job)
     script = process_of(tmp_path / "pid")
-    wait_for(lambda: len(script.children()) == 2, PATIENCE, "two children")
+    wait_for(lambda: len(script.children()) == 2, what="two children")
     family = [script, *script.children()]
-    serving(launcher("-l", "2", database, env=own))
+    serving(launcher("-l", "2", database))
     guards = [process for process in psutil.Process(victim.pid).children() if process != script]
     assert len(guards) == 1
+    watch_processes(db, *family)
     guards[0].kill()
     victim.kill()
-    wait_for(lambda: all(map(is_gone, family)), PATIENCE, "the death of the batch step")
-    assert statuses(db, job) == [("r", "r")], "closed while the step was still running"
     wait_for_end(db, job)
+    assert all(map(is_gone, family))
+    assert alive_at_closing(db) == [False], "closed while the step was still running"
     assert statuses(db, job) == [("d", "d")]
     check_sound(db)
 
@@ -99,47 +102,63 @@ def test_live_launcher_is_never_reaped(
 ) -> None:
     """It loses its control connection again and again for longer than others wait, and books its steps as they end."""
     cut_off = serving(launcher("-l", "2", "--workers", "2", database))
-    batch = add_job(db, "batch", {"batch": f"echo x >> {tmp_path}/effect; sleep 8; echo done"})
-    sql = add_job(db, "sql", {"sql": "CREATE TABLE effect (); SELECT pg_sleep(8)"}, {"batch": "echo next"})
+    (agent,) = wait_for_row(db, "SELECT agent FROM pgagent_py.agent")
+    db.execute("SELECT pg_advisory_lock(1)")
+    gate = tmp_path / "gate"
+    code = f"echo x >> {tmp_path}/effect; while [ ! -e {gate} ]; do sleep 0.1; done; echo done"
+    batch = add_job(db, "batch", {"batch": code})
+    sql = add_job(
+        db,
+        "sql",
+        {"sql": "CREATE TABLE effect (); SELECT pg_advisory_lock_shared(1)"},
+        {"batch": "echo next"},
+    )
     make_due(db, batch, sql)
     wait_for_start(db, batch, sql)
     other = serving(launcher("-l", "2", database))
-    cuts = 0
-
-    def cut() -> bool:
-        nonlocal cuts
-        cuts += db.execute(CONTROLS).rowcount
-        return statuses(db, sql) == [("s", "ss")] and statuses(db, batch) == [("s", "s")]
-
-    wait_for(cut, PATIENCE, "the end of the jobs")
-    assert cuts > 10
+    begin, cuts = time.monotonic(), 0
+    while cuts < 10 or time.monotonic() < begin + 8:
+        wait_for(lambda: cut_off.log_text().count("action=serve") > cuts, what="its return")  # noqa: B023
+        db.execute(CONTROL, [agent])
+        cuts += 1
+    gate.touch()
+    db.execute("SELECT pg_advisory_unlock(1)")
+    wait_for_end(db, batch, sql)
+    assert statuses(db, sql) == [("s", "ss")]
+    assert statuses(db, batch) == [("s", "s")]
     assert output(db, batch) == "done\n"
     assert (tmp_path / "effect").read_text() == "x\n"
-    assert "action=start_step" not in other.log_text().replace(f"job={sql} run=2 step=3", "")
+    assert "action=start_step" not in other.log_text()
     stop(other)
     stop(cut_off)
     assert agents(db) == 0
     check_sound(db)
 
 
-def test_a_locked_job_does_not_cost_the_identity(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_a_locked_job_does_not_cost_the_identity(
+    database: str, db: Db, launcher: StartLauncher, tmp_path: Path
+) -> None:
     """The launcher comes back while a session has one of its jobs locked: that job moves later."""
     serving(launcher("-l", "2", database))
-    locked, other = (add_job(db, name, {"batch": "sleep 3"}, {"sql": "SELECT 1"}) for name in ("a", "b"))
+    gate = {"batch": f"while [ ! -e {tmp_path}/gate ]; do sleep 0.1; done"}
+    locked, other = (add_job(db, name, gate, {"sql": "SELECT 1"}) for name in ("a", "b"))
     make_due(db, locked, other)
     wait_for_start(db, locked, other)
     serving(launcher("-l", "2", database))
     with psycopg.connect(database) as session:
         session.execute("SELECT FROM pgagent.pga_job WHERE jobid = %s FOR UPDATE", [locked])
         db.execute("SELECT pg_terminate_backend(jobagentid) FROM pgagent.pga_job WHERE jobid = %s", [locked])
+        (tmp_path / "gate").touch()
         wait_for_end(db, other)
         assert statuses(db, other) == [("s", "ss")]
-        # Longer than the others wait for an agent that is gone
-        with pytest.raises(AssertionError, match="waited"):
-            wait_for(lambda: statuses(db, locked) != [("r", "r")], 7)
+        # Longer than the others wait for an agent that is gone: until they have struck off one that went after it
+        with psycopg.connect(database, autocommit=True) as gone:
+            gone.execute("SELECT pgagent_py.start_agent(gen_random_uuid(), 'gone')")
+        wait_for(lambda: one(db, "SELECT count(*) FROM pgagent.pga_jobagent WHERE jagstation = 'gone'") == 0)
+        assert statuses(db, locked) == [("r", "r")]
     wait_for_end(db, locked)
     assert statuses(db, locked) == [("s", "ss")]
-    wait_for(lambda: agents(db) == 2, PATIENCE)
+    wait_for(lambda: agents(db) == 2)
     check_sound(db)
 
 
@@ -169,19 +188,21 @@ def test_server_restarted(
 ) -> None:
     """Batch steps end with their true result, also while the server is down; SQL steps with the server's words."""
     agent = serving(launcher("-l", "2", own_cluster.conninfo(TEMPLATE)))
+    gate = f"while [ ! -e {tmp_path}/gate ]; do sleep 0.1; done"
     with own_cluster.connect(TEMPLATE) as db:
         batch = add_job(
             db,
             "batch",
-            {"batch": f"echo x >> {tmp_path}/effect; sleep 2; touch {tmp_path}/end; echo output; exit 3"},
+            {"batch": f"echo x >> {tmp_path}/effect; {gate}; touch {tmp_path}/end; echo output; exit 3"},
         )
-        sql = add_job(db, "sql", {"sql": "SELECT pg_sleep(60)", "on_error": "ignore"}, {"sql": "SELECT 1"})
-        failing = add_job(db, "failing", {"sql": "SELECT pg_sleep(60)"}, {"sql": "SELECT 1"})
+        sql = add_job(db, "sql", {"sql": "SELECT pg_sleep(600)", "on_error": "ignore"}, {"sql": "SELECT 1"})
+        failing = add_job(db, "failing", {"sql": "SELECT pg_sleep(600)"}, {"sql": "SELECT 1"})
         make_due(db, batch, sql, failing)
         wait_for_start(db, batch, sql, failing)
-        wait_for(lambda: one(db, SLEEPERS) == 2, PATIENCE)
+        wait_for(lambda: len(db.execute(SLEEPERS).fetchall()) == 2)
     own_cluster.stop(mode)
-    wait_for((tmp_path / "end").exists, PATIENCE)
+    (tmp_path / "gate").touch()
+    wait_for((tmp_path / "end").exists)
     own_cluster.start()
     with own_cluster.connect(TEMPLATE) as db:
         wait_for_end(db, batch, sql, failing)
@@ -222,7 +243,7 @@ def test_much_output_while_the_server_is_down(
         wait_for_start(db, *jobs)
     own_cluster.stop()
     (tmp_path / "go").touch()
-    wait_for(lambda: agent.log_text().count("action=finish_step") == 30, PATIENCE, "the end of the steps")
+    wait_for(lambda: agent.log_text().count("action=finish_step") == 30, what="the end of the steps")
     own_cluster.start()
     with own_cluster.connect(TEMPLATE) as db:
         wait_for_end(db, *jobs)
@@ -238,7 +259,7 @@ def test_server_not_there_at_start(own_cluster: Cluster, launcher: StartLauncher
     own_cluster.stop()
     waiting, stopped = (launcher("-l", "2", "-r", "1", own_cluster.conninfo(TEMPLATE)) for _ in range(2))
     for agent in (waiting, stopped):
-        agent.wait_for_log("trying again in 0.4 s", PATIENCE)
+        agent.wait_for_log("trying again in 0.4 s")
     stop(stopped)
     own_cluster.start()
     with own_cluster.connect(TEMPLATE) as db:
@@ -254,11 +275,12 @@ def test_told_to_stop(
     database: str, db: Db, launcher: StartLauncher, tmp_path: Path, number: signal.Signals
 ) -> None:
     """Nothing new is claimed; what ends in the grace time is as ever; the rest is stopped and logged d with its output."""
-    agent = serving(launcher("-l", "2", "--grace", "1.5", database))
-    quick = add_job(db, "quick", {"batch": "sleep 1"})
-    two = add_job(db, "two", {"batch": "sleep 1; echo first"}, {"batch": "echo never"})
-    sql = add_job(db, "sql", {"sql": "DO $$BEGIN RAISE NOTICE 'so far'; END$$; SELECT pg_sleep(60)"})
-    batch = add_job(db, "batch", {"batch": "echo so far; exec sleep 60"})
+    agent = serving(launcher("-l", "2", "--grace", "5", database))
+    gate = f"while [ ! -e {tmp_path}/gate ]; do sleep 0.02; done"
+    quick = add_job(db, "quick", {"batch": gate})
+    two = add_job(db, "two", {"batch": f"{gate}; echo first"}, {"batch": "echo never"})
+    sql = add_job(db, "sql", {"sql": "DO $$BEGIN RAISE NOTICE 'so far'; END$$; SELECT pg_sleep(600)"})
+    batch = add_job(db, "batch", {"batch": "echo so far; exec sleep 600"})
     deaf = add_job(
         db,
         "deaf",
@@ -269,9 +291,10 @@ def test_told_to_stop(
     wait_for_start(db, quick, two, sql, batch, deaf)
     script = process_of(tmp_path / "pid")
     agent.signal(number)
-    agent.wait_for_log("action=stop", PATIENCE)
+    agent.wait_for_log("action=stop")
+    (tmp_path / "gate").touch()
     make_due(db, late)
-    assert agent.wait(PATIENCE) == 0
+    assert agent.wait() == 0
     assert is_gone(script)
     assert statuses(db, quick) == [("s", "s")]
     assert statuses(db, two) == [("d", "s")]
@@ -291,11 +314,11 @@ def test_second_signal(database: str, db: Db, launcher: StartLauncher) -> None:
     deaf = add_job(db, "deaf", {"batch": "trap '' TERM; echo so far; while :; do sleep 1; done"})
     sql = add_job(db, "sql", {"sql": "SELECT pg_sleep(600)"})
     make_due(db, deaf, sql)
-    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobsteplog WHERE jsloutput LIKE 'so far%%'", timeout=PATIENCE)
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobsteplog WHERE jsloutput LIKE 'so far%%'")
     agent.signal(signal.SIGTERM)
-    agent.wait_for_log("action=stop", PATIENCE)
+    agent.wait_for_log("action=stop")
     agent.signal(signal.SIGTERM)
-    assert agent.wait(8) == 0
+    assert agent.wait() == 0
     assert statuses(db, deaf) == statuses(db, sql) == [("d", "d")]
     assert "The launcher was told twice to stop." in output(db, deaf)
     assert agents(db) == 0
@@ -321,14 +344,14 @@ def test_second_signal_while_the_server_does_not_answer(
         else:
             session.execute(lock)
             agent = launcher("-l", "2", database)
-        wait_for_row(db, waiting, timeout=PATIENCE)
+        wait_for_row(db, waiting)
         agent.signal(signal.SIGTERM)
-        agent.wait_for_log("action=stop", PATIENCE)
+        agent.wait_for_log("action=stop")
         agent.signal(signal.SIGTERM)
-        assert agent.wait(10) == 0
+        assert agent.wait() == 0
         assert "action=stop the server does not answer" in agent.log_text()
     serving(launcher("-l", "2", database))
-    wait_for(lambda: agents(db) == 1, PATIENCE)
+    wait_for(lambda: agents(db) == 1)
     if table == "pga_job":
         assert statuses(db, job) == [("d", "d")]
     check_sound(db)
@@ -426,12 +449,12 @@ def test_settings_of_the_role(own_cluster: Cluster, launcher: StartLauncher) -> 
     """What a role or database sets for other sessions does not disturb the control connection."""
     with own_cluster.connect(TEMPLATE) as db:
         for setting in (
-            "statement_timeout = 500", "lock_timeout = 1", "default_transaction_read_only = on",
-            "default_transaction_isolation = serializable", "synchronous_commit = off", "idle_session_timeout = 500",
+            "statement_timeout = 3000", "lock_timeout = 1", "default_transaction_read_only = on",
+            "default_transaction_isolation = serializable", "synchronous_commit = off", "idle_session_timeout = 3000",
         ):  # fmt: skip
             db.execute(f"ALTER DATABASE {TEMPLATE} SET {setting}".encode())
         agent = serving(launcher("-l", "2", own_cluster.conninfo(TEMPLATE)))
-        job = add_job(db, "a", {"batch": "sleep 1.5"}, {"batch": "exit 0"})
+        job = add_job(db, "a", {"batch": "sleep 5"}, {"batch": "exit 0"})
         make_due(db, job)
         wait_for_end(db, job)
         assert statuses(db, job) == [("s", "ss")]
@@ -517,15 +540,17 @@ def test_network_cut(cut_off_cluster: CutOffCluster, launcher: StartLauncher, tm
             env=os.environ | {"PGPASSWORD": PASSWORD},
         )
         try:
-            wait_for(lambda: agents(db) == 2, PATIENCE)
+            wait_for(lambda: agents(db) == 2)
             stop(other)  # so that the next job is the other's
-            job = add_job(db, "a", {"batch": "sleep 3; echo done"}, {"sql": "SELECT 1"})
+            code = f"while [ ! -e {tmp_path}/gate ]; do sleep 0.1; done; echo done"
+            job = add_job(db, "a", {"batch": code}, {"sql": "SELECT 1"})
             make_due(db, job)
             wait_for_start(db, job)
             other = serving(launcher("-l", "2", cut_off_cluster.conninfo(TEMPLATE)))
             cut_off_cluster.network("down")
-            wait_for(lambda: "trying again" in (tmp_path / "log").read_text(), 20, "the launcher to notice")
+            wait_for(lambda: "trying again" in (tmp_path / "log").read_text(), what="the launcher to notice")
             assert statuses(db, job) == [("r", "r")]
+            (tmp_path / "gate").touch()
             cut_off_cluster.network("up")
             wait_for_end(db, job)
             assert statuses(db, job) == [("s", "ss")]

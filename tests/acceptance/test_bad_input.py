@@ -11,9 +11,7 @@ import psycopg
 import pytest
 
 from tests.conftest import StartLauncher
-from tests.helpers import Cluster, Launcher, wait_for_row
-
-TIMEOUT = 30
+from tests.helpers import PATIENCE, Cluster, Launcher, wait_for_row
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -26,14 +24,14 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         env=base | environment,
         capture_output=True,
         text=True,
-        timeout=TIMEOUT,
+        timeout=PATIENCE,
         check=False,
     )
 
 
 def wait_for_failure(process: Launcher) -> str:
     """Return the log of a launcher that ends by itself, without success."""
-    assert process.wait(TIMEOUT) == 1
+    assert process.wait() == 1
     return process.log_text()
 
 
@@ -135,21 +133,21 @@ def test_server_that_comes_later(own_cluster: Cluster, launcher: StartLauncher) 
     """The launcher says at once, at the lowest level of logging, that it can't connect, and keeps trying."""
     own_cluster.stop()
     process = launcher("-r", "1", own_cluster.conninfo("pgagent_py_template"))
-    process.wait_for_log("connection", TIMEOUT)
+    process.wait_for_log("connection")
     assert process.process.poll() is None
     own_cluster.start()
     with own_cluster.connect("pgagent_py_template") as db:
-        wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent", timeout=TIMEOUT)
+        wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent")
         db.execute("SELECT pgagent_py.run_now(pgagent_py.add_job('x', sql => 'SELECT 1'))")
-        wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'", timeout=TIMEOUT)
-    assert process.terminate(TIMEOUT) == 0
+        wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'")
+    assert process.terminate() == 0
     assert "Traceback" not in process.log_text()
 
 
 def test_host_that_is_not_there(launcher: StartLauncher) -> None:
     process = launcher("host=no-such-host.invalid dbname=postgres")
-    process.wait_for_log("no-such-host.invalid", TIMEOUT)
-    assert process.terminate(TIMEOUT) == 0
+    process.wait_for_log("no-such-host.invalid")
+    assert process.terminate() == 0
 
 
 def test_bad_step_targets_fail_the_step_only(
@@ -172,7 +170,7 @@ def test_bad_step_targets_fail_the_step_only(
         db.execute(query.encode(), [job, str(number), value])
     process = launcher("-l", "2", database)
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
-    wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'", timeout=TIMEOUT)
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'")
     log = db.execute(
         "SELECT jslstatus, jslresult, jsloutput FROM pgagent.pga_jobsteplog ORDER BY jslid"
     ).fetchall()
@@ -180,5 +178,5 @@ def test_bad_step_targets_fail_the_step_only(
     for (_, _, words), (_, _, output) in zip(steps, log, strict=True):
         assert words in output
         assert "hunter2" not in output
-    assert process.terminate(TIMEOUT) == 0
+    assert process.terminate() == 0
     assert "hunter2" not in process.log_text()

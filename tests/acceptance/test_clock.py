@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.faults import PATIENCE, add_job, one, serving, statuses, stop, wait_for_end
+from tests.acceptance.faults import add_job, make_due, one, serving, statuses, stop, wait_for_end
 from tests.conftest import TEMPLATE, StartLauncher
 from tests.helpers import Cluster, wait_for
 
@@ -14,36 +14,37 @@ HOUR = 3600
 
 @pytest.fixture
 def clock(own_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give `own_cluster` a clock that runs so many seconds ahead as the returned file says."""
+    """Give `own_cluster` a clock that stands still at the time which the returned file has, in epoch seconds."""
     libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     assert libraries, "the package libfaketime is missing: run the tests by make"
-    offset = tmp_path / "offset"
-    offset.write_text("+0")
+    clock = tmp_path / "clock"
+    set_clock(clock, time.time() // 1)
     own_cluster.stop()
     with monkeypatch.context() as environment:
         environment.setenv("LD_PRELOAD", str(libraries[0]))
-        environment.setenv("FAKETIME_TIMESTAMP_FILE", str(offset))
+        environment.setenv("FAKETIME_TIMESTAMP_FILE", str(clock))
+        environment.setenv("FAKETIME_FMT", "%s")
         environment.setenv("FAKETIME_NO_CACHE", "1")
         environment.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         own_cluster.start()
-    return offset
+    return clock
 
 
-def set_clock(offset: Path, epoch: float) -> None:
-    """Make it `epoch` for the server now."""
-    new = offset.with_suffix(".new")
-    new.write_text(f"{epoch - time.time():+.3f}")
-    new.rename(offset)
+def set_clock(clock: Path, epoch: float) -> None:
+    """Make it `epoch`, whole seconds, for the server."""
+    new = clock.with_suffix(".new")
+    new.write_text(f"{epoch:.0f}\n")
+    new.rename(clock)
 
 
 def test_clock_set(own_cluster: Cluster, clock: Path, launcher: StartLauncher) -> None:
-    """A job that runs every minute, and one that is due only at a certain minute, through five settings of the clock."""
+    """A job that runs every minute, through five settings of the clock."""
     agent = serving(launcher("-l", "2", "-t", "0.5", own_cluster.conninfo(TEMPLATE)))
     with own_cluster.connect(TEMPLATE) as db:
 
         def set_to(epoch: float) -> None:
             set_clock(clock, epoch)
-            wait_for(lambda: abs(one(db, "SELECT extract(epoch FROM clock_timestamp())::float8") - epoch) < 5)
+            assert one(db, "SELECT extract(epoch FROM clock_timestamp())::float8") == epoch
 
         def next_run() -> float:
             value: float = one(
@@ -52,13 +53,15 @@ def test_clock_set(own_cluster: Cluster, clock: Path, launcher: StartLauncher) -
             return value
 
         def wait_for_runs(count: int) -> None:
-            wait_for(lambda: len(statuses(db, job)) >= count, PATIENCE)
+            wait_for(lambda: len(statuses(db, job)) >= count)
             wait_for_end(db, job)
             assert statuses(db, job) == [("s", "s")] * count
 
         noon = (time.time() // 86400 + 2) * 86400 + 12 * HOUR
-        set_to(noon - 61.5)
+        set_to(noon - 61)
         job = add_job(db, "a", {"sql": "SELECT 1"}, cron="* * * * *")
+        other = add_job(db, "b", {"sql": "SELECT 1"})
+        set_to(noon - 60)
         wait_for_runs(1)
         assert next_run() == noon
 
@@ -66,10 +69,12 @@ def test_clock_set(own_cluster: Cluster, clock: Path, launcher: StartLauncher) -
         set_to(noon - HOUR)
         db.execute("UPDATE pgagent.pga_job SET jobnextrun = NULL WHERE jobid = %s", [job])
         assert next_run() == noon
-        set_to(noon - HOUR + 58.5)
-        with pytest.raises(AssertionError, match="waited"):
-            wait_for(lambda: len(statuses(db, job)) > 1, 3)
-        set_to(noon - 1.5)
+        set_to(noon - HOUR + 60)
+        make_due(db, other)
+        wait_for_end(db, other)  # so the launcher has looked
+        assert statuses(db, other) == [("s", "s")]
+        assert statuses(db, job) == [("s", "s")]
+        set_to(noon)
         wait_for_runs(2)
 
         # Forward by a day: what was missed runs once
@@ -79,8 +84,8 @@ def test_clock_set(own_cluster: Cluster, clock: Path, launcher: StartLauncher) -
 
         # Back by the same day, a correction: it goes on from there
         set_to(noon + 120)
-        wait_for(lambda: next_run() == noon + 180, PATIENCE, "a new next run")
-        set_to(noon + 178.5)
+        wait_for(lambda: next_run() == noon + 180, what="a new next run")
+        set_to(noon + 180)
         wait_for_runs(4)
 
         # The same while nobody looks
@@ -89,21 +94,24 @@ def test_clock_set(own_cluster: Cluster, clock: Path, launcher: StartLauncher) -
         stop(agent)
         set_to(noon + 5 * HOUR)
         agent = serving(launcher("-l", "2", own_cluster.conninfo(TEMPLATE)))
-        wait_for(lambda: next_run() == noon + 5 * HOUR + 60, PATIENCE, "a new next run")
+        wait_for(lambda: next_run() == noon + 5 * HOUR + 60, what="a new next run")
     stop(agent)
 
 
 def test_small_step_back_at_the_end_of_a_run(
-    own_cluster: Cluster, clock: Path, launcher: StartLauncher
+    own_cluster: Cluster, clock: Path, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """A time server turns the clock back by less than a run takes: the due time that has run is not computed again."""
     agent = serving(launcher("-l", "2", "-t", "0.5", own_cluster.conninfo(TEMPLATE)))
     with own_cluster.connect(TEMPLATE) as db:
         minute = (time.time() // 60 + 10) * 60
-        set_clock(clock, minute - 1.5)
-        job = add_job(db, "a", {"sql": "SELECT pg_sleep(2)"}, cron="* * * * *")
-        wait_for(lambda: statuses(db, job) == [("r", "r")], PATIENCE)
+        set_clock(clock, minute - 1)
+        step = {"batch": f"while [ ! -e {tmp_path}/gate ]; do sleep 0.1; done"}
+        job = add_job(db, "a", step, cron="* * * * *")
+        set_clock(clock, minute)
+        wait_for(lambda: statuses(db, job) == [("r", "r")])
         set_clock(clock, minute - 5)
+        (tmp_path / "gate").touch()
         wait_for_end(db, job)
         assert one(db, "SELECT extract(epoch FROM jobnextrun)::float8 FROM pgagent.pga_job") == minute + 60
         assert one(db, "SELECT jlgduration >= '0' FROM pgagent.pga_joblog")

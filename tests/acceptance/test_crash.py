@@ -3,15 +3,15 @@
 import os
 import random
 import time
+from collections import Counter
 from pathlib import Path
 
 import psycopg
 
-from tests.acceptance.faults import PATIENCE, Db, add_job, check_sound, one, stop, wait_for_end
+from tests.acceptance.faults import Db, add_job, check_sound, one, stop, wait_for_end
 from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import Cluster, Launcher, wait_for
+from tests.helpers import Cluster, Launcher, forms, wait_for, wait_for_row
 
-SECONDS = 15.0
 KILL_BACKENDS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
  WHERE application_name = 'pgagent-py' AND pid <> pg_backend_pid() ORDER BY random() LIMIT %s"""
@@ -45,6 +45,7 @@ class Faults:
 
     def __init__(self, chance: random.Random, cluster: Cluster, launcher: StartLauncher) -> None:
         self.chance, self.cluster, self.start = chance, cluster, launcher
+        self._last_step = 0
         self.launchers: list[Launcher] = [self._launch() for _ in range(3)]
 
     def _launch(self) -> Launcher:
@@ -56,8 +57,10 @@ class Faults:
         self.launchers.append(self._launch())
 
     def stop_launcher(self) -> None:
-        """Replace a launcher that is told to stop."""
-        stop(self.launchers.pop(self.chance.randrange(3)))
+        """Replace a launcher that is told to stop, as it can be from its first words on."""
+        told = self.launchers.pop(self.chance.randrange(3))
+        wait_for(told.log_text, what="its first words")
+        stop(told)
         self.launchers.append(self._launch())
 
     def kill_backends(self) -> None:
@@ -68,6 +71,20 @@ class Faults:
     def restart_server(self) -> None:
         """Restart the server, most often by a crash."""
         self.cluster.restart(self.chance.choice(["immediate", "immediate", "fast"]))
+
+    def wait_for_a_step(self) -> None:
+        """Wait until a step is in progress that was not when the last fault struck."""
+        with self.cluster.connect(TEMPLATE) as db:
+            (self._last_step,) = wait_for_row(
+                db,
+                "SELECT jslid FROM pgagent.pga_jobsteplog WHERE jslid > %s ORDER BY jslid DESC LIMIT 1",
+                [self._last_step],
+            )
+
+    def successes(self) -> int:
+        """Return how many runs have succeeded."""
+        with self.cluster.connect(TEMPLATE) as db:
+            return int(one(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 's'"))
 
     def make_jobs_due(self) -> None:
         """Make some of the sleeping jobs due."""
@@ -98,8 +115,9 @@ def check_effects(db: Db, effects: Path) -> int:
     return len(seen)
 
 
-def test_random_faults(own_cluster: Cluster, launcher: StartLauncher, tmp_path: Path) -> None:
-    """Three launchers, 30 jobs, and a fault every half a second or so."""
+@forms(30, 1000)
+def test_random_faults(own_cluster: Cluster, launcher: StartLauncher, tmp_path: Path, size: int) -> None:
+    """Three launchers, 30 jobs, and so many faults: each strikes a little after something has gone on again."""
     seed = int(os.environ.get("PGAGENT_PY_SEED", random.randrange(10**6)))
     print(f"PGAGENT_PY_SEED={seed}")
     chance = random.Random(seed)
@@ -112,23 +130,23 @@ def test_random_faults(own_cluster: Cluster, launcher: StartLauncher, tmp_path: 
             for n in range(30)
         ]
     faults = Faults(chance, own_cluster, launcher)
-    wait_for(lambda: all("action=serve" in one_.log_text() for one_ in faults.launchers), PATIENCE)
-    happened: dict[str, int] = {}
+    wait_for(lambda: all("action=serve" in one_.log_text() for one_ in faults.launchers))
+    happened: Counter[str] = Counter()
     choices = [faults.kill_launcher, faults.stop_launcher, faults.kill_backends, faults.restart_server]
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        faults.make_jobs_due()
-        time.sleep(chance.uniform(0, 0.8))
+    while happened.total() < size or faults.successes() <= 20:
         fault = chance.choices(choices, [3, 1, 8, 2])[0]
-        happened[fault.__name__] = happened.get(fault.__name__, 0) + 1
         try:
+            faults.make_jobs_due()
+            faults.wait_for_a_step()
+            time.sleep(chance.uniform(0, 0.5))  # instants to be tried
             fault()
         except psycopg.OperationalError:
             continue  # the server hit the test's own connection
-    print("happened:", happened)
+        happened[fault.__name__] += 1
+    print("happened:", dict(happened))
     with own_cluster.connect(TEMPLATE) as db:
-        wait_for_end(db, *jobs, timeout=60)
-        wait_for(lambda: one(db, "SELECT count(*) FROM pgagent_py.agent") == 3, PATIENCE)
+        wait_for_end(db, *jobs)
+        wait_for(lambda: one(db, "SELECT count(*) FROM pgagent_py.agent") == 3)
         check_sound(db)
         assert one(db, "SELECT count(*) - count(DISTINCT (job, due)) FROM claim") == 0, (
             "a due time has run twice"
@@ -140,6 +158,6 @@ def test_random_faults(own_cluster: Cluster, launcher: StartLauncher, tmp_path: 
             " WHERE c.count IS DISTINCT FROM l.count"
         ).fetchall() == []  # fmt: skip
         print("effects:", check_effects(db, effects))
-        assert one(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 's'") > 20
+        assert faults.successes() > 20
     for agent in faults.launchers:
         stop(agent)

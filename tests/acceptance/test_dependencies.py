@@ -47,9 +47,9 @@ def test_job_starts_when_the_other_has_ended_as_asked(
         add_dependency(db, job, first, when)
     launcher(database)
     run_now(db, first)
-    wait_for_row(db, RUNS, [first, status, 1], timeout=30)
+    wait_for_row(db, RUNS, [first, status, 1])
     for when in starts:
-        wait_for_row(db, RUNS, [waiting[when], "s", 1], timeout=30)
+        wait_for_row(db, RUNS, [waiting[when], "s", 1])
     # What is not to start would have started in the same turn
     assert {when for when, job in waiting.items() if statuses(db, job)} == starts
 
@@ -60,15 +60,15 @@ def test_several_conditions_are_all_awaited(db: Db, database: str, launcher: Sta
     add_dependency(db, last, two, "finish")
     launcher(database)
     run_now(db, one)
-    wait_for_row(db, "SELECT 1 FROM pgagent_py.dependencies WHERE jobafter = %s AND met", [one], timeout=30)
+    wait_for_row(db, "SELECT 1 FROM pgagent_py.dependencies WHERE jobafter = %s AND met", [one])
     run_now(db, one)  # met twice is met
-    wait_for_row(db, RUNS, [one, "s", 2], timeout=30)
+    wait_for_row(db, RUNS, [one, "s", 2])
     assert statuses(db, last) == []
     run_now(db, two)
-    wait_for_row(db, RUNS, [last, "s", 1], timeout=30)
+    wait_for_row(db, RUNS, [last, "s", 1])
     assert db.execute("SELECT count(*) FROM pgagent_py.dependency_met").fetchone() == (0,)
     run_now(db, two)
-    wait_for_row(db, RUNS, [two, "s", 2], timeout=30)
+    wait_for_row(db, RUNS, [two, "s", 2])
     assert statuses(db, last) == ["s"]  # each time, all of them anew
 
 
@@ -81,7 +81,7 @@ def test_job_on_failure_sees_what_failed(db: Db, database: str, launcher: StartL
     add_dependency(db, alarm, load, "failure")
     launcher(database)
     run_now(db, load)
-    wait_for_row(db, RUNS, [alarm, "s", 1], timeout=30)
+    wait_for_row(db, RUNS, [alarm, "s", 1])
     (run,) = db.execute("SELECT jlgid FROM pgagent.pga_joblog WHERE jlgjobid = %s", [load]).fetchone() or (0,)
     failed = {"job": load, "name": "load", "run": run, "status": "f"}
     assert db.execute("SELECT parameters FROM seen").fetchone() == ({"triggered_by": [failed]},)
@@ -139,7 +139,7 @@ def test_dropped_job_or_dependency_holds_up_nobody(db: Db, database: str, launch
     db.execute("DELETE FROM pgagent.pga_job WHERE jobid = %s", [gone])
     launcher(database)
     run_now(db, one)
-    wait_for_row(db, RUNS, [last, "s", 1], timeout=30)
+    wait_for_row(db, RUNS, [last, "s", 1])
 
 
 def test_job_that_is_deleted_after_success_starts_those_that_wait_for_it(
@@ -153,10 +153,10 @@ def test_job_that_is_deleted_after_success_starts_those_that_wait_for_it(
         add_dependency(db, job, after)
     launcher(database)
     run_now(db, once)
-    wait_for_row(db, RUNS, [alone, "s", 1], timeout=30)
+    wait_for_row(db, RUNS, [alone, "s", 1])
     run_now(db, other)
-    wait_for_row(db, RUNS, [both, "s", 1], timeout=30)
-    wait_for(lambda: not db.execute("SELECT FROM pgagent.pga_job WHERE jobid = %s", [once]).fetchall(), 30)
+    wait_for_row(db, RUNS, [both, "s", 1])
+    wait_for(lambda: not db.execute("SELECT FROM pgagent.pga_job WHERE jobid = %s", [once]).fetchall())
     query = """
         SELECT array_agg(t ->> 'name')
           FROM pgagent.pga_joblog r JOIN pgagent_py.run_option o ON o.jlgid = r.jlgid
@@ -172,9 +172,9 @@ def test_run_overrides_parameters_key_by_key(db: Db, database: str, launcher: St
     db.execute("""SELECT pgagent_py.alter_job(%s, parameters => '{"day": "monday", "size": 1}')""", [job])
     launcher(database)
     db.execute("""SELECT pgagent_py.run_now(%s, parameters => '{"day": "sunday"}')""", [job])
-    wait_for_row(db, RUNS, [job, "s", 1], timeout=30)
+    wait_for_row(db, RUNS, [job, "s", 1])
     run_now(db, job)
-    wait_for_row(db, RUNS, [job, "s", 2], timeout=30)
+    wait_for_row(db, RUNS, [job, "s", 2])
     seen = [row[0] for row in db.execute("SELECT parameters FROM seen ORDER BY run")]
     assert seen == [{"day": "sunday", "size": 1}, {"day": "monday", "size": 1}]
     logged = [row[0] for row in db.execute("SELECT jlgid FROM pgagent.pga_joblog ORDER BY 1")]
@@ -209,7 +209,7 @@ def test_parameters_arrive_as_they_were_given(
     db.execute("SELECT pgagent_py.run_now(%s, parameters => %s::jsonb)", [run, text])
     launcher(database)
     for job in (alter, run):
-        wait_for_row(db, RUNS, [job, "s", 1], timeout=30)
+        wait_for_row(db, RUNS, [job, "s", 1])
     seen = [row[0] for row in db.execute("SELECT parameters::text = %s::jsonb::text FROM seen", [text])]
     assert seen == [True, True]
 

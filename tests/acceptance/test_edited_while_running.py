@@ -7,7 +7,6 @@ import psycopg
 import pytest
 
 from tests.acceptance.faults import (
-    PATIENCE,
     Db,
     add_job,
     agents,
@@ -80,7 +79,7 @@ def test_edits(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -
         assert db.execute(statement.encode(), names).rowcount == 1, edit
     path.touch()
     wait_for_end(db, *jobs.values())
-    wait_for(lambda: one(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 'r'") == 0, PATIENCE)
+    wait_for(lambda: one(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 'r'") == 0)
     assert {edit: statuses(db, job) for edit, job in jobs.items()} == {
         edit: expected for edit, (_, expected) in EDITS.items()
     }
@@ -119,7 +118,7 @@ def test_locks(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -
         path.touch()
         for _ in range(3):
             make_due(db, free)
-            wait_for_end(db, free, timeout=5)
+            wait_for_end(db, free)
         for name in jobs:
             assert statuses(db, jobs[name])[0][0] == "r", name
     wait_for_end(db, *jobs.values(), due)
@@ -158,7 +157,7 @@ def test_an_open_transaction_that_changes_options_holds_up_no_other_job(
         (tmp_path / "gate").touch()
         for _ in range(3):
             make_due(db, other)
-            wait_for_end(db, other, timeout=5)
+            wait_for_end(db, other)
         assert statuses(db, other) == [("s", "s")] * 3
         session.rollback()
     wait_for_end(db, job)
@@ -173,7 +172,7 @@ def test_an_open_transaction_that_changes_options_holds_up_no_other_job(
 def test_locks_do_not_stop_who_closes(database: str, db: Db, launcher: StartLauncher) -> None:
     """The runs of an agent that is gone are closed one by one as the locks on them go."""
     victim = serving(launcher("-l", "2", database))
-    jobs = {name: add_job(db, name, {"batch": "sleep 60"}) for name in [*LOCKS, "free"]}
+    jobs = {name: add_job(db, name, {"batch": "sleep 600"}) for name in [*LOCKS, "free"]}
     make_due(db, *jobs.values())
     wait_for_start(db, *jobs.values())
     heir = serving(launcher("-l", "2", database))
@@ -187,7 +186,7 @@ def test_locks_do_not_stop_who_closes(database: str, db: Db, launcher: StartLaun
     held = [job for name, job in jobs.items() if name != "free"]
     wait_for_end(db, *held)
     assert [statuses(db, job) for job in held] == [[("d", "d")]] * len(held)
-    wait_for(lambda: agents(db) == 1, PATIENCE)
+    wait_for(lambda: agents(db) == 1)
     stop(heir)
     check_sound(db)
 
@@ -197,7 +196,7 @@ def test_database_dropped(database: str, db: Db, launcher: StartLauncher) -> Non
     serving(launcher("-l", "2", database))
     db.execute("CREATE DATABASE going")
     try:
-        job = add_job(db, "a", {"sql": "SELECT pg_sleep(60)", "database": "going"})
+        job = add_job(db, "a", {"sql": "SELECT pg_sleep(600)", "database": "going"})
         make_due(db, job)
         wait_for(
             lambda: one(
@@ -221,9 +220,9 @@ def test_own_database_dropped(own_cluster: Any, launcher: StartLauncher) -> None
         server.execute("CREATE DATABASE mine TEMPLATE pgagent_py_template")
         agent = serving(launcher("-l", "2", "-r", "1", own_cluster.conninfo("mine")))
         server.execute("DROP DATABASE mine WITH (FORCE)")
-        agent.wait_for_log('database "mine" does not exist', PATIENCE)
+        agent.wait_for_log('database "mine" does not exist')
         server.execute("CREATE DATABASE mine")
-        agent.wait_for_log("does not have the extension pgagent_py", PATIENCE)
+        agent.wait_for_log("does not have the extension pgagent_py")
     with own_cluster.connect("mine") as db:
         db.execute("CREATE EXTENSION pgagent_py CASCADE")
         job = add_job(db, "a", {"sql": "SELECT 1"})
@@ -236,13 +235,16 @@ def test_own_database_dropped(own_cluster: Any, launcher: StartLauncher) -> None
 def test_rows_of_agents_deleted(database: str, db: Db, launcher: StartLauncher) -> None:
     """Somebody tidies up pga_jobagent under a live launcher: it registers anew, and no job is stuck."""
     agent = serving(launcher("-l", "2", database))
-    job = add_job(db, "a", {"sql": "SELECT pg_sleep(1)"}, {"sql": "SELECT 1"})
+    db.execute("SELECT pg_advisory_lock(1)")
+    job = add_job(db, "a", {"sql": "SELECT pg_advisory_lock_shared(1)"}, {"sql": "SELECT 1"})
     make_due(db, job)
     wait_for_start(db, job)
     db.execute("DELETE FROM pgagent.pga_jobagent")
+    wait_for(lambda: statuses(db, job)[0][0] == "d", what="the end of the first run")
+    db.execute("SELECT pg_advisory_unlock(1)")
     # Without an agent the job is free, and due since it was
-    wait_for(lambda: statuses(db, job)[-1] == ("s", "ss"), PATIENCE)
+    wait_for(lambda: statuses(db, job)[-1] == ("s", "ss"))
     assert [run for run, _ in statuses(db, job)] == ["d", "s"]
-    wait_for(lambda: agents(db) == 1, PATIENCE)
+    wait_for(lambda: agents(db) == 1)
     stop(agent)
     check_sound(db)

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.faults import (
-    PATIENCE,
     add_job,
     agents,
     check_sound,
@@ -20,7 +19,7 @@ from tests.acceptance.faults import (
     wait_for_start,
 )
 from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import Cluster, wait_for
+from tests.helpers import WAIT, Cluster, wait_for
 
 
 @pytest.fixture
@@ -49,28 +48,31 @@ def test_failover(own_cluster: Cluster, standby: Cluster, launcher: StartLaunche
     )
     agent = serving(launcher("-l", "2", both))
     waiting = launcher("-l", "2", "-r", "1", standby.conninfo(TEMPLATE))
-    waiting.wait_for_log("the server is a standby", PATIENCE)
+    waiting.wait_for_log("the server is a standby")
     with own_cluster.connect(TEMPLATE) as db, standby.connect(TEMPLATE) as copy:
         job = add_job(
             db,
             "a",
-            {"batch": f"echo x >> {tmp_path}/effect; sleep 3; echo done"},
+            {
+                "batch": f"echo x >> {tmp_path}/effect; while [ ! -e {tmp_path}/gate ]; do sleep 0.1; done; echo done"
+            },
             {"sql": "SELECT pg_is_in_recovery()"},
         )
         make_due(db, job)
         wait_for_start(db, job)
         lsn = one(db, "SELECT pg_current_wal_insert_lsn()")
-        wait_for(lambda: one(copy, "SELECT pg_last_wal_replay_lsn() >= %s", lsn), PATIENCE, "the standby")
+        wait_for(lambda: one(copy, "SELECT pg_last_wal_replay_lsn() >= %s", lsn), what="the standby")
         assert copy.execute("SELECT * FROM pgagent_py.run_due(10)").fetchall() == []
     own_cluster.stop("immediate")
-    standby.run("pg_ctl", "promote", "--wait", "-D", str(standby.pgdata))
+    standby.run("pg_ctl", "promote", *WAIT, "-D", str(standby.pgdata))
+    (tmp_path / "gate").touch()
     with standby.connect(TEMPLATE) as db:
         wait_for_end(db, job)
         assert statuses(db, job) == [("s", "ss")]
         assert output(db, job) == "done\n"
         assert (tmp_path / "effect").read_text() == "x\n"
         serving(waiting)
-        wait_for(lambda: agents(db) == 2, PATIENCE)
+        wait_for(lambda: agents(db) == 2)
         check_sound(db)
     stop(agent)
     stop(waiting)

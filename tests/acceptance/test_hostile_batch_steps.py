@@ -5,7 +5,6 @@ from pathlib import Path
 import psutil
 
 from tests.acceptance.faults import (
-    PATIENCE,
     Db,
     add_job,
     check_sound,
@@ -84,9 +83,9 @@ def test_output_is_shown_while_it_runs(
     job = add_job(db, "a", {"batch": f"echo one\n{wait(gates[0])}echo two\n{wait(gates[1])}"})
     make_due(db, job)
     shown = "SELECT 1 FROM pgagent.pga_jobsteplog WHERE jslstatus = 'r' AND jsloutput = %s"
-    wait_for_row(db, shown, ["one\n"], PATIENCE)
+    wait_for_row(db, shown, ["one\n"])
     gates[0].touch()
-    wait_for_row(db, shown, ["one\ntwo\n"], PATIENCE)
+    wait_for_row(db, shown, ["one\ntwo\n"])
     gates[1].touch()
     wait_for_end(db, job)
     assert statuses(db, job) == [("s", "s")]

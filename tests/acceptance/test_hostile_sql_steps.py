@@ -5,7 +5,6 @@ import psycopg
 import pytest
 
 from tests.acceptance.faults import (
-    PATIENCE,
     Db,
     add_job,
     check_sound,
@@ -70,8 +69,8 @@ def test_hostile_steps(database: str, db: Db, launcher: StartLauncher) -> None:
     before = process.memory_info().rss
     make_due(db, *jobs.values())
     make_due(db, bystander)
-    wait_for_end(db, bystander, timeout=10)
-    wait_for_end(db, *jobs.values(), timeout=60)
+    wait_for_end(db, bystander)
+    wait_for_end(db, *jobs.values())
     assert process.memory_info().rss - before < 48 * 2**20, "memory is not flat"
     for name, (_, status, words) in HOSTILE.items():
         assert statuses(db, jobs[name]) == [("s", status.replace("f", "i"))], (name, output(db, jobs[name]))
@@ -116,11 +115,10 @@ def test_no_connection_slots(own_cluster: Cluster, launcher: StartLauncher) -> N
         wait_for(
             lambda: (
                 one(db, "SELECT count(*) FROM pgagent.pga_jobsteplog WHERE jsloutput LIKE 'Waiting%%'") == 12
-            ),
-            PATIENCE,
+            )
         )
         db.execute("SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent")
-        agent.wait_for_log("trying again", PATIENCE)
+        agent.wait_for_log("trying again")
         for hog in hogs:
             hog.close()
         wait_for_end(db, *jobs, batch)

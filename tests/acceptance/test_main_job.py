@@ -3,6 +3,7 @@
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import psutil
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.conftest import StartLauncher
-from tests.helpers import Cluster, Launcher, wait_for, wait_for_row
+from tests.helpers import PATIENCE, Cluster, Launcher, wait_for, wait_for_row
 
 PASSWORD = "correct horse battery staple"
 STEPS = """
@@ -19,7 +20,6 @@ STEPS = """
       JOIN pgagent.pga_joblog r ON r.jlgid = l.jsljlgid
       JOIN pgagent.pga_job j ON j.jobid = r.jlgjobid
      WHERE j.jobname = %s ORDER BY l.jslid"""
-TIMEOUT = 30
 
 # What pgAdmin's job dialog sends: one DO block; every minute from 15:56 to 15:59.
 INSERTED = """
@@ -55,16 +55,14 @@ def notes(db: psycopg.Connection[Any]) -> list[str]:
     return [note for (note,) in db.execute("SELECT note FROM effects ORDER BY id")]
 
 
-def wait_for_end(db: psycopg.Connection[Any], name: str, runs: int = 1) -> str:
+def wait_for_end(db: psycopg.Connection[Any], name: str, runs: int = 1, timeout: float = PATIENCE) -> str:
     """Return how the latest run of a job has ended, once it has ended so many runs."""
     query = """
         SELECT (array_agg(r.jlgstatus ORDER BY r.jlgid DESC))[1]
           FROM pgagent.pga_joblog r JOIN pgagent.pga_job j ON j.jobid = r.jlgjobid
          WHERE j.jobname = %s AND r.jlgstatus <> 'r' HAVING count(*) >= %s"""
-    (status,) = wait_for_row(db, query, [name, runs], TIMEOUT)
-    wait_for_row(
-        db, "SELECT 1 FROM pgagent.pga_job WHERE jobname = %s AND jobagentid IS NULL", [name], TIMEOUT
-    )
+    (status,) = wait_for_row(db, query, [name, runs], timeout)
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_job WHERE jobname = %s AND jobagentid IS NULL", [name])
     return str(status)
 
 
@@ -109,7 +107,7 @@ def test_from_create_extension_to_the_log(
         words = ["hostaddr=127.0.0.1", "dbname=postgres", "user=pgagent_user"]
         environment = {"HOME": str(tmp_path), "PGPORT": str(own_cluster.port)}
         process = launcher("-l", "2", *words, env=environment)
-        wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent", timeout=TIMEOUT)
+        wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent")
         assert db.execute("SELECT jagstation FROM pgagent.pga_jobagent").fetchone() == (socket.gethostname(),)
 
         job = add_job(db, "whoami", cron="0 3 * * *")
@@ -125,7 +123,7 @@ def test_from_create_extension_to_the_log(
 
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         assert all(PASSWORD not in word for member in family for word in member.cmdline())
-        assert process.terminate(TIMEOUT) == 0
+        assert process.terminate() == 0
         assert PASSWORD not in process.log_text()
         assert db.execute("SELECT count(*) FROM pgagent.pga_jobagent").fetchone() == (0,)
 
@@ -143,9 +141,9 @@ def test_password_on_the_command_line_does_not_stay_there(
         )
         words = f"{conninfo} password='on the command line' sslpassword='on the command line'"
         process = launcher("-l", "2", words)
-        wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent", timeout=TIMEOUT)
+        wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent")
         assert "on the command line" not in " ".join(psutil.Process(process.pid).cmdline())
-        assert process.terminate(TIMEOUT) == 0
+        assert process.terminate() == 0
         assert "on the command line" not in process.log_text()
     finally:
         db.execute("DROP ROLE with_password")
@@ -158,8 +156,8 @@ def test_options_among_the_words_of_the_connection_string(
     log = tmp_path / "the log"
     words = f"host={cluster.directory} -f port={cluster.port} -l2 dbname={db.info.dbname} -t 5 user=postgres -s".split()
     process = launcher(*words, str(log))
-    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent", timeout=TIMEOUT)
-    assert process.terminate(TIMEOUT) == 0
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent")
+    assert process.terminate() == 0
     assert process.log_text() == ""
     assert "action=serve" in log.read_text()
 
@@ -178,12 +176,16 @@ def test_job_of_one_do_block_gets_its_next_run_and_runs(
     assert time in {f"15:{minute}:00" for minute in (56, 57, 58, 59)}
 
     launcher(database)
-    wait_for_row(effects, "SELECT 1 FROM pgagent.pga_jobagent", timeout=TIMEOUT)
-    effects.execute("SELECT pgagent_py.set_default_timezone(%s)", [zone_where_it_is("15:56", 4)])
-    assert wait_for_end(effects, "inserted") == "s"
-    assert notes(effects) == ["inserted"]
-    row = effects.execute("SELECT jobnextrun - joblastrun < '61 s' FROM pgagent.pga_job").fetchone()
-    assert row == (True,)  # 15:57 comes next
+    wait_for_row(effects, "SELECT 1 FROM pgagent.pga_jobagent")
+    zone = zone_where_it_is("15:56", 4)
+    effects.execute("SELECT pgagent_py.set_default_timezone(%s)", [zone])
+    # If it was 15:56 before that was done, it will be 15:57 in a minute
+    assert wait_for_end(effects, "inserted", timeout=60 + PATIENCE) == "s"
+    assert set(notes(effects)) == {"inserted"}
+    next_minute = """
+        SELECT jobnextrun AT TIME ZONE %(zone)s = date_trunc('minute', joblastrun AT TIME ZONE %(zone)s) + '1 min'
+          FROM pgagent.pga_job"""
+    assert effects.execute(next_minute, {"zone": zone}).fetchone() == (True,)
 
 
 def test_kinds_of_steps(
@@ -275,7 +277,7 @@ def test_jobs_run_in_parallel_and_steps_of_one_in_order(
     """Each of two jobs waits for the other to have begun: one after the other, they would not end."""
     meet = """
         touch {me}
-        for i in $(seq 300); do [ -e {other} ] && exit 0; sleep 0.1; done
+        for i in $(seq 600); do [ -e {other} ] && exit 0; sleep 0.1; done
         exit 1"""
     here, there = tmp_path / "here", tmp_path / "there"
     for name, me, other in (("one", here, there), ("two", there, here)):
@@ -303,9 +305,7 @@ def test_schedules_with_start_end_and_exceptions(
     database: str, effects: psycopg.Connection[Any], launcher: StartLauncher
 ) -> None:
     """Four schedules are due at the same minute; one is over, one has not begun, one has an exception: one run."""
-    zone = zone_where_it_is("12:00", 6)
-    effects.execute("SELECT pgagent_py.set_default_timezone(%s)", [zone])
-    job = add_job(effects, "scheduled", sql="INSERT INTO effects (note) VALUES ('ran')")
+    job = add_job(effects, "scheduled", sql="INSERT INTO effects (note) VALUES ('ran')", enabled=False)
     add = """
         SELECT pgagent_py.add_schedule(%s, %s, cron => '0 12 * * *',
                                        start => now() + %s::interval, "end" => now() + %s::interval)"""
@@ -316,12 +316,16 @@ def test_schedules_with_start_end_and_exceptions(
         ("excepted", "-1 day", "1 day"),
     ):
         effects.execute(add, [job, name, start, end])
+    launcher(database)
+    wait_for_row(effects, "SELECT 1 FROM pgagent.pga_jobagent")
+    zone = zone_where_it_is("12:00", 8)  # ample for the next three statements
     effects.execute(
-        "SELECT pgagent_py.add_exception(jscid, (jobnextrun AT TIME ZONE %s)::date, '12:00')"
-        " FROM pgagent.pga_schedule, pgagent.pga_job WHERE jscname = 'excepted'",
+        "SELECT pgagent_py.add_exception(jscid, (now() AT TIME ZONE %s)::date, '12:00')"
+        " FROM pgagent.pga_schedule WHERE jscname = 'excepted'",
         [zone],
     )
-    launcher(database)
+    effects.execute("SELECT pgagent_py.set_default_timezone(%s)", [zone])
+    effects.execute("UPDATE pgagent.pga_job SET jobenabled = true")
     assert wait_for_end(effects, "scheduled") == "s"
     row = effects.execute(
         "SELECT jobnextrun - date_trunc('second', joblastrun) > '23 h' FROM pgagent.pga_job"
@@ -350,17 +354,19 @@ def test_missed_run_is_made_up_for_once(
 def test_run_now_wakes_a_sleeping_launcher(
     database: str, effects: psycopg.Connection[Any], launcher: StartLauncher
 ) -> None:
-    """Its longest sleep is ten minutes: it does not poll for this."""
+    """It does not poll for this: left alone it looks after twenty seconds, in which to run ten times can't be done."""
     add_job(effects, "told", cron="0 3 1 1 *", sql="INSERT INTO effects (note) VALUES ('told')")
     before = effects.execute("SELECT jobnextrun FROM pgagent.pga_job").fetchone()
     process = launcher("-f", "-t", "600", "-r", "30", "-l", "1", database)
-    wait_for_row(effects, "SELECT 1 FROM pgagent.pga_jobagent", timeout=TIMEOUT)
-    for runs in (1, 2, 3):
+    wait_for_row(effects, "SELECT 1 FROM pgagent.pga_jobagent")
+    begin = monotonic()
+    for runs in range(1, 11):
         run_now(effects, "told")
         assert wait_for_end(effects, "told", runs) == "s"
-    assert notes(effects) == ["told"] * 3
+    assert monotonic() - begin < 9 * 20 / 2
+    assert notes(effects) == ["told"] * 10
     assert effects.execute("SELECT jobnextrun FROM pgagent.pga_job").fetchone() == before
-    assert process.terminate(TIMEOUT) == 0
+    assert process.terminate() == 0
 
 
 def test_step_that_ends_well_while_the_launcher_stops_is_a_success(
@@ -370,11 +376,11 @@ def test_step_that_ends_well_while_the_launcher_stops_is_a_success(
     add_job(effects, "last", batch=f"touch {begun}\nwhile [ ! -e {go} ]; do sleep 0.05; done\necho done")
     process = launcher("--grace", "60", database)
     run_now(effects, "last")
-    wait_for(begun.exists, TIMEOUT, "the step to begin")
+    wait_for(begun.exists, what="the step to begin")
     process.process.terminate()
     wait_for_signal(process)
     go.touch()
-    assert process.wait(TIMEOUT) == 0
+    assert process.wait() == 0
     assert wait_for_end(effects, "last") == "s"
     assert effects.execute(STEPS, ["last"]).fetchall() == [("last", "s", 0, "done\n")]
 
@@ -387,7 +393,7 @@ def wait_for_signal(process: Launcher) -> None:
         pending = [line.split()[1] for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
         return all(int(mask, 16) == 0 for mask in pending)
 
-    wait_for(delivered, TIMEOUT, "the signal to arrive")
+    wait_for(delivered, what="the signal to arrive")
 
 
 def test_log_file_and_levels(
@@ -397,12 +403,12 @@ def test_log_file_and_levels(
     logfile = tmp_path / "agent.log"
     chatty = launcher("-s", str(logfile), "-l", "2", database)
     quiet = launcher(database)
-    wait_for_row(effects, "SELECT 1 FROM pgagent.pga_jobagent HAVING count(*) = 2", timeout=TIMEOUT)
+    wait_for_row(effects, "SELECT 1 FROM pgagent.pga_jobagent HAVING count(*) = 2")
     add_job(effects, "x", sql="SELECT 1")
     run_now(effects, "x")
     assert wait_for_end(effects, "x") == "s"
     for process in (chatty, quiet):
-        assert process.terminate(TIMEOUT) == 0
+        assert process.terminate() == 0
     assert "action=serve" in logfile.read_text()
     assert chatty.log_text() == ""
     assert quiet.log_text() == ""

@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 from tests.acceptance.faults import (
-    PATIENCE,
     Db,
     add_job,
     check_sound,
@@ -47,15 +46,15 @@ def test_each_job_runs_once(database: str, db: Db, launcher: StartLauncher, tmp_
             [daemon_program, "-f", "-t", "1", "-l", "2", database], stdout=log, stderr=log
         )
     try:
-        wait_for(lambda: one(db, "SELECT count(*) FROM pgagent.pga_jobagent") == 1, PATIENCE, "the daemon")
+        wait_for(lambda: one(db, "SELECT count(*) FROM pgagent.pga_jobagent") == 1, what="the daemon")
         daemon_pid = one(db, "SELECT jagpid FROM pgagent.pga_jobagent")
         # A few for the daemon alone; what the launchers leave of the others it takes, too
         jobs = [row[0] for row in db.execute("SELECT jobid FROM pgagent.pga_job ORDER BY jobid").fetchall()]
         make_due(db, *jobs[:5])
-        wait_for(lambda: one(db, "SELECT count(*) FROM claim") == 5, PATIENCE, "the daemon to take part")
+        wait_for(lambda: one(db, "SELECT count(*) FROM claim") == 5, what="the daemon to take part")
         launchers = [serving(launcher("-l", "2", database)) for _ in range(3)]
         make_due(db, *jobs[5:])
-        wait_for_end(db, *jobs, timeout=60)
+        wait_for_end(db, *jobs)
     finally:
         daemon.kill()
         daemon.wait()

@@ -92,7 +92,7 @@ def run_job(db: Db, job: int, admin: Db) -> list[tuple[str, str]]:
     before = value(admin, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgjobid = %s", [job])
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
     ended = "SELECT count(*) > %s FROM pgagent.pga_joblog WHERE jlgjobid = %s AND jlgstatus <> 'r'"
-    wait_for(lambda: value(admin, ended, [before, job]), 30, f"the run of job {job}")
+    wait_for(lambda: value(admin, ended, [before, job]), what=f"the run of job {job}")
     return admin.execute(
         """SELECT l.jslstatus, l.jsloutput FROM pgagent.pga_jobsteplog l
             WHERE l.jsljlgid = (SELECT max(r.jlgid) FROM pgagent.pga_joblog r WHERE r.jlgjobid = %s) ORDER BY l.jslid""", [job],
@@ -113,7 +113,7 @@ def test_steps_log_in_as_the_owner(
     assert rights == 0
     started = launcher(server.conninfo("jobs", user="starter"), "-l", "2",
                        env={"PGPASSFILE": str(passfile(tmp_path, "starter", "alice", "reporting"))})  # fmt: skip
-    started.wait_for_log("action=serve", 20)
+    started.wait_for_log("action=serve")
 
     unowned = value(admin, "SELECT pgagent_py.add_job('unowned', sql => %s)", [WHO])
     admin.execute("SELECT pgagent_py.add_step(%s, 'x atomic', sql => %s, atomic => true)", [unowned, WHO])
@@ -160,7 +160,7 @@ def test_a_step_does_not_break_out(
 ) -> None:
     started = launcher(server.conninfo("jobs", user="starter"), "-l", "2",
                        env={"PGPASSFILE": str(passfile(tmp_path, "starter", "alice"))})  # fmt: skip
-    started.wait_for_log("action=serve", 20)
+    started.wait_for_log("action=serve")
     forged = "x\n2026-01-01 00:00:00,000 ERROR pgagent_py action=exit\r\n'\"; DROP ROLE bob; -- %s {0}"
     job = value(alice, "SELECT pgagent_py.add_job(%s)", [forged])
     for number, code in enumerate(BREAK_OUTS):
@@ -197,7 +197,7 @@ def test_the_launchers_password_is_for_the_launcher(
         services.write_text(f"[jobs]\npassword={secret}\n")
         conninfo, env = make_conninfo(conninfo, service="jobs"), {"PGSERVICEFILE": str(services)}
     started = launcher(conninfo, "-l", "2", env=env)
-    started.wait_for_log("action=serve", 20)
+    started.wait_for_log("action=serve")
     job = value(bob, "SELECT pgagent_py.add_job('x', sql => %s)", [WHO])
     ((status, output),) = run_job(bob, job, admin)
     assert status == "f"
@@ -211,7 +211,7 @@ def test_batch_steps_need_pgagent_py_batch(
 ) -> None:
     started = launcher(server.conninfo("jobs", user="starter"), "-l", "2",
                        env={"PGPASSFILE": str(passfile(tmp_path, "starter", "alice"))})  # fmt: skip
-    started.wait_for_log("action=serve", 20)
+    started.wait_for_log("action=serve")
     job = value(alice, "SELECT pgagent_py.add_job('x')")
     add = "SELECT pgagent_py.add_step(%s, 'x', batch => 'echo executed')"
     with pytest.raises(psycopg.errors.InsufficientPrivilege):

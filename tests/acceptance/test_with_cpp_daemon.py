@@ -12,7 +12,6 @@ import pytest
 from tests.conftest import StartLauncher
 from tests.helpers import Cluster, wait_for, wait_for_row
 
-TIMEOUT = 60
 JOBS, ROUNDS = 12, 6
 
 
@@ -26,7 +25,7 @@ def daemon(
     conninfo = f"host={cluster.directory} port={cluster.port} user=postgres dbname={db.info.dbname}"
     with (tmp_path / "daemon.log").open("wb") as log:
         process = subprocess.Popen([program, "-f", "-t", "1", "-l", "1", conninfo], stdout=log, stderr=log)
-        wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent", timeout=TIMEOUT)
+        wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent")
         yield process
         process.terminate()
         process.wait()
@@ -56,10 +55,10 @@ def test_each_due_run_happens_once(
     add_jobs(db)
     for _ in range(2):
         launcher(database)
-    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent HAVING count(*) = 3", timeout=TIMEOUT)
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent HAVING count(*) = 3")
     for number in range(1, ROUNDS + 1):
         db.execute("UPDATE pgagent.pga_job SET jobnextrun = now()")
-        wait_for(lambda: all_released(db), TIMEOUT, "the end of all runs")
+        wait_for(lambda: all_released(db), what="the end of all runs")
         per_job = db.execute("SELECT job, count(*) FROM effects GROUP BY job ORDER BY job").fetchall()
         assert per_job == [(job, number) for job in range(1, JOBS + 1)]
     runs = db.execute("SELECT jlgstatus, count(*) FROM pgagent.pga_joblog GROUP BY 1").fetchall()
@@ -74,7 +73,7 @@ def test_daemon_runs_jobs_by_our_rules(daemon: subprocess.Popen[bytes], db: psyc
     db.execute("SELECT pgagent_py.add_job('x', cron => '0,30 3 * * *', sql => 'SELECT 1')")
     expected = db.execute("SELECT jobnextrun FROM pgagent.pga_job").fetchone()
     db.execute("SELECT pgagent_py.run_now(1)")
-    wait_for(lambda: all_released(db), TIMEOUT, "the end of the run")
+    wait_for(lambda: all_released(db), what="the end of the run")
     assert db.execute("SELECT jlgstatus FROM pgagent.pga_joblog").fetchall() == [("s",)]
     assert db.execute("SELECT jobnextrun FROM pgagent.pga_job").fetchone() == expected
     assert daemon.poll() is None
@@ -87,15 +86,15 @@ def test_jobs_go_over_from_the_daemon_and_back(
     launcher: StartLauncher,
 ) -> None:
     """What the daemon leaves behind when it is killed in a step is closed by a launcher, which goes on with the job."""
-    db.execute("SELECT pgagent_py.add_job('x', cron => '0 3 * * *', sql => 'SELECT pg_sleep(60)')")
+    db.execute("SELECT pgagent_py.add_job('x', cron => '0 3 * * *', sql => 'SELECT pg_sleep(600)')")
     db.execute("SELECT pgagent_py.run_now(1)")
-    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobsteplog WHERE jslstatus = 'r'", timeout=TIMEOUT)
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobsteplog WHERE jslstatus = 'r'")
     daemon.kill()
     daemon.wait()
     db.execute("UPDATE pgagent.pga_jobstep SET jstcode = 'SELECT 1'")
     launcher(database)
-    wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 'd'", timeout=TIMEOUT)
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 'd'")
     assert db.execute("SELECT jslstatus FROM pgagent.pga_jobsteplog").fetchall() == [("d",)]
-    wait_for(lambda: all_released(db), TIMEOUT, "the job to be released")
+    wait_for(lambda: all_released(db), what="the job to be released")
     db.execute("SELECT pgagent_py.run_now(1)")
-    wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'", timeout=TIMEOUT)
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'")

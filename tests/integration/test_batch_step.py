@@ -24,7 +24,7 @@ from launcher import batch_step, guard_process
 from launcher.batch_step import BatchStep
 from launcher.processes import Processes
 from launcher.step import StepResult, StepRun
-from tests.helpers import wait_for
+from tests.helpers import PATIENCE, wait_for
 
 T = TypeVar("T")
 TOP = Path(__file__).resolve().parents[2]
@@ -42,8 +42,8 @@ def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             launcher.kill()
             launcher.wait()
         _launchers.clear()
-        wait_for(lambda: not processes(guard_process.__file__), what="the guards' end")
-        assert list(Path(name).iterdir()) == []
+        wait_for(lambda: not guards(), what="the guards' end")
+        wait_for(lambda: not list(Path(name).iterdir()), what="the end of the temporary files")
 
 
 _launchers: list[subprocess.Popen[bytes]] = []
@@ -72,7 +72,7 @@ def with_steps(scenario: Callable[[Processes], Awaitable[T]]) -> T:
     async def main() -> T:
         steps = Processes()
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(5 * PATIENCE):
                 return await scenario(steps)
         finally:
             await steps.close()
@@ -85,9 +85,9 @@ def execute(code: str, limit: int = 1_000_000, **columns: Any) -> StepResult:
     return with_steps(lambda steps: BatchStep(step_run(code, **columns), steps, limit).execute())
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
+async def until(condition: Callable[[], Any]) -> None:
     """Wait for a condition without holding up the steps."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -98,6 +98,18 @@ def processes(word: str) -> list[int]:
         process.pid
         for process in psutil.process_iter(["cmdline", "status"])
         if word in (process.info["cmdline"] or ()) and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+def guards() -> list[int]:
+    """Return the live guards of this test: other processes may be testing, too."""
+    private = str(Path(tempfile.gettempdir()) / guard_process.DIRECTORY_PREFIX)
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "status"])
+        if any(word.startswith(private) for word in process.info["cmdline"] or ())
+        and guard_process.__file__ in process.info["cmdline"]
+        and process.info["status"] != psutil.STATUS_ZOMBIE
     ]
 
 
@@ -180,7 +192,8 @@ def test_death_by_signal(name: str) -> None:
 
 
 def test_duration_is_the_time_in_seconds() -> None:
-    assert 0.3 <= execute("sleep 0.3").jslduration < 4
+    begin = time.monotonic()
+    assert 0.3 <= execute("sleep 0.3").jslduration <= time.monotonic() - begin
 
 
 # --- output
@@ -352,24 +365,38 @@ def test_a_script_that_shuts_the_private_directory_hurts_neither_itself_nor_othe
 def test_a_background_child_that_keeps_the_pipe_open_is_not_waited_for(long: str) -> None:
     result = execute(f"sleep {long} & echo done")
     assert (result.jslstatus, result.jsloutput) == ("s", "done\n")
-    assert result.jslduration < 5
+    assert result.jslduration < float(long)
+    assert processes(long)
 
 
 def test_a_background_child_that_goes_on_writing_is_not_waited_for() -> None:
     result = execute("yes & sleep 0.1; echo done >&2", limit=10_000)
     assert result.jslstatus == "s"
+    assert result.jsloutput.startswith("y\ny\n")
     assert result.jsloutput.endswith("Standard error:\ndone\n")
-    assert result.jslduration < 5
 
 
 def test_a_script_that_forks_away_ends_with_its_first_process(long: str) -> None:
     result = execute(f"setsid sleep {long} > /dev/null 2>&1 & echo away")
     assert (result.jslstatus, result.jsloutput) == ("s", "away\n")
-    assert result.jslduration < 5
+    assert result.jslduration < float(long)
     assert processes(long)  # also after the launcher's end: the step had ended before
 
 
 # --- stopping
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let steps have as much time to stop as they need: what then ends, has not been killed."""
+    monkeypatch.setattr(batch_step, "KILL_SECONDS", 10 * PATIENCE)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let steps be killed soon, and wait for their processes' end as long as that takes."""
+    monkeypatch.setattr(batch_step, "KILL_SECONDS", 0.3)
+    monkeypatch.setattr(batch_step, "GIVE_UP_SECONDS", PATIENCE)
 
 
 def stop_while_running(code: str, again: bool = False, **stop: Any) -> StepResult:
@@ -388,15 +415,16 @@ def stop_while_running(code: str, again: bool = False, **stop: Any) -> StepResul
     return with_steps(scenario)
 
 
+@pytest.mark.usefixtures("patient")
 def test_cancel_sends_term_to_all_processes_of_the_step(long: str) -> None:
     # `timeout` makes a process group of its own
     result = stop_while_running(f"timeout {long} sleep {long} & sleep {long} & echo ready; sleep {long}")
     assert (result.jslstatus, result.jslresult) == ("d", 143)
     assert result.jsloutput == "ready\nThe script was killed by signal 15 (SIGTERM).\nStopped by the test.\n"
-    assert result.jslduration < 4
     assert not processes(long)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_cancelled_script_may_tidy_up() -> None:
     result = stop_while_running(
         "trap 'sleep 0.2; echo tidy; exit 7' TERM; echo ready; while :; do sleep 0.01; done"
@@ -406,6 +434,7 @@ def test_a_cancelled_script_may_tidy_up() -> None:
     assert result.jsloutput.endswith("\nStopped by the test.\n")
 
 
+@pytest.mark.usefixtures("patient")
 def test_children_of_a_cancelled_script_may_tidy_up_too(directory: Path) -> None:
     proof = directory / "proof"
     child = f"trap 'sleep 0.3; echo done > {proof}; exit' TERM; echo ready; while :; do sleep 0.01; done"
@@ -417,27 +446,26 @@ def test_children_of_a_cancelled_script_may_tidy_up_too(directory: Path) -> None
 STUBBORN = "trap '' TERM; sleep {0} & echo ready; while :; do sleep 0.01; done"
 
 
-def test_what_ignores_term_is_killed(monkeypatch: pytest.MonkeyPatch, long: str) -> None:
-    monkeypatch.setattr(batch_step, "KILL_SECONDS", 0.3)
+@pytest.mark.usefixtures("impatient")
+def test_what_ignores_term_is_killed(long: str) -> None:
     result = stop_while_running(STUBBORN.replace("{0}", long))
     assert (result.jslstatus, result.jslresult) == ("d", 137)
-    assert 0.3 <= result.jslduration < 4
+    assert 0.3 <= result.jslduration < float(long)
     assert not processes(long)
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_kill_at_once(again: bool, long: str) -> None:
+def test_kill_at_once(again: bool, long: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_step, "KILL_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr(batch_step, "GIVE_UP_SECONDS", PATIENCE)
     result = stop_while_running(STUBBORN.replace("{0}", long), again=again, kill=not again)
     assert (result.jslstatus, result.jslresult) == ("d", 137)
     assert result.jsloutput.endswith("Stopped by the test.\n")
-    assert result.jslduration < 4
     assert not processes(long)
 
 
-def test_a_stubborn_background_child_of_a_cancelled_script_is_killed(
-    monkeypatch: pytest.MonkeyPatch, long: str
-) -> None:
-    monkeypatch.setattr(batch_step, "KILL_SECONDS", 0.3)
+@pytest.mark.usefixtures("impatient")
+def test_a_stubborn_background_child_of_a_cancelled_script_is_killed(long: str) -> None:
     code = (
         f"sh -c \"trap '' TERM; while :; do sleep 0.01; : {long}; done\" x {long} & echo ready; sleep {long}"
     )
@@ -446,11 +474,12 @@ def test_a_stubborn_background_child_of_a_cancelled_script_is_killed(
     assert not processes(long)
 
 
+@pytest.mark.usefixtures("patient")
 def test_timeout(long: str) -> None:
     result = execute(f"echo a; sleep {long}", jsttimeout=0.25)
     assert (result.jslstatus, result.jslresult) == ("f", 143)
     assert result.jsloutput.endswith("The step was stopped after its timeout of 0.25 s.\n")
-    assert 0.25 <= result.jslduration < 4
+    assert 0.25 <= result.jslduration < float(long)
     assert not processes(long)
 
 
@@ -492,7 +521,7 @@ def test_a_step_whose_task_is_cancelled_leaves_no_process(long: str) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not processes(long)
+        await until(lambda: not processes(long))
 
     with_steps(scenario)
 
@@ -505,7 +534,7 @@ def test_closing_kills_what_still_runs(long: str) -> None:
         return await task
 
     assert with_steps(scenario).jslresult == 137
-    assert not processes(long)
+    wait_for(lambda: not processes(long), what="the script's end")
 
 
 # --- what the system refuses
@@ -548,7 +577,7 @@ def test_nothing_is_left_over_after_many_steps() -> None:
         assert len(os.listdir("/proc/self/fd")) == len(used)  # noqa: PTH208
 
     with_steps(scenario)
-    assert not psutil.Process().children()
+    wait_for(lambda: not psutil.Process().children(), what="the guard's end")
 
 
 # --- the end of the launcher
@@ -603,24 +632,21 @@ def test_scripts_die_with_a_launcher_that_is_killed(long: str, directory: Path) 
     wait_for(lambda: len(processes(long)) >= expected + 1, what="all processes of all scripts")  # + timeout
     its_guard = guard_of(launcher)
     launcher.kill()
-    start = time.monotonic()
     launcher.wait()
-    wait_for(lambda: not processes(long), timeout=5, what="the end of the scripts")
-    assert time.monotonic() - start < 2
-    wait_for(lambda: not its_guard.is_running(), timeout=5, what="the end of the guard")
+    wait_for(lambda: not processes(long), what="the end of the scripts")
+    wait_for(lambda: not its_guard.is_running(), what="the end of the guard")
     assert list(directory.iterdir()) == []
 
 
 def test_scripts_die_at_whatever_instant_the_launcher_is_killed(long: str, directory: Path) -> None:
+    """When it has just made its private directory, and when it has started one of 30 scripts, two, three, ..."""
     for attempt in range(25):
         launcher = start_launcher(*[f"sleep {long}"] * 30)
-        wait_for(
-            lambda: list(directory.glob(f"{guard_process.DIRECTORY_PREFIX}*")), what="the private directory"
-        )
-        time.sleep(attempt * 0.002)  # the instants to be tried
+        wait_for(lambda: list(directory.glob(f"{guard_process.DIRECTORY_PREFIX}*")), what="the private directory")
+        wait_for(lambda: len(list(directory.glob("*/*"))) >= attempt, what="the scripts", every=0)  # noqa: B023
         launcher.kill()
         launcher.wait()
-        wait_for(lambda: not processes(guard_process.__file__), timeout=5, what="the guard's end")
+        wait_for(lambda: not guards(), what="the guard's end")
         assert not processes(long), attempt
     Processes()  # removes the directory of a launcher that was killed before it had a guard
 
@@ -650,8 +676,8 @@ def test_signals_to_the_launchers_process_group_leave_the_guard_at_work(long: st
         its_guard.send_signal(number)
     os.killpg(launcher.pid, signal.SIGKILL)
     launcher.wait()
-    wait_for(lambda: not processes(long), timeout=5, what="the end of the script")
-    wait_for(lambda: list(directory.iterdir()) == [], timeout=5, what="the guard's end")
+    wait_for(lambda: not processes(long), what="the end of the script")
+    wait_for(lambda: list(directory.iterdir()) == [], what="the guard's end")
 
 
 def _signals(pid: int) -> str:
@@ -676,8 +702,8 @@ def test_a_guard_that_dies_is_replaced_and_no_step_notices(long: str, directory:
     assert processes(long)
     launcher.kill()
     launcher.wait()
-    wait_for(lambda: not processes(long), timeout=5, what="the end of the script")
-    wait_for(lambda: list(directory.iterdir()) == [], timeout=5, what="the guard's end")
+    wait_for(lambda: not processes(long), what="the end of the script")
+    wait_for(lambda: list(directory.iterdir()) == [], what="the guard's end")
 
 
 def _arguments(process: psutil.Process) -> list[str]:

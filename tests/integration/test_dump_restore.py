@@ -96,7 +96,7 @@ def test_run_that_was_dumped_as_running_is_closed(
 
     db.close()  # its backend's pid is that of the dumped agent
     with cluster.connect(empty_database) as restored:
-        wait_for(lambda: closed(restored), 30, "the run of the former life to be closed")
+        wait_for(lambda: closed(restored), what="the run of the former life to be closed")
         row = restored.execute("SELECT jobagentid, jobnextrun > now() FROM pgagent.pga_job").fetchone()
         assert row == (None, True)
 

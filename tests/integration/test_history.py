@@ -1,13 +1,12 @@
 """The views job_status and run_history, and the notifications of starts and ends of runs."""
 
 import json
-import time
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.helpers import Cluster
+from tests.helpers import PATIENCE, Cluster
 
 Connection = psycopg.Connection[Any]
 
@@ -67,11 +66,10 @@ def test_job_status_follows_a_job(db: Connection) -> None:
     db.execute("UPDATE public.divisor SET divisor = 1")
     run(db, job)
     assert status(db, job) == ("success", 0, None)
-    duration, started = db.execute(
-        "SELECT last_duration BETWEEN '0' AND '10 s', last_start > now() - interval '1 minute' FROM pgagent_py.job_status"
-    ).fetchall()[0]
-    assert duration
-    assert started
+    query = """
+        SELECT last_duration = jlgduration, last_start = jlgstart FROM pgagent_py.job_status, pgagent.pga_joblog
+         ORDER BY jlgid DESC LIMIT 1"""
+    assert db.execute(query).fetchall() == [(True, True)]
 
 
 def test_job_status_shows_the_run_in_progress(database: str, db: Connection) -> None:
@@ -80,7 +78,8 @@ def test_job_status_shows_the_run_in_progress(database: str, db: Connection) -> 
     with psycopg.connect(database, autocommit=True) as agent:
         jlgid = value(agent, "SELECT jlgid FROM pgagent_py.run_due(1)")
         row = db.execute(
-            "SELECT running_run, running_for BETWEEN '0' AND '1 min', last_run FROM pgagent_py.job_status"
+            "SELECT running_run, running_for BETWEEN '0' AND clock_timestamp() - jlgstart, last_run"
+            " FROM pgagent_py.job_status, pgagent.pga_joblog"
         )
         assert row.fetchall() == [(jlgid, True, None)]
         agent.execute("SELECT pgagent_py.stop_agent()")
@@ -135,20 +134,21 @@ def test_every_run_is_notified_at_start_and_end(database: str, db: Connection) -
     with psycopg.connect(database, autocommit=True) as follower:
         follower.execute("LISTEN pgagent_py_run")
         run(db, job)
-        told = [json.loads(n.payload) for n in follower.notifies(timeout=20, stop_after=2)]
+        told = [json.loads(n.payload) for n in follower.notifies(timeout=PATIENCE, stop_after=2)]
         jlgid = value(db, "SELECT max(jlgid) FROM pgagent.pga_joblog")
         assert [(t["event"], t["job"], t["name"], t["run"], t["status"]) for t in told] == [
             ("start", job, 'it\'s "quoted"', jlgid, "running"),
             ("end", job, 'it\'s "quoted"', jlgid, "success"),
         ]
         assert told[0]["seconds"] is None
-        assert 0 <= told[1]["seconds"] < 10
+        lasted = value(db, "SELECT extract(epoch FROM jlgduration)::float8 FROM pgagent.pga_joblog")
+        assert told[1]["seconds"] == pytest.approx(lasted)
         assert told[0]["start"] == told[1]["start"]
 
         db.execute("SELECT pgagent_py.set_notify_runs(false)")
         run(db, job)
         db.execute("NOTIFY pgagent_py_run, 'last'")
-        assert [n.payload for n in follower.notifies(timeout=20, stop_after=1)] == ["last"]
+        assert [n.payload for n in follower.notifies(timeout=PATIENCE, stop_after=1)] == ["last"]
 
 
 def test_runs_of_the_c_daemon_are_notified(database: str, db: Connection) -> None:
@@ -164,7 +164,7 @@ def test_runs_of_the_c_daemon_are_notified(database: str, db: Connection) -> Non
             "UPDATE pgagent.pga_joblog SET jlgstatus = 'f', jlgduration = now() - jlgstart WHERE jlgid = %s",
             [jlgid],
         )
-        told = [json.loads(n.payload)["status"] for n in follower.notifies(timeout=20, stop_after=2)]
+        told = [json.loads(n.payload)["status"] for n in follower.notifies(timeout=PATIENCE, stop_after=2)]
     assert told == ["running", "failure"]
 
 
@@ -176,23 +176,22 @@ def test_a_very_long_name_does_not_stop_the_run(db: Connection) -> None:
 
 
 def test_views_are_fast_on_a_million_runs(db: Connection) -> None:
-    """Bounds that a plan which reads the whole log for each line misses by far, even on a fast machine."""
+    """Bounds that a plan which reads the whole log, of 20,000 pages, for each line misses by far."""
     db.execute(MANY_RUNS)
     assert value(db, "SELECT count(*) FROM pgagent.pga_joblog") == 1_000_000
-    for query, rows, seconds in (
-        ("SELECT * FROM pgagent_py.job_status", 1000, 5.0),
-        ("SELECT * FROM pgagent_py.job_status WHERE jobid = 500", 1, 0.25),
-        ("SELECT * FROM pgagent_py.job_status WHERE failures_in_a_row >= 3", 100, 5.0),
-        ("SELECT * FROM pgagent_py.run_history WHERE jobid = 500 ORDER BY jlgid DESC LIMIT 20", 20, 0.5),
-        ("SELECT * FROM pgagent_py.run_history WHERE jlgid = 500000", 1, 0.25),
-        ("SELECT * FROM pgagent_py.run_history ORDER BY jlgid DESC LIMIT 50", 50, 0.5),
+    for query, rows, most in (
+        ("SELECT * FROM pgagent_py.job_status", 1000, 50_000),
+        ("SELECT * FROM pgagent_py.job_status WHERE jobid = 500", 1, 500),
+        ("SELECT * FROM pgagent_py.job_status WHERE failures_in_a_row >= 3", 100, 50_000),
+        ("SELECT * FROM pgagent_py.run_history WHERE jobid = 500 ORDER BY jlgid DESC LIMIT 20", 20, 50_000),
+        ("SELECT * FROM pgagent_py.run_history WHERE jlgid = 500000", 1, 500),
+        ("SELECT * FROM pgagent_py.run_history ORDER BY jlgid DESC LIMIT 50", 50, 5_000),
     ):
-        took = []
-        for _ in range(3):
-            started = time.monotonic()
-            assert len(db.execute(query.encode()).fetchall()) == rows
-            took.append(time.monotonic() - started)
-        assert min(took) < seconds, f"{query} took {min(took):.3f} s"
+        (explained,) = value(db, f"EXPLAIN (ANALYZE, BUFFERS, TIMING off, FORMAT JSON) {query}")
+        plan = explained["Plan"]
+        pages = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+        assert plan["Actual Rows"] == rows
+        assert 0 < pages < most, f"{query} looks at {pages} pages"
 
 
 def test_dump_and_restore_keep_messages_and_tell_nobody_anew(

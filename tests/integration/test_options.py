@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.helpers import Cluster
+from tests.helpers import Cluster, wait_for
 
 Db = psycopg.Connection[Any]
 
@@ -271,9 +271,8 @@ def test_cancel_of_a_run_that_nobody_executes_closes_it(db: Db, database: str) -
     with psycopg.connect(database, autocommit=True) as agent:
         agent.execute("SELECT pgagent_py.run_due(1)")
     ((run,),) = db.execute("SELECT jlgid FROM pgagent.pga_joblog WHERE jlgstatus = 'r'").fetchall()
-    gone = "SELECT FROM pg_stat_activity JOIN pgagent.pga_jobagent ON pid = jagpid"
-    while db.execute(gone).rowcount:
-        continue
+    there = "SELECT FROM pg_stat_activity JOIN pgagent.pga_jobagent ON pid = jagpid"
+    wait_for(lambda: not db.execute(there).rowcount, what="the end of the agent's backend")
     db.execute("SELECT pgagent_py.cancel_run(%s)", [run])
     assert db.execute(RUNS).fetchall() == [("orphan", "d")]
     assert db.execute("SELECT jslstatus, jsloutput FROM pgagent.pga_jobsteplog").fetchall() == [

@@ -39,7 +39,7 @@ class Agent:
         self.db = psycopg.connect(conninfo, autocommit=True)
         self.pid = self.db.info.backend_pid
         self.agent = uuid4()
-        self.db.execute("SET lock_timeout = '10 s'")  # no turn may wait for a lock
+        self.db.execute("SET lock_timeout = '60 s'")  # no turn may wait for a lock
         self.db.execute("SELECT pgagent_py.start_agent(%s, %s)", [self.agent, station])
 
     def run_due(self, capacity: int, *finished: Result) -> list[Step]:
@@ -545,8 +545,12 @@ def test_next_wake(agent: Agent, db: psycopg.Connection[Any]) -> None:
     db.execute(set_next, [1000, job])
     elsewhere = add_due_job(db, "elsewhere", jobhostagent="there.example")
     db.execute(set_next, [500, elsewhere])
-    ((seconds,),) = agent.db.execute(wake).fetchall()
-    assert 980 < seconds <= 1000
+    due = "SELECT extract(epoch FROM jobnextrun - clock_timestamp())::float8 FROM pgagent.pga_job WHERE jobid = %s"
+    before, seconds, after = (
+        agent.db.execute(query.encode(), values).fetchall()[0][0]
+        for query, values in ((due, [job]), (wake, None), (due, [job]))
+    )
+    assert after <= seconds <= before
     db.execute(set_next, [-5, job])
     ((seconds,),) = agent.db.execute(wake).fetchall()
     assert seconds < 0

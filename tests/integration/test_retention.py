@@ -173,7 +173,7 @@ def test_two_that_purge_do_not_wait_for_each_other(database: str, db: Connection
     db.execute("SELECT pgagent_py.set_retention(keep_runs => 10)")
     with psycopg.connect(database) as other:
         assert value(other, "SELECT pgagent_py.purge_history()") == 90
-        db.execute("SET statement_timeout = '10 s'")
+        db.execute("SET statement_timeout = '60 s'")
         assert value(db, "SELECT pgagent_py.purge_history()") == 0
         other.rollback()
     assert value(db, "SELECT pgagent_py.purge_history()") == 90

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.helpers import wait_for_row
+from tests.helpers import PATIENCE, wait_for_row
 
 HISTORY = """
     SELECT j.jobname, r.jlgstatus, l.jslstatus FROM pgagent.pga_joblog r
@@ -37,7 +37,7 @@ def add_due_job(db: psycopg.Connection[Any], name: str, *steps: str, cron: str |
 
 def test_timeout_of_the_caller_stops_it_and_loses_nothing(db: psycopg.Connection[Any]) -> None:
     db.execute("CREATE TABLE effects (note text)")
-    job = add_due_job(db, "long", "INSERT INTO effects VALUES ('x')", "SELECT pg_sleep(60)")
+    job = add_due_job(db, "long", "INSERT INTO effects VALUES ('x')", "SELECT pg_sleep(600)")
     db.execute("SET statement_timeout = '200 ms'")
     with pytest.raises(psycopg.errors.QueryCanceled):
         db.execute("SELECT * FROM pgagent_py.run_due()")
@@ -53,7 +53,7 @@ def test_timeout_of_the_caller_stops_it_and_loses_nothing(db: psycopg.Connection
 
 
 def test_cancel_request_stops_it(db: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> None:
-    add_due_job(db, "long", "SELECT pg_sleep(60)")
+    add_due_job(db, "long", "SELECT pg_sleep(600)")
     failed: list[BaseException] = []
 
     def run() -> None:
@@ -69,7 +69,7 @@ def test_cancel_request_stops_it(db: psycopg.Connection[Any], other: psycopg.Con
         [db.info.backend_pid],
     )
     other.execute("SELECT pg_cancel_backend(%s)", [db.info.backend_pid])
-    thread.join(20)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert failed == []
     assert other.execute(NOBODY).fetchone() == (0, 0, 0)
@@ -82,7 +82,7 @@ def test_two_sessions_share_the_due_jobs(db: psycopg.Connection[Any], other: psy
     with db.transaction():
         assert db.execute("SELECT jobname FROM pgagent_py.run_due()").fetchall() == [("first",)]
         add_due_job(other, "second", "SELECT 1")
-        other.execute("SET lock_timeout = '5 s'")
+        other.execute("SET lock_timeout = '60 s'")
         assert other.execute("SELECT jobname FROM pgagent_py.run_due()").fetchall() == [("second",)]
     assert db.execute(HISTORY).fetchall() == [("first", "s", "s"), ("second", "s", "s")]
     assert db.execute(NOBODY).fetchone() == (0, 0, 0)
@@ -92,7 +92,7 @@ def test_job_that_a_session_has_locked_is_left_for_later(
     db: psycopg.Connection[Any], other: psycopg.Connection[Any]
 ) -> None:
     job = add_due_job(db, "locked", "SELECT 1")
-    db.execute("SET lock_timeout = '5 s'")
+    db.execute("SET lock_timeout = '60 s'")
     with other.transaction():
         other.execute("SELECT FROM pgagent.pga_job WHERE jobid = %s FOR UPDATE", [job])
         assert db.execute("SELECT jobname FROM pgagent_py.run_due()").fetchall() == []
@@ -135,7 +135,7 @@ def test_jobs_that_make_each_other_due_do_not_hold_the_session_for_ever(db: psyc
     make_others_due = "UPDATE pgagent.pga_job SET jobnextrun = now() WHERE jobagentid IS NULL"
     add_due_job(db, "ping", make_others_due)
     db.execute("SELECT pgagent_py.add_job('pong', sql => %s)", [make_others_due])
-    db.execute("SET statement_timeout = '30 s'")
+    db.execute("SET statement_timeout = '60 s'")
     names = [name for (name,) in db.execute("SELECT jobname FROM pgagent_py.run_due()")]
     assert sorted(names) in (["ping"], ["ping", "pong"])
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import random
 import re
 import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,10 +22,11 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from launcher import sql_pool, sql_step
+from launcher.sql_connection import SqlConnection
 from launcher.sql_pool import SqlPool
 from launcher.sql_step import SqlStep
 from launcher.step import StepResult, StepRun
-from tests.helpers import PASSWORD, Cluster, wait_for, wait_for_row
+from tests.helpers import PASSWORD, PATIENCE, Cluster, forms, wait_for, wait_for_row
 
 T = TypeVar("T")
 TOP = Path(__file__).resolve().parents[2]
@@ -55,7 +58,7 @@ def with_pool(
     async def main() -> T:
         pool = SqlPool(conninfo, workers, **seconds)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(5 * PATIENCE):
                 return await scenario(pool)
         finally:
             await pool.close()
@@ -86,15 +89,54 @@ async def running(step: SqlStep) -> AsyncIterator[asyncio.Task[StepResult]]:
     try:
         yield task
     finally:
-        await asyncio.wait([task], timeout=30)
+        await asyncio.wait([task], timeout=PATIENCE)
         assert task.done()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     """Wait for a condition without holding up the steps."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+# Keeps a step where it is for as long as a Gate is shut.
+WAIT_AT_GATE = "SELECT pg_advisory_lock_shared(7361)"
+
+
+class Gate:
+    """Stops the steps that WAIT_AT_GATE in a database, until it is opened."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._db = psycopg.connect(conninfo, autocommit=True)
+        self._db.execute("SELECT pg_advisory_lock(7361)")
+
+    def waiting(self) -> int:
+        """Return how many wait."""
+        row = self._db.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database AND d.datname = current_database()"
+            " WHERE locktype = 'advisory' AND objid = 7361 AND NOT granted"
+        ).fetchone()
+        assert row
+        return int(row[0])
+
+    async def holds(self, number: int) -> None:
+        """Wait until so many steps wait."""
+        await until(lambda: self.waiting() == number)
+
+    def open(self) -> None:
+        """Let all go on."""
+        self._db.close()
+
+
+@contextmanager
+def gate_of(conninfo: str) -> Iterator[Gate]:
+    """Give a gate that is shut."""
+    gate = Gate(conninfo)
+    try:
+        yield gate
+    finally:
+        gate.open()
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +151,7 @@ def shared(cluster: Cluster) -> Iterator[str]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a step wait for a connection being reset as long as it takes on a busy machine."""
-    monkeypatch.setattr(sql_pool, "RESET_SECONDS", 30)
+    monkeypatch.setattr(sql_pool, "RESET_SECONDS", PATIENCE)
 
 
 # --- what a step returns
@@ -164,8 +206,9 @@ def test_result_and_output(shared: str, code: str, status: str, rows: int, outpu
 
 
 def test_duration_is_the_time_in_seconds(shared: str) -> None:
+    begin = time.monotonic()
     [result] = execute(shared, "SELECT pg_sleep(0.3)")
-    assert 0.3 <= result.jslduration < 3
+    assert 0.3 <= result.jslduration <= time.monotonic() - begin
 
 
 @pytest.mark.parametrize(
@@ -291,65 +334,78 @@ def test_a_replication_stream_ends_with_an_error(cluster: Cluster, shared: str) 
 
 
 class Watch:
-    """The growth of this process in bytes, and the longest time that the loop did not turn, in seconds."""
+    """The growth of this process in bytes, and how many times it went to read what the server has sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._process = psutil.Process()
-        self._start = self._process.memory_info().rss
-        self.growth = 0
-        self.longest = 0.0
+        self.growth = self.reads = 0
+        read = SqlConnection._readable
+
+        def count(connection: SqlConnection) -> None:
+            self.reads += 1
+            read(connection)
+
+        monkeypatch.setattr(SqlConnection, "_readable", count)
 
     async def watch(self) -> None:
-        last = time.monotonic()
+        start, self.reads = self._process.memory_info().rss, 0
         while True:
             await asyncio.sleep(0.005)
-            now = time.monotonic()
-            self.longest = max(self.longest, now - last)
-            last = now
-            self.growth = max(self.growth, self._process.memory_info().rss - self._start)
+            self.growth = max(self.growth, self._process.memory_info().rss - start)
 
 
-def execute_watched(conninfo: str, code: str) -> tuple[StepResult, Watch]:
-    """Execute a step that sends much; return what that did to this process."""
+@pytest.fixture
+def execute_watched(
+    shared: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], tuple[StepResult, Watch]]:
+    """Return what executes a step that sends much, and tells what that did to this process."""
 
-    async def scenario(pool: SqlPool) -> tuple[StepResult, Watch]:
+    async def scenario(pool: SqlPool, code: str) -> tuple[StepResult, Watch]:
+        watch = Watch(monkeypatch)
         await SqlStep(step_run("SELECT 1"), pool).execute()
-        watch = Watch()
         task = asyncio.create_task(watch.watch())
         try:
             return await SqlStep(step_run(code), pool, 100_000).execute(), watch
         finally:
             task.cancel()
 
-    return with_pool(conninfo, scenario)
+    return lambda code: with_pool(shared, lambda pool: scenario(pool, code))
+
+
+MIB = 1024 * 1024
+# What may be read before the loop turns again. A socket holds less; only who reads to the end in one go reads more.
+AT_ONCE = 2 * MIB
 
 
 @pytest.mark.parametrize(
-    ("code", "rows", "output", "growth"),
+    ("code", "rows", "output", "size"),
     [
-        ("SELECT generate_series(1, 3000000)", 3_000_000, "SELECT 3000000\n", 8),
-        ("SELECT repeat('x', 1000000) FROM generate_series(1, 300)", 300, "SELECT 300\n", 40),
-        ("COPY (SELECT generate_series(1, 3000000)) TO STDOUT", 3_000_000, "bytes cut", 8),
-        ("DO $$ BEGIN FOR i IN 1..1000000 LOOP RAISE NOTICE '%', i; END LOOP; END $$", 0, "bytes cut", 8),
+        ("SELECT generate_series(1, 3000000)", 3_000_000, "SELECT 3000000\n", 50),
+        ("SELECT repeat('x', 1000000) FROM generate_series(1, 300)", 300, "SELECT 300\n", 280),
+        ("COPY (SELECT generate_series(1, 3000000)) TO STDOUT", 3_000_000, "bytes cut", 35),
+        ("DO $$ BEGIN FOR i IN 1..600000 LOOP RAISE NOTICE '%', i; END LOOP; END $$", 0, "bytes cut", 50),
     ],
     ids=["rows", "wide rows", "copy", "notices"],
 )
 def test_memory_stays_flat_and_the_loop_turns(
-    shared: str, code: str, rows: int, output: str, growth: int
+    execute_watched: Callable[[str], tuple[StepResult, Watch]], code: str, rows: int, output: str, size: int
 ) -> None:
-    result, watch = execute_watched(shared, code)
+    """*size*: MiB that the server sends."""
+    result, watch = execute_watched(code)
     assert (result.jslstatus, result.jslresult) == ("s", rows)
     assert output in result.jsloutput
     assert len(result.jsloutput) < 101_000
-    assert watch.growth < growth * 1024 * 1024
-    assert watch.longest < 1
+    assert watch.growth < size * MIB / 4
+    assert watch.reads > size * MIB / AT_ONCE
 
 
-def test_notifications_that_nobody_reads_take_no_memory(shared: str) -> None:
+def test_notifications_that_nobody_reads_take_no_memory(
+    execute_watched: Callable[[str], tuple[StepResult, Watch]],
+) -> None:
     code = "SELECT pg_notify('a', n || repeat('x', 1000)) FROM generate_series(1, 100000) n"
-    result, watch = execute_watched(shared, f"LISTEN a; {code}")
+    result, watch = execute_watched(f"LISTEN a; {code}")
     assert result.jslstatus == "s"
-    assert watch.growth < 8 * 1024 * 1024
+    assert watch.growth < 100 * MIB / 4
 
 
 # --- connections
@@ -363,25 +419,34 @@ def test_one_connection_serves_step_after_step(shared: str) -> None:
 
 def test_steps_at_the_same_time_have_a_connection_each(shared: str) -> None:
     async def scenario(pool: SqlPool) -> list[StepResult]:
-        code = "SELECT pg_sleep(0.3); " + SAY_BACKEND
-        return await asyncio.gather(*(SqlStep(step_run(code), pool).execute() for _ in range(8)))
+        with gate_of(shared) as gate:
+            steps = [SqlStep(step_run(f"{WAIT_AT_GATE}; {SAY_BACKEND}"), pool) for _ in range(8)]
+            tasks = [asyncio.create_task(step.execute()) for step in steps]
+            await gate.holds(8)
+        return await asyncio.gather(*tasks)
 
     results = with_pool(shared, scenario, workers=8)
     assert len({backend_of(result) for result in results}) == 8
 
 
-@pytest.mark.parametrize(("patience", "connections"), [(30.0, sql_pool.SHARED_CONNECTIONS), (0.0, 12)])
+@pytest.mark.parametrize(("patience", "connections"), [(PATIENCE, sql_pool.SHARED_CONNECTIONS), (0.0, 12)])
 def test_steps_on_warm_connections_share_few_of_them_and_use_the_others_if_these_do_not_come_back(
     shared: str, monkeypatch: pytest.MonkeyPatch, patience: float, connections: int
 ) -> None:
     async def scenario(pool: SqlPool) -> list[StepResult]:
-        async def at_once(code: str, number: int) -> list[StepResult]:
-            return await asyncio.gather(*(SqlStep(step_run(code), pool).execute() for _ in range(number)))
+        async def at_once(code: str, wait: bool) -> list[StepResult]:
+            if not wait:
+                return await asyncio.gather(*(SqlStep(step_run(code), pool).execute() for _ in range(12)))
+            with gate_of(shared) as gate:
+                code = f"{WAIT_AT_GATE}; {code}"
+                tasks = [asyncio.create_task(SqlStep(step_run(code), pool).execute()) for _ in range(12)]
+                await gate.holds(12)
+            return await asyncio.gather(*tasks)
 
-        await at_once("SELECT pg_sleep(0.3)", 12)
+        await at_once("SELECT 1", True)
         await until(lambda: len(next(iter(pool._targets.values())).idle) == 12)
         monkeypatch.setattr(sql_pool, "SHARE_SECONDS", patience)
-        return await at_once(f"SELECT pg_sleep({0 if patience else 0.3}); {SAY_BACKEND}", 12)
+        return await at_once(SAY_BACKEND, not patience)
 
     results = with_pool(shared, scenario, workers=12)
     assert len({backend_of(result) for result in results}) == connections
@@ -391,42 +456,64 @@ def test_a_step_does_not_wait_for_connections_that_are_out_for_long(
     shared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(pool: SqlPool) -> bool:
-        async with asyncio.TaskGroup() as group:
+        number = sql_pool.SHARED_CONNECTIONS + 2
+        with gate_of(shared) as gate:
             long = [
-                group.create_task(SqlStep(step_run("SELECT pg_sleep(1)"), pool).execute())
-                for _ in range(sql_pool.SHARED_CONNECTIONS + 2)
+                asyncio.create_task(SqlStep(step_run(WAIT_AT_GATE), pool).execute()) for _ in range(number)
             ]
-            await until(lambda: any(t.just_out for t in pool._targets.values()))
+            await gate.holds(number)
             (target,) = pool._targets.values()
-            await until(lambda: not target.just_out and not target.waiting)
-            monkeypatch.setattr(sql_pool, "SHARE_SECONDS", 30)
+            await until(lambda: len(target.just_out) < sql_pool.SHARED_CONNECTIONS)
+            monkeypatch.setattr(sql_pool, "SHARE_SECONDS", PATIENCE)
             await SqlStep(step_run("SELECT 1"), pool).execute()
-            return not any(task.done() for task in long)
+            still_out = gate.waiting() == number
+        await asyncio.gather(*long)
+        return still_out
 
     assert with_pool(shared, scenario, workers=8)
 
 
-def test_a_long_reset_does_not_hold_up_another_step(shared: str) -> None:
-    make = (
-        "DO $$ BEGIN FOR i IN 1..3000 LOOP EXECUTE 'CREATE TEMP TABLE x' || i || ' (n int)'; END LOOP; END $$"
-    )
-    first, second = execute(shared, f"{make}; {SAY_BACKEND}", SAY_BACKEND)
+def test_a_long_reset_does_not_hold_up_another_step(database: str) -> None:
+    """The first step's temporary table can't be dropped as long as another session has a catalog locked."""
+
+    async def scenario(pool: SqlPool) -> list[StepResult]:
+        with psycopg.connect(database) as session:
+            with gate_of(database) as gate:
+                code = f"CREATE TEMP TABLE x (); COMMIT; {WAIT_AT_GATE}; {SAY_BACKEND}"
+                first = asyncio.create_task(SqlStep(step_run(code), pool).execute())
+                await gate.holds(1)
+                session.execute("LOCK TABLE pg_depend IN SHARE ROW EXCLUSIVE MODE")
+            return [await first, await SqlStep(step_run(SAY_BACKEND), pool).execute()]
+
+    first, second = with_pool(database, scenario)
+    assert (first.jslstatus, second.jslstatus) == ("s", "s")
     assert backend_of(first) != backend_of(second)
 
 
 def test_idle_connections_are_closed_after_a_while(database: str, db: psycopg.Connection[Any]) -> None:
+    """Those that nobody has used meanwhile."""
+
     async def scenario(pool: SqlPool) -> None:
-        code = "SELECT pg_sleep(0.1)"
-        await asyncio.gather(*(SqlStep(step_run(code), pool).execute() for _ in range(3)))
-        await until(lambda: backends(db) == 3)
-        await asyncio.sleep(0.2)
-        await SqlStep(step_run("SELECT 1"), pool).execute()
-        await until(lambda: backends(db) == 1)
+        async def execute_together(number: int) -> list[asyncio.Task[StepResult]]:
+            steps = [SqlStep(step_run(WAIT_AT_GATE), pool) for _ in range(number)]
+            tasks = [asyncio.create_task(step.execute()) for step in steps]
+            await gate.holds(number)
+            return tasks
+
+        with gate_of(database) as gate:
+            tasks = await execute_together(3)
+            assert backends(db) == 3
+        await asyncio.gather(*tasks)
+        with gate_of(database) as gate:
+            tasks = await execute_together(1)
+            await until(lambda: backends(db) == 1)
+        await asyncio.gather(*tasks)
         await until(lambda: backends(db) == 0)
 
     with_pool(database, scenario, idle_seconds=0.5)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_role_that_may_not_log_in_any_more_stops_even_if_its_steps_keep_a_connection_warm(
     database: str, db: psycopg.Connection[Any]
 ) -> None:
@@ -437,15 +524,16 @@ def test_a_role_that_may_not_log_in_any_more_stops_even_if_its_steps_keep_a_conn
             return await SqlStep(step_run(SAY_BACKEND, jobrunas="leaving"), pool).execute()
 
         first = await execute_step()
-        assert backend_of(await execute_step()) == backend_of(first)
         db.execute("ALTER ROLE leaving NOLOGIN")
-        async with asyncio.timeout(10):
+        assert backend_of(await execute_step()) == backend_of(first)
+        pool._use_seconds = 0.5
+        async with asyncio.timeout(PATIENCE):
             while (result := await execute_step()).jslstatus == "s":
                 await asyncio.sleep(0.01)
         assert "is not permitted to log in" in result.jsloutput
 
     try:
-        with_pool(database, scenario, workers=1, use_seconds=0.5)
+        with_pool(database, scenario, workers=1, use_seconds=5 * PATIENCE)
     finally:
         db.execute("DROP ROLE leaving")
 
@@ -514,10 +602,10 @@ def test_connections_may_be_declared_old(shared: str) -> None:
     async def scenario(pool: SqlPool) -> list[int]:
         first = await SqlStep(step_run(SAY_BACKEND), pool).execute()
         pool.close_idle()
-        slow = asyncio.create_task(SqlStep(step_run(SAY_BACKEND + "; SELECT pg_sleep(0.2)"), pool).execute())
-        await until(lambda: slow.done() or len(pool.target(step_run("")).idle) == 0)
-        await asyncio.sleep(0.1)
-        pool.close_idle()
+        with gate_of(shared) as gate:
+            slow = asyncio.create_task(SqlStep(step_run(f"{SAY_BACKEND}; {WAIT_AT_GATE}"), pool).execute())
+            await gate.holds(1)
+            pool.close_idle()
         last = await SqlStep(step_run(SAY_BACKEND), pool).execute()
         return [backend_of(result) for result in (first, await slow, last)]
 
@@ -609,7 +697,18 @@ def test_a_step_of_a_role_has_no_connection_string(shared: str, role: str) -> No
     assert "can't have a connection string" in result.jsloutput
 
 
-def test_a_step_waits_for_a_connection_slot(shared: str, cluster: Cluster, role: str) -> None:
+def test_a_step_waits_for_a_connection_slot(
+    shared: str, cluster: Cluster, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = 0
+    connect = psycopg.AsyncConnection.connect
+
+    async def count(*arguments: Any, **options: Any) -> Any:
+        nonlocal tried
+        tried += 1
+        return await connect(*arguments, **options)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", count)
     with cluster.connect() as admin:
         admin.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 1").format(sql.Identifier(role)))
     held = psycopg.connect(shared, user=role)
@@ -619,7 +718,7 @@ def test_a_step_waits_for_a_connection_slot(shared: str, cluster: Cluster, role:
         async with running(step) as task:
             await until(lambda: bool(step.output_so_far()))
             waiting = step.output_so_far()
-            await asyncio.sleep(0.4)
+            await until(lambda: tried == 3)
             assert not task.done()
             held.close()
             return waiting, await task
@@ -667,13 +766,19 @@ def test_the_launchers_own_server_is_waited_for_and_no_other(own_cluster: Cluste
     assert (local.jslstatus, local.jslresult) == ("s", 1)
 
 
+ASLEEP = """
+    SELECT FROM pg_stat_activity
+     WHERE datname = current_database() AND query LIKE %s AND wait_event = 'PgSleep'"""
+
+
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_a_restart_of_the_server(own_cluster: Cluster, mode: Any) -> None:
     async def scenario(pool: SqlPool) -> tuple[StepResult, StepResult]:
-        warm = SqlStep(step_run("SELECT pg_sleep(0.1)"), pool)
-        cut = SqlStep(step_run("SELECT pg_sleep(60)"), pool)
+        cut = SqlStep(step_run("SELECT pg_sleep(600)"), pool)
         async with running(cut) as task:
-            await warm.execute()  # leaves a warm connection behind
+            with own_cluster.connect() as looking:
+                await until(lambda: looking.execute(ASLEEP, ["%"]).rowcount == 1)
+            await SqlStep(step_run("SELECT 1"), pool).execute()  # leaves a warm connection behind
             await asyncio.to_thread(own_cluster.restart, mode)
             return await task, await SqlStep(step_run("SELECT 1"), pool).execute()
 
@@ -704,15 +809,15 @@ def test_a_killed_launchers_step_ends_on_the_server(database: str, db: psycopg.C
         "    await SqlStep(StepRun(**run), SqlPool(conninfo, 1)).execute()\n"
         "asyncio.run(main())\n"
     )
-    run = {name: getattr(step_run("SELECT pg_sleep(60)"), name) for name in StepRun.__dataclass_fields__}
+    run = {name: getattr(step_run("SELECT pg_sleep(600)"), name) for name in StepRun.__dataclass_fields__}
     process = subprocess.Popen([sys.executable, "-c", program, json.dumps([database, run])], cwd=TOP)
     try:
-        query = "SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"
+        query = "SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
         wait_for_row(db, query)
     finally:
         process.kill()
         process.wait()
-    wait_for(lambda: not db.execute(query).fetchall(), timeout=5, what="the end of the step's backend")
+    wait_for(lambda: not db.execute(query).fetchall(), what="the end of the step's backend")
 
 
 # --- stopping
@@ -720,16 +825,12 @@ def test_a_killed_launchers_step_ends_on_the_server(database: str, db: psycopg.C
 
 def stop_while_running(conninfo: str, code: str, **stop: Any) -> StepResult:
     """Cancel a step once its query, which sleeps, does so; a step after it must not notice."""
-    asleep = (
-        "SELECT FROM pg_stat_activity"
-        " WHERE datname = current_database() AND query LIKE '%begun%' AND wait_event = 'PgSleep'"
-    )
 
     async def scenario(pool: SqlPool) -> StepResult:
         step = SqlStep(step_run(f"DO $$ BEGIN RAISE NOTICE 'begun'; END $$; {code}"), pool)
         async with running(step) as task:
             with psycopg.connect(conninfo, autocommit=True) as looking:
-                await until(lambda: looking.execute(asleep).rowcount == 1)
+                await until(lambda: looking.execute(ASLEEP, ["%begun%"]).rowcount == 1)
             await until(lambda: "begun" in step.output_so_far())
             step.cancel("Stopped by the test.", **stop)
             step.cancel("Stopped again.", "f")
@@ -744,23 +845,23 @@ def stop_while_running(conninfo: str, code: str, **stop: Any) -> StepResult:
 
 
 def test_cancel(shared: str) -> None:
-    result = stop_while_running(shared, "SELECT pg_sleep(60)")
+    result = stop_while_running(shared, "SELECT pg_sleep(600)")
     assert (result.jslstatus, result.jslresult) == ("d", -1)
     assert result.jsloutput == (
         "NOTICE:  begun\nDO\nERROR:  canceling statement due to user request\nStopped by the test.\n"
     )
-    assert result.jslduration < 5
+    assert result.jslduration < 600
 
 
 def test_cancel_with_another_status(shared: str) -> None:
-    assert stop_while_running(shared, "SELECT pg_sleep(60)", status="f").jslstatus == "f"
+    assert stop_while_running(shared, "SELECT pg_sleep(600)", status="f").jslstatus == "f"
 
 
 # A cancel request is two signals, to the backend and to its process group: the second may come while the first is handled.
 STUBBORN = """
 DO $$ BEGIN LOOP
     BEGIN
-        BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(0.02); END;
+        BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(0.02); END;
     EXCEPTION WHEN query_canceled THEN NULL; END;
 END LOOP; END $$"""
 
@@ -775,7 +876,7 @@ def test_code_that_catches_the_cancel_is_dropped_in_the_end(
     assert result.jslstatus == "d"
     assert "The server did not react to cancel requests; the connection was dropped.\n" in result.jsloutput
     assert result.jsloutput.endswith("Stopped by the test.\n")
-    assert result.jslduration < 5
+    assert result.jslduration < 600
     query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%begun%' AND pid <> pg_backend_pid()"
     wait_for(lambda: db.execute(query).fetchone() == (0,), what="the server ends what nobody waits for")
 
@@ -783,8 +884,8 @@ def test_code_that_catches_the_cancel_is_dropped_in_the_end(
 def test_code_that_catches_one_cancel_gets_another(shared: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql_step, "CANCEL_REPEAT_SECONDS", 0.1)
     code = (
-        "DO $$ BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN RAISE NOTICE 'once'; END $$;"
-        " SELECT pg_sleep(60)"
+        "DO $$ BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN RAISE NOTICE 'once'; END $$;"
+        " SELECT pg_sleep(600)"
     )
     result = stop_while_running(shared, code)
     assert "NOTICE:  once\n" in result.jsloutput
@@ -817,23 +918,23 @@ def test_cancel_and_timeout_while_waiting_for_a_connection(own_cluster: Cluster)
     assert stopped.jsloutput.endswith("Stopped by the test.\n")
     assert timed_out.jslstatus == "f"
     assert timed_out.jsloutput.endswith("The step was cancelled after its timeout of 0.3 s.\n")
-    assert timed_out.jslduration < 2
+    assert timed_out.jslduration >= 0.3
 
 
 def test_timeout(shared: str) -> None:
-    [result, after] = execute(shared, "SELECT pg_sleep(60)", "SELECT 1", jsttimeout=1)
+    [result, after] = execute(shared, "SELECT pg_sleep(600)", "SELECT 1", jsttimeout=1)
     assert (result.jslstatus, after.jslstatus) == ("f", "s")
     assert result.jsloutput == (
         "ERROR:  canceling statement due to user request\nThe step was cancelled after its timeout of 1 s.\n"
     )
-    assert 1 <= result.jslduration < 10
+    assert 1 <= result.jslduration < 600
 
 
 def test_a_step_whose_task_is_cancelled_leaves_no_connection(
     database: str, db: psycopg.Connection[Any]
 ) -> None:
     async def scenario(pool: SqlPool) -> None:
-        step = SqlStep(step_run(SAY_BACKEND + "; SELECT pg_sleep(60)"), pool)
+        step = SqlStep(step_run(SAY_BACKEND + "; SELECT pg_sleep(600)"), pool)
         task = asyncio.create_task(step.execute())
         await until(lambda: "backend" in step.output_so_far())
         task.cancel()
@@ -846,7 +947,7 @@ def test_a_step_whose_task_is_cancelled_leaves_no_connection(
 
 def test_closing_the_pool_ends_steps_that_run_or_wait(own_cluster: Cluster) -> None:
     async def scenario(pool: SqlPool) -> list[StepResult]:
-        step = SqlStep(step_run("DO $$ BEGIN RAISE NOTICE 'begun'; END $$; SELECT pg_sleep(60)"), pool)
+        step = SqlStep(step_run("DO $$ BEGIN RAISE NOTICE 'begun'; END $$; SELECT pg_sleep(600)"), pool)
         away = SqlStep(step_run("SELECT 1", jstconnstr="host=127.0.0.1 port=1 connect_timeout=60"), pool)
         tasks = [asyncio.create_task(one.execute()) for one in (step, away)]
         await until(lambda: "begun" in step.output_so_far())
@@ -1023,7 +1124,7 @@ def test_an_atomic_step_whose_run_was_closed_has_no_effect(
 
 
 def test_cancel_of_an_atomic_step(database: str, agent: psycopg.Connection[Any]) -> None:
-    run = hand_out(agent, f"INSERT INTO effect VALUES (1); {SAY_BACKEND}; SELECT pg_sleep(60)")
+    run = hand_out(agent, f"INSERT INTO effect VALUES (1); {SAY_BACKEND}; SELECT pg_sleep(600)")
 
     async def scenario(pool: SqlPool) -> StepResult:
         step = SqlStep(run, pool)
@@ -1056,15 +1157,18 @@ def test_an_atomic_step_in_a_database_with_another_encoding(cluster: Cluster) ->
             admin.execute("DROP DATABASE latin WITH (FORCE)")
 
 
+@forms(60, 1500)
 def test_backends_killed_at_random_leave_effect_and_entry_or_neither(
-    database: str, agent: psycopg.Connection[Any]
+    database: str, agent: psycopg.Connection[Any], size: int
 ) -> None:
-    outcomes = set()
-    for attempt in range(60):
+    """So late that half of them have just committed, however long that takes here."""
+    outcomes: Counter[str] = Counter()
+    pause = 0.003
+    for attempt in range(size):
         run = hand_out(agent, f"INSERT INTO effect VALUES ({1000 + attempt}) -- {attempt}")
 
         async def scenario(
-            pool: SqlPool, run: StepRun = run, pause: float = attempt / 60 * 0.006
+            pool: SqlPool, run: StepRun = run, pause: float = random.uniform(0.5, 1.5) * pause
         ) -> StepResult:
             await SqlStep(step_run("SELECT 1"), pool).execute()
             async with running(SqlStep(run, pool)) as task:
@@ -1081,10 +1185,12 @@ def test_backends_killed_at_random_leave_effect_and_entry_or_neither(
         assert (1000 + attempt in (effects or [])) == (status == "s"), (attempt, result)
         if result.jslstatus == "s":
             assert status == "s"
-        outcomes.add(status)
+        outcomes[status] += 1
+        pause *= 0.8 if status == "s" else 1.25
         if status == "r":
             agent.execute(
                 "SELECT FROM pgagent_py.run_due(0, ARRAY[(%s, %s, 'f', -1, NULL, '')::pgagent_py.step_result])",
                 [run.jlgid, run.jslid],
             )
-    assert outcomes == {"r", "s"}
+    print("outcomes:", outcomes)
+    assert outcomes.keys() == {"r", "s"}

@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from tests.helpers import forms
 from tests.unit.oracle import Rule, flags, instant_of, walk_days
 
 Connection = psycopg.Connection[Any]
@@ -225,7 +226,6 @@ def test_zone_is_looked_up_without_trace_in_the_session(db: Connection) -> None:
         assert value(db, settings) == "Asia/TokyoIndia"
 
 
-RULES = 250
 INSERT = """
 INSERT INTO pgagent.pga_schedule (jscjobid, jscname, jscstart, jscend, jscminutes, jschours, jscweekdays,
                                   jscmonthdays, jscmonths)
@@ -233,11 +233,12 @@ VALUES (%s, 'x', coalesce(to_timestamp(%s), '-infinity'), to_timestamp(%s), %s, 
 """
 
 
-def test_next_run_through_sql_is_what_walking_finds(db: Connection) -> None:
+@forms(250, 5_000)
+def test_next_run_through_sql_is_what_walking_finds(db: Connection, size: int) -> None:
     seed = random.randrange(10**9)
     rng = random.Random(seed)
     job = add_job(db)
-    for _ in range(RULES):
+    for _ in range(size):
         after = rng.randrange(instant_of("2000-01-01"), instant_of("2036-01-01"))
         rule = random_rule(rng, after)
         schedule = insert(db, job, rule)

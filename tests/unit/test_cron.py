@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 from croniter import croniter
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plpython.api.cron import CronSets, is_reboot, parse_cron
 from plpython.ground.errors import PgAgentError
 from plpython.rules.schedule import merge_runs
+from tests.helpers import for_all, forms
 from tests.unit.oracle import Rule, compiled, instant_of, zone
 
 WORKDAYS = (1, 2, 3, 4, 5)
@@ -121,10 +121,6 @@ def test_reboot() -> None:
     assert not is_reboot("@daily")
 
 
-def cases(count: int) -> settings:
-    return settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-
-
 def fields(low: int, high: int, names: str = "", extra: tuple[str, ...] = ()) -> st.SearchStrategy[str]:
     """Return one field: any, values, names, ranges, steps, or lists of them."""
     number = st.integers(low, high)
@@ -167,9 +163,14 @@ def every_day_by_number(text: str, parsed: list[CronSets]) -> bool:
 
 
 @pytest.mark.slow
-@cases(3_000)
-@given(EXPRESSIONS, st.integers(instant_of("1990-01-01"), instant_of("2035-01-01")))
-def test_runs_are_those_of_croniter(text: str, after: int) -> None:
+@forms(3_000, 30_000)
+def test_runs_are_those_of_croniter(size: int) -> None:
+    for_all(
+        size, check_croniter, EXPRESSIONS, st.integers(instant_of("1990-01-01"), instant_of("2035-01-01"))
+    )
+
+
+def check_croniter(text: str, after: int) -> None:
     try:
         theirs = croniter(text, datetime.fromtimestamp(after, UTC), max_years_between_matches=12)
     except ValueError:
@@ -191,9 +192,13 @@ def test_runs_are_those_of_croniter(text: str, after: int) -> None:
 
 
 @pytest.mark.slow
-@cases(3_000)
-@given(st.text("0123456789*/-,lLwW#?hHrR() \tafirjnmo@.\x00\u00a0\u0663", max_size=20))
-def test_anything_is_read_or_refused(text: str) -> None:
+@forms(3_000, 30_000)
+def test_anything_is_read_or_refused(size: int) -> None:
+    text = st.text("0123456789*/-,lLwW#?hHrR() \tafirjnmo@.\x00\u00a0\u0663", max_size=20)
+    for_all(size, check_read_or_refused, text)
+
+
+def check_read_or_refused(text: str) -> None:
     try:
         schedules = parse_cron(text)
     except PgAgentError:
