@@ -1,4 +1,4 @@
-# pgagent_py. `make help` lists the targets. A file of the project is installed by PGXS; the launcher by pip.
+# pgagent_py. `make help` lists the words. A file of the project is installed by PGXS; the launcher by pip.
 
 EXTENSION    = pgagent_py
 EXTVERSION   = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pgagent_py.control)
@@ -8,7 +8,8 @@ EXTRA_CLEAN  = $(wildcard $(EXTENSION)--*.sql) results build dist
 
 # pg_regress looks for sql/ and expected/ below inputdir: tests/expected is a link to expected/
 REGRESS      = $(basename $(notdir $(sort $(wildcard tests/sql/*.sql))))
-REGRESS_OPTS = --inputdir=tests --encoding=UTF8 --load-extension=plpython3u --load-extension=pgagent --load-extension=pgagent_py
+REGRESS_OUT  = .
+REGRESS_OPTS = --inputdir=tests --outputdir=$(REGRESS_OUT) --encoding=UTF8 --load-extension=plpython3u --load-extension=pgagent --load-extension=pgagent_py
 
 PG_CONFIG   ?= pg_config
 export PG_CONFIG
@@ -21,8 +22,10 @@ IN_SCRATCH   = .ci/in-scratch
 PYTEST       = $(IN_SCRATCH) python -m pytest
 # tests wait more than they compute
 WORKERS      = 4
-# further arguments for pytest or the benchmark: make test-unit ARGS='-k cron'
+# further arguments for pytest or the benchmark
 ARGS         =
+# the test of test-one
+export TEST ?=
 
 ifneq ($(PGXS),)
 include $(PGXS)
@@ -43,25 +46,46 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	PYTHONPATH=. $$python -m sql.render $(if $(filter $(EXTENSION)--$(EXTVERSION).sql,$@),,\
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
-.PHONY: help demo test test-unit test-sql test-integration test-acceptance lint format updatecheck reference bench setup
+.PHONY: help setup demo test test-all test-long test-one test-unit test-sql test-integration test-acceptance \
+        updatecheck lint format reference bench
 .DEFAULT_GOAL = all
 
-help:  ## list the targets
-	@echo 'all              build the extension scripts'
-	@echo 'install          install the extension for the server of PG_CONFIG'
-	@echo 'installcheck     run tests/sql against a running server that has the extension installed'
-	@echo 'clean            remove what was built'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
-	    while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
+##@ Use
+help:  ## list the words
+	@awk '/^##@ / { print (n++ ? "\n" : "") substr($$0, 5) } \
+	      /^#: .* ## / || /^[a-z-]+:.* ## / { \
+	          word = $$1 == "#:" ? $$2 : $$1; sub(":", "", word); sub(".* ## ", ""); printf "  %-18s%s\n", word, $$0 }' \
+	    $(firstword $(MAKEFILE_LIST))
 
-setup:  ## install what demo and test need: packages and Python tools
-	@.ci/setup
+#: all  ## build the extension scripts
+#: install  ## install the extension for the server of PG_CONFIG
+#: installcheck  ## run tests/sql against a running server that has the extension installed
+#: clean  ## remove what was built
 
 demo: setup  ## run two jobs with the launcher on a throwaway server and show their history
 	@$(IN_SCRATCH) demo/demo.sh
 
-test: setup  ## run everything: lint, unit, SQL, integration and acceptance tests
+setup:  ## install what demo and test need: packages and Python tools
+	@.ci/setup
+
+# A suite has a short form, of two minutes at most, in `make test`. What takes longer is marked long (tests.helpers.forms)
+# and runs under the suite's own word, in test-long and in test-all.
+##@ Test (ARGS='-k cron' and the like go to pytest)
+test: setup  ## run lint and all tests, the long ones in their short form: before each commit
+	@$(IN_SCRATCH) sh -ec '.ci/lint; exec python -m pytest -n $(WORKERS) -m "not long" $(ARGS)'
+
+test-all: setup  ## run lint and all tests in every form: before each release
 	@$(IN_SCRATCH) sh -ec '.ci/lint; exec python -m pytest -n $(WORKERS) $(ARGS)'
+
+test-long: setup  ## run the long forms only
+	@$(PYTEST) -n $(WORKERS) -m long $(ARGS)
+
+test-one: setup  ## run one: make test-one TEST=tests/unit/test_cron.py::test_refused, or TEST=tests/sql/add_job.sql
+	@case "$$TEST" in \
+	    '') echo 'make test-one needs TEST=FILE::NAME' >&2; exit 2 ;; \
+	    *.sql) TEST="tests/integration/test_regress.py::test_installcheck[$$(basename "$$TEST" .sql)]" ;; \
+	esac; \
+	$(PYTEST) "$$TEST" $(ARGS)
 
 test-unit: setup  ## run the tests that need no server and take no time
 	@$(PYTEST) -m 'not slow' tests/unit $(ARGS)
@@ -70,10 +94,10 @@ test-sql: setup  ## run tests/sql with pg_regress on a throwaway server
 	@$(PYTEST) tests/integration/test_regress.py $(ARGS)
 
 test-integration: setup  ## run the tests of the extension on throwaway servers
-	@$(PYTEST) tests/integration $(ARGS)
+	@$(PYTEST) -m 'not long' tests/integration $(ARGS)
 
 test-acceptance: setup  ## run the tests with a real launcher on throwaway servers
-	@$(PYTEST) tests/acceptance $(ARGS)
+	@$(PYTEST) -m 'not long' tests/acceptance $(ARGS)
 
 updatecheck: setup  ## check updates from every released version: objects, data, rights, open sessions
 	@$(PYTEST) tests/unit/test_render_updates.py tests/integration/test_update.py tests/integration/test_update_released.py $(ARGS)
@@ -81,6 +105,7 @@ updatecheck: setup  ## check updates from every released version: objects, data,
 lint: setup  ## check style and types
 	@$(IN_SCRATCH) .ci/lint
 
+##@ Write
 format: setup  ## format the Python code
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 
