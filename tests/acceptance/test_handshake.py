@@ -11,7 +11,6 @@ from launcher.handshake import EXTENSION_NEEDED
 from tests.conftest import StartLauncher
 from tests.helpers import Launcher, wait_for, wait_for_row
 
-PATIENCE = 60
 LAUNCHER = version("pgagent_py")
 MAJOR = int(LAUNCHER.split(".")[0])
 NEXT_MAJOR = f"{MAJOR + 1}.0.0"
@@ -29,7 +28,7 @@ def cut_off(db: psycopg.Connection[Any]) -> None:
 
 def run_a_job(db: psycopg.Connection[Any]) -> None:
     db.execute("SELECT pgagent_py.run_now(pgagent_py.add_job('x', sql => 'SELECT 1'))")
-    wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'", timeout=PATIENCE)
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'")
 
 
 def warnings(process: Launcher) -> list[str]:
@@ -55,7 +54,7 @@ def test_refused_at_the_start_with_what_to_do(
 ) -> None:
     pretend(db, extension)
     process = launcher(database)
-    assert process.wait(PATIENCE) == 1
+    assert process.wait() == 1
     (line,) = process.log_text().splitlines()
     assert "action=exit database " in line
     assert words in line
@@ -67,11 +66,11 @@ def test_a_newer_extension_of_the_same_major_version_is_served_and_said_once(
 ) -> None:
     pretend(db, NEXT_MINOR)
     process = launcher("-l", "2", "-r", "1", database)
-    process.wait_for_log("action=serve", PATIENCE)
+    process.wait_for_log("action=serve")
     cut_off(db)
-    wait_for(lambda: process.log_text().count("action=serve") == 2, PATIENCE, "the second connection")
+    wait_for(lambda: process.log_text().count("action=serve") == 2, what="the second connection")
     run_a_job(db)
-    assert process.terminate(PATIENCE) == 0
+    assert process.terminate() == 0
     (warning,) = warnings(process)
     assert f"has pgagent_py {NEXT_MINOR}, which is newer than launcher {LAUNCHER}" in warning
     assert "upgrade the launcher" in warning
@@ -82,7 +81,7 @@ def test_the_launchers_own_version_needs_no_word(
 ) -> None:
     process = launcher("-l", "2", database)
     run_a_job(db)
-    assert process.terminate(PATIENCE) == 0
+    assert process.terminate() == 0
     assert warnings(process) == []
 
 
@@ -91,15 +90,15 @@ def test_refused_while_it_serves_it_keeps_trying_at_growing_pauses(
 ) -> None:
     """The server was replaced by an older copy, say: there may be results to book when it is right again."""
     process = launcher("-l", "2", "-r", "1", database)
-    process.wait_for_log("action=serve", PATIENCE)
+    process.wait_for_log("action=serve")
     pretend(db, "1.0.0")
     cut_off(db)
     refused = re.compile(r"action=connect trying again in ([\d.]+) s: database .* has pgagent_py 1\.0\.0")
-    wait_for(lambda: len(refused.findall(process.log_text())) >= 7, PATIENCE, "seven attempts")
+    wait_for(lambda: len(refused.findall(process.log_text())) >= 7, what="seven attempts")
     pauses = [float(pause) for pause in refused.findall(process.log_text())]
     assert pauses == sorted(pauses)
     assert pauses[-1] == 1.0
     pretend(db, LAUNCHER)
     run_a_job(db)
-    assert process.terminate(PATIENCE) == 0
+    assert process.terminate() == 0
     assert "Traceback" not in process.log_text()

@@ -642,7 +642,9 @@ def test_scripts_die_at_whatever_instant_the_launcher_is_killed(long: str, direc
     """When it has just made its private directory, and when it has started one of 30 scripts, two, three, ..."""
     for attempt in range(25):
         launcher = start_launcher(*[f"sleep {long}"] * 30)
-        wait_for(lambda: list(directory.glob(f"{guard_process.DIRECTORY_PREFIX}*")), what="the private directory")
+        wait_for(
+            lambda: list(directory.glob(f"{guard_process.DIRECTORY_PREFIX}*")), what="the private directory"
+        )
         wait_for(lambda: len(list(directory.glob("*/*"))) >= attempt, what="the scripts", every=0)  # noqa: B023
         launcher.kill()
         launcher.wait()

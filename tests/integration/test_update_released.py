@@ -136,24 +136,24 @@ def test_the_old_launcher_goes_on_and_the_new_one_takes_over(
         process = old_launcher(tmp_path / "old", old, old_database)
         try:
             running = "SELECT 1 FROM pgagent.pga_jobsteplog s WHERE s.jslstatus = 'r'"
-            wait_for(lambda: db.execute(running).fetchone(), 60, "the step in progress")
+            wait_for(lambda: db.execute(running).fetchone(), what="the step in progress")
             update(old_database)
             assert db.execute(running).fetchone()
             db.execute("INSERT INTO public.gate VALUES (true)")
             ended = "SELECT l.jlgstatus FROM pgagent.pga_joblog l WHERE l.jlgstatus <> 'r'"
-            assert wait_for(lambda: db.execute(ended).fetchone(), 60, "the end of the run") == ("s",)
+            assert wait_for(lambda: db.execute(ended).fetchone(), what="the end of the run") == ("s",)
             done = db.execute("SELECT d.step, split_part(d.version, '+', 1) FROM public.done d").fetchall()
             assert done == [("waited", NOW), ("second", NOW)]
             db.execute("SELECT pgagent_py.run_now(%s)", [job])
             count = "SELECT 1 FROM public.done HAVING count(*) = 4"
-            wait_for(lambda: db.execute(count).fetchone(), 60, "a run that began after the update")
-            assert process.terminate(60) == 0
+            wait_for(lambda: db.execute(count).fetchone(), what="a run that began after the update")
+            assert process.terminate() == 0
         finally:
             process.clean_up()
         assert "ERROR" not in process.log_text()
         launcher("-l", "1", old_database)
         db.execute("SELECT pgagent_py.run_now(%s)", [job])
         count = "SELECT 1 FROM public.done HAVING count(*) = 6"
-        wait_for(lambda: db.execute(count).fetchone(), 60, "a run of the new launcher's")
+        wait_for(lambda: db.execute(count).fetchone(), what="a run of the new launcher's")
         query = "SELECT DISTINCT l.jlgstatus FROM pgagent.pga_joblog l"
-        wait_for(lambda: db.execute(query).fetchall() == [("s",)], 60, "the end of all runs, with success")
+        wait_for(lambda: db.execute(query).fetchall() == [("s",)], what="the end of all runs, with success")
