@@ -17,7 +17,9 @@ import psutil
 import psycopg
 import pytest
 
-from tests.acceptance.faults import (
+from tests.conftest import TEMPLATE, StartLauncher
+from tests.helpers import PASSWORD, PATIENCE, Cluster, wait_for, wait_for_row
+from tests.helpers.runs import (
     Db,
     add_job,
     agents,
@@ -35,8 +37,6 @@ from tests.acceptance.faults import (
     wait_for_start,
     watch_processes,
 )
-from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import PASSWORD, PATIENCE, Cluster, wait_for, wait_for_row
 
 SLEEPERS = """
     SELECT pid FROM pg_stat_activity

@@ -4,7 +4,9 @@ import os
 import random
 import time
 
-from tests.acceptance.faults import (
+from tests.conftest import TEMPLATE, StartLauncher
+from tests.helpers import Cluster, forms, wait_for
+from tests.helpers.runs import (
     add_job,
     check_sound,
     make_due,
@@ -14,8 +16,6 @@ from tests.acceptance.faults import (
     wait_for_end,
     wait_for_start,
 )
-from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import Cluster, forms, wait_for
 
 JOBS = 12
 

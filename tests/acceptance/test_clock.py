@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.faults import add_job, make_due, one, serving, statuses, stop, wait_for_end
 from tests.conftest import TEMPLATE, StartLauncher
 from tests.helpers import Cluster, wait_for
+from tests.helpers.runs import add_job, make_due, one, serving, statuses, stop, wait_for_end
 
 HOUR = 3600
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 
-from tests.acceptance.faults import Db, add_job, check_sound, one, stop, wait_for_end
 from tests.conftest import TEMPLATE, StartLauncher
 from tests.helpers import Cluster, Launcher, forms, wait_for, wait_for_row
+from tests.helpers.runs import Db, add_job, check_sound, one, stop, wait_for_end
 
 KILL_BACKENDS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity

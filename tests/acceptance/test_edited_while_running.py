@@ -6,7 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.acceptance.faults import (
+from tests.conftest import StartLauncher
+from tests.helpers import wait_for
+from tests.helpers.runs import (
     Db,
     add_job,
     agents,
@@ -20,8 +22,6 @@ from tests.acceptance.faults import (
     wait_for_end,
     wait_for_start,
 )
-from tests.conftest import StartLauncher
-from tests.helpers import wait_for
 
 
 def gate(path: Path) -> dict[str, str]:

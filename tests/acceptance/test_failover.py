@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.faults import (
+from tests.conftest import TEMPLATE, StartLauncher
+from tests.helpers import WAIT, Cluster, wait_for
+from tests.helpers.runs import (
     add_job,
     agents,
     check_sound,
@@ -18,8 +20,6 @@ from tests.acceptance.faults import (
     wait_for_end,
     wait_for_start,
 )
-from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import WAIT, Cluster, wait_for
 
 
 @pytest.fixture

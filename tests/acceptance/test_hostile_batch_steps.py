@@ -4,7 +4,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.acceptance.faults import (
+from tests.conftest import StartLauncher
+from tests.helpers import wait_for_row
+from tests.helpers.runs import (
     Db,
     add_job,
     check_sound,
@@ -16,8 +18,6 @@ from tests.acceptance.faults import (
     stop,
     wait_for_end,
 )
-from tests.conftest import StartLauncher
-from tests.helpers import wait_for_row
 
 # name: script, exit code in the log, what the output must hold
 HOSTILE = {

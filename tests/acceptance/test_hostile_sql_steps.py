@@ -4,7 +4,9 @@ import psutil
 import psycopg
 import pytest
 
-from tests.acceptance.faults import (
+from tests.conftest import TEMPLATE, StartLauncher
+from tests.helpers import Cluster, wait_for
+from tests.helpers.runs import (
     Db,
     add_job,
     check_sound,
@@ -16,8 +18,6 @@ from tests.acceptance.faults import (
     stop,
     wait_for_end,
 )
-from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import Cluster, wait_for
 
 # name: code, status, what the output must hold
 HOSTILE = {

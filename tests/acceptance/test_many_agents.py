@@ -5,7 +5,9 @@ import socket
 import subprocess
 from pathlib import Path
 
-from tests.acceptance.faults import (
+from tests.conftest import StartLauncher
+from tests.helpers import wait_for
+from tests.helpers.runs import (
     Db,
     add_job,
     check_sound,
@@ -15,8 +17,6 @@ from tests.acceptance.faults import (
     stop,
     wait_for_end,
 )
-from tests.conftest import StartLauncher
-from tests.helpers import wait_for
 
 JOBS = 1000
 

@@ -8,7 +8,9 @@ import psutil
 import psycopg
 import pytest
 
-from tests.acceptance.faults import (
+from tests.conftest import StartLauncher
+from tests.helpers import PASSWORD, Cluster, wait_for
+from tests.helpers.runs import (
     Db,
     add_job,
     make_due,
@@ -19,8 +21,6 @@ from tests.acceptance.faults import (
     stop,
     wait_for_end,
 )
-from tests.conftest import StartLauncher
-from tests.helpers import PASSWORD, Cluster, wait_for
 
 SECRET = "s3cr3t/of the step"
 

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.filled_database import JOBS, RUNS, behaviour, contents, empty_tables
 from tests.helpers import Cluster, wait_for
+from tests.helpers.filled_database import JOBS, RUNS, behaviour, contents, empty_tables
 
 
 @pytest.fixture

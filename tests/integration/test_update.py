@@ -9,7 +9,7 @@ import pytest
 
 from sql.render.scripts import read_version
 from tests.helpers import Cluster
-from tests.update_helpers import TOP, copy_of_checkout, differences, install_scripts, release, render, rights
+from tests.helpers.updates import TOP, copy_of_checkout, differences, install_scripts, release, render, rights
 
 NOW = read_version(TOP)
 # NEXT has another table, function and view, an argument and a column more, other words in Python errors; LATER has

@@ -13,9 +13,9 @@ import pytest
 from sql.render.scripts import read_version
 from sql.render.updates import released_versions
 from tests.conftest import StartLauncher
-from tests.filled_database import JOBS, RUNS, TABLES, behaviour
 from tests.helpers import Cluster, Launcher, wait_for
-from tests.update_helpers import TOP, differences, install_released, rights
+from tests.helpers.filled_database import JOBS, RUNS, TABLES, behaviour
+from tests.helpers.updates import TOP, differences, install_released, rights
 
 NOW = read_version(TOP)
 OLD = [version for version in released_versions(TOP) if version != NOW]

@@ -15,7 +15,7 @@ from sql.render.scripts import read_version
 from sql.render.updates import released_script
 from tests.helpers import Cluster, pg_config
 
-TOP = Path(__file__).resolve().parents[1]
+TOP = Path(__file__).resolve().parents[2]
 
 
 def install_scripts(*scripts: Path) -> None:

@@ -1,0 +1,33 @@
+"""Waiting for an event."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg
+
+T = TypeVar("T")
+# Seconds that a test waits for an event before it fails. It measures nothing: the machine may be slow and busy.
+PATIENCE = 60.0
+
+
+def wait_for(
+    condition: Callable[[], T | None],
+    timeout: float = PATIENCE,
+    what: str = "the condition",
+    every: float = 0.02,
+) -> T:
+    """Return the first true value of condition(), asked every so many seconds; fail after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {timeout:g} s for {what}; it is still {value!r}"
+        time.sleep(every)
+    return value
+
+
+def wait_for_row(
+    db: psycopg.Connection[Any], query: str, parameters: Any = None, timeout: float = PATIENCE
+) -> tuple[Any, ...]:
+    """Return the first row that `query` gives, asking until there is one; `db` must be in autocommit mode."""
+    # The tests' own text, not a user's: psycopg would have it a literal
+    return wait_for(lambda: db.execute(query.encode(), parameters).fetchone(), timeout, f"a row of: {query}")
