@@ -126,6 +126,24 @@ def test_every_table_view_and_type_is_documented(db: psycopg.Connection[Any]) ->
     assert db.execute(query).fetchall() == []
 
 
+def test_items_of_a_comment_are_arguments_or_columns(db: psycopg.Connection[Any]) -> None:
+    query = """
+        SELECT p.oid::regprocedure::text, obj_description(p.oid, 'pg_proc'), coalesce(p.proargnames, '{}')
+          FROM pg_proc p WHERE p.pronamespace = 'pgagent_py'::regnamespace
+        UNION ALL
+        SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), obj_description(c.reltype, 'pg_type')),
+               ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)
+          FROM pg_class c WHERE c.relnamespace = 'pgagent_py'::regnamespace AND c.relkind IN ('v', 'c')"""
+    items = 0
+    for name, comment, parts in db.execute(query):
+        for line in re.findall(r"(?m)^- (.*)", comment):
+            named, colon, _ = line.partition(": ")
+            assert colon, f"{name}: {line}"
+            assert set(named.split(", ")) <= set(parts), f"{name}: {line}"
+            items += 1
+    assert items > 150
+
+
 def test_what_hangs_on_pgagents_tables_is_marked_as_ours(db: psycopg.Connection[Any]) -> None:
     query = """
         SELECT t.tgname, d.deptype, obj_description(t.oid, 'pg_trigger') FROM pg_trigger t
