@@ -9,8 +9,8 @@ changed. Those that the document does not name stay as they are.
 - jobs: the document.
 - dry_run: true changes nothing, and returns the same rows.
 
-Returns a row for each job and calendar of the document: kind, name, action (add, change or same), and changes, which
-has what differs, from and to.
+Returns a row for each job and calendar of the document. action is add, change or same; changes has what differs, from
+and to.
 
 Errors: 22023 says where in the document the mistake is, and nothing is changed. 42501: the role may not edit
 pgAgent's tables.

@@ -54,9 +54,9 @@ claiming, logging and next runs is behind this call. On a standby it does nothin
   first, then the first steps of due jobs, longest due first. Each has its entry in the log already.
 - finished: the results of steps that a launcher has executed.
 
-With capacity 0 and no results the call itself runs the due jobs whose enabled steps are all SQL in this database, and
-returns a row for each step. Each step has a subtransaction of its own. Of the jobs that have an owner it runs those
-that run as the role that has logged in. A role that may not run a launcher runs only these.
+With capacity 0 and no results the call itself runs due jobs: those whose enabled steps are all SQL in this database.
+It returns a row for each step. Each step has a subtransaction of its own. Of the jobs that have an owner it runs
+those that run as the role that has logged in. A role that may not run a launcher runs only these.
 
 With capacity 0 and results the call books the results and returns nothing.
 

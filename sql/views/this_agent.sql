@@ -9,8 +9,8 @@ GRANT SELECT ON pgagent_py.this_agent TO PUBLIC;
 COMMENT ON VIEW pgagent_py.this_agent IS
 {% filter literal %}
 The agent that the current role has registered this backend as: one row or none. A role that knows an agent's id may
-do its turns. So no other role that acts in this backend sees it, and a backend that gets the pid of an agent that is
-gone does not see that one.
+do its turns. So no other role that acts in this backend sees it. Nor is the row shown to a later backend with the
+same pid.
 
 - waiting_until: when the next of its runs that wait, for a retry or a lock, may go on.
 {% endfilter %};
