@@ -6,6 +6,7 @@ A launcher is an agent. A session that calls run_due() is one for the time of th
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from typing import TypedDict
 
 from ..ground.errors import PgAgentError
@@ -19,19 +20,24 @@ from .waiting import move_waiting
 
 # It waits for another agent that is closing what this one left behind; then the rows are gone.
 FORMER_BACKENDS = Statement(
-    "SELECT a.jagpid, a.backend_start = $2 AS here FROM pgagent_py.agent a WHERE a.agent = $1 FOR UPDATE",
+    "SELECT a.jagpid, a.backend_start = $2 AS here, a.jagknows FROM pgagent_py.agent a WHERE a.agent = $1 FOR UPDATE",
     "uuid",
     "timestamptz",
 )
 
 
 def start_agent(
-    plpy: Plpy, caller: str, agent: str, station: str | None = None, again: bool | None = None
+    plpy: Plpy,
+    caller: str,
+    agent: str,
+    station: str | None = None,
+    again: bool | None = None,
+    knows: Sequence[str | None] | None = None,
 ) -> None:
     """Register this backend as *agent* on host *station*; an agent that comes back keeps its jobs.
 
     station NULL is the server's host name, for a session that drives run_due by hand. *again*: it comes back, even if nothing
-    here knows it any more.
+    here knows it any more. *knows*: kinds of steps that it can execute, see the view step_need.
     """
     check_launch(plpy, caller)
     refresh_names(plpy)
@@ -40,7 +46,8 @@ def start_agent(
     if any(row["jagpid"] == me["pid"] and row["here"] for row in former):
         return
     station = station or socket.gethostname()
-    _register(plpy, agent, station, me, True)
+    known = [kind for kind in knows or () if kind is not None] or (former[0]["jagknows"] if former else [])
+    _register(plpy, agent, station, me, True, known)
     _take_over(plpy, agent, me["pid"])
     if not former and not again:
         run_reboot_jobs(plpy, reboot_jobs(plpy, station))
@@ -65,7 +72,7 @@ def start_session(plpy: Plpy, caller: str, agent: str) -> None:
         check_use(plpy, caller, {})
     if KNOWN_AGENT(plpy, agent):
         raise PgAgentError("agent is another's already", sqlstate="42710")  # whose jobs this one must not get
-    _register(plpy, agent, socket.gethostname(), me, everything)
+    _register(plpy, agent, socket.gethostname(), me, everything, [])
     close_released_runs(plpy)
 
 
@@ -96,8 +103,8 @@ LOG_IN = Statement("INSERT INTO pgagent.pga_jobagent (jagpid, jagstation) VALUES
 RAISE_SEQUENCES = Statement("SELECT pgagent_py._raise_sequences()")
 REGISTER = Statement(
     """
-INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown)
-VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
     "int4",
     "uuid",
     "text",
@@ -105,15 +112,19 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)""",
     "oid",
     "bool",
     "bool",
+    "text[]",
 )
 
 
-def _register(plpy: Plpy, agent: str, station: str, me: Session, everything: bool) -> None:
+def _register(
+    plpy: Plpy, agent: str, station: str, me: Session, everything: bool, knows: Sequence[str]
+) -> None:
     """Put this backend, *me*, on the lists of agents."""
     _vacate(plpy, me["pid"])
     LOG_IN(plpy, me["pid"], station)
     RAISE_SEQUENCES(plpy)
-    REGISTER(plpy, me["pid"], agent, station, me["backend_start"], me["role"], everything, me["own"])
+    start, role, own = me["backend_start"], me["role"], me["own"]
+    REGISTER(plpy, me["pid"], agent, station, start, role, everything, own, knows)
 
 
 LOGGED_IN = Statement("SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = $1", "int4")
@@ -124,8 +135,8 @@ WITH free AS (SELECT least(0, min(j.jagpid)) - 1 AS jagpid FROM pgagent.pga_joba
 login AS (
     INSERT INTO pgagent.pga_jobagent (jagpid, jagstation)
     SELECT free.jagpid, a.jagstation FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1)
-INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown)
-SELECT free.jagpid, a.agent, a.jagstation, a.backend_start, a.jagrole, a.jagall, a.jagown
+INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows)
+SELECT free.jagpid, a.agent, a.jagstation, a.backend_start, a.jagrole, a.jagall, a.jagown, a.jagknows
   FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1
 RETURNING jagpid""",
     "int4",

@@ -27,14 +27,14 @@ class DueRow(TypedDict):
     late: bool
 
 
-# $1 station, $2 jobs looked at already, $3 full classes, $4 full groups, $5 how many.
+# $1 station, $2 jobs looked at already, $3 full classes, $4 full groups, $5 how many, $6 what the agent knows.
 DUE_JOBS = {
     scope: Statement(
         f"""
 SELECT j.jobid, j.jobjclid, o.jobgroup, coalesce(j.jobnextrun < now() - o.jobmaxlateness, false) AS late
   FROM pgagent.pga_job j
   LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
- WHERE {DUE} AND {FOR_AGENT.format(station="$1")}
+ WHERE {DUE} AND {FOR_AGENT.format(station="$1", knows="$6")}
    AND j.jobid <> ALL ($2) AND j.jobjclid <> ALL ($3) AND (o.jobgroup = ANY ($4)) IS NOT TRUE {only}
  ORDER BY coalesce(o.jobpriority, 0) DESC, j.jobnextrun LIMIT $5 FOR NO KEY UPDATE OF j SKIP LOCKED""",
         "text",
@@ -42,6 +42,7 @@ SELECT j.jobid, j.jobjclid, o.jobgroup, coalesce(j.jobnextrun < now() - o.jobmax
         "int4[]",
         "text[]",
         "int4",
+        "text[]",
         row=DueRow,
     )
     for scope, only in SCOPES.items()
@@ -65,7 +66,7 @@ def choose_jobs(plpy: Plpy, agent: AgentRow, capacity: int, scope: str) -> list[
     late: list[int] = []
     while len(chosen) < capacity:
         full = free.full_classes(), free.full_groups()
-        rows = DUE_JOBS[scope](plpy, agent["jagstation"], chosen + late, *full, capacity)
+        rows = DUE_JOBS[scope](plpy, agent["jagstation"], chosen + late, *full, capacity, agent["jagknows"])
         for row in rows:
             if row["late"]:
                 late.append(row["jobid"])

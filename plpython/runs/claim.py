@@ -12,12 +12,13 @@ from .hand_out import STEP_RUN
 from .orders import BEGIN_AS_ORDERED, NO_ORDERS, take_orders
 from .rows import AgentRow, Ended, StepRow
 
-# $1 pid, $2 station, $3 how many. {only} narrows the jobs down, {begin} the steps; {order} sorts the runs.
+# $1 pid, $2 station, $3 how many, $4 what the agent knows. {only} narrows the jobs down, {begin} the steps; {order} sorts the
+# runs.
 CLAIM_DUE_JOBS = f"""
 -- due jobs that no other session has locked: those are left for a later turn
 WITH due AS MATERIALIZED (
     SELECT j.jobid, j.jobnextrun FROM pgagent.pga_job j
-     WHERE {DUE} AND {FOR_AGENT.format(station="$2")} {{only}}
+     WHERE {DUE} AND {FOR_AGENT.format(station="$2", knows="$4")} {{only}}
      ORDER BY j.jobnextrun LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED),
 -- the first step of each, NULL if it has none
 first AS MATERIALIZED (
@@ -54,7 +55,7 @@ SELECT {STEP_RUN}
   LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid
  ORDER BY {{order}}, j.jobid"""
 
-TYPES = ("int4", "text", "int4")
+TYPES = ("int4", "text", "int4", "text[]")
 CLAIM_LONGEST_DUE = {
     scope: Statement(
         CLAIM_DUE_JOBS.format(only=f"{NO_ORDERS} {only}", begin="", order="j.jobnextrun"),
@@ -63,10 +64,10 @@ CLAIM_LONGEST_DUE = {
     )
     for scope, only in SCOPES.items()
 }
-# $4 the jobs, in order.
+# $5 the jobs, in order.
 CLAIM_CHOSEN = Statement(
     CLAIM_DUE_JOBS.format(
-        only="AND j.jobid = ANY ($4)", begin=BEGIN_AS_ORDERED, order="array_position($4, j.jobid)"
+        only="AND j.jobid = ANY ($5)", begin=BEGIN_AS_ORDERED, order="array_position($5, j.jobid)"
     ),
     *TYPES,
     "int4[]",
@@ -76,13 +77,13 @@ CLAIM_CHOSEN = Statement(
 
 def claim_due_jobs(plpy: Plpy, agent: AgentRow, capacity: int, scope: str) -> list[StepRow]:
     """Claim at most *capacity* due jobs, longest due first, and return the first step of each."""
-    pid, station = agent["jagpid"], agent["jagstation"]
+    me = agent["jagpid"], agent["jagstation"], capacity, agent["jagknows"]
     if agent["choosy"]:
         chosen = choose_jobs(plpy, agent, capacity, scope)
-        rows = list(CLAIM_CHOSEN(plpy, pid, station, capacity, chosen)) if chosen else []
+        rows = list(CLAIM_CHOSEN(plpy, *me, chosen)) if chosen else []
         take_orders(plpy, rows)
     else:
-        rows = list(CLAIM_LONGEST_DUE[scope](plpy, pid, station, capacity))
+        rows = list(CLAIM_LONGEST_DUE[scope](plpy, *me))
     empty = [Ended(row["jobid"], row["jlgid"], NO_STEPS) for row in rows if row["jslid"] is None]
-    finish_jobs(plpy, [pid], empty)
+    finish_jobs(plpy, [agent["jagpid"]], empty)
     return [row for row in rows if row["jslid"] is not None]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# A job for another host is left to an agent there.
-FOR_AGENT = "j.jobhostagent IN ('', {station})"
+# A job for another host, and one with a step that needs what the agent does not know, is left to another agent.
+FOR_AGENT = """j.jobhostagent IN ('', {station})
+       AND NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jobid = j.jobid AND n.need <> ALL ({knows}))"""
 
 # Jobs that a session can run by itself: every enabled step is SQL in this database, and runs as the role that has logged in.
 # What an owner has written must not run with another role's rights.

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import IDLE
-from .claimable import FOR_AGENT
 
 REBOOT_JOBS = Statement(
     f"""
 SELECT j.jobid FROM pgagent.pga_job j
- WHERE {IDLE} AND {FOR_AGENT.format(station="$1")} AND j.jobid IN (
+ WHERE {IDLE} AND j.jobhostagent IN ('', $1) AND j.jobid IN (
        SELECT s.jscjobid FROM pgagent_py.schedule_option o JOIN pgagent.pga_schedule s ON s.jscid = o.jscid
         WHERE o.jscreboot AND s.jscenabled AND now() BETWEEN s.jscstart AND coalesce(s.jscend, 'infinity'))""",
     "text",

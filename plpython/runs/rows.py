@@ -88,6 +88,7 @@ class AgentRow(TypedDict):
 
     jagpid: int
     jagstation: str
+    jagknows: list[str]
     jagall: bool
     jagreboot: list[int] | None
     returned: bool

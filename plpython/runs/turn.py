@@ -24,7 +24,7 @@ from .wake import wake_for_due_jobs
 
 AGENT = Statement(
     """
-SELECT a.jagpid, a.jagstation, a.jagall, a.jagreboot,
+SELECT a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot,
        EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
        EXISTS (SELECT FROM pgagent_py.waiting_run w WHERE w.jagpid = a.jagpid) AS waiting,
        EXISTS (SELECT FROM pgagent_py.job_limit) AS limited,
@@ -59,7 +59,7 @@ def run_due(
         take_former_jobs(plpy, pid)
     run_reboot_jobs(plpy, me["jagreboot"] or [])
     waited = take_waiting(plpy, pid) if me["waiting"] or me["returned"] else []
-    started = carry_on(plpy, pid, [*finished, *waited], capacity)
+    started = carry_on(plpy, me, [*finished, *waited], capacity)
     if me["dependent"] and start_dependents(plpy):
         me["choosy"] = me["parametrised"] = True
     # In a session, jobs get the places that have become free under a limit, each job once.
@@ -68,13 +68,13 @@ def run_due(
         started += claim_due_jobs(plpy, me, capacity - len(started), scope)
     if me["limited"] and (finished or waited):
         wake_for_due_jobs(plpy)
-    steps = _hand_out(plpy, pid, started, capacity)
+    steps = _hand_out(plpy, me, started, capacity)
     if me["parametrised"]:
         set_parameters(plpy, steps)
     return steps
 
 
-def _hand_out(plpy: Plpy, pid: int, steps: list[StepRow], capacity: int) -> list[StepRow]:
+def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int) -> list[StepRow]:
     """Return *steps*, those of owned jobs with the role that they run as; a step that may not run is booked as failed."""
     while reasons := set_run_as(plpy, steps):
         refused = [
@@ -89,21 +89,28 @@ def _hand_out(plpy: Plpy, pid: int, steps: list[StepRow], capacity: int) -> list
             if step["jslid"] in reasons
         ]
         steps = [step for step in steps if step["jslid"] not in reasons]
-        steps += carry_on(plpy, pid, refused, capacity - len(steps))
+        steps += carry_on(plpy, me, refused, capacity - len(steps))
     return steps
 
 
-def carry_on(plpy: Plpy, pid: int, finished: Sequence[ResultRow], capacity: int) -> list[StepRow]:
+# The job was changed after this agent had claimed it: else another agent would have been waited for.
+UNKNOWN = "The run was ended: its next step needs {}, which its launcher does not know."
+
+
+def carry_on(plpy: Plpy, me: AgentRow, finished: Sequence[ResultRow], capacity: int) -> list[StepRow]:
     """Book results, finish the jobs that are at their end, start the next step of the others, *capacity* at most."""
     if not finished:
         return []
+    pid = me["jagpid"]
     runs, delays = finish_steps(plpy, pid, finished)
     ended = _find_ended(plpy, runs, delays)
     later = {jlgid: delay for jlgid, delay in delays.items() if delay > 0 and jlgid not in ended}
     if later:
         defer_retries(plpy, pid, later)
     going = [row for row in runs if row["jlgid"] not in ended and row["jlgid"] not in later]
-    started = _start_next(plpy, going, capacity)
+    started = _start_next(plpy, going, capacity, me["jagknows"])
+    note_runs(plpy, {jlgid: UNKNOWN.format(need) for jlgid, need in started.unknown.items()})
+    ended.update(dict.fromkeys(started.unknown, FAILURE))
     ended.update(dict.fromkeys(started.done, SUCCESS))
     if started.blocked:
         defer(plpy, pid, [result(jlgid) for jlgid in started.blocked], started.blocked)
@@ -148,10 +155,10 @@ def _stop_runs(plpy: Plpy, runs: Sequence[BookedRow]) -> dict[int, str]:
     }
 
 
-def _start_next(plpy: Plpy, runs: Sequence[BookedRow], capacity: int) -> Started:
+def _start_next(plpy: Plpy, runs: Sequence[BookedRow], capacity: int, knows: Sequence[str]) -> Started:
     """Start the next step of the first *capacity* runs. The others are blocked, or done if they have no other step."""
     now, rest = runs[:capacity], runs[capacity:]
-    started = start_steps(plpy, now) if now else Started([], [], [])
+    started = start_steps(plpy, now, knows) if now else Started([], [], {}, [])
     if rest:
         # A run without another step is at its end, place or not: a stopping launcher must book that.
         more = runs_to_go_on(plpy, rest)

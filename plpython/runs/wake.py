@@ -17,7 +17,7 @@ LOOK_EVERY_SECONDS, LOOK_AGAIN_SECONDS = 3.0, 1.0
 # When the next job is due that this agent could start: {held} leaves out the jobs that a pause or limit holds back.
 NEXT_DUE = f"""
     SELECT extract(epoch FROM j.jobnextrun - clock_timestamp())::float8 FROM pgagent.pga_job j
-     WHERE {IDLE} AND j.jobnextrun IS NOT NULL AND {FOR_AGENT.format(station="a.jagstation")} {{held}}
+     WHERE {IDLE} AND j.jobnextrun IS NOT NULL AND {FOR_AGENT.format(station="a.jagstation", knows="a.jagknows")} {{held}}
      ORDER BY j.jobnextrun LIMIT 1"""
 
 # due: the next job, looked for here unless something is held back. waiting: the next run that may go on. look: for missing

@@ -1,11 +1,14 @@
 {% from "macros/verb.j2" import verb %}
-{% call verb("start_agent", ["agent uuid", "station text", "again boolean DEFAULT false"]) %}
+{% call verb("start_agent", ["agent uuid", "station text", "again boolean DEFAULT false",
+                               "knows text[] DEFAULT '{}'"]) %}
 Register this backend as an agent, which may claim jobs. An agent that comes back with another backend keeps its jobs.
 
 - agent: an identity that the launcher makes up when it starts, and keeps.
 - station: its host name, which a job's host is compared with.
 - again: true says that it has been registered before and has lost its connection. Jobs that run when a launcher
   starts (@reboot) do not run then.
+- knows: kinds of steps, beyond those of version 1.0, that it knows to execute. Jobs with steps that need others are
+  left to other agents. An agent that comes back and names none knows those that it has named before.
 
 Errors: 42501: the role may not run jobs.
 {% endcall %}

@@ -7,7 +7,8 @@ CREATE TABLE pgagent_py.agent (
     jagall boolean NOT NULL,
     jagown boolean NOT NULL,
     jagreboot integer[],
-    missing_since timestamptz
+    missing_since timestamptz,
+    jagknows text[] NOT NULL DEFAULT '{}'
 );
 
 COMMENT ON COLUMN pgagent_py.agent.jagrole IS
@@ -18,6 +19,8 @@ COMMENT ON COLUMN pgagent_py.agent.jagown IS
 'It may run the jobs of jagrole in this session: this role has logged in, so RESET ROLE in a step leads to no other.';
 COMMENT ON COLUMN pgagent_py.agent.jagreboot IS
 'Jobs that are to run because it has started, and that sessions had locked then: they are not due yet. NULL: none.';
+COMMENT ON COLUMN pgagent_py.agent.jagknows IS
+'Kinds of steps, beyond those of 1.0, that it knows to execute: it is handed no step that needs another (step_need).';
 
 COMMENT ON TABLE pgagent_py.agent IS
 {% filter literal %}
