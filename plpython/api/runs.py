@@ -1,4 +1,4 @@
-"""Ordering a run. A verb of the SQL API, as in jobs.py; its sister cancel_run is in the wing of runs."""
+"""Ordering a run. A verb of the SQL API, as in jobs.py. The verb cancel_run is in runs/cancel.py."""
 
 from __future__ import annotations
 
