@@ -47,7 +47,7 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
 .PHONY: help setup demo test test-all test-long test-one test-unit test-sql test-integration test-acceptance \
-        updatecheck lint format reference bench
+        updatecheck lint format reference expected bench
 .DEFAULT_GOAL = all
 
 ##@ Use
@@ -111,6 +111,10 @@ format: setup  ## format the Python code
 
 reference: setup  ## write docs/reference.md from the comments in the database
 	@page=$$($(IN_SCRATCH) python -m docs.reference) && echo "$$page" > docs/reference.md
+
+expected: setup  ## take what tests/sql print now for the expected output; then look at git diff expected
+	@$(IN_SCRATCH) sh -c 'python -m pytest -q --basetemp="$$TMPDIR/regress" tests/integration/test_regress.py >&2; \
+	    cd "$$TMPDIR/regress" && tar -c --transform="s,.*/,," */results/*.out' | tar -x --no-same-owner -C expected
 
 bench: setup  ## measure against the C++ daemon and pg_cron
 	@$(IN_SCRATCH) python -m bench $(ARGS)
