@@ -41,6 +41,8 @@ RUNS = """
     SELECT pgagent_py.run_now(pgagent_py.add_job('ordered', batch => 'true'), parameters => '{"what": 2}');
     SELECT pgagent_py.add_message(NULL, 'email', 'dba@example.org');
 """
+# What released versions do not have: tests of dumps fill it, tests of updates begin without it.
+NEWER = ""
 # All rows, in text form, of pgagent's tables and ours
 TABLES = """
     SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

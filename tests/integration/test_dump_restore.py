@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.helpers import Cluster, wait_for
-from tests.helpers.filled_database import JOBS, RUNS, behaviour, contents, empty_tables
+from tests.helpers.filled_database import JOBS, NEWER, RUNS, behaviour, contents, empty_tables
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def empty_database(cluster: Cluster) -> Iterator[str]:
 def test_restored_database_runs_as_the_old_one(
     cluster: Cluster, db: psycopg.Connection[Any], empty_database: str, tmp_path: Path, form: str
 ) -> None:
-    db.execute(JOBS + RUNS)
+    db.execute(JOBS + RUNS + NEWER)
     before, runs = contents(db), behaviour(db)
     assert len(runs) == 82
     assert empty_tables(db) == []
@@ -105,7 +105,7 @@ def test_pg_upgrade(own_cluster: Cluster, scratch: Path) -> None:
     """To a server of the same version, since there is no other one here; the procedure is the same."""
     database = "pgagent_py_template"
     with own_cluster.connect(database) as db:
-        db.execute(JOBS + RUNS)
+        db.execute(JOBS + RUNS + NEWER)
         before, runs = contents(db), behaviour(db)
         assert empty_tables(db) == []
     own_cluster.stop("fast")
