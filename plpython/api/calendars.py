@@ -84,7 +84,7 @@ def drop_calendar(plpy: Plpy, caller: str, name: str | None = None) -> None:
     DROP(plpy, name)
 
 
-# A statement of its own: the row that ATTACH makes refers to this one.
+# ATTACH refers to the row of options: it needs a statement of its own before.
 MAKE_OPTIONS = Statement(
     "INSERT INTO pgagent_py.schedule_option (jscid) VALUES ($1) ON CONFLICT DO NOTHING", "int4"
 )

@@ -26,7 +26,7 @@ FIELDS_HINT = (
     f"or one of {', '.join(ALIASES)}."
 )
 
-# Expressions that other readers of cron know, but the five sets cannot say: field, pattern, reason, hint.
+# What some reader of cron expressions knows and the five sets cannot say: field, pattern, why, what to do.
 ANY_FIELD = None
 DAY_OF_MONTH = 2
 DAY_OF_WEEK = 4
@@ -81,7 +81,7 @@ def parse_cron(text: str) -> list[CronSets]:
 
     There are two if day of month and day of week are both given, for cron then means either: ``*`` and
     ``*/1`` do not count as given, ``*/2`` does.
-    Raise PgAgentError for text that is no cron expression, and for one that the five sets cannot say.
+    Raise PgAgentError for what is no cron expression and for what the five sets cannot say.
     """
     expression = text.strip().lower()
     if expression == REBOOT:
@@ -103,7 +103,7 @@ def parse_cron(text: str) -> list[CronSets]:
 
 
 def _check_fields(text: str, fields: list[str]) -> None:
-    """Refuse an expression that has not five fields, and one that the five sets cannot say."""
+    """Refuse what is not five fields, and what the five sets cannot say."""
     if len(fields) != 5 or not text.isascii():
         raise invalid("cron", f'"{text}" is not a cron expression', FIELDS_HINT)
     for position, pattern, problem, hint in UNSAYABLE:
@@ -113,7 +113,7 @@ def _check_fields(text: str, fields: list[str]) -> None:
 
 
 def _members(text: str, field: Field) -> tuple[int, ...]:
-    """Return the numbers that the field *text* names, in order; empty if it names all. Raise ValueError if it is wrong."""
+    """Return the numbers that the field *text* names, in order; none if that is all. Raise ValueError if it is wrong."""
     members: set[int] = set()
     for item in text.split(","):
         members |= {LAST_DAY} if item == "l" and field is FIELDS[DAY_OF_MONTH] else _item(item, field)

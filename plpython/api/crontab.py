@@ -1,4 +1,4 @@
-"""Reads the text of a crontab, as its user edits it. Pure: no server."""
+"""Crontabs: the text of one, as its user edits it, taken apart into jobs. Pure: no server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..ground.errors import invalid
 ENVIRONMENT = re.compile(r"""\s*(?P<name>[A-Za-z_]\w*|"[^"]*"|'[^']*')\s*=\s*(?P<value>.*?)\s*""")
 LINE = re.compile(r"\s*(?P<cron>@\w+|(?:\S+\s+){4}\S+)\s+(?P<command>\S.*)", re.DOTALL)
 NAME_LENGTH = 60
-# Variables that are options of the job. All others are environment of the command.
+# What these mean to cron they mean to the job; the rest is environment of the command.
 OURS = {"CRON_TZ", "MAILTO"}
 
 
@@ -50,7 +50,7 @@ class Entry:
 
 
 def parse_crontab(text: str) -> list[Entry]:
-    """Return the commands in *text*; an error names the first line that does not belong into one."""
+    """Return the commands in *text*; `PgAgentError` names the line that is none of a crontab's."""
     entries: list[Entry] = []
     environment: dict[str, str] = {}
     comment: list[str] = []

@@ -22,7 +22,7 @@ from . import jobs, schedules, steps
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table whose rows are part of a job. *parent*: the column that says what they belong to. *columns*: the field of each."""
+    """A table whose rows are part of a job: *parent* is the column of what they belong to, *columns* has the field of each."""
 
     name: str
     parent: str
@@ -134,7 +134,7 @@ READ_DEFAULTS = Statement(
 
 
 class Fields:
-    """Turns rows into fields, and fields into rows, by the defaults and classes of this database."""
+    """What rows are as fields, and fields as rows, in this database."""
 
     def __init__(self, plpy: Plpy) -> None:
         self.plpy = plpy

@@ -1,4 +1,4 @@
-"""Messages at the ends of runs, and the queue from which launchers send them. Verbs of the SQL API, as in jobs.py."""
+"""Messages: who is told of the ends of runs, and the queue from which launchers send. Verbs of the SQL API."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def add_message(
 
 
 def check_message(kind: str | None, target: str | None, when: str | None, subject: str | None) -> None:
-    """Refuse the first argument that is wrong. No error names the target, which may be a secret."""
+    """Raise the error for the first argument that is wrong; no error names the target, which may be a secret."""
     if kind not in KINDS:
         hint = "Use email or webhook."
         raise invalid("kind", f'kind "{kind}" is unknown' if kind else "kind is missing", hint)
@@ -89,7 +89,7 @@ DROP = Statement("DELETE FROM pgagent_py.message m WHERE m.msgid = $1", "int4")
 
 
 def drop_message(plpy: Plpy, caller: str, message: int | None = None) -> None:
-    """Delete a message that add_message made; messages that are queued already are sent."""
+    """Delete a message that add_message made; what it has queued is sent all the same."""
     found = bool(rows := FIND(plpy, message))
     try:
         if found and rows[0]["msgjobid"] is None:

@@ -1,6 +1,6 @@
-"""Arguments that set columns of tables: how they are listed, checked and written.
+"""Arguments that are columns: which there are, how each is checked, how those that are given are written.
 
-A verb takes them as **given; verbs.py says from which lists. None leaves a column as it is, or at its default.
+A verb that takes such arguments as **given names its tables of them. None leaves a column as it is, or at its default.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Values = dict[str, Any]  # by column
 
 
 class Kind(NamedTuple):
-    """A kind of value: its type as a parameter of a statement, and SQL for what is stored."""
+    """How values come, and how they are stored: *type* is that of the statement's parameter."""
 
     type: str
-    stored: str = "{}"  # {}: the parameter
-    nothing: str = ""  # SQL for the value that takes an option back
+    stored: str = "{}"  # the value of the column, made of the parameter
+    nothing: str = ""  # the value that takes an option back
 
 
 BOOLEAN = Kind("bool")
@@ -44,9 +44,9 @@ def python_name(argument: str) -> str:
 
 
 class Column(NamedTuple):
-    """A column of a table, and the argument that sets it, by its name in SQL. Without one, the verb itself finds the value.
+    """A column of a table, and the argument (by its name in SQL) that sets it; without one, the verb itself finds the value.
 
-    *optional*: the column may be NULL. The kind's *nothing*, such as 0 or '', makes it NULL.
+    *optional*: it may be NULL, and 0, '' or what else the kind has for it makes it so.
     """
 
     name: str
@@ -69,10 +69,10 @@ INSERT INTO {table} ({key}, {names}) VALUES ($1, {values})
 
 
 class Columns:
-    """The columns that verbs set in one of pgAgent's tables.
+    """The columns of one of pgAgent's tables that verbs set.
 
-    A statement names the given columns and no others: triggers depend on which columns a statement names. It is made at its
-    first use, and kept.
+    The statements set what is given and no other column: triggers are told which columns are in the statement. Each is made
+    when it is first needed, and kept.
     """
 
     forms: tuple[str, ...] = (INSERT, UPDATE)
@@ -84,7 +84,7 @@ class Columns:
         self.arguments = {python_name(column.argument): column for column in columns if column.argument}
         self._statements: dict[tuple[str, ...], Statement[Row]] = {}
         for form in self.forms:
-            self._statement(form, list(self.columns))  # a test prepares it
+            self._statement(form, list(self.columns))  # so that a test can prepare it
 
     def insert(self, plpy: Plpy, values: Values) -> int:
         """Insert a row; return its id."""
@@ -117,7 +117,7 @@ class Columns:
 
 
 class Options(Columns):
-    """The columns that verbs set in a table of options, which has a row only where an option is set."""
+    """The columns of a table of options: it has a row only where one is set."""
 
     forms = (PUT,)
 

@@ -48,7 +48,7 @@ def set_roles(plpy: Plpy, caller: str, job: int | None, owner: str | None, run_a
     if run_as:
         run_as_id = _role_id(plpy, "run_as", run_as)
     MAKE_ROW(plpy, job)
-    # run_as needs an owner: it is taken off before the owner, and set after it.
+    # run_as is valid only beside an owner: it goes first, and comes last.
     if run_as == "":
         SET_RUN_AS(plpy, job, "", None)
     if owner is not None:

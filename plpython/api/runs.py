@@ -1,4 +1,4 @@
-"""Ordering a run. A verb of the SQL API, as in jobs.py. The verb cancel_run is in runs/cancel.py."""
+"""Ordering a run. A verb of the SQL API, as in jobs.py; its sister cancel_run is in the wing of runs."""
 
 from __future__ import annotations
 

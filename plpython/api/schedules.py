@@ -110,7 +110,7 @@ def add_schedule(
     values, options = checked(plpy, given, SCHEDULE, OPTIONS)
     _check_one_way(cron, given)
     _check_range(plpy, given.get("start"), given.get("end"))
-    _check_new(plpy, given)
+    _check_something(plpy, given)
     if cron is not None and is_reboot(cron):
         options["jscreboot"] = True
     ids = []
@@ -151,7 +151,7 @@ def alter_schedule(
 
 
 def _sets(plpy: Plpy, cron: str) -> list[Values]:
-    """Return the five sets, as columns, of each schedule that *cron* stands for; @reboot leaves them empty."""
+    """Return the five sets, as columns, of each schedule that is asked for; @reboot leaves them empty."""
     ways = [dict.fromkeys(SETS, ())] if is_reboot(cron) else [way._asdict() for way in parse_cron(cron)]
     return [{f"jsc{name}": flags(plpy, name, numbers) for name, numbers in way.items()} for way in ways]
 
@@ -176,12 +176,12 @@ ARE_SET = Statement(
 
 
 def are_set(plpy: Plpy, given: Mapping[str, Any]) -> Mapping[str, bool]:
-    """Return whether every and at are given, and are no value that takes them away."""
+    """Return whether every and at are given, and are not what takes them away."""
     return ARE_SET(plpy, given.get("every"), given.get("at"))[0]
 
 
-def _check_new(plpy: Plpy, given: Mapping[str, Any]) -> None:
-    """Refuse values that take an option away: a new schedule has none."""
+def _check_something(plpy: Plpy, given: Mapping[str, Any]) -> None:
+    """Refuse what takes an option away: a new schedule has none."""
     if given.get("timezone") == "":
         check_zone(plpy, "")
     given_ways = are_set(plpy, given)

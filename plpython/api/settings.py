@@ -8,7 +8,7 @@ from ..ground.plpy import Plpy
 from ..rules.zones import check_zone
 
 SET_TIMEZONE = Statement("UPDATE pgagent_py.setting s SET value = $1 WHERE s.name = 'timezone'", "text")
-# The trigger setting_replace deletes the former row of the name.
+# A row that is inserted replaces the one of its name: see the trigger setting_replace.
 SET = Statement("INSERT INTO pgagent_py.setting (name, value) VALUES ($1, $2)", "text", "text")
 FORGET = Statement("DELETE FROM pgagent_py.setting s WHERE s.name = $1", "text")
 

@@ -64,7 +64,7 @@ OPTIONS = Options(
 
 
 class Present(TypedDict):
-    """What a step executes and where, before it is changed; *here* is the name of this database."""
+    """What a step executes where, before it is changed; *here* is this database."""
 
     jstjobid: int
     jstkind: str
@@ -177,7 +177,7 @@ def _code(
     connstr: str | None,
     atomic: bool | None,
 ) -> Values:
-    """Return the columns for what a step executes and where. Refuse arguments that do not fit together."""
+    """Return the columns that say what a step executes where; error where they would not fit together."""
     if sql is not None and batch is not None:
         raise invalid("sql", "both sql and batch are given", EITHER)
     is_sql = batch is None and (sql is not None or present["jstkind"] == "s")

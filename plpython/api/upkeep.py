@@ -1,4 +1,4 @@
-"""Upkeep, which launchers ask for now and then: each room deletes its own old rows. A verb of the SQL API, as in jobs.py."""
+"""Upkeep: what launchers have done now and then. Each room deletes what it needs no more. A verb of the SQL API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .messages import forget_given_up
 
 
 def upkeep(plpy: Plpy, caller: str, jobs: int | None = None) -> int:
-    """Delete a little of what is no longer needed; return how many runs it was. *jobs*: as in purge_history."""
+    """Delete what nothing will come of any more; return how many runs of the history were deleted, of *jobs* jobs only."""
     check_launch(plpy, caller)
     forget_given_up(plpy)
     forget_met(plpy)
