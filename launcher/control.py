@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -14,6 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from .handshake import INSTALLED, KNOWS, Installed, check_extensions
+from .socket_watch import SocketWatch
 from .step import LARGEST_RESULT, StepResult, StepRun
 
 COLUMNS = """
@@ -66,7 +66,7 @@ class Control:
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], on_event: Callable[[], None]) -> None:
         self._connection = connection
-        self._socket = connection.fileno()
+        self._watch = SocketWatch(connection.pgconn)
         self._lost = False
         self._on_event = on_event
         self._heard = set(PAYLOADS)  # all of them may have come while nobody listened
@@ -92,7 +92,7 @@ class Control:
         await execute("LISTEN pgagent_py")
         knows = [list(KNOWS)] if KNOWS else []
         await execute(START_AGENT.encode(), [agent, station, again, *knows])
-        self._watch()
+        self._watch.read(self._readable)
         return note
 
     async def run_due(self, capacity: int, finished: Sequence[StepResult]) -> list[StepRun]:
@@ -136,7 +136,7 @@ class Control:
             await cursor.execute(query.encode(), parameters, prepare=True)
             return await cursor.fetchall()
         finally:
-            self._watch()
+            self._watch.read(self._readable)  # psycopg ends its own look after each query
 
     def heard(self, payload: str) -> bool:
         """Return whether a notification of PAYLOADS has come since this was asked last."""
@@ -157,13 +157,13 @@ class Control:
 
     async def close(self) -> None:
         """Close the connection."""
-        asyncio.get_running_loop().remove_reader(self._socket)
+        self._watch.stop()
         await self._connection.close()
 
     def cut(self) -> None:
         """Wait for no answer any more: a query in progress ends with psycopg.OperationalError."""
-        if not self._connection.closed:
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._socket)) as same:
+        if self._watch.check():
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._watch.fd)) as same:
                 same.shutdown(socket.SHUT_RDWR)
 
     def _storable(self, text: str) -> str:
@@ -171,19 +171,13 @@ class Control:
         encoding = self._connection.info.encoding
         return text if encoding == "utf-8" else text.encode(encoding, "replace").decode(encoding)
 
-    def _watch(self) -> None:
-        """Look out for notifications while no query is under way: psycopg ends its own look after each query."""
-        if not self._connection.closed:
-            asyncio.get_running_loop().add_reader(self._socket, self._readable)
-
     def _readable(self) -> None:
         pgconn = self._connection.pgconn
-        try:
+        with contextlib.suppress(psycopg.OperationalError):
             pgconn.consume_input()
             while notify := pgconn.notifies():
                 self._notified(bytes(notify.extra).decode(errors="replace"))
-        except psycopg.OperationalError:
-            asyncio.get_running_loop().remove_reader(self._socket)
+        if not self._watch.check():
             self._lost = True
             self._on_event()
 

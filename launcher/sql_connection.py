@@ -15,12 +15,12 @@ from psycopg import pq
 from psycopg.pq.abc import PGconn, PGresult
 
 from .output import Output
+from .socket_watch import SocketWatch
 from .step import LARGEST_RESULT
 
 CHUNK_ROWS = 8  # in memory at a time: more would gain no speed, and cost memory when rows are wide
 
 # Plain integers: they are compared for every result.
-_BAD = int(pq.ConnStatus.BAD)
 _IDLE = int(pq.TransactionStatus.IDLE)
 _INTRANS = int(pq.TransactionStatus.INTRANS)
 _SUCCESS = frozenset(
@@ -50,13 +50,14 @@ class SqlConnection:
     """
 
     __slots__ = (
-        "_fd",
+        "_closed",
         "_internal",
         "_loop",
         "_on_end",
         "_on_lost",
         "_output",
         "_pgconn",
+        "_watch",
         "conn",
         "ended_transaction",
         "error",
@@ -88,10 +89,11 @@ class SqlConnection:
         self._on_end: Callable[[SqlConnection], object] | None = None
         self._output: Output | None = None
         self._internal = True
+        self._closed = False
         self._loop = asyncio.get_running_loop()
-        self._fd = self._pgconn.socket
         self._pgconn.notice_handler = self._notice
-        self._loop.add_reader(self._fd, self._readable)
+        self._watch = SocketWatch(self._pgconn)
+        self._watch.read(self._readable)
 
     @property
     def in_transaction(self) -> bool:
@@ -134,6 +136,7 @@ class SqlConnection:
                 self._pgconn.set_single_row_mode()
             self._flush()
         except psycopg.Error as error:
+            self._watch.check()
             self._loop.call_soon(self._fail, str(error))
 
     def query_params(
@@ -149,6 +152,7 @@ class SqlConnection:
             self._pgconn.send_query_params(text, params)
             self._flush()
         except psycopg.Error as error:
+            self._watch.check()
             self._loop.call_soon(self._fail, str(error))
 
     def is_usable(self) -> bool:
@@ -158,16 +162,16 @@ class SqlConnection:
             self._pgconn.is_busy()  # parses what came in: a last message spoils the connection
         except psycopg.Error:
             return False
+        finally:
+            self._watch.check()
         return not self.spoiled
 
     def close(self, message: str = "") -> None:
         """Close the socket; a query in progress ends with an error and *message*."""
-        if self._fd < 0:
+        if self._closed:
             return
-        self._loop.remove_reader(self._fd)
-        self._loop.remove_writer(self._fd)
-        self._fd = -1
-        self.spoiled = True
+        self._closed = self.spoiled = True
+        self._watch.stop()
         self._pgconn.finish()
         self._fail(message)
 
@@ -189,38 +193,44 @@ class SqlConnection:
 
     def _flush(self) -> None:
         if self._pgconn.flush():
-            self._loop.add_writer(self._fd, self._writable)
+            self._watch.write(self._writable)
 
     def _writable(self) -> None:
-        try:
+        with contextlib.suppress(psycopg.Error):  # reading finds the same, and reports it
             if self._pgconn.flush():
                 return
-        except psycopg.Error:
-            pass  # the reader finds the same and reports it
-        self._loop.remove_writer(self._fd)
+        if self._watch.check():
+            self._watch.stop_write()
+        else:
+            self._readable()
 
     def _readable(self) -> None:
-        pgconn = self._pgconn
+        was_idle = self._on_end is None
         try:
-            pgconn.consume_input()
-        except psycopg.Error:
-            if self._on_end is None:
-                self.spoiled = True
-                self._on_lost(self)
-                return
-            # The results below say what happened, if possible in the server's words.
-        try:
-            while not pgconn.is_busy():
-                result = pgconn.get_result()
-                if result is None:
-                    self._end()
-                    return
-                if not self._take(result):
-                    break
-            while pgconn.notifies() is not None:
-                pass  # a step may LISTEN; nobody reads what it hears
+            # When the connection is lost, the results say what happened, if possible in the server's words.
+            with contextlib.suppress(psycopg.Error):
+                self._pgconn.consume_input()
+            self._take_results()
         except psycopg.Error as error:
             self._fail(str(error))
+        if not self._watch.check():
+            self.spoiled = True
+            if was_idle:
+                self._on_lost(self)
+            else:
+                self._fail(self._pgconn.get_error_message())  # there is no more to come
+
+    def _take_results(self) -> None:
+        pgconn = self._pgconn
+        while not pgconn.is_busy():
+            result = pgconn.get_result()
+            if result is None:
+                self._end()
+                return
+            if not self._take(result):
+                break
+        while pgconn.notifies() is not None:
+            pass  # a step may LISTEN; nobody reads what it hears
 
     def _take(self, result: PGresult) -> bool:
         """Note one result; False when the rest of it is still to come."""
@@ -276,7 +286,7 @@ class SqlConnection:
     def _end(self) -> None:
         on_end, self._on_end = self._on_end, None
         self._output = None
-        if self._pgconn.status == _BAD:
+        if not self._watch.check():
             self.spoiled = True
         if on_end is not None:
             on_end(self)
