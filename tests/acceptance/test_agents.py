@@ -18,22 +18,26 @@ import psycopg
 import pytest
 
 from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import PASSWORD, PATIENCE, Cluster, wait_for, wait_for_row
-from tests.helpers.runs import (
+from tests.helpers import (
+    PASSWORD,
+    PATIENCE,
+    Cluster,
     Db,
-    add_job,
+    add_yearly_job,
     agents,
     alive_at_closing,
     check_sound,
     is_gone,
     make_due,
-    one,
     output,
     process_of,
     serving,
     statuses,
     stop,
+    value,
+    wait_for,
     wait_for_end,
+    wait_for_row,
     wait_for_start,
     watch_processes,
 )
@@ -48,8 +52,10 @@ CONTROL = "SELECT pg_terminate_backend(jagpid) FROM pgagent_py.agent WHERE agent
 def test_killed(database: str, db: Db, launcher: StartLauncher, tmp_path: Path, heir: str) -> None:
     """SIGKILL in the middle of steps: they die with the launcher, and then their runs are closed."""
     victim = serving(launcher("-l", "2", database))
-    batch = add_job(db, "batch", {"batch": f"echo started; echo $$ > {tmp_path}/pid; sleep 600 & sleep 600"})
-    sql = add_job(db, "sql", {"sql": "SELECT pg_sleep(600)"})
+    batch = add_yearly_job(
+        db, "batch", {"batch": f"echo started; echo $$ > {tmp_path}/pid; sleep 600 & sleep 600"}
+    )
+    sql = add_yearly_job(db, "sql", {"sql": "SELECT pg_sleep(600)"})
     make_due(db, batch, sql)
     wait_for_start(db, batch, sql)
     script = process_of(tmp_path / "pid")
@@ -79,7 +85,7 @@ def test_killed_together_with_its_guard(
 ) -> None:
     """What keeps its batch steps from outliving a launcher dies with it: another one on this host ends them."""
     victim = serving(launcher("-l", "2", database))
-    job = add_job(db, "a", {"batch": f"echo $$ > {tmp_path}/pid; setsid sleep 600 & sleep 600"})
+    job = add_yearly_job(db, "a", {"batch": f"echo $$ > {tmp_path}/pid; setsid sleep 600 & sleep 600"})
     make_due(db, job)
     script = process_of(tmp_path / "pid")
     wait_for(lambda: len(script.children()) == 2, what="two children")
@@ -106,8 +112,8 @@ def test_live_launcher_is_never_reaped(
     db.execute("SELECT pg_advisory_lock(1)")
     gate = tmp_path / "gate"
     code = f"echo x >> {tmp_path}/effect; while [ ! -e {gate} ]; do sleep 0.1; done; echo done"
-    batch = add_job(db, "batch", {"batch": code})
-    sql = add_job(
+    batch = add_yearly_job(db, "batch", {"batch": code})
+    sql = add_yearly_job(
         db,
         "sql",
         {"sql": "CREATE TABLE effect (); SELECT pg_advisory_lock_shared(1)"},
@@ -141,7 +147,7 @@ def test_a_locked_job_does_not_cost_the_identity(
     """The launcher comes back while a session has one of its jobs locked: that job moves later."""
     serving(launcher("-l", "2", database))
     gate = {"batch": f"while [ ! -e {tmp_path}/gate ]; do sleep 0.1; done"}
-    locked, other = (add_job(db, name, gate, {"sql": "SELECT 1"}) for name in ("a", "b"))
+    locked, other = (add_yearly_job(db, name, gate, {"sql": "SELECT 1"}) for name in ("a", "b"))
     make_due(db, locked, other)
     wait_for_start(db, locked, other)
     serving(launcher("-l", "2", database))
@@ -154,7 +160,9 @@ def test_a_locked_job_does_not_cost_the_identity(
         # Longer than the others wait for an agent that is gone: until they have struck off one that went after it
         with psycopg.connect(database, autocommit=True) as gone:
             gone.execute("SELECT pgagent_py.start_agent(gen_random_uuid(), 'gone')")
-        wait_for(lambda: one(db, "SELECT count(*) FROM pgagent.pga_jobagent WHERE jagstation = 'gone'") == 0)
+        wait_for(
+            lambda: value(db, "SELECT count(*) FROM pgagent.pga_jobagent WHERE jagstation = 'gone'") == 0
+        )
         assert statuses(db, locked) == [("r", "r")]
     wait_for_end(db, locked)
     assert statuses(db, locked) == [("s", "ss")]
@@ -164,7 +172,7 @@ def test_a_locked_job_does_not_cost_the_identity(
 
 def test_result_that_comes_twice_counts_once(database: str, db: Db) -> None:
     """The answer to the booking call was lost: the launcher sends the result again, and the run goes on once."""
-    job = add_job(db, "a", {"sql": "SELECT 1"}, {"sql": "SELECT 2"}, {"sql": "SELECT 3"})
+    job = add_yearly_job(db, "a", {"sql": "SELECT 1"}, {"sql": "SELECT 2"}, {"sql": "SELECT 3"})
     make_due(db, job)
     book = (
         "SELECT jslid FROM pgagent_py.run_due(9, ARRAY[(%s, %s, 's', 0, NULL, '')::pgagent_py.step_result])"
@@ -190,13 +198,15 @@ def test_server_restarted(
     agent = serving(launcher("-l", "2", own_cluster.conninfo(TEMPLATE)))
     gate = f"while [ ! -e {tmp_path}/gate ]; do sleep 0.1; done"
     with own_cluster.connect(TEMPLATE) as db:
-        batch = add_job(
+        batch = add_yearly_job(
             db,
             "batch",
             {"batch": f"echo x >> {tmp_path}/effect; {gate}; touch {tmp_path}/end; echo output; exit 3"},
         )
-        sql = add_job(db, "sql", {"sql": "SELECT pg_sleep(600)", "on_error": "ignore"}, {"sql": "SELECT 1"})
-        failing = add_job(db, "failing", {"sql": "SELECT pg_sleep(600)"}, {"sql": "SELECT 1"})
+        sql = add_yearly_job(
+            db, "sql", {"sql": "SELECT pg_sleep(600)", "on_error": "ignore"}, {"sql": "SELECT 1"}
+        )
+        failing = add_yearly_job(db, "failing", {"sql": "SELECT pg_sleep(600)"}, {"sql": "SELECT 1"})
         make_due(db, batch, sql, failing)
         wait_for_start(db, batch, sql, failing)
         wait_for(lambda: len(db.execute(SLEEPERS).fetchall()) == 2)
@@ -208,7 +218,7 @@ def test_server_restarted(
         wait_for_end(db, batch, sql, failing)
         assert statuses(db, batch) == [("f", "f")]
         assert output(db, batch) == "output\n"
-        assert one(db, "SELECT jslresult FROM pgagent.pga_jobsteplog WHERE jsloutput = 'output\n'") == 3
+        assert value(db, "SELECT jslresult FROM pgagent.pga_jobsteplog WHERE jsloutput = 'output\n'") == 3
         assert (tmp_path / "effect").read_text() == "x\n"
         assert statuses(db, sql) == [("s", "is")]
         assert statuses(db, failing) == [("f", "f")]
@@ -238,7 +248,7 @@ def test_much_output_while_the_server_is_down(
         db.execute(
             "CREATE TRIGGER note AFTER UPDATE ON pgagent.pga_jobsteplog FOR EACH ROW EXECUTE FUNCTION note()"
         )
-        jobs = [add_job(db, f"job {n}", {"batch": code}, {"sql": "SELECT 1"}) for n in range(30)]
+        jobs = [add_yearly_job(db, f"job {n}", {"batch": code}, {"sql": "SELECT 1"}) for n in range(30)]
         make_due(db, *jobs)
         wait_for_start(db, *jobs)
     own_cluster.stop()
@@ -248,8 +258,8 @@ def test_much_output_while_the_server_is_down(
     with own_cluster.connect(TEMPLATE) as db:
         wait_for_end(db, *jobs)
         assert all(statuses(db, job) == [("s", "ss")] for job in jobs)
-        assert one(db, "SELECT count(*) FROM booked WHERE size = 1000000") == 30
-        assert one(db, "SELECT max(sum) FROM (SELECT sum(size) FROM booked GROUP BY turn) t") <= 16_000_000
+        assert value(db, "SELECT count(*) FROM booked WHERE size = 1000000") == 30
+        assert value(db, "SELECT max(sum) FROM (SELECT sum(size) FROM booked GROUP BY turn) t") <= 16_000_000
         check_sound(db)
     stop(agent)
 
@@ -263,7 +273,7 @@ def test_server_not_there_at_start(own_cluster: Cluster, launcher: StartLauncher
     stop(stopped)
     own_cluster.start()
     with own_cluster.connect(TEMPLATE) as db:
-        job = add_job(db, "a", {"sql": "SELECT 1"})
+        job = add_yearly_job(db, "a", {"sql": "SELECT 1"})
         make_due(db, job)
         wait_for_end(db, job)
         assert statuses(db, job) == [("s", "s")]
@@ -277,16 +287,16 @@ def test_told_to_stop(
     """Nothing new is claimed; what ends in the grace time is as ever; the rest is stopped and logged d with its output."""
     agent = serving(launcher("-l", "2", "--grace", "5", database))
     gate = f"while [ ! -e {tmp_path}/gate ]; do sleep 0.02; done"
-    quick = add_job(db, "quick", {"batch": gate})
-    two = add_job(db, "two", {"batch": f"{gate}; echo first"}, {"batch": "echo never"})
-    sql = add_job(db, "sql", {"sql": "DO $$BEGIN RAISE NOTICE 'so far'; END$$; SELECT pg_sleep(600)"})
-    batch = add_job(db, "batch", {"batch": "echo so far; exec sleep 600"})
-    deaf = add_job(
+    quick = add_yearly_job(db, "quick", {"batch": gate})
+    two = add_yearly_job(db, "two", {"batch": f"{gate}; echo first"}, {"batch": "echo never"})
+    sql = add_yearly_job(db, "sql", {"sql": "DO $$BEGIN RAISE NOTICE 'so far'; END$$; SELECT pg_sleep(600)"})
+    batch = add_yearly_job(db, "batch", {"batch": "echo so far; exec sleep 600"})
+    deaf = add_yearly_job(
         db,
         "deaf",
         {"batch": f"trap '' TERM; echo $$ > {tmp_path}/pid; echo so far; while :; do sleep 1; done"},
     )
-    late = add_job(db, "late", {"sql": "SELECT 1"})
+    late = add_yearly_job(db, "late", {"sql": "SELECT 1"})
     make_due(db, quick, two, sql, batch, deaf)
     wait_for_start(db, quick, two, sql, batch, deaf)
     script = process_of(tmp_path / "pid")
@@ -311,8 +321,8 @@ def test_told_to_stop(
 def test_second_signal(database: str, db: Db, launcher: StartLauncher) -> None:
     """It ends what runs at once, without the grace time."""
     agent = serving(launcher("-l", "2", "--grace", "600", database))
-    deaf = add_job(db, "deaf", {"batch": "trap '' TERM; echo so far; while :; do sleep 1; done"})
-    sql = add_job(db, "sql", {"sql": "SELECT pg_sleep(600)"})
+    deaf = add_yearly_job(db, "deaf", {"batch": "trap '' TERM; echo so far; while :; do sleep 1; done"})
+    sql = add_yearly_job(db, "sql", {"sql": "SELECT pg_sleep(600)"})
     make_due(db, deaf, sql)
     wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobsteplog WHERE jsloutput LIKE 'so far%%'")
     agent.signal(signal.SIGTERM)
@@ -337,7 +347,7 @@ def test_second_signal_while_the_server_does_not_answer(
     with psycopg.connect(database) as session:
         if table == "pga_job":
             agent = serving(launcher("-l", "2", "-t", "0.5", database))
-            job = add_job(db, "a", {"batch": "sleep 600"})
+            job = add_yearly_job(db, "a", {"batch": "sleep 600"})
             make_due(db, job)
             wait_for_start(db, job)
             session.execute(lock)
@@ -366,7 +376,7 @@ def test_log_that_nobody_reads(database: str, db: Db) -> None:
     try:
         os.close(writer)
         os.close(reader)
-        job = add_job(db, "a", {"sql": "SELECT 1"})
+        job = add_yearly_job(db, "a", {"sql": "SELECT 1"})
         make_due(db, job)
         wait_for_end(db, job)
         assert statuses(db, job) == [("s", "s")]
@@ -432,7 +442,7 @@ def test_step_lost_on_the_way_to_the_launcher(
         address = psycopg.conninfo.make_conninfo(database, host="127.0.0.1", port=proxy.port)
         agent = serving(launcher("-l", "2", address, env={"PGPASSWORD": PASSWORD}))
         effect = f"echo $PGAGENT_STEP_NAME >> {tmp_path}/effect"
-        job = add_job(db, "job of the lost step", {"batch": effect}, {"batch": effect})
+        job = add_yearly_job(db, "job of the lost step", {"batch": effect}, {"batch": effect})
         make_due(db, job)
         wait_for_end(db, job)
         assert proxy.bytes is None, "nothing was cut"
@@ -454,7 +464,7 @@ def test_settings_of_the_role(own_cluster: Cluster, launcher: StartLauncher) -> 
         ):  # fmt: skip
             db.execute(f"ALTER DATABASE {TEMPLATE} SET {setting}".encode())
         agent = serving(launcher("-l", "2", own_cluster.conninfo(TEMPLATE)))
-        job = add_job(db, "a", {"batch": "sleep 5"}, {"batch": "exit 0"})
+        job = add_yearly_job(db, "a", {"batch": "sleep 5"}, {"batch": "exit 0"})
         make_due(db, job)
         wait_for_end(db, job)
         assert statuses(db, job) == [("s", "ss")]
@@ -469,7 +479,7 @@ def test_output_that_the_database_cannot_store(cluster: Cluster, launcher: Start
         with cluster.connect("latin1") as db:
             db.execute("CREATE EXTENSION pgagent_py CASCADE")
             agent = serving(launcher("-l", "2", cluster.conninfo("latin1")))
-            job = add_job(db, "caf\u00e9", {"batch": r"printf 'caf\303\251 \342\202\254\n'"})
+            job = add_yearly_job(db, "caf\u00e9", {"batch": r"printf 'caf\303\251 \342\202\254\n'"})
             make_due(db, job)
             wait_for_end(db, job)
             assert statuses(db, job) == [("s", "s")]
@@ -543,7 +553,7 @@ def test_network_cut(cut_off_cluster: CutOffCluster, launcher: StartLauncher, tm
             wait_for(lambda: agents(db) == 2)
             stop(other)  # so that the next job is the other's
             code = f"while [ ! -e {tmp_path}/gate ]; do sleep 0.1; done; echo done"
-            job = add_job(db, "a", {"batch": code}, {"sql": "SELECT 1"})
+            job = add_yearly_job(db, "a", {"batch": code}, {"sql": "SELECT 1"})
             make_due(db, job)
             wait_for_start(db, job)
             other = serving(launcher("-l", "2", cut_off_cluster.conninfo(TEMPLATE)))

@@ -5,14 +5,16 @@ import random
 import time
 
 from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import Cluster, forms, wait_for
-from tests.helpers.runs import (
-    add_job,
+from tests.helpers import (
+    Cluster,
+    add_yearly_job,
     check_sound,
+    forms,
     make_due,
-    one,
     serving,
     stop,
+    value,
+    wait_for,
     wait_for_end,
     wait_for_start,
 )
@@ -41,8 +43,8 @@ def test_effects_equal_the_log(own_cluster: Cluster, launcher: StartLauncher, si
         db.execute("CREATE TABLE effect (run integer)")
         for number in range(JOBS):
             code = "INSERT INTO effect VALUES (current_setting('pgagent_py.run_id')::integer); SELECT pg_sleep(random() / 50)"
-            add_job(db, f"job {number}", {"sql": code, "atomic": True})
-        long = add_job(db, "long", {"sql": code.replace("random() / 50", "3"), "atomic": True})
+            add_yearly_job(db, f"job {number}", {"sql": code, "atomic": True})
+        long = add_yearly_job(db, "long", {"sql": code.replace("random() / 50", "3"), "atomic": True})
     kills = {"step": 0, "control": 0, "launcher": 0, "server": 0}
     for attempt in range(1, 100 * size):  # many find no step to kill
         victim = OTHERS.get(attempt % 120, "step")
@@ -61,7 +63,7 @@ def test_effects_equal_the_log(own_cluster: Cluster, launcher: StartLauncher, si
             if victim in KILL:
                 kills[victim] += db.execute(KILL[victim].encode()).rowcount
             db.execute(MAKE_DUE)
-            succeeded = one(db, "SELECT count(*) FROM pgagent.pga_jobsteplog WHERE jslstatus = 's'")
+            succeeded = value(db, "SELECT count(*) FROM pgagent.pga_jobsteplog WHERE jslstatus = 's'")
         if sum(kills.values()) >= size and succeeded >= 20:
             break
     print("killed:", kills)
@@ -81,6 +83,6 @@ def test_effects_equal_the_log(own_cluster: Cluster, launcher: StartLauncher, si
             " WHERE (s.jslstatus = 's') IS DISTINCT FROM (e.count = 1) AND NOT (s.jslstatus <> 's' AND e.count IS NULL)"
         ).fetchall()
         assert difference == []
-        wait_for(lambda: one(db, "SELECT count(*) FROM pgagent_py.agent") == 1)
+        wait_for(lambda: value(db, "SELECT count(*) FROM pgagent_py.agent") == 1)
         check_sound(db)
     stop(agent)

@@ -5,13 +5,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
 from tests.conftest import StartLauncher
-from tests.helpers import PATIENCE, Cluster, Launcher, wait_for_row
+from tests.helpers import PATIENCE, Cluster, Db, Launcher, wait_for_row
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -83,16 +81,14 @@ def test_database_without_the_extension(bare_database: str, launcher: StartLaunc
     assert "Traceback" not in log
 
 
-def test_pgagent_that_is_too_old(database: str, db: psycopg.Connection[Any], launcher: StartLauncher) -> None:
+def test_pgagent_that_is_too_old(database: str, db: Db, launcher: StartLauncher) -> None:
     """No older one can be installed here, so the catalog is told that this one is."""
     db.execute("UPDATE pg_extension SET extversion = '3.4' WHERE extname = 'pgagent'")
     log = wait_for_failure(launcher(database))
     assert "has pgagent 3.4, 4.2 is needed: run ALTER EXTENSION pgagent UPDATE in it" in log
 
 
-def test_role_without_the_rights(
-    cluster: Cluster, db: psycopg.Connection[Any], launcher: StartLauncher
-) -> None:
+def test_role_without_the_rights(cluster: Cluster, db: Db, launcher: StartLauncher) -> None:
     db.execute("CREATE ROLE powerless LOGIN")
     try:
         log = wait_for_failure(launcher(cluster.conninfo(db.info.dbname, user="powerless")))
@@ -151,7 +147,7 @@ def test_host_that_is_not_there(launcher: StartLauncher) -> None:
 
 
 def test_bad_step_targets_fail_the_step_only(
-    cluster: Cluster, database: str, db: psycopg.Connection[Any], launcher: StartLauncher
+    cluster: Cluster, database: str, db: Db, launcher: StartLauncher
 ) -> None:
     """libpq's or the server's own words are in the log; the secret is not."""
     ((job,),) = db.execute("SELECT pgagent_py.add_job('x')").fetchall()

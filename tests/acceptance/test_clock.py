@@ -6,8 +6,17 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import Cluster, wait_for
-from tests.helpers.runs import add_job, make_due, one, serving, statuses, stop, wait_for_end
+from tests.helpers import (
+    Cluster,
+    add_yearly_job,
+    make_due,
+    serving,
+    statuses,
+    stop,
+    value,
+    wait_for,
+    wait_for_end,
+)
 
 HOUR = 3600
 
@@ -44,13 +53,11 @@ def test_clock_set(own_cluster: Cluster, clock: Path, launcher: StartLauncher) -
 
         def set_to(epoch: float) -> None:
             set_clock(clock, epoch)
-            assert one(db, "SELECT extract(epoch FROM clock_timestamp())::float8") == epoch
+            assert value(db, "SELECT extract(epoch FROM clock_timestamp())::float8") == epoch
 
         def next_run() -> float:
-            value: float = one(
-                db, "SELECT extract(epoch FROM jobnextrun)::float8 FROM pgagent.pga_job WHERE jobid = %s", job
-            )
-            return value
+            query = "SELECT extract(epoch FROM jobnextrun)::float8 FROM pgagent.pga_job WHERE jobid = %s"
+            return float(value(db, query, job))
 
         def wait_for_runs(count: int) -> None:
             wait_for(lambda: len(statuses(db, job)) >= count)
@@ -59,8 +66,8 @@ def test_clock_set(own_cluster: Cluster, clock: Path, launcher: StartLauncher) -
 
         noon = (time.time() // 86400 + 2) * 86400 + 12 * HOUR
         set_to(noon - 61)
-        job = add_job(db, "a", {"sql": "SELECT 1"}, cron="* * * * *")
-        other = add_job(db, "b", {"sql": "SELECT 1"})
+        job = add_yearly_job(db, "a", {"sql": "SELECT 1"}, cron="* * * * *")
+        other = add_yearly_job(db, "b", {"sql": "SELECT 1"})
         set_to(noon - 60)
         wait_for_runs(1)
         assert next_run() == noon
@@ -107,12 +114,12 @@ def test_small_step_back_at_the_end_of_a_run(
         minute = (time.time() // 60 + 10) * 60
         set_clock(clock, minute - 1)
         step = {"batch": f"while [ ! -e {tmp_path}/gate ]; do sleep 0.1; done"}
-        job = add_job(db, "a", step, cron="* * * * *")
+        job = add_yearly_job(db, "a", step, cron="* * * * *")
         set_clock(clock, minute)
         wait_for(lambda: statuses(db, job) == [("r", "r")])
         set_clock(clock, minute - 5)
         (tmp_path / "gate").touch()
         wait_for_end(db, job)
-        assert one(db, "SELECT extract(epoch FROM jobnextrun)::float8 FROM pgagent.pga_job") == minute + 60
-        assert one(db, "SELECT jlgduration >= '0' FROM pgagent.pga_joblog")
+        assert value(db, "SELECT extract(epoch FROM jobnextrun)::float8 FROM pgagent.pga_job") == minute + 60
+        assert value(db, "SELECT jlgduration >= '0' FROM pgagent.pga_joblog")
     stop(agent)

@@ -9,8 +9,19 @@ from pathlib import Path
 import psycopg
 
 from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import Cluster, Launcher, forms, wait_for, wait_for_row
-from tests.helpers.runs import Db, add_job, check_sound, one, stop, wait_for_end
+from tests.helpers import (
+    Cluster,
+    Db,
+    Launcher,
+    add_yearly_job,
+    check_sound,
+    forms,
+    stop,
+    value,
+    wait_for,
+    wait_for_end,
+    wait_for_row,
+)
 
 KILL_BACKENDS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -78,13 +89,13 @@ class Faults:
             (self._last_step,) = wait_for_row(
                 db,
                 "SELECT jslid FROM pgagent.pga_jobsteplog WHERE jslid > %s ORDER BY jslid DESC LIMIT 1",
-                [self._last_step],
+                self._last_step,
             )
 
     def successes(self) -> int:
         """Return how many runs have succeeded."""
         with self.cluster.connect(TEMPLATE) as db:
-            return int(one(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 's'"))
+            return int(value(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 's'"))
 
     def make_jobs_due(self) -> None:
         """Make some of the sleeping jobs due."""
@@ -126,7 +137,9 @@ def test_random_faults(own_cluster: Cluster, launcher: StartLauncher, tmp_path: 
     with own_cluster.connect(TEMPLATE) as db:
         db.execute(NOTE_CLAIMS)
         jobs = [
-            add_job(db, f"job {n}", *(random_step(chance, effects) for _ in range(chance.randint(1, 4))))
+            add_yearly_job(
+                db, f"job {n}", *(random_step(chance, effects) for _ in range(chance.randint(1, 4)))
+            )
             for n in range(30)
         ]
     faults = Faults(chance, own_cluster, launcher)
@@ -146,9 +159,9 @@ def test_random_faults(own_cluster: Cluster, launcher: StartLauncher, tmp_path: 
     print("happened:", dict(happened))
     with own_cluster.connect(TEMPLATE) as db:
         wait_for_end(db, *jobs)
-        wait_for(lambda: one(db, "SELECT count(*) FROM pgagent_py.agent") == 3)
+        wait_for(lambda: value(db, "SELECT count(*) FROM pgagent_py.agent") == 3)
         check_sound(db)
-        assert one(db, "SELECT count(*) - count(DISTINCT (job, due)) FROM claim") == 0, (
+        assert value(db, "SELECT count(*) - count(DISTINCT (job, due)) FROM claim") == 0, (
             "a due time has run twice"
         )
         # Each claim has its run, each run its claim

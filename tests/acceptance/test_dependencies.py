@@ -1,37 +1,23 @@
 """Jobs that wait for others, and the parameters of jobs and runs, with a real launcher."""
 
 import json
-from typing import Any
 
-import psycopg
 import pytest
 from psycopg.errors import InvalidParameterValue, UndefinedObject
 
 from tests.conftest import StartLauncher
-from tests.helpers import wait_for, wait_for_row
-
-Db = psycopg.Connection[Any]
+from tests.helpers import Db, add_job, call, run_statuses, wait_for, wait_for_row
 
 RUNS = "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgjobid = %s AND jlgstatus = %s HAVING count(*) >= %s"
 
 
-def add_job(db: Db, name: str, sql: str = "SELECT 1") -> int:
-    row = db.execute("SELECT pgagent_py.add_job(%s, sql => %s)", [name, sql]).fetchone()
-    return int(row[0]) if row else 0
-
-
 def add_dependency(db: Db, job: int, after: int, when: str = "success") -> None:
-    db.execute("SELECT pgagent_py.add_dependency(%s, %s, %s)", [job, after, when])
+    call(db, "add_dependency", job, after, when)
 
 
 def run_now(db: Db, *jobs: int) -> None:
     for job in jobs:
-        db.execute("SELECT pgagent_py.run_now(%s)", [job])
-
-
-def statuses(db: Db, job: int) -> list[str]:
-    query = "SELECT jlgstatus FROM pgagent.pga_joblog WHERE jlgjobid = %s ORDER BY jlgid"
-    return [row[0] for row in db.execute(query, [job])]
+        call(db, "run_now", job)
 
 
 @pytest.mark.parametrize(
@@ -41,47 +27,53 @@ def statuses(db: Db, job: int) -> list[str]:
 def test_job_starts_when_the_other_has_ended_as_asked(
     db: Db, database: str, launcher: StartLauncher, code: str, status: str, starts: set[str]
 ) -> None:
-    first = add_job(db, "first", code)
-    waiting = {when: add_job(db, when) for when in ("success", "failure", "finish")}
+    first = add_job(db, "first", sql=code)
+    waiting = {when: add_job(db, when, sql="SELECT 1") for when in ("success", "failure", "finish")}
     for when, job in waiting.items():
         add_dependency(db, job, first, when)
     launcher(database)
     run_now(db, first)
-    wait_for_row(db, RUNS, [first, status, 1])
+    wait_for_row(db, RUNS, first, status, 1)
     for when in starts:
-        wait_for_row(db, RUNS, [waiting[when], "s", 1])
+        wait_for_row(db, RUNS, waiting[when], "s", 1)
     # What is not to start would have started in the same turn
-    assert {when for when, job in waiting.items() if statuses(db, job)} == starts
+    assert {when for when, job in waiting.items() if run_statuses(db, job)} == starts
 
 
 def test_several_conditions_are_all_awaited(db: Db, database: str, launcher: StartLauncher) -> None:
-    one, two, last = add_job(db, "one"), add_job(db, "two"), add_job(db, "last")
+    one, two, last = (
+        add_job(db, "one", sql="SELECT 1"),
+        add_job(db, "two", sql="SELECT 1"),
+        add_job(db, "last", sql="SELECT 1"),
+    )
     add_dependency(db, last, one)
     add_dependency(db, last, two, "finish")
     launcher(database)
     run_now(db, one)
-    wait_for_row(db, "SELECT 1 FROM pgagent_py.dependencies WHERE jobafter = %s AND met", [one])
+    wait_for_row(db, "SELECT 1 FROM pgagent_py.dependencies WHERE jobafter = %s AND met", one)
     run_now(db, one)  # met twice is met
-    wait_for_row(db, RUNS, [one, "s", 2])
-    assert statuses(db, last) == []
+    wait_for_row(db, RUNS, one, "s", 2)
+    assert run_statuses(db, last) == ""
     run_now(db, two)
-    wait_for_row(db, RUNS, [last, "s", 1])
+    wait_for_row(db, RUNS, last, "s", 1)
     assert db.execute("SELECT count(*) FROM pgagent_py.dependency_met").fetchone() == (0,)
     run_now(db, two)
-    wait_for_row(db, RUNS, [two, "s", 2])
-    assert statuses(db, last) == ["s"]  # each time, all of them anew
+    wait_for_row(db, RUNS, two, "s", 2)
+    assert run_statuses(db, last) == "s"  # each time, all of them anew
 
 
 def test_job_on_failure_sees_what_failed(db: Db, database: str, launcher: StartLauncher) -> None:
     db.execute("CREATE TABLE seen (parameters jsonb)")
-    load = add_job(db, "load", "SELECT 1/0")
-    alarm = add_job(db, "alarm", "INSERT INTO seen SELECT current_setting('pgagent_py.parameters')::jsonb")
+    load = add_job(db, "load", sql="SELECT 1/0")
+    alarm = add_job(
+        db, "alarm", sql="INSERT INTO seen SELECT current_setting('pgagent_py.parameters')::jsonb"
+    )
     batch = "printf 'batch sees %s' \"$PGAGENT_PARAMETERS\""
     db.execute("SELECT pgagent_py.add_step(%s, 'batch', batch => %s)", [alarm, batch])
     add_dependency(db, alarm, load, "failure")
     launcher(database)
     run_now(db, load)
-    wait_for_row(db, RUNS, [alarm, "s", 1])
+    wait_for_row(db, RUNS, alarm, "s", 1)
     (run,) = db.execute("SELECT jlgid FROM pgagent.pga_joblog WHERE jlgjobid = %s", [load]).fetchone() or (0,)
     failed = {"job": load, "name": "load", "run": run, "status": "f"}
     assert db.execute("SELECT parameters FROM seen").fetchone() == ({"triggered_by": [failed]},)
@@ -91,28 +83,36 @@ def test_job_on_failure_sees_what_failed(db: Db, database: str, launcher: StartL
 
 
 def test_chain_runs_through_in_the_session(db: Db) -> None:
-    first, second, third = add_job(db, "1"), add_job(db, "2"), add_job(db, "3")
+    first, second, third = (
+        add_job(db, "1", sql="SELECT 1"),
+        add_job(db, "2", sql="SELECT 1"),
+        add_job(db, "3", sql="SELECT 1"),
+    )
     add_dependency(db, second, first)
     add_dependency(db, third, second)
     run_now(db, first)
     for _ in range(3):  # a call runs what is due when it begins
         db.execute("SELECT * FROM pgagent_py.run_due()")
-    assert [statuses(db, job) for job in (first, second, third)] == [["s"]] * 3
+    assert [run_statuses(db, job) for job in (first, second, third)] == ["s"] * 3
 
 
 def test_condition_that_is_met_while_the_job_runs_starts_it_once_more(db: Db) -> None:
     """Both are due at first; the one that waits has more steps, so it is still running when the other ends."""
-    first, second = add_job(db, "first"), add_job(db, "second")
+    first, second = add_job(db, "first", sql="SELECT 1"), add_job(db, "second", sql="SELECT 1")
     db.execute("SELECT pgagent_py.add_step(%s, 'two', sql => 'SELECT 2')", [second])
     add_dependency(db, second, first)
     run_now(db, first, second)
     for _ in range(3):
         db.execute("SELECT * FROM pgagent_py.run_due()")
-    assert [statuses(db, job) for job in (first, second)] == [["s"], ["s", "s"]]
+    assert [run_statuses(db, job) for job in (first, second)] == ["s", "ss"]
 
 
 def test_circle_is_refused(db: Db) -> None:
-    one, two, three = add_job(db, "1"), add_job(db, "2"), add_job(db, "3")
+    one, two, three = (
+        add_job(db, "1", sql="SELECT 1"),
+        add_job(db, "2", sql="SELECT 1"),
+        add_job(db, "3", sql="SELECT 1"),
+    )
     add_dependency(db, two, one)
     add_dependency(db, three, two)
     for after in (three, one):
@@ -122,7 +122,7 @@ def test_circle_is_refused(db: Db) -> None:
 
 
 def test_bad_dependency_is_refused(db: Db) -> None:
-    job, other = add_job(db, "job"), add_job(db, "other")
+    job, other = add_job(db, "job", sql="SELECT 1"), add_job(db, "other", sql="SELECT 1")
     with pytest.raises(InvalidParameterValue, match="when"):
         add_dependency(db, job, other, "never")
     with pytest.raises(InvalidParameterValue, match="after"):
@@ -132,30 +132,30 @@ def test_bad_dependency_is_refused(db: Db) -> None:
 
 
 def test_dropped_job_or_dependency_holds_up_nobody(db: Db, database: str, launcher: StartLauncher) -> None:
-    one, two, gone, last = (add_job(db, name) for name in ("one", "two", "gone", "last"))
+    one, two, gone, last = (add_job(db, name, sql="SELECT 1") for name in ("one", "two", "gone", "last"))
     for after in (one, two, gone):
         add_dependency(db, last, after)
     db.execute("SELECT pgagent_py.drop_dependency(%s, %s)", [last, two])
     db.execute("DELETE FROM pgagent.pga_job WHERE jobid = %s", [gone])
     launcher(database)
     run_now(db, one)
-    wait_for_row(db, RUNS, [last, "s", 1])
+    wait_for_row(db, RUNS, last, "s", 1)
 
 
 def test_job_that_is_deleted_after_success_starts_those_that_wait_for_it(
     db: Db, database: str, launcher: StartLauncher
 ) -> None:
     """It goes when they have started: one of them waits for another job, too."""
-    once, other = add_job(db, "once"), add_job(db, "other")
-    alone, both = add_job(db, "alone"), add_job(db, "both")
+    once, other = add_job(db, "once", sql="SELECT 1"), add_job(db, "other", sql="SELECT 1")
+    alone, both = add_job(db, "alone", sql="SELECT 1"), add_job(db, "both", sql="SELECT 1")
     db.execute("SELECT pgagent_py.alter_job(%s, delete_on_success => true)", [once])
     for job, after in ((alone, once), (both, once), (both, other)):
         add_dependency(db, job, after)
     launcher(database)
     run_now(db, once)
-    wait_for_row(db, RUNS, [alone, "s", 1])
+    wait_for_row(db, RUNS, alone, "s", 1)
     run_now(db, other)
-    wait_for_row(db, RUNS, [both, "s", 1])
+    wait_for_row(db, RUNS, both, "s", 1)
     wait_for(lambda: not db.execute("SELECT FROM pgagent.pga_job WHERE jobid = %s", [once]).fetchall())
     query = """
         SELECT array_agg(t ->> 'name')
@@ -168,13 +168,13 @@ def test_run_overrides_parameters_key_by_key(db: Db, database: str, launcher: St
     db.execute("CREATE TABLE seen (run int, parameters jsonb)")
     code = """
         INSERT INTO seen SELECT current_setting('pgagent_py.run_id')::int, current_setting('pgagent_py.parameters')::jsonb"""
-    job = add_job(db, "job", code)
+    job = add_job(db, "job", sql=code)
     db.execute("""SELECT pgagent_py.alter_job(%s, parameters => '{"day": "monday", "size": 1}')""", [job])
     launcher(database)
     db.execute("""SELECT pgagent_py.run_now(%s, parameters => '{"day": "sunday"}')""", [job])
-    wait_for_row(db, RUNS, [job, "s", 1])
+    wait_for_row(db, RUNS, job, "s", 1)
     run_now(db, job)
-    wait_for_row(db, RUNS, [job, "s", 2])
+    wait_for_row(db, RUNS, job, "s", 2)
     seen = [row[0] for row in db.execute("SELECT parameters FROM seen ORDER BY run")]
     assert seen == [{"day": "sunday", "size": 1}, {"day": "monday", "size": 1}]
     logged = [row[0] for row in db.execute("SELECT jlgid FROM pgagent.pga_joblog ORDER BY 1")]
@@ -186,7 +186,7 @@ def test_run_overrides_parameters_key_by_key(db: Db, database: str, launcher: St
 def test_parameters_must_be_an_object(db: Db, function: str, value: str) -> None:
     call = f"SELECT pgagent_py.{function}(%s, parameters => %s::jsonb)"
     with pytest.raises(InvalidParameterValue, match="parameters"):
-        db.execute(call.encode(), [add_job(db, "job"), value])
+        db.execute(call.encode(), [add_job(db, "job", sql="SELECT 1"), value])
 
 
 @pytest.mark.parametrize(
@@ -203,13 +203,13 @@ def test_parameters_arrive_as_they_were_given(
 ) -> None:
     db.execute("CREATE TABLE seen (parameters jsonb)")
     code = "INSERT INTO seen SELECT current_setting('pgagent_py.parameters')::jsonb"
-    alter, run = add_job(db, "altered", code), add_job(db, "told", code)
+    alter, run = add_job(db, "altered", sql=code), add_job(db, "told", sql=code)
     db.execute("SELECT pgagent_py.alter_job(%s, parameters => %s::jsonb)", [alter, text])
     run_now(db, alter)
     db.execute("SELECT pgagent_py.run_now(%s, parameters => %s::jsonb)", [run, text])
     launcher(database)
     for job in (alter, run):
-        wait_for_row(db, RUNS, [job, "s", 1])
+        wait_for_row(db, RUNS, job, "s", 1)
     seen = [row[0] for row in db.execute("SELECT parameters::text = %s::jsonb::text FROM seen", [text])]
     assert seen == [True, True]
 
@@ -219,7 +219,7 @@ def test_session_finds_ids_and_parameters(db: Db) -> None:
     code = """
         INSERT INTO seen SELECT current_setting('pgagent_py.job_id')::int, current_setting('pgagent_py.step_id')::int,
                                 current_setting('pgagent_py.parameters')::jsonb"""
-    job = add_job(db, "job", code)
+    job = add_job(db, "job", sql=code)
     db.execute("""SELECT pgagent_py.alter_job(%s, parameters => '{"a": 1}')""", [job])
     run_now(db, job)
     db.execute("SELECT * FROM pgagent_py.run_due()")

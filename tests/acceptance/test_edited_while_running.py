@@ -7,18 +7,18 @@ import psycopg
 import pytest
 
 from tests.conftest import StartLauncher
-from tests.helpers import wait_for
-from tests.helpers.runs import (
+from tests.helpers import (
     Db,
-    add_job,
+    add_yearly_job,
     agents,
     check_sound,
     make_due,
-    one,
     output,
     serving,
     statuses,
     stop,
+    value,
+    wait_for,
     wait_for_end,
     wait_for_start,
 )
@@ -64,8 +64,8 @@ def test_edits(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -
     """One job for each edit, all in progress at once in one launcher."""
     agent = serving(launcher("-l", "2", database))
     path = tmp_path / "gate"
-    other = add_job(db, "other", {"sql": "SELECT 1"})
-    jobs = {edit: add_job(db, edit, gate(path), {"sql": "SELECT 1"}) for edit in EDITS}
+    other = add_yearly_job(db, "other", {"sql": "SELECT 1"})
+    jobs = {edit: add_yearly_job(db, edit, gate(path), {"sql": "SELECT 1"}) for edit in EDITS}
     make_due(db, *jobs.values())
     wait_for_start(db, *jobs.values())
     for edit, (statement, _) in EDITS.items():
@@ -79,7 +79,7 @@ def test_edits(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -
         assert db.execute(statement.encode(), names).rowcount == 1, edit
     path.touch()
     wait_for_end(db, *jobs.values())
-    wait_for(lambda: one(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 'r'") == 0)
+    wait_for(lambda: value(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 'r'") == 0)
     assert {edit: statuses(db, job) for edit, job in jobs.items()} == {
         edit: expected for edit, (_, expected) in EDITS.items()
     }
@@ -103,10 +103,10 @@ def test_locks(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -
     """Sessions hold locks on rows of running jobs, then let go: the results are booked then; other jobs go on."""
     agent = serving(launcher("-l", "2", database))
     path = tmp_path / "gate"
-    jobs = {name: add_job(db, name, gate(path), {"sql": "SELECT 1"}) for name in LOCKS}
+    jobs = {name: add_yearly_job(db, name, gate(path), {"sql": "SELECT 1"}) for name in LOCKS}
     due, free = (
-        add_job(db, "due", {"sql": "SELECT 1"}),
-        add_job(db, "free", {"sql": "SELECT 1"}, {"sql": "SELECT 2"}),
+        add_yearly_job(db, "due", {"sql": "SELECT 1"}),
+        add_yearly_job(db, "free", {"sql": "SELECT 1"}, {"sql": "SELECT 2"}),
     )
     make_due(db, *jobs.values())
     wait_for_start(db, *jobs.values())
@@ -143,10 +143,13 @@ HELD = {
 def test_an_open_transaction_that_changes_options_holds_up_no_other_job(
     database: str, db: Db, launcher: StartLauncher, tmp_path: Path, call: str, option: str
 ) -> None:
-    job, other = add_job(db, "job", gate(tmp_path / "gate")), add_job(db, "other", {"sql": "SELECT 1"})
-    ids = {"job": job, "a": add_job(db, "a"), "b": add_job(db, "b")}
-    ids["step"] = one(db, "SELECT jstid FROM pgagent.pga_jobstep WHERE jstjobid = %s", job)
-    ids["message"] = one(db, "SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", job)
+    job, other = (
+        add_yearly_job(db, "job", gate(tmp_path / "gate")),
+        add_yearly_job(db, "other", {"sql": "SELECT 1"}),
+    )
+    ids = {"job": job, "a": add_yearly_job(db, "a"), "b": add_yearly_job(db, "b")}
+    ids["step"] = value(db, "SELECT jstid FROM pgagent.pga_jobstep WHERE jstjobid = %s", job)
+    ids["message"] = value(db, "SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", job)
     db.execute(f"SELECT pgagent_py.alter_job({job}, {option})".encode())
     db.execute("SELECT pgagent_py.alter_step(%s, retries => 1)", [ids["step"]])
     agent = serving(launcher("-l", "2", database))
@@ -162,7 +165,7 @@ def test_an_open_transaction_that_changes_options_holds_up_no_other_job(
         session.rollback()
     wait_for_end(db, job)
     if option.startswith("delete"):
-        assert wait_for(lambda: one(db, "SELECT count(*) FROM pgagent.pga_job WHERE jobid = %s", job) == 0)
+        assert wait_for(lambda: value(db, "SELECT count(*) FROM pgagent.pga_job WHERE jobid = %s", job) == 0)
     else:
         assert statuses(db, job) == [("s", "s")]
     stop(agent)
@@ -172,7 +175,7 @@ def test_an_open_transaction_that_changes_options_holds_up_no_other_job(
 def test_locks_do_not_stop_who_closes(database: str, db: Db, launcher: StartLauncher) -> None:
     """The runs of an agent that is gone are closed one by one as the locks on them go."""
     victim = serving(launcher("-l", "2", database))
-    jobs = {name: add_job(db, name, {"batch": "sleep 600"}) for name in [*LOCKS, "free"]}
+    jobs = {name: add_yearly_job(db, name, {"batch": "sleep 600"}) for name in [*LOCKS, "free"]}
     make_due(db, *jobs.values())
     wait_for_start(db, *jobs.values())
     heir = serving(launcher("-l", "2", database))
@@ -196,10 +199,10 @@ def test_database_dropped(database: str, db: Db, launcher: StartLauncher) -> Non
     serving(launcher("-l", "2", database))
     db.execute("CREATE DATABASE going")
     try:
-        job = add_job(db, "a", {"sql": "SELECT pg_sleep(600)", "database": "going"})
+        job = add_yearly_job(db, "a", {"sql": "SELECT pg_sleep(600)", "database": "going"})
         make_due(db, job)
         wait_for(
-            lambda: one(
+            lambda: value(
                 db, "SELECT count(*) FROM pg_stat_activity WHERE datname = 'going' AND state = 'active'"
             )
         )
@@ -225,7 +228,7 @@ def test_own_database_dropped(own_cluster: Any, launcher: StartLauncher) -> None
         agent.wait_for_log("does not have the extension pgagent_py")
     with own_cluster.connect("mine") as db:
         db.execute("CREATE EXTENSION pgagent_py CASCADE")
-        job = add_job(db, "a", {"sql": "SELECT 1"})
+        job = add_yearly_job(db, "a", {"sql": "SELECT 1"})
         make_due(db, job)
         wait_for_end(db, job)
         assert statuses(db, job) == [("s", "s")]
@@ -236,7 +239,7 @@ def test_rows_of_agents_deleted(database: str, db: Db, launcher: StartLauncher) 
     """Somebody tidies up pga_jobagent under a live launcher: it registers anew, and no job is stuck."""
     agent = serving(launcher("-l", "2", database))
     db.execute("SELECT pg_advisory_lock(1)")
-    job = add_job(db, "a", {"sql": "SELECT pg_advisory_lock_shared(1)"}, {"sql": "SELECT 1"})
+    job = add_yearly_job(db, "a", {"sql": "SELECT pg_advisory_lock_shared(1)"}, {"sql": "SELECT 1"})
     make_due(db, job)
     wait_for_start(db, job)
     db.execute("DELETE FROM pgagent.pga_jobagent")

@@ -6,17 +6,19 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import WAIT, Cluster, wait_for
-from tests.helpers.runs import (
-    add_job,
+from tests.helpers import (
+    WAIT,
+    Cluster,
+    add_yearly_job,
     agents,
     check_sound,
     make_due,
-    one,
     output,
     serving,
     statuses,
     stop,
+    value,
+    wait_for,
     wait_for_end,
     wait_for_start,
 )
@@ -50,7 +52,7 @@ def test_failover(own_cluster: Cluster, standby: Cluster, launcher: StartLaunche
     waiting = launcher("-l", "2", "-r", "1", standby.conninfo(TEMPLATE))
     waiting.wait_for_log("the server is a standby")
     with own_cluster.connect(TEMPLATE) as db, standby.connect(TEMPLATE) as copy:
-        job = add_job(
+        job = add_yearly_job(
             db,
             "a",
             {
@@ -60,8 +62,8 @@ def test_failover(own_cluster: Cluster, standby: Cluster, launcher: StartLaunche
         )
         make_due(db, job)
         wait_for_start(db, job)
-        lsn = one(db, "SELECT pg_current_wal_insert_lsn()")
-        wait_for(lambda: one(copy, "SELECT pg_last_wal_replay_lsn() >= %s", lsn), what="the standby")
+        lsn = value(db, "SELECT pg_current_wal_insert_lsn()")
+        wait_for(lambda: value(copy, "SELECT pg_last_wal_replay_lsn() >= %s", lsn), what="the standby")
         assert copy.execute("SELECT * FROM pgagent_py.run_due(10)").fetchall() == []
     own_cluster.stop("immediate")
     standby.run("pg_ctl", "promote", *WAIT, "-D", str(standby.pgdata))

@@ -2,14 +2,12 @@
 
 import re
 from importlib.metadata import version
-from typing import Any
 
-import psycopg
 import pytest
 
 from launcher.handshake import EXTENSION_NEEDED
 from tests.conftest import StartLauncher
-from tests.helpers import Launcher, wait_for, wait_for_row
+from tests.helpers import Db, Launcher, wait_for, wait_for_row
 
 LAUNCHER = version("pgagent_py")
 MAJOR = int(LAUNCHER.split(".")[0])
@@ -17,16 +15,16 @@ NEXT_MAJOR = f"{MAJOR + 1}.0.0"
 NEXT_MINOR = f"{MAJOR}.99.0"
 
 
-def pretend(db: psycopg.Connection[Any], extension: str) -> None:
+def pretend(db: Db, extension: str) -> None:
     db.execute("UPDATE pg_extension SET extversion = %s WHERE extname = 'pgagent_py'", [extension])
 
 
-def cut_off(db: psycopg.Connection[Any]) -> None:
+def cut_off(db: Db) -> None:
     """End the launcher's backend, so that it connects again."""
     db.execute("SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent")
 
 
-def run_a_job(db: psycopg.Connection[Any]) -> None:
+def run_a_job(db: Db) -> None:
     db.execute("SELECT pgagent_py.run_now(pgagent_py.add_job('x', sql => 'SELECT 1'))")
     wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'")
 
@@ -50,7 +48,7 @@ def warnings(process: Launcher) -> list[str]:
     ],
 )
 def test_refused_at_the_start_with_what_to_do(
-    extension: str, words: str, database: str, db: psycopg.Connection[Any], launcher: StartLauncher
+    extension: str, words: str, database: str, db: Db, launcher: StartLauncher
 ) -> None:
     pretend(db, extension)
     process = launcher(database)
@@ -62,7 +60,7 @@ def test_refused_at_the_start_with_what_to_do(
 
 
 def test_a_newer_extension_of_the_same_major_version_is_served_and_said_once(
-    database: str, db: psycopg.Connection[Any], launcher: StartLauncher
+    database: str, db: Db, launcher: StartLauncher
 ) -> None:
     pretend(db, NEXT_MINOR)
     process = launcher("-l", "2", "-r", "1", database)
@@ -76,9 +74,7 @@ def test_a_newer_extension_of_the_same_major_version_is_served_and_said_once(
     assert "upgrade the launcher" in warning
 
 
-def test_the_launchers_own_version_needs_no_word(
-    database: str, db: psycopg.Connection[Any], launcher: StartLauncher
-) -> None:
+def test_the_launchers_own_version_needs_no_word(database: str, db: Db, launcher: StartLauncher) -> None:
     process = launcher("-l", "2", database)
     run_a_job(db)
     assert process.terminate() == 0
@@ -86,7 +82,7 @@ def test_the_launchers_own_version_needs_no_word(
 
 
 def test_refused_while_it_serves_it_keeps_trying_at_growing_pauses(
-    database: str, db: psycopg.Connection[Any], launcher: StartLauncher
+    database: str, db: Db, launcher: StartLauncher
 ) -> None:
     """The server was replaced by an older copy, say: there may be results to book when it is right again."""
     process = launcher("-l", "2", "-r", "1", database)

@@ -5,18 +5,18 @@ from pathlib import Path
 import psutil
 
 from tests.conftest import StartLauncher
-from tests.helpers import wait_for_row
-from tests.helpers.runs import (
+from tests.helpers import (
     Db,
-    add_job,
+    add_yearly_job,
     check_sound,
     make_due,
-    one,
     output,
     serving,
     statuses,
     stop,
+    value,
     wait_for_end,
+    wait_for_row,
 )
 
 # name: script, exit code in the log, what the output must hold
@@ -42,8 +42,8 @@ STRAY = "sleep 300"
 def test_hostile_steps(database: str, db: Db, launcher: StartLauncher) -> None:
     """All at once; afterwards the launcher has not grown, and works."""
     agent = serving(launcher("-l", "2", database))
-    jobs = {name: add_job(db, name, {"batch": code}) for name, (code, _, _) in HOSTILE.items()}
-    bystander = add_job(db, "bystander", {"batch": "echo fine"}, {"sql": "SELECT 1"})
+    jobs = {name: add_yearly_job(db, name, {"batch": code}) for name, (code, _, _) in HOSTILE.items()}
+    bystander = add_yearly_job(db, "bystander", {"batch": "echo fine"}, {"sql": "SELECT 1"})
     make_due(db, bystander)
     wait_for_end(db, bystander)
     process = psutil.Process(agent.pid)
@@ -57,7 +57,7 @@ def test_hostile_steps(database: str, db: Db, launcher: StartLauncher) -> None:
             status = "f" if code else "s"
             assert statuses(db, jobs[name]) == [(status, status)], (name, output(db, jobs[name]))
             assert words in output(db, jobs[name]), (name, output(db, jobs[name])[:1000])
-            assert one(
+            assert value(
                 db, "SELECT jslresult FROM pgagent.pga_jobsteplog JOIN pgagent.pga_joblog ON jlgid = jsljlgid"
                 " WHERE jlgjobid = %s", jobs[name]
             ) == code  # fmt: skip
@@ -80,12 +80,12 @@ def test_output_is_shown_while_it_runs(
     agent = serving(launcher("-l", "2", database))
     gates = [tmp_path / name for name in ("first", "second")]
     wait = "while [ ! -e {} ]; do sleep 0.05; done\n".format
-    job = add_job(db, "a", {"batch": f"echo one\n{wait(gates[0])}echo two\n{wait(gates[1])}"})
+    job = add_yearly_job(db, "a", {"batch": f"echo one\n{wait(gates[0])}echo two\n{wait(gates[1])}"})
     make_due(db, job)
     shown = "SELECT 1 FROM pgagent.pga_jobsteplog WHERE jslstatus = 'r' AND jsloutput = %s"
-    wait_for_row(db, shown, ["one\n"])
+    wait_for_row(db, shown, "one\n")
     gates[0].touch()
-    wait_for_row(db, shown, ["one\ntwo\n"])
+    wait_for_row(db, shown, "one\ntwo\n")
     gates[1].touch()
     wait_for_end(db, job)
     assert statuses(db, job) == [("s", "s")]

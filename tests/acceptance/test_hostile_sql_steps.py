@@ -5,17 +5,18 @@ import psycopg
 import pytest
 
 from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import Cluster, wait_for
-from tests.helpers.runs import (
+from tests.helpers import (
+    Cluster,
     Db,
-    add_job,
+    add_yearly_job,
     check_sound,
     make_due,
-    one,
     output,
     serving,
     statuses,
     stop,
+    value,
+    wait_for,
     wait_for_end,
 )
 
@@ -59,10 +60,11 @@ def test_hostile_steps(database: str, db: Db, launcher: StartLauncher) -> None:
     """All at once, each with a second step that finds nothing of the first, on connections that are used again."""
     agent = serving(launcher("-l", "2", "--workers", "8", database))
     jobs = {
-        name: add_job(db, name, {"sql": code, "on_error": "ignore"}) for name, (code, _, _) in HOSTILE.items()
+        name: add_yearly_job(db, name, {"sql": code, "on_error": "ignore"})
+        for name, (code, _, _) in HOSTILE.items()
     }
-    witnesses = [add_job(db, f"witness {n}", {"sql": WITNESS}) for n in range(16)]
-    bystander = add_job(db, "bystander", {"batch": "exit 0"}, {"sql": "SELECT 1"})
+    witnesses = [add_yearly_job(db, f"witness {n}", {"sql": WITNESS}) for n in range(16)]
+    bystander = add_yearly_job(db, "bystander", {"batch": "exit 0"}, {"sql": "SELECT 1"})
     make_due(db, *witnesses)
     wait_for_end(db, *witnesses)
     process = psutil.Process(agent.pid)
@@ -79,13 +81,13 @@ def test_hostile_steps(database: str, db: Db, launcher: StartLauncher) -> None:
     made = (
         "SELECT count(*) FROM pg_class WHERE relname IN ('left_open', 'half_done', 'other_half', 'committed')"
     )
-    assert one(db, made) == 1
+    assert value(db, made) == 1
     make_due(db, *witnesses)
     wait_for_end(db, *witnesses)
     for job in witnesses:
         assert statuses(db, job) == [("s", "s")] * 2, output(db, job)
     assert statuses(db, bystander) == [("s", "ss")]
-    assert one(db, "SELECT count(*) FROM pgagent.pga_jobclass") == 5
+    assert value(db, "SELECT count(*) FROM pgagent.pga_jobclass") == 5
     stop(agent)
     check_sound(db)
 
@@ -101,8 +103,8 @@ def test_no_connection_slots(own_cluster: Cluster, launcher: StartLauncher) -> N
         )
         db.execute("GRANT ALL ON ALL SEQUENCES IN SCHEMA pgagent TO launcher")
         agent = serving(launcher("-l", "2", "-r", "1", own_cluster.conninfo(TEMPLATE, user="launcher")))
-        jobs = [add_job(db, f"job {n}", {"sql": "SELECT pg_sleep(0.1)"}) for n in range(12)]
-        batch = add_job(db, "batch", {"batch": "sleep 1; echo done"})
+        jobs = [add_yearly_job(db, f"job {n}", {"sql": "SELECT pg_sleep(0.1)"}) for n in range(12)]
+        batch = add_yearly_job(db, "batch", {"batch": "sleep 1; echo done"})
         hogs: list[psycopg.Connection[object]] = []
 
         def take_slots() -> None:
@@ -114,7 +116,8 @@ def test_no_connection_slots(own_cluster: Cluster, launcher: StartLauncher) -> N
         make_due(db, *jobs, batch)
         wait_for(
             lambda: (
-                one(db, "SELECT count(*) FROM pgagent.pga_jobsteplog WHERE jsloutput LIKE 'Waiting%%'") == 12
+                value(db, "SELECT count(*) FROM pgagent.pga_jobsteplog WHERE jsloutput LIKE 'Waiting%%'")
+                == 12
             )
         )
         db.execute("SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent")

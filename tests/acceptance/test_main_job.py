@@ -4,14 +4,12 @@ import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import psutil
-import psycopg
 import pytest
 
 from tests.conftest import StartLauncher
-from tests.helpers import PATIENCE, Cluster, Launcher, wait_for, wait_for_row
+from tests.helpers import PATIENCE, Cluster, Db, Launcher, add_job, wait_for, wait_for_row
 
 PASSWORD = "correct horse battery staple"
 STEPS = """
@@ -44,39 +42,31 @@ $$"""
 
 
 @pytest.fixture
-def effects(db: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+def effects(db: Db) -> Db:
     """Return a connection to a database with a table for steps to leave their mark in."""
     db.execute("CREATE TABLE effects (id serial, note text, at timestamptz DEFAULT clock_timestamp())")
     return db
 
 
-def notes(db: psycopg.Connection[Any]) -> list[str]:
+def notes(db: Db) -> list[str]:
     """Return what steps have noted, in order."""
     return [note for (note,) in db.execute("SELECT note FROM effects ORDER BY id")]
 
 
-def wait_for_end(db: psycopg.Connection[Any], name: str, runs: int = 1, timeout: float = PATIENCE) -> str:
+def status_at_end(db: Db, name: str, runs: int = 1, timeout: float = PATIENCE) -> str:
     """Return how the latest run of a job has ended, once it has ended so many runs."""
     query = """
         SELECT (array_agg(r.jlgstatus ORDER BY r.jlgid DESC))[1]
           FROM pgagent.pga_joblog r JOIN pgagent.pga_job j ON j.jobid = r.jlgjobid
          WHERE j.jobname = %s AND r.jlgstatus <> 'r' HAVING count(*) >= %s"""
-    (status,) = wait_for_row(db, query, [name, runs], timeout)
-    wait_for_row(db, "SELECT 1 FROM pgagent.pga_job WHERE jobname = %s AND jobagentid IS NULL", [name])
+    (status,) = wait_for_row(db, query, name, runs, timeout=timeout)
+    wait_for_row(db, "SELECT 1 FROM pgagent.pga_job WHERE jobname = %s AND jobagentid IS NULL", name)
     return str(status)
 
 
-def run_now(db: psycopg.Connection[Any], name: str) -> None:
+def press_run_now(db: Db, name: str) -> None:
     """Do what pgAdmin's Run now does."""
     db.execute("UPDATE pgagent.pga_job SET jobnextrun=now()::timestamptz WHERE jobname = %s", [name])
-
-
-def add_job(db: psycopg.Connection[Any], name: str, **arguments: object) -> int:
-    """Add a job by the function of that name."""
-    given = "".join(f", {argument} => %s" for argument in arguments)
-    row = db.execute(f"SELECT pgagent_py.add_job(%s{given})".encode(), [name, *arguments.values()]).fetchone()
-    assert row
-    return int(row[0])
 
 
 def zone_where_it_is(time: str, seconds_before: float) -> str:
@@ -115,8 +105,8 @@ def test_from_create_extension_to_the_log(
             "SELECT pgagent_py.add_step(%s, '1', sql => 'CREATE TEMP TABLE x AS SELECT current_user')", [job]
         )
         db.execute("SELECT pgagent_py.add_step(%s, '2', batch => 'echo $PGAGENT_JOB_NAME')", [job])
-        run_now(db, "whoami")
-        assert wait_for_end(db, "whoami") == "s", db.execute(STEPS, ["whoami"]).fetchall()
+        press_run_now(db, "whoami")
+        assert status_at_end(db, "whoami") == "s", db.execute(STEPS, ["whoami"]).fetchall()
         assert db.execute(STEPS, ["whoami"]).fetchall()[1] == ("2", "s", 0, "whoami\n")
         next_run = db.execute("SELECT jobnextrun > now() FROM pgagent.pga_job").fetchone()
         assert next_run == (True,)
@@ -129,7 +119,7 @@ def test_from_create_extension_to_the_log(
 
 
 def test_password_on_the_command_line_does_not_stay_there(
-    cluster: Cluster, db: psycopg.Connection[Any], launcher: StartLauncher, tmp_path: Path
+    cluster: Cluster, db: Db, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """pgAgent takes one there, too; the process list must not show it for longer than the start takes."""
     db.execute("CREATE ROLE with_password LOGIN SUPERUSER PASSWORD 'on the command line'")
@@ -150,7 +140,7 @@ def test_password_on_the_command_line_does_not_stay_there(
 
 
 def test_options_among_the_words_of_the_connection_string(
-    cluster: Cluster, db: psycopg.Connection[Any], launcher: StartLauncher, tmp_path: Path
+    cluster: Cluster, db: Db, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """pgAgent takes them before, between and after."""
     log = tmp_path / "the log"
@@ -163,7 +153,7 @@ def test_options_among_the_words_of_the_connection_string(
 
 
 def test_job_of_one_do_block_gets_its_next_run_and_runs(
-    database: str, effects: psycopg.Connection[Any], launcher: StartLauncher
+    database: str, effects: Db, launcher: StartLauncher
 ) -> None:
     """Its schedule is that of the wall clock: here of a place where it is 15:56 in a few seconds."""
     effects.execute("SELECT pgagent_py.set_default_timezone('UTC')")
@@ -180,7 +170,7 @@ def test_job_of_one_do_block_gets_its_next_run_and_runs(
     zone = zone_where_it_is("15:56", 4)
     effects.execute("SELECT pgagent_py.set_default_timezone(%s)", [zone])
     # If it was 15:56 before that was done, it will be 15:57 in a minute
-    assert wait_for_end(effects, "inserted", timeout=60 + PATIENCE) == "s"
+    assert status_at_end(effects, "inserted", timeout=60 + PATIENCE) == "s"
     assert set(notes(effects)) == {"inserted"}
     next_minute = """
         SELECT jobnextrun AT TIME ZONE %(zone)s = date_trunc('minute', joblastrun AT TIME ZONE %(zone)s) + '1 min'
@@ -188,9 +178,7 @@ def test_job_of_one_do_block_gets_its_next_run_and_runs(
     assert effects.execute(next_minute, {"zone": zone}).fetchone() == (True,)
 
 
-def test_kinds_of_steps(
-    cluster: Cluster, database: str, effects: psycopg.Connection[Any], launcher: StartLauncher
-) -> None:
+def test_kinds_of_steps(cluster: Cluster, database: str, effects: Db, launcher: StartLauncher) -> None:
     """SQL here, in another database and by a libpq string; batch with four kinds of first line; names decide the order."""
     with cluster.connect() as db:
         db.execute("CREATE DATABASE other_one")
@@ -226,8 +214,8 @@ def test_kinds_of_steps(
             query = f"SELECT pgagent_py.add_step(%s, %s, {kind} => %s{given})"
             effects.execute(query.encode(), [job, name, code, *options.values()])
         launcher(database)
-        run_now(effects, "kinds")
-        assert wait_for_end(effects, "kinds") == "f"
+        press_run_now(effects, "kinds")
+        assert status_at_end(effects, "kinds") == "f"
         log = effects.execute(STEPS, ["kinds"]).fetchall()
         found = {name: (status, result) for name, status, result, _ in log}
         output = {name: text for name, _, _, text in log}
@@ -253,7 +241,7 @@ def test_kinds_of_steps(
 
 
 def test_disabled_jobs_and_those_for_another_host_do_not_run(
-    database: str, effects: psycopg.Connection[Any], launcher: StartLauncher
+    database: str, effects: Db, launcher: StartLauncher
 ) -> None:
     code = "INSERT INTO effects (note) VALUES ('{}')"
     add_job(effects, "off", sql=code.format("off"), enabled=False)
@@ -261,18 +249,18 @@ def test_disabled_jobs_and_those_for_another_host_do_not_run(
     add_job(effects, "here", sql=code.format("here"), host=socket.gethostname())
     effects.execute("UPDATE pgagent.pga_job SET jobnextrun = now() - interval '1 min'")
     launcher(database)
-    assert wait_for_end(effects, "here") == "s"
+    assert status_at_end(effects, "here") == "s"
     # What comes later is done; what was due all the time still is not
     add_job(effects, "anywhere", sql=code.format("anywhere"))
-    run_now(effects, "anywhere")
-    assert wait_for_end(effects, "anywhere") == "s"
+    press_run_now(effects, "anywhere")
+    assert status_at_end(effects, "anywhere") == "s"
     assert notes(effects) == ["here", "anywhere"]
     effects.execute("UPDATE pgagent.pga_job SET jobenabled = true, jobnextrun = now() WHERE jobname = 'off'")
-    assert wait_for_end(effects, "off") == "s"
+    assert status_at_end(effects, "off") == "s"
 
 
 def test_jobs_run_in_parallel_and_steps_of_one_in_order(
-    database: str, effects: psycopg.Connection[Any], launcher: StartLauncher, tmp_path: Path
+    database: str, effects: Db, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """Each of two jobs waits for the other to have begun: one after the other, they would not end."""
     meet = """
@@ -290,8 +278,8 @@ def test_jobs_run_in_parallel_and_steps_of_one_in_order(
             effects.execute("SELECT pgagent_py.add_step(%s, %s, sql => %s)", [job, step, code])
     launcher(database)
     effects.execute("UPDATE pgagent.pga_job SET jobnextrun = now()")
-    assert wait_for_end(effects, "one") == "s"
-    assert wait_for_end(effects, "two") == "s"
+    assert status_at_end(effects, "one") == "s"
+    assert status_at_end(effects, "two") == "s"
     in_order = [
         step for (step,) in effects.execute("SELECT s FROM unnest('{9,10,b,a,B}'::text[]) s ORDER BY s")
     ]
@@ -301,9 +289,7 @@ def test_jobs_run_in_parallel_and_steps_of_one_in_order(
         ]
 
 
-def test_schedules_with_start_end_and_exceptions(
-    database: str, effects: psycopg.Connection[Any], launcher: StartLauncher
-) -> None:
+def test_schedules_with_start_end_and_exceptions(database: str, effects: Db, launcher: StartLauncher) -> None:
     """Four schedules are due at the same minute; one is over, one has not begun, one has an exception: one run."""
     job = add_job(effects, "scheduled", sql="INSERT INTO effects (note) VALUES ('ran')", enabled=False)
     add = """
@@ -326,7 +312,7 @@ def test_schedules_with_start_end_and_exceptions(
     )
     effects.execute("SELECT pgagent_py.set_default_timezone(%s)", [zone])
     effects.execute("UPDATE pgagent.pga_job SET jobenabled = true")
-    assert wait_for_end(effects, "scheduled") == "s"
+    assert status_at_end(effects, "scheduled") == "s"
     row = effects.execute(
         "SELECT jobnextrun - date_trunc('second', joblastrun) > '23 h' FROM pgagent.pga_job"
     ).fetchone()
@@ -334,26 +320,22 @@ def test_schedules_with_start_end_and_exceptions(
     assert notes(effects) == ["ran"]
 
 
-def test_missed_run_is_made_up_for_once(
-    database: str, effects: psycopg.Connection[Any], launcher: StartLauncher
-) -> None:
+def test_missed_run_is_made_up_for_once(database: str, effects: Db, launcher: StartLauncher) -> None:
     """Due since yesterday, every minute, with no launcher: one run when one starts, then by the schedule."""
     add_job(effects, "missed", cron="0 */2 * * *", sql="INSERT INTO effects (note) VALUES ('made up')")
     expected = effects.execute("SELECT jobnextrun FROM pgagent.pga_job").fetchone()
     effects.execute("UPDATE pgagent.pga_job SET jobnextrun = now() - interval '1 day'")
     launcher(database)
-    assert wait_for_end(effects, "missed") == "s"
+    assert status_at_end(effects, "missed") == "s"
     assert effects.execute("SELECT jobnextrun FROM pgagent.pga_job").fetchone() == expected
     # Something later has run: nothing of the missed day comes after it
     add_job(effects, "later", sql="INSERT INTO effects (note) VALUES ('later')")
-    run_now(effects, "later")
-    assert wait_for_end(effects, "later") == "s"
+    press_run_now(effects, "later")
+    assert status_at_end(effects, "later") == "s"
     assert notes(effects) == ["made up", "later"]
 
 
-def test_run_now_wakes_a_sleeping_launcher(
-    database: str, effects: psycopg.Connection[Any], launcher: StartLauncher
-) -> None:
+def test_run_now_wakes_a_sleeping_launcher(database: str, effects: Db, launcher: StartLauncher) -> None:
     """It does not poll for this: left alone it looks after twenty seconds, in which to run ten times can't be done."""
     add_job(effects, "told", cron="0 3 1 1 *", sql="INSERT INTO effects (note) VALUES ('told')")
     before = effects.execute("SELECT jobnextrun FROM pgagent.pga_job").fetchone()
@@ -361,8 +343,8 @@ def test_run_now_wakes_a_sleeping_launcher(
     wait_for_row(effects, "SELECT 1 FROM pgagent.pga_jobagent")
     begin = monotonic()
     for runs in range(1, 11):
-        run_now(effects, "told")
-        assert wait_for_end(effects, "told", runs) == "s"
+        press_run_now(effects, "told")
+        assert status_at_end(effects, "told", runs) == "s"
     assert monotonic() - begin < 9 * 20 / 2
     assert notes(effects) == ["told"] * 10
     assert effects.execute("SELECT jobnextrun FROM pgagent.pga_job").fetchone() == before
@@ -370,18 +352,18 @@ def test_run_now_wakes_a_sleeping_launcher(
 
 
 def test_step_that_ends_well_while_the_launcher_stops_is_a_success(
-    database: str, effects: psycopg.Connection[Any], launcher: StartLauncher, tmp_path: Path
+    database: str, effects: Db, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     begun, go = tmp_path / "begun", tmp_path / "go"
     add_job(effects, "last", batch=f"touch {begun}\nwhile [ ! -e {go} ]; do sleep 0.05; done\necho done")
     process = launcher("--grace", "60", database)
-    run_now(effects, "last")
+    press_run_now(effects, "last")
     wait_for(begun.exists, what="the step to begin")
     process.process.terminate()
     wait_for_signal(process)
     go.touch()
     assert process.wait() == 0
-    assert wait_for_end(effects, "last") == "s"
+    assert status_at_end(effects, "last") == "s"
     assert effects.execute(STEPS, ["last"]).fetchall() == [("last", "s", 0, "done\n")]
 
 
@@ -396,17 +378,15 @@ def wait_for_signal(process: Launcher) -> None:
     wait_for(delivered, what="the signal to arrive")
 
 
-def test_log_file_and_levels(
-    database: str, effects: psycopg.Connection[Any], launcher: StartLauncher, tmp_path: Path
-) -> None:
+def test_log_file_and_levels(database: str, effects: Db, launcher: StartLauncher, tmp_path: Path) -> None:
     """-s writes the log to a file, -l 2 everything; the default says nothing about what is in order."""
     logfile = tmp_path / "agent.log"
     chatty = launcher("-s", str(logfile), "-l", "2", database)
     quiet = launcher(database)
     wait_for_row(effects, "SELECT 1 FROM pgagent.pga_jobagent HAVING count(*) = 2")
     add_job(effects, "x", sql="SELECT 1")
-    run_now(effects, "x")
-    assert wait_for_end(effects, "x") == "s"
+    press_run_now(effects, "x")
+    assert status_at_end(effects, "x") == "s"
     for process in (chatty, quiet):
         assert process.terminate() == 0
     assert "action=serve" in logfile.read_text()

@@ -6,15 +6,15 @@ import subprocess
 from pathlib import Path
 
 from tests.conftest import StartLauncher
-from tests.helpers import wait_for
-from tests.helpers.runs import (
+from tests.helpers import (
     Db,
-    add_job,
+    add_yearly_job,
     check_sound,
     make_due,
-    one,
     serving,
     stop,
+    value,
+    wait_for,
     wait_for_end,
 )
 
@@ -46,12 +46,12 @@ def test_each_job_runs_once(database: str, db: Db, launcher: StartLauncher, tmp_
             [daemon_program, "-f", "-t", "1", "-l", "2", database], stdout=log, stderr=log
         )
     try:
-        wait_for(lambda: one(db, "SELECT count(*) FROM pgagent.pga_jobagent") == 1, what="the daemon")
-        daemon_pid = one(db, "SELECT jagpid FROM pgagent.pga_jobagent")
+        wait_for(lambda: value(db, "SELECT count(*) FROM pgagent.pga_jobagent") == 1, what="the daemon")
+        daemon_pid = value(db, "SELECT jagpid FROM pgagent.pga_jobagent")
         # A few for the daemon alone; what the launchers leave of the others it takes, too
         jobs = [row[0] for row in db.execute("SELECT jobid FROM pgagent.pga_job ORDER BY jobid").fetchall()]
         make_due(db, *jobs[:5])
-        wait_for(lambda: one(db, "SELECT count(*) FROM claim") == 5, what="the daemon to take part")
+        wait_for(lambda: value(db, "SELECT count(*) FROM claim") == 5, what="the daemon to take part")
         launchers = [serving(launcher("-l", "2", database)) for _ in range(3)]
         make_due(db, *jobs[5:])
         wait_for_end(db, *jobs)
@@ -59,11 +59,11 @@ def test_each_job_runs_once(database: str, db: Db, launcher: StartLauncher, tmp_
         daemon.kill()
         daemon.wait()
     assert (
-        one(db, "SELECT count(*) FROM claim")
-        == one(db, "SELECT count(DISTINCT (job, due)) FROM claim")
+        value(db, "SELECT count(*) FROM claim")
+        == value(db, "SELECT count(DISTINCT (job, due)) FROM claim")
         == JOBS
     )
-    assert one(db, "SELECT count(*) FROM effect") == one(db, "SELECT count(DISTINCT job) FROM effect")
+    assert value(db, "SELECT count(*) FROM effect") == value(db, "SELECT count(DISTINCT job) FROM effect")
     # What became of each claim. The daemon connects once for every job that it sees due: it may leave itself no connection
     # for the steps of those that it then claims, and logs them as failed.
     fates = db.execute(
@@ -91,7 +91,7 @@ def test_host_of_a_job(database: str, db: Db, launcher: StartLauncher) -> None:
     agents = [serving(launcher("-l", "2", database))]
     agents.append(serving(launcher("-l", "2", "--host", "elsewhere.example", database)))
     jobs = {
-        host: add_job(db, host, {"batch": r"tr '\0' ' ' < /proc/$PPID/cmdline"}, host=host)
+        host: add_yearly_job(db, host, {"batch": r"tr '\0' ' ' < /proc/$PPID/cmdline"}, host=host)
         for host in (socket.gethostname(), "elsewhere.example", "nowhere.example")
     }
     make_due(db, *jobs.values())

@@ -18,13 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
 import pytest
 
 from tests.conftest import StartLauncher
-from tests.helpers import PATIENCE, wait_for, wait_for_row
-
-Connection = psycopg.Connection[Any]
+from tests.helpers import PATIENCE, Db, add_job, run_to_end, wait_for, wait_for_row
 
 PASSWORD = "correct-horse-battery"
 TOKEN = "T0K3N-of-the-hook"
@@ -179,31 +176,16 @@ def smtp(box: Mailbox, **more: str) -> dict[str, str]:
     return {f"PGAGENT_PY_SMTP_{name}": value for name, value in settings.items()}
 
 
-def add_job(db: Connection, name: str, sql: str = "SELECT 1/0") -> int:
-    row = db.execute("SELECT pgagent_py.add_job(%s, sql => %s)", [name, sql]).fetchone()
-    assert row
-    return int(row[0])
-
-
-def run(db: Connection, job: int) -> int:
-    """Have the launcher run a job; return the run's id when it has ended."""
-    last = db.execute("SELECT coalesce(max(jlgid), 0) FROM pgagent.pga_joblog").fetchone()
-    assert last
-    db.execute("SELECT pgagent_py.run_now(%s)", [job])
-    query = "SELECT jlgid FROM pgagent.pga_joblog WHERE jlgjobid = %s AND jlgid > %s AND jlgstatus <> 'r'"
-    return int(wait_for_row(db, query, [job, last[0]])[0])
-
-
-def all_sent(db: Connection) -> Callable[[], bool]:
+def all_sent(db: Db) -> Callable[[], bool]:
     return lambda: db.execute("SELECT 1 FROM pgagent_py.queued_message").fetchone() is None
 
 
-def test_email_on_failure(database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox) -> None:
-    bad, good = add_job(db, "nightly \N{SNOWMAN}"), add_job(db, "good", "SELECT 1")
+def test_email_on_failure(database: str, db: Db, launcher: StartLauncher, mailbox: Mailbox) -> None:
+    bad, good = add_job(db, "nightly \N{SNOWMAN}", sql="SELECT 1/0"), add_job(db, "good", sql="SELECT 1")
     db.execute("SELECT pgagent_py.add_message(NULL, 'email', 'me@example.org, you@example.org')")
     launcher(database, env=smtp(mailbox))
-    run(db, good)
-    jlgid = run(db, bad)
+    run_to_end(db, good)
+    jlgid = run_to_end(db, bad).id
     wait_for(lambda: mailbox.mails, what="a mail")
     mail = mailbox.mails[0]
     assert mail["To"] == "me@example.org, you@example.org"
@@ -217,9 +199,9 @@ def test_email_on_failure(database: str, db: Connection, launcher: StartLauncher
 
 
 def test_templates_and_an_email_with_nothing_to_say(
-    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox
+    database: str, db: Db, launcher: StartLauncher, mailbox: Mailbox
 ) -> None:
-    job = add_job(db, "report", "SELECT 'a' UNION SELECT 'b'")
+    job = add_job(db, "report", sql="SELECT 'a' UNION SELECT 'b'")
     text = "{% for step in steps %}{{ step.name }} affected {{ step.result }} rows{% endfor %}"
     subject = "{{ database }}:\n{{ run.status|upper }}"
     db.execute(
@@ -231,15 +213,15 @@ def test_templates_and_an_email_with_nothing_to_say(
         "SELECT pgagent_py.add_message(%s, 'email', 'nobody@example.org', 'finish', %s)", [job, silent]
     )
     launcher(database, env=smtp(mailbox))
-    run(db, job)
+    run_to_end(db, job)
     wait_for(all_sent(db))
     assert [mail["To"] for mail in mailbox.mails] == ["me@example.org"]
     assert mailbox.text().strip() == "report affected 2 rows"
     assert mailbox.mails[0]["Subject"].endswith(": SUCCESS")
 
 
-def test_webhook(database: str, db: Connection, launcher: StartLauncher, hook: Hook) -> None:
-    job = add_job(db, "told")
+def test_webhook(database: str, db: Db, launcher: StartLauncher, hook: Hook) -> None:
+    job = add_job(db, "told", sql="SELECT 1/0")
     url = f"http://user:p%40ss@127.0.0.1:{hook.port}/{TOKEN}?a=b"
     db.execute("SELECT pgagent_py.add_message(%s, 'webhook', %s)", [job, url])
     template = '{"text": {{ ("Job " ~ job.name ~ " has failed")|tojson }}}'
@@ -248,7 +230,7 @@ def test_webhook(database: str, db: Connection, launcher: StartLauncher, hook: H
         [job, f"http://127.0.0.1:{hook.port}", template],
     )
     launcher(database)
-    jlgid = run(db, job)
+    jlgid = run_to_end(db, job).id
     wait_for(all_sent(db))
     by_path = {path: (headers, json.loads(body)) for path, headers, body in hook.posts}
     headers, body = by_path[f"/{TOKEN}?a=b"]
@@ -260,17 +242,17 @@ def test_webhook(database: str, db: Connection, launcher: StartLauncher, hook: H
 
 
 def test_what_fails_is_tried_again(
-    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox, hook: Hook
+    database: str, db: Db, launcher: StartLauncher, mailbox: Mailbox, hook: Hook
 ) -> None:
-    job = add_job(db, "unlucky")
+    job = add_job(db, "unlucky", sql="SELECT 1/0")
     db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [job])
     db.execute("SELECT pgagent_py.add_message(%s, 'webhook', %s)", [job, f"http://127.0.0.1:{hook.port}/x"])
     mailbox.refuse = ["451 try later"]
     hook.answers = [503]
     launcher(database, env=smtp(mailbox))
-    run(db, job)
+    run_to_end(db, job)
     errors = "SELECT 1 FROM pgagent_py.unsent_message HAVING string_agg(qmserror, '|' ORDER BY qmskind) = %s"
-    wait_for_row(db, errors, ["SMTP server: 451 try later|HTTP status 503"])
+    wait_for_row(db, errors, "SMTP server: 451 try later|HTTP status 503")
     wait_for(all_sent(db))
     assert len(mailbox.mails) == 1
     assert len(hook.posts) == 2
@@ -278,9 +260,9 @@ def test_what_fails_is_tried_again(
 
 
 def test_what_can_not_succeed_is_given_up(
-    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox, hook: Hook
+    database: str, db: Db, launcher: StartLauncher, mailbox: Mailbox, hook: Hook
 ) -> None:
-    job = add_job(db, "hopeless")
+    job = add_job(db, "hopeless", sql="SELECT 1/0")
     for path in ("gone", "moved"):
         db.execute(
             "SELECT pgagent_py.add_message(%s, 'webhook', %s)", [job, f"http://127.0.0.1:{hook.port}/{path}"]
@@ -288,7 +270,7 @@ def test_what_can_not_succeed_is_given_up(
     db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org', text => '{%% if %%}')", [job])
     hook.answers = [410, 301]
     launcher(database, env=smtp(mailbox))
-    run(db, job)
+    run_to_end(db, job)
     wait_for_row(
         db,
         "SELECT 1 FROM pgagent_py.unsent_message HAVING count(*) = 3 AND bool_and(given_up)",
@@ -303,9 +285,9 @@ def test_what_can_not_succeed_is_given_up(
 
 
 def test_hostile_templates_harm_nobody(
-    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox
+    database: str, db: Db, launcher: StartLauncher, mailbox: Mailbox
 ) -> None:
-    job = add_job(db, "hostile")
+    job = add_job(db, "hostile", sql="SELECT 1/0")
     templates = {
         "{{ ''.__class__.__mro__[1].__subclasses__() }}": "SecurityError",
         "{{ cycler.__init__.__globals__.os.environ }}": "SecurityError",
@@ -320,7 +302,7 @@ def test_hostile_templates_harm_nobody(
         )
     db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [job])
     process = launcher(database, env=smtp(mailbox))
-    run(db, job)
+    run_to_end(db, job)
     wait_for(lambda: mailbox.mails, what="the harmless mail")
     wait_for_row(
         db,
@@ -336,16 +318,16 @@ def test_hostile_templates_harm_nobody(
 
 
 def test_a_server_that_says_nothing_does_not_hold_up_jobs(
-    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox
+    database: str, db: Db, launcher: StartLauncher, mailbox: Mailbox
 ) -> None:
     mailbox.silent = True
-    bad, good = add_job(db, "bad"), add_job(db, "good", "SELECT 1")
+    bad, good = add_job(db, "bad", sql="SELECT 1/0"), add_job(db, "good", sql="SELECT 1")
     db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [bad])
     process = launcher(database, "-t", "1", env=smtp(mailbox))
-    run(db, bad)
+    run_to_end(db, bad)
     wait_for(lambda: mailbox.connections, what="a connection to the mail server")
     for _ in range(5):
-        run(db, good)
+        run_to_end(db, good)
     assert mailbox.connections == 1, "the server was waited for"
     assert db.execute("SELECT count(*) FROM pgagent_py.unsent_message").fetchone() == (1,)
     children = psutil.Process(process.pid).children(recursive=True)
@@ -362,7 +344,7 @@ def test_a_server_that_says_nothing_does_not_hold_up_jobs(
 
 
 def test_servers_that_never_come_to_an_end_do_not_keep_other_messages_from_being_sent(
-    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox
+    database: str, db: Db, launcher: StartLauncher, mailbox: Mailbox
 ) -> None:
     class Dripping(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -373,14 +355,14 @@ def test_servers_that_never_come_to_an_end_do_not_keep_other_messages_from_being
     server = type("Server", (socketserver.ThreadingTCPServer,), {"daemon_threads": True})(
         ("127.0.0.1", 0), Dripping
     )
-    job = add_job(db, "dripping")
+    job = add_job(db, "dripping", sql="SELECT 1/0")
     for _ in range(8):  # as many as are sent at a time
         url = f"http://127.0.0.1:{server.server_address[1]}/"
         db.execute("SELECT pgagent_py.add_message(%s, 'webhook', %s)", [job, url])
     db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [job])
     for _ in serve(server):
         launcher(database, env=smtp(mailbox))
-        run(db, job)
+        run_to_end(db, job)
         wait_for(lambda: mailbox.mails, what="the mail")
         failed = "SELECT 1 FROM pgagent_py.unsent_message HAVING count(qmserror) = 8 AND count(*) = 8 AND NOT bool_or(given_up)"
         wait_for_row(db, failed)
@@ -388,13 +370,13 @@ def test_servers_that_never_come_to_an_end_do_not_keep_other_messages_from_being
 
 
 def test_messages_of_a_killed_launcher_are_sent_by_another(
-    database: str, db: Connection, launcher: StartLauncher, mailbox: Mailbox
+    database: str, db: Db, launcher: StartLauncher, mailbox: Mailbox
 ) -> None:
     mailbox.silent = True
-    job = add_job(db, "bad")
+    job = add_job(db, "bad", sql="SELECT 1/0")
     db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [job])
     first = launcher(database, env=smtp(mailbox))
-    run(db, job)
+    run_to_end(db, job)
     wait_for(lambda: mailbox.connections, what="a connection to the mail server")
     first.clean_up()
     mailbox.silent = False
@@ -407,7 +389,7 @@ def test_messages_of_a_killed_launcher_are_sent_by_another(
 
 
 def test_login_and_starttls_and_no_secret_anywhere(
-    database: str, db: Connection, launcher: StartLauncher, hook: Hook, tmp_path: Path
+    database: str, db: Db, launcher: StartLauncher, hook: Hook, tmp_path: Path
 ) -> None:
     certificate = tmp_path / "certificate.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
@@ -441,7 +423,7 @@ def test_login_and_starttls_and_no_secret_anywhere(
     hook.answers = [500]
     for _ in serve(server):
         process = launcher(database, "-l", "2", env=env)
-        run(db, row[0])
+        run_to_end(db, row[0])
         wait_for(lambda: box.mails, what="a mail")
         wait_for_row(
             db,
@@ -474,8 +456,8 @@ def test_wrong_settings_are_refused(launcher: StartLauncher, name: str, value: s
     assert PASSWORD not in process.log_text()
 
 
-def test_the_launcher_purges_the_history(database: str, db: Connection, launcher: StartLauncher) -> None:
-    job = add_job(db, "old", "SELECT 1")
+def test_the_launcher_purges_the_history(database: str, db: Db, launcher: StartLauncher) -> None:
+    job = add_job(db, "old", sql="SELECT 1")
     db.execute(
         "INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus, jlgstart)"
         " SELECT %s, 's', now() - (2000 - n) * interval '1 hour' FROM generate_series(1, 2000) n",

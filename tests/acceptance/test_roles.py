@@ -4,7 +4,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import psycopg.sql
@@ -12,9 +11,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.conftest import StartLauncher
-from tests.helpers import Cluster, wait_for
-
-Db = psycopg.Connection[Any]
+from tests.helpers import Cluster, Db, value, wait_for
 
 PASSWORDS = {
     "starter": "the launcher's secret",
@@ -81,18 +78,12 @@ def passfile(tmp_path: Path, *roles: str) -> Path:
     return file
 
 
-def value(db: Db, query: str, parameters: Any = None) -> Any:
-    row = db.execute(query.encode(), parameters).fetchone()
-    assert row
-    return row[0]
-
-
 def run_job(db: Db, job: int, admin: Db) -> list[tuple[str, str]]:
     """Have a job run now; return status and output of its steps."""
-    before = value(admin, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgjobid = %s", [job])
+    before = value(admin, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgjobid = %s", job)
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
     ended = "SELECT count(*) > %s FROM pgagent.pga_joblog WHERE jlgjobid = %s AND jlgstatus <> 'r'"
-    wait_for(lambda: value(admin, ended, [before, job]), what=f"the run of job {job}")
+    wait_for(lambda: value(admin, ended, before, job), what=f"the run of job {job}")
     return admin.execute(
         """SELECT l.jslstatus, l.jsloutput FROM pgagent.pga_jobsteplog l
             WHERE l.jsljlgid = (SELECT max(r.jlgid) FROM pgagent.pga_joblog r WHERE r.jlgjobid = %s) ORDER BY l.jslid""", [job],
@@ -115,7 +106,7 @@ def test_steps_log_in_as_the_owner(
                        env={"PGPASSFILE": str(passfile(tmp_path, "starter", "alice", "reporting"))})  # fmt: skip
     started.wait_for_log("action=serve")
 
-    unowned = value(admin, "SELECT pgagent_py.add_job('unowned', sql => %s)", [WHO])
+    unowned = value(admin, "SELECT pgagent_py.add_job('unowned', sql => %s)", WHO)
     admin.execute("SELECT pgagent_py.add_step(%s, 'x atomic', sql => %s, atomic => true)", [unowned, WHO])
     for status, output in run_job(admin, unowned, admin):
         assert (status, "I am starter/starter in jobs" in output) == ("s", True), output
@@ -132,7 +123,7 @@ def test_steps_log_in_as_the_owner(
     for (_, output), database in zip(steps, ("jobs", "other", "jobs"), strict=True):
         assert f"I am alice/alice in {database}" in output
 
-    reporting = value(alice, "SELECT pgagent_py.add_job('as reporting', sql => %s)", [WHO])
+    reporting = value(alice, "SELECT pgagent_py.add_job('as reporting', sql => %s)", WHO)
     alice.execute("SELECT pgagent_py.alter_job(%s, run_as => 'reporting')", [reporting])
     assert "I am reporting/reporting in jobs" in run_job(alice, reporting, admin)[0][1]
     assert value(alice, "SELECT count(*) FROM pgagent_py.visible_job") == 2
@@ -162,7 +153,7 @@ def test_a_step_does_not_break_out(
                        env={"PGPASSFILE": str(passfile(tmp_path, "starter", "alice"))})  # fmt: skip
     started.wait_for_log("action=serve")
     forged = "x\n2026-01-01 00:00:00,000 ERROR pgagent_py action=exit\r\n'\"; DROP ROLE bob; -- %s {0}"
-    job = value(alice, "SELECT pgagent_py.add_job(%s)", [forged])
+    job = value(alice, "SELECT pgagent_py.add_job(%s)", forged)
     for number, code in enumerate(BREAK_OUTS):
         add = "SELECT pgagent_py.add_step(%s, %s, sql => %s, on_error => 'ignore')"
         alice.execute(add.encode(), [job, f"{number:02} {forged}", code])
@@ -198,7 +189,7 @@ def test_the_launchers_password_is_for_the_launcher(
         conninfo, env = make_conninfo(conninfo, service="jobs"), {"PGSERVICEFILE": str(services)}
     started = launcher(conninfo, "-l", "2", env=env)
     started.wait_for_log("action=serve")
-    job = value(bob, "SELECT pgagent_py.add_job('x', sql => %s)", [WHO])
+    job = value(bob, "SELECT pgagent_py.add_job('x', sql => %s)", WHO)
     ((status, output),) = run_job(bob, job, admin)
     assert status == "f"
     assert "password" in output
@@ -256,10 +247,10 @@ def test_the_daemon_leaves_owned_jobs_to_us(server: Cluster, admin: Db, alice: D
         steps = """
             SELECT count(*) FROM pgagent.pga_jobsteplog l JOIN pgagent.pga_joblog r ON r.jlgid = l.jsljlgid
              WHERE r.jlgjobid = %s"""
-        assert value(admin, steps, [owned]) == 0, (tmp_path / "daemon.log").read_text()
+        assert value(admin, steps, owned) == 0, (tmp_path / "daemon.log").read_text()
         assert admin.execute("SELECT FROM effect").fetchall() == []
         due = "SELECT jobnextrun <= now() AND jobagentid IS NULL FROM pgagent.pga_job WHERE jobid = %s"
-        assert value(admin, due, [owned])
+        assert value(admin, due, owned)
         assert process.poll() is None
     finally:
         process.kill()

@@ -4,7 +4,6 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -12,9 +11,7 @@ import pytest
 from launcher.batch_step import KILL_SECONDS
 from launcher.sql_step import CANCEL_GIVE_UP_SECONDS
 from tests.conftest import StartLauncher
-from tests.helpers import PATIENCE, wait_for, wait_for_row
-
-Db = psycopg.Connection[Any]
+from tests.helpers import PATIENCE, Db, add_job, alter_job, alter_steps, run_to_end, wait_for, wait_for_row
 
 STATUS = "SELECT jlgstatus FROM pgagent.pga_joblog WHERE jlgid = %s"
 STEPS = """
@@ -36,39 +33,30 @@ DO $$ BEGIN
 END $$"""
 
 
-def add_job(db: Db, name: str, *steps: str, batch: bool = False, cron: str | None = None) -> int:
-    """Add a job whose steps are named 1, 2, ...; return its id."""
-    ((job,),) = db.execute("SELECT pgagent_py.add_job(%s, cron => %s)", [name, cron]).fetchall()
-    kind = "batch" if batch else "sql"
-    for number, code in enumerate(steps, 1):
-        db.execute(f"SELECT pgagent_py.add_step(%s, %s, {kind} => %s)".encode(), [job, str(number), code])
-    return int(job)
-
-
-def run_now(db: Db, job: int) -> int:
+def start(db: Db, job: int) -> int:
     """Let a job run and return the run once its first step is in progress."""
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
     query = """
         SELECT r.jlgid FROM pgagent.pga_joblog r JOIN pgagent.pga_jobsteplog l ON l.jsljlgid = r.jlgid
          WHERE r.jlgjobid = %s AND r.jlgstatus = 'r' AND l.jslstatus = 'r'"""
-    return int(wait_for_row(db, query, [job])[0])
+    return int(wait_for_row(db, query, job)[0])
 
 
-def wait_for_end(db: Db, run: int) -> str:
+def status_at_end(db: Db, run: int) -> str:
     """Return the run's status once it has ended."""
-    return str(wait_for_row(db, f"{STATUS} AND jlgstatus <> 'r'", [run])[0])
+    return str(wait_for_row(db, f"{STATUS} AND jlgstatus <> 'r'", run)[0])
 
 
 def last_output(db: Db, run: int) -> str:
     query = "SELECT jsloutput FROM pgagent.pga_jobsteplog WHERE jsljlgid = %s ORDER BY jslid DESC LIMIT 1"
-    return str(wait_for_row(db, query, [run])[0])
+    return str(wait_for_row(db, query, run)[0])
 
 
 def cancel(db: Db, run: int) -> float:
     """Cancel a run; return the seconds until it had ended."""
     started = time.monotonic()
     db.execute("SELECT pgagent_py.cancel_run(%s)", [run])
-    assert wait_for_end(db, run) == "d"
+    assert status_at_end(db, run) == "d"
     return time.monotonic() - started
 
 
@@ -79,12 +67,12 @@ def test_cancel_stops_the_step_and_the_job_goes_on(
     launcher(database)
     marker = tmp_path / "ended"
     batch = f"#!/bin/sh\necho begun\ntrap 'echo TERM > {marker}; exit 1' TERM\nwhile :; do sleep 0.05; done"
-    steps = [batch, "echo second"] if kind == "batch" else ["SELECT pg_sleep(600)", "SELECT 2"]
-    job = add_job(db, "long", *steps, batch=kind == "batch", cron="0 4 * * *")
-    run = run_now(db, job)
+    codes = [batch, "echo second"] if kind == "batch" else ["SELECT pg_sleep(600)", "SELECT 2"]
+    job = add_job(db, "long", *({kind: code} for code in codes), cron="0 4 * * *")
+    run = start(db, job)
     if kind == "batch":
         shown = "SELECT 1 FROM pgagent.pga_jobsteplog WHERE jsljlgid = %s AND jsloutput LIKE 'begun%%'"
-        wait_for_row(db, shown, [run])
+        wait_for_row(db, shown, run)
     else:
         wait_for_row(db, SLEEPING)
     cancel(db, run)
@@ -108,11 +96,11 @@ def test_cancel_does_not_wait_for_a_step_that_resists(
     asleep = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
     batch = f"#!/bin/sh\ntrap '' TERM INT\ntouch {trapped}\nwhile :; do sleep 0.05; done"
     launcher(database)
-    job = add_job(db, "stubborn", STUBBORN_SQL if kind == "sql" else batch, batch=kind == "batch")
+    job = add_job(db, "stubborn", {kind: STUBBORN_SQL if kind == "sql" else batch})
     seconds = []
     for _ in range(3):
         trapped.unlink(missing_ok=True)
-        run = run_now(db, job)
+        run = start(db, job)
         wait_for(
             lambda: trapped.exists() if kind == "batch" else db.execute(asleep).rowcount, what="its trap"
         )
@@ -123,7 +111,7 @@ def test_cancel_does_not_wait_for_a_step_that_resists(
 def test_cancel_reaches_the_right_launcher(database: str, db: Db, launcher: StartLauncher) -> None:
     for _ in range(2):
         launcher(database, "--workers", "1")
-    runs = [run_now(db, add_job(db, name, "SELECT pg_sleep(600)")) for name in ("one", "two")]
+    runs = [start(db, add_job(db, name, "SELECT pg_sleep(600)")) for name in ("one", "two")]
     cancel(db, runs[1])
     assert db.execute(STATUS, [runs[0]]).fetchone() == ("r",)
     cancel(db, runs[0])
@@ -132,9 +120,7 @@ def test_cancel_reaches_the_right_launcher(database: str, db: Db, launcher: Star
 def test_cancel_of_a_run_that_waits_for_its_next_try(database: str, db: Db, launcher: StartLauncher) -> None:
     launcher(database)
     job = add_job(db, "waits", "SELECT 1/0")
-    db.execute(
-        "SELECT pgagent_py.alter_step(jstid, retries => 3, retry_delay => '1 h') FROM pgagent.pga_jobstep"
-    )
+    alter_steps(db, retries=3, retry_delay="1 h")
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
     (run,) = wait_for_row(db, "SELECT jlgid FROM pgagent_py.waiting_run")
     cancel(db, run)
@@ -146,7 +132,7 @@ def test_cancel_of_a_run_that_waits_for_its_next_try(database: str, db: Db, laun
 def test_cancel_while_the_launcher_is_cut_off(database: str, db: Db, launcher: StartLauncher) -> None:
     """Its backend is gone, and it can't come back yet: the run is closed; what it then finds out ends its step."""
     process = launcher(database, "-l", "2")
-    run = run_now(db, add_job(db, "long", "SELECT pg_sleep(600)"))
+    run = start(db, add_job(db, "long", "SELECT pg_sleep(600)"))
     wait_for_row(db, SLEEPING)
     process.signal(signal.SIGSTOP)
     db.execute("SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent")
@@ -163,7 +149,7 @@ def test_cancel_when_the_launcher_is_back_but_its_job_is_locked(
 ) -> None:
     """The job is still claimed with the backend that is gone; the launcher that executes it is there."""
     launcher(database)
-    run = run_now(db, add_job(db, "long", "SELECT pg_sleep(600)"))
+    run = start(db, add_job(db, "long", "SELECT pg_sleep(600)"))
     wait_for_row(db, SLEEPING)
     with psycopg.connect(database, autocommit=True) as other, ThreadPoolExecutor() as pool:
         with psycopg.connect(database) as session:
@@ -172,9 +158,9 @@ def test_cancel_when_the_launcher_is_back_but_its_job_is_locked(
             wait_for_row(db, "SELECT 1 FROM pgagent_py.agent HAVING count(*) = 2")
             cancelled = pool.submit(other.execute, "SELECT pgagent_py.cancel_run(%s)", [run])
             waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
-            wait_for_row(db, waits, [other.info.backend_pid])
+            wait_for_row(db, waits, other.info.backend_pid)
         cancelled.result(PATIENCE)
-    assert wait_for_end(db, run) == "d"
+    assert status_at_end(db, run) == "d"
     wait_for(lambda: not db.execute(SLEEPING).fetchall())
 
 
@@ -183,23 +169,16 @@ def test_run_now_from_a_step_on(database: str, db: Db, launcher: StartLauncher) 
     db.execute("DROP TABLE fixed")
     launcher(database)
     job = add_job(db, "load", "SELECT 1", "SELECT FROM fixed", "SELECT 3")
-    run = run_now_and_wait(db, job, None)
+    run = run_to_end(db, job).id
     assert db.execute(STEPS, [run]).fetchall() == [("1", "s"), ("2", "f")]
     db.execute("CREATE TABLE fixed ()")
     ((failed,),) = db.execute("SELECT jstid FROM pgagent.pga_jobstep WHERE jstname = '2'").fetchall()
-    run = run_now_and_wait(db, job, failed)
+    run = run_to_end(db, job, from_step=failed).id
     assert db.execute(STEPS, [run]).fetchall() == [("2", "s"), ("3", "s")]
     # The order was for that run only
-    run = run_now_and_wait(db, job, None)
+    run = run_to_end(db, job).id
     assert db.execute(STEPS, [run]).fetchall() == [("1", "s"), ("2", "s"), ("3", "s")]
     assert db.execute("TABLE pgagent_py.run_order").fetchall() == []
-
-
-def run_now_and_wait(db: Db, job: int, from_step: int | None) -> int:
-    ((last,),) = db.execute("SELECT coalesce(max(jlgid), 0) FROM pgagent.pga_joblog").fetchall()
-    db.execute("SELECT pgagent_py.run_now(%s, from_step => %s)", [job, from_step])
-    query = "SELECT jlgid FROM pgagent.pga_joblog WHERE jlgid > %s AND jlgjobid = %s AND jlgstatus <> 'r'"
-    return int(wait_for_row(db, query, [last, job])[0])
 
 
 def test_run_now_from_a_transaction_that_is_older_than_the_run(
@@ -210,11 +189,11 @@ def test_run_now_from_a_transaction_that_is_older_than_the_run(
     ((second,),) = db.execute("SELECT jstid FROM pgagent.pga_jobstep WHERE jstname = '2'").fetchall()
     with psycopg.connect(database) as other:
         other.execute("SELECT now()")
-        first = run_now(db, job)
+        first = start(db, job)
         other.execute("SELECT pgagent_py.run_now(%s, from_step => %s)", [job, second])
     cancel(db, first)
     query = "SELECT jlgid FROM pgagent.pga_joblog WHERE jlgid > %s AND jlgstatus = 's'"
-    (run,) = wait_for_row(db, query, [first])
+    (run,) = wait_for_row(db, query, first)
     assert db.execute(STEPS, [run]).fetchall() == [("2", "s")]
     assert db.execute("SELECT count(*) FROM pgagent.pga_joblog").fetchone() == (2,)
 
@@ -222,7 +201,7 @@ def test_run_now_from_a_transaction_that_is_older_than_the_run(
 def test_pause_of_everything(database: str, db: Db, launcher: StartLauncher) -> None:
     process = launcher(database)
     running = add_job(db, "running", "SELECT pg_sleep(600)", "SELECT 2")
-    run = run_now(db, running)
+    run = start(db, running)
     db.execute("SELECT pgagent_py.pause()")
     jobs = [add_job(db, f"due {number}", "SELECT 1") for number in range(3)]
     for job in jobs:
@@ -231,13 +210,13 @@ def test_pause_of_everything(database: str, db: Db, launcher: StartLauncher) -> 
     # What runs goes on: also its next step
     (pid,) = wait_for_row(db, SLEEPING)
     db.execute("SELECT pg_cancel_backend(%s)", [pid])
-    assert wait_for_end(db, run) == "f"
+    assert status_at_end(db, run) == "f"
     assert process.process.poll() is None
     waiting = "SELECT count(*) FROM pgagent.pga_job WHERE jobnextrun <= now() AND jobagentid IS NULL"
     assert db.execute(waiting).fetchone() == (3,)
     db.execute("SELECT pgagent_py.resume()")
     done = "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgjobid = ANY (%s) AND jlgstatus = 's' HAVING count(*) = 3"
-    wait_for_row(db, done, [jobs])
+    wait_for_row(db, done, jobs)
     assert db.execute("SELECT count(*) FROM pgagent.pga_joblog").fetchone() == (4,)
 
 
@@ -245,15 +224,15 @@ def test_pause_of_a_class(database: str, db: Db, launcher: StartLauncher) -> Non
     launcher(database)
     db.execute("SELECT pgagent_py.pause('Data Import')")
     held, other = add_job(db, "held", "SELECT 1"), add_job(db, "other", "SELECT 1")
-    db.execute("SELECT pgagent_py.alter_job(%s, class => 'Data Import')", [held])
-    db.execute("SELECT pgagent_py.alter_job(%s, class => 'Data Export')", [other])
+    alter_job(db, held, **{"class": "Data Import"})
+    alter_job(db, other, **{"class": "Data Export"})
     for job in (held, other):
         db.execute("SELECT pgagent_py.run_now(%s)", [job])
     ended = "SELECT 1 FROM pgagent.pga_joblog WHERE jlgjobid = %s AND jlgstatus = 's'"
-    wait_for_row(db, ended, [other])
+    wait_for_row(db, ended, other)
     assert db.execute("SELECT jlgjobid FROM pgagent.pga_joblog").fetchall() == [(other,)]
     db.execute("SELECT pgagent_py.resume('Data Import')")
-    wait_for_row(db, ended, [held])
+    wait_for_row(db, ended, held)
 
 
 def test_paused_jobs_cost_nothing(database: str, db: Db, launcher: StartLauncher) -> None:
@@ -266,4 +245,4 @@ def test_paused_jobs_cost_nothing(database: str, db: Db, launcher: StartLauncher
     sleeping = """
         SELECT state_change FROM pg_stat_activity
          WHERE pid = %s AND state = 'idle' AND query LIKE '%%next_wake%%' AND state_change < clock_timestamp() - interval '2 s'"""
-    wait_for_row(db, sleeping, [pid])
+    wait_for_row(db, sleeping, pid)

@@ -9,16 +9,18 @@ import psycopg
 import pytest
 
 from tests.conftest import StartLauncher
-from tests.helpers import PASSWORD, Cluster, wait_for
-from tests.helpers.runs import (
+from tests.helpers import (
+    PASSWORD,
+    Cluster,
     Db,
-    add_job,
+    add_yearly_job,
     make_due,
     output,
     process_of,
     serving,
     statuses,
     stop,
+    wait_for,
     wait_for_end,
 )
 
@@ -43,10 +45,10 @@ def test_password_in_the_connection_string(
     agent = serving(launcher("-l", "2", address))
     assert "pgagent" in shown(agent.pid, "cmdline")
     assert PASSWORD not in shown(agent.pid, "cmdline")
-    job = add_job(
+    job = add_yearly_job(
         db, "a", {"batch": f"env; echo $$ > {tmp_path}/pid; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done"}
     )
-    broken = add_job(
+    broken = add_yearly_job(
         db,
         "b",
         {
@@ -97,7 +99,7 @@ def test_scripts_are_private(database: str, db: Db, launcher: StartLauncher, tmp
     agent = serving(launcher("-l", "2", database, env={"TMPDIR": str(tmp_path)}))
     code = f"echo $PGAGENT_STEP_SCRIPT > {tmp_path}/path; echo $$ > {tmp_path}/pid\n"
     code += f"while [ ! -e {tmp_path}/go ]; do sleep 0.1; done"
-    job = add_job(db, "a", {"batch": code}, {"batch": "echo $PGAGENT_STEP_SCRIPT"})
+    job = add_yearly_job(db, "a", {"batch": code}, {"batch": "echo $PGAGENT_STEP_SCRIPT"})
     make_due(db, job)
     process_of(tmp_path / "pid")
     script = Path((tmp_path / "path").read_text().strip())
@@ -116,7 +118,7 @@ def test_scripts_are_private(database: str, db: Db, launcher: StartLauncher, tmp
 def test_descriptors(database: str, db: Db, launcher: StartLauncher) -> None:
     """A script gets stdin, stdout and stderr and nothing else; the launcher's own don't grow from step to step."""
     agent = serving(launcher("-l", "2", database))
-    job = add_job(
+    job = add_yearly_job(
         db,
         "a",
         {"sql": "SELECT 1"},
@@ -160,7 +162,7 @@ def test_the_owner_of_the_database_gets_no_function_called_by_the_launcher(
     agent = serving(launcher("-l", "2", own_cluster.conninfo("jobs")))
     with own_cluster.connect("jobs") as db:
         db.execute("SET search_path = pg_catalog")
-        job = add_job(db, "a", {"sql": "SELECT 1"})
+        job = add_yearly_job(db, "a", {"sql": "SELECT 1"})
         make_due(db, job)
         wait_for_end(db, job)
     stop(agent)

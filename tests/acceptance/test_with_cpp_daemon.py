@@ -4,21 +4,17 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
 from tests.conftest import StartLauncher
-from tests.helpers import Cluster, wait_for, wait_for_row
+from tests.helpers import Cluster, Db, wait_for, wait_for_row
 
 JOBS, ROUNDS = 12, 6
 
 
 @pytest.fixture
-def daemon(
-    cluster: Cluster, db: psycopg.Connection[Any], tmp_path: Path
-) -> Iterator[subprocess.Popen[bytes]]:
+def daemon(cluster: Cluster, db: Db, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Return a running pgagent daemon that looks for due jobs each second."""
     program = shutil.which("pgagent")
     assert program, "the Debian package pgagent is missing: make setup installs it"
@@ -31,7 +27,7 @@ def daemon(
         process.wait()
 
 
-def add_jobs(db: psycopg.Connection[Any]) -> None:
+def add_jobs(db: Db) -> None:
     """Add jobs whose step notes which job's run it was, and by whose hand."""
     db.execute("CREATE TABLE effects (job integer, agent integer)")
     db.execute(
@@ -43,14 +39,14 @@ def add_jobs(db: psycopg.Connection[Any]) -> None:
     )
 
 
-def all_released(db: psycopg.Connection[Any]) -> bool:
+def all_released(db: Db) -> bool:
     """Return whether no job is due or in progress."""
     query = "SELECT FROM pgagent.pga_job WHERE jobagentid IS NOT NULL OR jobnextrun <= clock_timestamp()"
     return not db.execute(query).fetchall()
 
 
 def test_each_due_run_happens_once(
-    daemon: subprocess.Popen[bytes], database: str, db: psycopg.Connection[Any], launcher: StartLauncher
+    daemon: subprocess.Popen[bytes], database: str, db: Db, launcher: StartLauncher
 ) -> None:
     add_jobs(db)
     for _ in range(2):
@@ -67,7 +63,7 @@ def test_each_due_run_happens_once(
     assert daemon.poll() is None
 
 
-def test_daemon_runs_jobs_by_our_rules(daemon: subprocess.Popen[bytes], db: psycopg.Connection[Any]) -> None:
+def test_daemon_runs_jobs_by_our_rules(daemon: subprocess.Popen[bytes], db: Db) -> None:
     """With no launcher of ours it does all the work; the next run is ours all the same: minutes 0 and 30 of hour 3."""
     db.execute("SELECT pgagent_py.set_default_timezone('UTC')")
     db.execute("SELECT pgagent_py.add_job('x', cron => '0,30 3 * * *', sql => 'SELECT 1')")
@@ -82,7 +78,7 @@ def test_daemon_runs_jobs_by_our_rules(daemon: subprocess.Popen[bytes], db: psyc
 def test_jobs_go_over_from_the_daemon_and_back(
     daemon: subprocess.Popen[bytes],
     database: str,
-    db: psycopg.Connection[Any],
+    db: Db,
     launcher: StartLauncher,
 ) -> None:
     """What the daemon leaves behind when it is killed in a step is closed by a launcher, which goes on with the job."""

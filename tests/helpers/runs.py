@@ -1,36 +1,31 @@
-"""What the tests of faults share: jobs with steps, what the log says of them, and what must hold after any fault."""
+"""Jobs at work: what the log says of their runs, the launchers that execute them, and what must hold in the end."""
 
 import signal
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import psutil
-import psycopg
 
-from tests.helpers import PATIENCE, Launcher, wait_for, wait_for_row
-
-Db = psycopg.Connection[Any]
-
-
-def one(db: Db, query: str, *parameters: Any) -> Any:
-    """Return the only value of the first row."""
-    row = db.execute(query.encode(), parameters).fetchone()
-    return row[0] if row else None
+from .launcher import Launcher
+from .sql import Db, call, rows, value
+from .waiting import PATIENCE, wait_for, wait_for_row
 
 
-def add_job(db: Db, name: str, *steps: dict[str, Any], cron: str = "0 0 1 1 *", **options: Any) -> int:
-    """Add a job that sleeps until New Year, with steps "1", "2", ... given as arguments of add_step."""
-    names = "".join(f", {key} => %s" for key in options)
-    job: int = one(db, f"SELECT pgagent_py.add_job(%s, cron => %s{names})", name, cron, *options.values())
-    for number, step in enumerate(steps, 1):
-        keys = "".join(f", {key} => %s" for key in step)
-        db.execute(f"SELECT pgagent_py.add_step(%s, %s{keys})".encode(), [job, str(number), *step.values()])
-    return job
+class Run(NamedTuple):
+    """A run that has ended."""
+
+    id: int
+    status: str
 
 
-def make_due(db: Db, *jobs: int) -> None:
-    """Make jobs due now, as pgAdmin does it."""
-    db.execute("UPDATE pgagent.pga_job SET jobnextrun = now() WHERE jobid = ANY (%s)", [list(jobs)])
+def run_to_end(db: Db, job: int, **options: object) -> Run:
+    """Tell a job to run, with these options of run_now, and wait for a launcher to have run it."""
+    last = value(db, "SELECT coalesce(max(jlgid), 0) FROM pgagent.pga_joblog")
+    call(db, "run_now", job, **options)
+    query = """
+        SELECT jlgid, jlgstatus FROM pgagent.pga_joblog
+         WHERE jlgid > %s AND jlgjobid = %s AND jlgstatus <> 'r' ORDER BY jlgid"""
+    return Run(*wait_for_row(db, query, last, job))
 
 
 def wait_for_start(db: Db, *jobs: int) -> None:
@@ -40,14 +35,14 @@ def wait_for_start(db: Db, *jobs: int) -> None:
             db,
             "SELECT 1 FROM pgagent.pga_joblog JOIN pgagent.pga_jobsteplog ON jsljlgid = jlgid"
             " WHERE jlgjobid = %s AND jslstatus = 'r'",
-            [job],
+            job,
         )
 
 
 def wait_for_end(db: Db, *jobs: int) -> None:
     """Wait until none of the jobs is due or in progress."""
     wait_for(
-        lambda: one(
+        lambda: value(
             db,
             "SELECT NOT EXISTS (SELECT FROM pgagent.pga_job WHERE jobid = ANY (%s)"
             " AND (jobagentid IS NOT NULL OR jobnextrun <= now()))",
@@ -60,32 +55,33 @@ def wait_for_end(db: Db, *jobs: int) -> None:
 
 def statuses(db: Db, job: int) -> list[tuple[str, str]]:
     """Return the status of each run of a job, oldest first, with those of its steps, such as ("s", "ss")."""
-    return db.execute(
-        "SELECT jlgstatus::text, coalesce(string_agg(jslstatus, '' ORDER BY jslid), '') FROM pgagent.pga_joblog"
-        " LEFT JOIN pgagent.pga_jobsteplog ON jsljlgid = jlgid WHERE jlgjobid = %s GROUP BY jlgid ORDER BY jlgid",
-        [job],
-    ).fetchall()
+    query = """
+        SELECT jlgstatus::text, coalesce(string_agg(jslstatus, '' ORDER BY jslid), '') FROM pgagent.pga_joblog
+          LEFT JOIN pgagent.pga_jobsteplog ON jsljlgid = jlgid WHERE jlgjobid = %s GROUP BY jlgid ORDER BY jlgid"""
+    return [(run, steps) for run, steps in rows(db, query, job)]
+
+
+def run_statuses(db: Db, job: int) -> str:
+    """Return the statuses of a job's runs, oldest first, such as "fs"."""
+    return "".join(run for run, _ in statuses(db, job))
 
 
 def output(db: Db, job: int, step: int = 1) -> str:
-    """Return what the log holds of a step's output in the latest run of a job."""
-    text: str = one(
-        db,
-        "SELECT coalesce(jsloutput, '') FROM pgagent.pga_joblog JOIN pgagent.pga_jobsteplog ON jsljlgid = jlgid"
-        " JOIN pgagent.pga_jobstep ON jstid = jsljstid"
-        " WHERE jlgjobid = %s AND jstname = %s ORDER BY jlgid DESC, jslid DESC LIMIT 1",
-        job,
-        str(step),
-    )
-    return text
+    """Return what the log holds of a step's output in the latest run of a job, "" if it has not begun."""
+    query = """
+        SELECT coalesce((
+            SELECT jsloutput FROM pgagent.pga_joblog JOIN pgagent.pga_jobsteplog ON jsljlgid = jlgid
+              JOIN pgagent.pga_jobstep ON jstid = jsljstid
+             WHERE jlgjobid = %s AND jstname = %s ORDER BY jlgid DESC, jslid DESC LIMIT 1), '')"""
+    return str(value(db, query, job, str(step)))
 
 
 def check_sound(db: Db) -> None:
     """Assert what must hold whenever nothing runs: nothing open, every job released, with the right next run."""
-    assert one(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 'r'") == 0
-    assert one(db, "SELECT count(*) FROM pgagent.pga_jobsteplog WHERE jslstatus = 'r'") == 0
-    assert one(db, "SELECT count(*) FROM pgagent.pga_job WHERE jobagentid IS NOT NULL") == 0
-    assert one(db, "SELECT count(*) FROM pgagent_py.waiting_run") == 0
+    assert value(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 'r'") == 0
+    assert value(db, "SELECT count(*) FROM pgagent.pga_jobsteplog WHERE jslstatus = 'r'") == 0
+    assert value(db, "SELECT count(*) FROM pgagent.pga_job WHERE jobagentid IS NOT NULL") == 0
+    assert value(db, "SELECT count(*) FROM pgagent_py.waiting_run") == 0
     wrong = db.execute(
         "SELECT jobid, jobnextrun, due FROM pgagent.pga_job"
         " LEFT JOIN LATERAL pgagent_py.next_runs(jobid, 1) due ON jobenabled WHERE due IS DISTINCT FROM jobnextrun"

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from .sql import rows
+
 T = TypeVar("T")
 # Seconds that a test waits for an event before it fails. It measures nothing: the machine may be slow and busy.
 PATIENCE = 60.0
@@ -26,8 +28,8 @@ def wait_for(
 
 
 def wait_for_row(
-    db: psycopg.Connection[Any], query: str, parameters: Any = None, timeout: float = PATIENCE
+    db: psycopg.Connection[Any], query: str, *parameters: Any, timeout: float = PATIENCE
 ) -> tuple[Any, ...]:
     """Return the first row that `query` gives, asking until there is one; `db` must be in autocommit mode."""
-    # The tests' own text, not a user's: psycopg would have it a literal
-    return wait_for(lambda: db.execute(query.encode(), parameters).fetchone(), timeout, f"a row of: {query}")
+    found = wait_for(lambda: rows(db, query, *parameters), timeout, f"a row of: {query}")
+    return found[0]

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.helpers import Cluster
+from tests.helpers import Cluster, Db, value
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -72,14 +72,8 @@ FUNCTIONS = """
 TRIGGERS = ("triggers", "on_pgagent")
 
 
-def scalar(db: psycopg.Connection[Any], query: str, *parameters: object) -> Any:
-    """Return the one value of the one row that a query gives."""
-    ((value,),) = db.execute(query.encode(), parameters or None).fetchall()
-    return value
-
-
 @pytest.mark.parametrize("name", CONTRACT)
-def test_function_keeps_the_contract(db: psycopg.Connection[Any], name: str) -> None:
+def test_function_keeps_the_contract(db: Db, name: str) -> None:
     query = """
         SELECT pg_get_function_arguments(p.oid), pg_get_function_result(p.oid) FROM pg_proc p
          WHERE p.pronamespace = 'pgagent_py'::regnamespace AND p.proname = %s"""
@@ -90,7 +84,7 @@ def test_function_keeps_the_contract(db: psycopg.Connection[Any], name: str) -> 
     assert result == promised_result
 
 
-def test_members_are_the_files_of_the_source(db: psycopg.Connection[Any]) -> None:
+def test_members_are_the_files_of_the_source(db: Db) -> None:
     """Each file in sql/functions, tables, types and views makes the object of its name; trigger functions are beside triggers."""
     members = {row[0] for row in db.execute(MEMBERS)}
     found: dict[str, set[str]] = {kind: set() for kind in ("functions", "tables", "types", "views")}
@@ -107,7 +101,7 @@ def test_members_are_the_files_of_the_source(db: psycopg.Connection[Any]) -> Non
         assert {path.stem for path in (TOP / "sql" / kind).glob("*.sql")} == names
 
 
-def test_every_function_is_documented_and_pins_its_search_path(db: psycopg.Connection[Any]) -> None:
+def test_every_function_is_documented_and_pins_its_search_path(db: Db) -> None:
     # _firing is called per row of a trigger that pins it
     unpinned = {"_firing"}
     for signature, name, _, config, _, _, comment in db.execute(FUNCTIONS):
@@ -117,7 +111,7 @@ def test_every_function_is_documented_and_pins_its_search_path(db: psycopg.Conne
             assert settings.get("search_path") in ("pg_catalog, pg_temp",), signature
 
 
-def test_every_table_view_and_type_is_documented(db: psycopg.Connection[Any]) -> None:
+def test_every_table_view_and_type_is_documented(db: Db) -> None:
     query = """
         SELECT c.relname FROM pg_class c
          WHERE c.relnamespace = 'pgagent_py'::regnamespace AND c.relkind IN ('r', 'v', 'c')
@@ -126,7 +120,7 @@ def test_every_table_view_and_type_is_documented(db: psycopg.Connection[Any]) ->
     assert db.execute(query).fetchall() == []
 
 
-def test_items_of_a_comment_are_arguments_or_columns(db: psycopg.Connection[Any]) -> None:
+def test_items_of_a_comment_are_arguments_or_columns(db: Db) -> None:
     query = """
         SELECT p.oid::regprocedure::text, obj_description(p.oid, 'pg_proc'), coalesce(p.proargnames, '{}')
           FROM pg_proc p WHERE p.pronamespace = 'pgagent_py'::regnamespace
@@ -144,7 +138,7 @@ def test_items_of_a_comment_are_arguments_or_columns(db: psycopg.Connection[Any]
     assert items > 150
 
 
-def test_what_hangs_on_pgagents_tables_is_marked_as_ours(db: psycopg.Connection[Any]) -> None:
+def test_what_hangs_on_pgagents_tables_is_marked_as_ours(db: Db) -> None:
     query = """
         SELECT t.tgname, d.deptype, obj_description(t.oid, 'pg_trigger') FROM pg_trigger t
           JOIN pg_class c ON c.oid = t.tgrelid
@@ -156,7 +150,7 @@ def test_what_hangs_on_pgagents_tables_is_marked_as_ours(db: psycopg.Connection[
     assert [name for name, deptype, comment in triggers if deptype != "x" or not comment] == []
 
 
-def test_pgagents_own_objects_are_untouched(db: psycopg.Connection[Any], cluster: Cluster) -> None:
+def test_pgagents_own_objects_are_untouched(db: Db, cluster: Cluster) -> None:
     """The eight tables, the functions and triggers of pgagent are those that its own script makes."""
     query = """
         SELECT 'column', c.relname, format('%s %s %s', a.attnum, a.attname, format_type(a.atttypid, a.atttypmod))
@@ -187,7 +181,7 @@ def test_pgagents_own_objects_are_untouched(db: psycopg.Connection[Any], cluster
 
 
 @pytest.fixture
-def editor(db: psycopg.Connection[Any]) -> Any:
+def editor(db: Db) -> Any:
     """Return a connection as a role that has the rights that pgAdmin's documentation grants, none on pgagent_py."""
     db.execute("CREATE ROLE pgagent_editor LOGIN")
     db.execute("GRANT USAGE ON SCHEMA pgagent TO pgagent_editor")
@@ -199,28 +193,28 @@ def editor(db: psycopg.Connection[Any]) -> Any:
     db.execute("DROP ROLE pgagent_editor")
 
 
-def test_role_that_edits_pgagents_tables_needs_no_grant_of_ours(editor: psycopg.Connection[Any]) -> None:
-    job = scalar(editor, "INSERT INTO pgagent.pga_job (jobjclid, jobname) VALUES (1, 'mine') RETURNING jobid")
-    schedule = scalar(
+def test_role_that_edits_pgagents_tables_needs_no_grant_of_ours(editor: Db) -> None:
+    job = value(editor, "INSERT INTO pgagent.pga_job (jobjclid, jobname) VALUES (1, 'mine') RETURNING jobid")
+    schedule = value(
         editor,
         "INSERT INTO pgagent.pga_schedule (jscjobid, jscname, jscstart) VALUES (%s, 'x', now()) RETURNING jscid",
         job,
     )
-    assert scalar(editor, "SELECT jobnextrun > now() FROM pgagent.pga_job")
+    assert value(editor, "SELECT jobnextrun > now() FROM pgagent.pga_job")
     editor.execute(
         "INSERT INTO pgagent.pga_exception (jexscid, jexdate) VALUES (%s, current_date)", [schedule]
     )
     editor.execute("UPDATE pgagent.pga_schedule SET jscenabled = false WHERE jscid = %s", [schedule])
-    assert scalar(editor, "SELECT jobnextrun FROM pgagent.pga_job") is None
+    assert value(editor, "SELECT jobnextrun FROM pgagent.pga_job") is None
     editor.execute("UPDATE pgagent.pga_job SET jobnextrun = now()")
     # ... and may use the functions
-    step = scalar(editor, "SELECT pgagent_py.add_step(%s, 'x', sql => 'SELECT current_user')", job)
+    step = value(editor, "SELECT pgagent_py.add_step(%s, 'x', sql => 'SELECT current_user')", job)
     assert step
-    assert scalar(editor, "SELECT jslstatus FROM pgagent_py.run_due()") == "s"
+    assert value(editor, "SELECT jslstatus FROM pgagent_py.run_due()") == "s"
     editor.execute("DELETE FROM pgagent.pga_job")
 
 
-def test_session_settings_do_not_matter(db: psycopg.Connection[Any]) -> None:
+def test_session_settings_do_not_matter(db: Db) -> None:
     """Whatever TimeZone, DateStyle and search_path the session has, a job gets the same next run."""
     db.execute("SELECT pgagent_py.set_default_timezone('Europe/Paris')")
     seen = set()
@@ -234,34 +228,34 @@ def test_session_settings_do_not_matter(db: psycopg.Connection[Any]) -> None:
             "SELECT set_config('TimeZone', %s, false), set_config('DateStyle', %s, false)", [zone, style]
         )
         db.execute("SELECT set_config('search_path', %s, false)", [path])
-        job = scalar(db, "SELECT pgagent_py.add_job('x', cron => '30 2 29 2 *')")
-        schedule = scalar(db, "SELECT jscid FROM pgagent.pga_schedule WHERE jscjobid = %s", job)
-        next_leap_day = scalar(
+        job = value(db, "SELECT pgagent_py.add_job('x', cron => '30 2 29 2 *')")
+        schedule = value(db, "SELECT jscid FROM pgagent.pga_schedule WHERE jscjobid = %s", job)
+        next_leap_day = value(
             db, "SELECT to_char(pgagent_py.next_run(%s) AT TIME ZONE 'Europe/Paris', 'YYYY-MM-DD')", schedule
         )
         db.execute("SELECT pgagent_py.add_exception(%s, %s::date)", [schedule, next_leap_day])
         seen.add(
-            scalar(db, "SELECT extract(epoch FROM jobnextrun) FROM pgagent.pga_job WHERE jobid = %s", job)
+            value(db, "SELECT extract(epoch FROM jobnextrun) FROM pgagent.pga_job WHERE jobid = %s", job)
         )
-        seen.add(scalar(db, "SELECT extract(epoch FROM pgagent_py.next_run(%s))", schedule))
+        seen.add(value(db, "SELECT extract(epoch FROM pgagent_py.next_run(%s))", schedule))
     assert len(seen) == 1
     assert (
-        scalar(db, "SELECT to_char(to_timestamp(%s) AT TIME ZONE 'Europe/Paris', 'DD.MM HH24:MI')", *seen)
+        value(db, "SELECT to_char(to_timestamp(%s) AT TIME ZONE 'Europe/Paris', 'DD.MM HH24:MI')", *seen)
         == "29.02 02:30"
     )
 
 
-def test_exception_that_goes_brings_the_run_back(db: psycopg.Connection[Any]) -> None:
+def test_exception_that_goes_brings_the_run_back(db: Db) -> None:
     """In one session, which keeps the rules that it has compiled: those of then must not be taken for today's."""
-    job = scalar(db, "SELECT pgagent_py.add_job('x', cron => '30 2 29 2 *')")
-    schedule = scalar(db, "SELECT jscid FROM pgagent.pga_schedule")
+    job = value(db, "SELECT pgagent_py.add_job('x', cron => '30 2 29 2 *')")
+    schedule = value(db, "SELECT jscid FROM pgagent.pga_schedule")
     read = "SELECT jobnextrun FROM pgagent.pga_job WHERE jobid = %s"
-    before = scalar(db, read, job)
+    before = value(db, read, job)
     for _ in range(2):
         db.execute("SELECT pgagent_py.add_exception(%s, %s::timestamptz::date)", [schedule, before])
-        assert scalar(db, read, job) > before
+        assert value(db, read, job) > before
         db.execute("DELETE FROM pgagent.pga_exception")
-        assert scalar(db, read, job) == before
+        assert value(db, read, job) == before
 
 
 HOSTILE = """
@@ -278,22 +272,22 @@ HOSTILE = """
 """
 
 
-def test_hostile_objects_in_public_change_nothing(db: psycopg.Connection[Any]) -> None:
+def test_hostile_objects_in_public_change_nothing(db: Db) -> None:
     db.execute(HOSTILE)
-    job = scalar(db, "SELECT pgagent_py.add_job('x', cron => '0 3 * * *', sql => 'SELECT 1')")
-    assert scalar(db, "SELECT jobnextrun OPERATOR(pg_catalog.>) pg_catalog.now() FROM pgagent.pga_job")
+    job = value(db, "SELECT pgagent_py.add_job('x', cron => '0 3 * * *', sql => 'SELECT 1')")
+    assert value(db, "SELECT jobnextrun OPERATOR(pg_catalog.>) pg_catalog.now() FROM pgagent.pga_job")
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
     db.execute("RESET search_path")
-    assert scalar(db, "SELECT jslstatus FROM pgagent_py.run_due()") == "s"
-    assert scalar(db, "SELECT jobnextrun OPERATOR(pg_catalog.>) pg_catalog.now() FROM pgagent.pga_job")
+    assert value(db, "SELECT jslstatus FROM pgagent_py.run_due()") == "s"
+    assert value(db, "SELECT jobnextrun OPERATOR(pg_catalog.>) pg_catalog.now() FROM pgagent.pga_job")
     assert len(db.execute("SELECT pgagent_py.next_runs(%s)", [job]).fetchall()) == 10
     db.execute("SELECT pgagent_py.drop_job(%s)", [job])
 
 
-def test_arguments_are_no_code(db: psycopg.Connection[Any]) -> None:
+def test_arguments_are_no_code(db: Db) -> None:
     """What looks like SQL, Python or a template is stored as it is, or refused as a value."""
     evil = "x'); DROP TABLE pgagent.pga_job CASCADE; -- {{ 7*7 }} $$ \\ %s \" __import__('os')"
-    job = scalar(
+    job = value(
         db,
         "SELECT pgagent_py.add_job(%s, sql => %s, description => %s, host => %s)",
         evil,
@@ -303,11 +297,11 @@ def test_arguments_are_no_code(db: psycopg.Connection[Any]) -> None:
     )
     row = db.execute("SELECT jobname, jobdesc, jobhostagent FROM pgagent.pga_job").fetchone()
     assert row == (evil, evil, evil)
-    assert scalar(db, "SELECT jstcode FROM pgagent.pga_jobstep") == evil
+    assert value(db, "SELECT jstcode FROM pgagent.pga_jobstep") == evil
     for call in ("class => %s", "cron => %s", "cron => '@daily', timezone => %s"):
         with pytest.raises(psycopg.errors.InvalidParameterValue, match=call.split()[-3]):
             db.execute(f"SELECT pgagent_py.add_job('y', {call})".encode(), [evil])
-    assert scalar(db, "SELECT count(*) FROM pgagent.pga_job") == 1
+    assert value(db, "SELECT count(*) FROM pgagent.pga_job") == 1
     db.execute("SELECT pgagent_py.drop_job(%s)", [job])
 
 
@@ -323,7 +317,7 @@ def test_pgagent_that_is_too_old_is_refused(bare_database: str) -> None:
             ) as caught:
                 db.execute("CREATE EXTENSION pgagent_py")
             assert caught.value.diag.message_hint == "Run ALTER EXTENSION pgagent UPDATE first."
-            assert scalar(db, "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgagent_py'") == 0
+            assert value(db, "SELECT count(*) FROM pg_namespace WHERE nspname = 'pgagent_py'") == 0
         for version in ("4.2", "4.10", "4.2.3", "5.0beta1"):
             db.execute("UPDATE pg_extension SET extversion = %s WHERE extname = 'pgagent'", [version])
             db.execute("CREATE EXTENSION pgagent_py")

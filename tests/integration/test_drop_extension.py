@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.helpers import Cluster
+from tests.helpers import Cluster, Db
 
 PGAGENTS_JOB = """
     INSERT INTO pgagent.pga_job (jobjclid, jobname) VALUES (1, 'plain');
@@ -27,7 +27,7 @@ def definitions(cluster: Cluster, dbname: str) -> str:
     return re.sub(r"'\{?\d+(,\d+)*\}?'", "'number'", dump)
 
 
-def rows(db: psycopg.Connection[Any]) -> list[str]:
+def rows(db: Db) -> list[str]:
     """Return the rows of pgagent's job, step and schedule tables."""
     tables = ("pga_job", "pga_jobstep", "pga_schedule", "pga_joblog", "pga_jobsteplog", "pga_exception")
     return [
@@ -44,7 +44,7 @@ def plain(bare_database: str) -> Any:
         yield connection
 
 
-def test_pgagent_is_as_it_was(cluster: Cluster, plain: psycopg.Connection[Any]) -> None:
+def test_pgagent_is_as_it_was(cluster: Cluster, plain: Db) -> None:
     name = plain.info.dbname
     dump, full_dump = cluster.run("pg_dump", "--schema-only", name).stdout, definitions(cluster, name)
     plain.execute("CREATE EXTENSION pgagent_py")
@@ -72,7 +72,7 @@ def test_pgagent_is_as_it_was(cluster: Cluster, plain: psycopg.Connection[Any]) 
     ).fetchone() == (True,)
 
 
-def test_schedules_that_pgagent_cannot_read_are_found_and_disabled(plain: psycopg.Connection[Any]) -> None:
+def test_schedules_that_pgagent_cannot_read_are_found_and_disabled(plain: Db) -> None:
     """By the statement that docs/options.md gives for going back; to pgAgent alone they would mean every minute."""
     plain.execute("CREATE EXTENSION pgagent_py")
     plain.execute("SELECT pgagent_py.add_job('reboot', cron => '@reboot')")
@@ -87,7 +87,7 @@ def test_schedules_that_pgagent_cannot_read_are_found_and_disabled(plain: psycop
     assert plain.execute(asleep).fetchall() == [("at",), ("every",), ("reboot",)]
 
 
-def test_create_and_drop_again_and_again(plain: psycopg.Connection[Any]) -> None:
+def test_create_and_drop_again_and_again(plain: Db) -> None:
     """In one session, which has the Python code of a former life loaded."""
     for _ in range(3):
         plain.execute("CREATE EXTENSION pgagent_py")
@@ -96,7 +96,7 @@ def test_create_and_drop_again_and_again(plain: psycopg.Connection[Any]) -> None
         plain.execute("DROP EXTENSION pgagent_py")
 
 
-def test_jobs_that_were_there_keep_their_next_run_or_get_ours(plain: psycopg.Connection[Any]) -> None:
+def test_jobs_that_were_there_keep_their_next_run_or_get_ours(plain: Db) -> None:
     """CREATE EXTENSION in a database with jobs changes none of them; the next change or run follows our rules."""
     before = rows(plain)
     plain.execute("CREATE EXTENSION pgagent_py")
@@ -106,7 +106,7 @@ def test_jobs_that_were_there_keep_their_next_run_or_get_ours(plain: psycopg.Con
     assert plain.execute(query).fetchone() == (True,)
 
 
-def test_pgagent_does_not_go_without_ours(plain: psycopg.Connection[Any]) -> None:
+def test_pgagent_does_not_go_without_ours(plain: Db) -> None:
     plain.execute("CREATE EXTENSION pgagent_py")
     with pytest.raises(psycopg.errors.DependentObjectsStillExist, match="pgagent_py"):
         plain.execute("DROP EXTENSION pgagent")

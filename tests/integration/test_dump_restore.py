@@ -5,12 +5,10 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
-from tests.helpers import Cluster, wait_for
+from tests.helpers import Cluster, Db, wait_for
 from tests.helpers.filled_database import JOBS, NEWER, RUNS, behaviour, contents, empty_tables
 
 
@@ -26,7 +24,7 @@ def empty_database(cluster: Cluster) -> Iterator[str]:
 
 @pytest.mark.parametrize("form", ["plain", "custom"])
 def test_restored_database_runs_as_the_old_one(
-    cluster: Cluster, db: psycopg.Connection[Any], empty_database: str, tmp_path: Path, form: str
+    cluster: Cluster, db: Db, empty_database: str, tmp_path: Path, form: str
 ) -> None:
     db.execute(JOBS + RUNS + NEWER)
     before, runs = contents(db), behaviour(db)
@@ -55,7 +53,7 @@ def test_restored_database_runs_as_the_old_one(
         assert done == [("new", "s"), ("nightly", "s")]
 
 
-def test_tables_that_are_dumped_have_their_sequences_dumped(db: psycopg.Connection[Any]) -> None:
+def test_tables_that_are_dumped_have_their_sequences_dumped(db: Db) -> None:
     query = """
         WITH dumped AS (SELECT unnest(extconfig) AS oid FROM pg_extension WHERE extname = 'pgagent_py')
         SELECT d.objid::regclass FROM pg_depend d JOIN pg_class c ON c.oid = d.objid AND c.relkind = 'S'
@@ -63,9 +61,7 @@ def test_tables_that_are_dumped_have_their_sequences_dumped(db: psycopg.Connecti
     assert db.execute(query).fetchall() == []
 
 
-def test_dump_of_the_schema_holds_nothing_but_the_extensions(
-    cluster: Cluster, db: psycopg.Connection[Any]
-) -> None:
+def test_dump_of_the_schema_holds_nothing_but_the_extensions(cluster: Cluster, db: Db) -> None:
     """What hangs on pgagent's tables comes with CREATE EXTENSION, and is not made a second time."""
     dump = cluster.run("pg_dump", "--schema-only", db.info.dbname).stdout
     created = [line for line in dump.splitlines() if line.startswith(("CREATE", "ALTER"))]
@@ -82,7 +78,7 @@ def test_dump_of_the_schema_holds_nothing_but_the_extensions(
 
 
 def test_run_that_was_dumped_as_running_is_closed(
-    cluster: Cluster, db: psycopg.Connection[Any], empty_database: str, tmp_path: Path
+    cluster: Cluster, db: Db, empty_database: str, tmp_path: Path
 ) -> None:
     db.execute("SELECT pgagent_py.run_now(pgagent_py.add_job('x', sql => 'SELECT 1', cron => '0 3 * * *'))")
     assert len(db.execute("SELECT * FROM pgagent_py.run_due(1)").fetchall()) == 1
@@ -90,7 +86,7 @@ def test_run_that_was_dumped_as_running_is_closed(
     cluster.run("pg_dump", "--format=custom", "--file", dump, db.info.dbname)
     cluster.run("pg_restore", "--exit-on-error", "--dbname", empty_database, dump)
 
-    def closed(restored: psycopg.Connection[Any]) -> bool:
+    def closed(restored: Db) -> bool:
         restored.execute("SELECT * FROM pgagent_py.run_due()")
         return restored.execute("SELECT jlgstatus FROM pgagent.pga_joblog").fetchall() == [("d",)]
 

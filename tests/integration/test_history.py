@@ -6,9 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.helpers import PATIENCE, Cluster
-
-Connection = psycopg.Connection[Any]
+from tests.helpers import PATIENCE, Cluster, Db, add_job, value
 
 # 1,000 jobs with 1,000 runs each, the newest 3 of every 10th job failed
 MANY_RUNS = """
@@ -27,23 +25,13 @@ ANALYZE;
 """
 
 
-def add_job(db: Connection, name: str, sql: str = "SELECT 1") -> int:
-    return int(value(db, "SELECT pgagent_py.add_job(%s, sql => %s)", [name, sql]))
-
-
-def value(db: Connection, query: str, parameters: Any = None) -> Any:
-    row = db.execute(query.encode(), parameters).fetchone()
-    assert row
-    return row[0]
-
-
-def run(db: Connection, job: int) -> None:
+def run(db: Db, job: int) -> None:
     """Run a job to its end, in this session."""
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
     assert db.execute("SELECT FROM pgagent_py.run_due()").rowcount == 1
 
 
-def status(db: Connection, job: int) -> tuple[Any, ...]:
+def status(db: Db, job: int) -> tuple[Any, ...]:
     row = db.execute(
         "SELECT last_status, failures_in_a_row, running_run FROM pgagent_py.job_status WHERE jobid = %s",
         [job],
@@ -52,8 +40,8 @@ def status(db: Connection, job: int) -> tuple[Any, ...]:
     return tuple(row)
 
 
-def test_job_status_follows_a_job(db: Connection) -> None:
-    job = add_job(db, "divides", "SELECT 1 / (SELECT divisor FROM public.divisor)")
+def test_job_status_follows_a_job(db: Db) -> None:
+    job = add_job(db, "divides", sql="SELECT 1 / (SELECT divisor FROM public.divisor)")
     db.execute("CREATE TABLE public.divisor AS SELECT 0 AS divisor")
     assert status(db, job) == (None, 0, None)
     for failures in (1, 2):
@@ -72,8 +60,8 @@ def test_job_status_follows_a_job(db: Connection) -> None:
     assert db.execute(query).fetchall() == [(True, True)]
 
 
-def test_job_status_shows_the_run_in_progress(database: str, db: Connection) -> None:
-    job = add_job(db, "long")
+def test_job_status_shows_the_run_in_progress(database: str, db: Db) -> None:
+    job = add_job(db, "long", sql="SELECT 1")
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
     with psycopg.connect(database, autocommit=True) as agent:
         jlgid = value(agent, "SELECT jlgid FROM pgagent_py.run_due(1)")
@@ -86,7 +74,7 @@ def test_job_status_shows_the_run_in_progress(database: str, db: Connection) -> 
     assert status(db, job) == ("aborted", 0, None)
 
 
-def test_next_run_and_disabled_job(db: Connection) -> None:
+def test_next_run_and_disabled_job(db: Db) -> None:
     job = int(value(db, "SELECT pgagent_py.add_job('nightly', cron => '0 3 * * *', sql => 'SELECT 1')"))
     query = "SELECT jobenabled, next_run = (SELECT min(r) FROM pgagent_py.next_runs(jobid, 1) r) FROM pgagent_py.job_status"
     assert db.execute(query).fetchall() == [(True, True)]
@@ -94,8 +82,8 @@ def test_next_run_and_disabled_job(db: Connection) -> None:
     assert db.execute(query.replace("= (", "IS NULL OR NULL = (")).fetchall() == [(False, True)]
 
 
-def test_run_history_has_a_line_per_step(db: Connection) -> None:
-    job = add_job(db, "two steps")
+def test_run_history_has_a_line_per_step(db: Db) -> None:
+    job = add_job(db, "two steps", sql="SELECT 1")
     db.execute("SELECT pgagent_py.add_step(%s, 'z second', sql => 'SELECT 1/0', on_error => 'ignore')", [job])
     empty = int(value(db, "SELECT pgagent_py.add_job('empty')"))
     db.execute("UPDATE pgagent.pga_job SET jobnextrun = now()")
@@ -111,8 +99,8 @@ def test_run_history_has_a_line_per_step(db: Connection) -> None:
     ]
 
 
-def test_who_may_not_see_the_job_sees_no_history(db: Connection) -> None:
-    run(db, add_job(db, "secret"))
+def test_who_may_not_see_the_job_sees_no_history(db: Db) -> None:
+    run(db, add_job(db, "secret", sql="SELECT 1"))
     db.execute("SELECT pgagent_py.add_message(NULL, 'email', 'me@example.org')")
     views = ("job_status", "run_history", "job_message", "unsent_message")
     assert [value(db, f"SELECT count(*) FROM pgagent_py.{view}") for view in views] == [1, 1, 1, 0]
@@ -128,8 +116,8 @@ def test_who_may_not_see_the_job_sees_no_history(db: Connection) -> None:
         db.execute("DROP ROLE history_stranger")
 
 
-def test_every_run_is_notified_at_start_and_end(database: str, db: Connection) -> None:
-    job = add_job(db, 'it\'s "quoted"')
+def test_every_run_is_notified_at_start_and_end(database: str, db: Db) -> None:
+    job = add_job(db, 'it\'s "quoted"', sql="SELECT 1")
     db.execute("SELECT pgagent_py.set_notify_runs(true)")
     with psycopg.connect(database, autocommit=True) as follower:
         follower.execute("LISTEN pgagent_py_run")
@@ -151,14 +139,14 @@ def test_every_run_is_notified_at_start_and_end(database: str, db: Connection) -
         assert [n.payload for n in follower.notifies(timeout=PATIENCE, stop_after=1)] == ["last"]
 
 
-def test_runs_of_the_c_daemon_are_notified(database: str, db: Connection) -> None:
+def test_runs_of_the_c_daemon_are_notified(database: str, db: Db) -> None:
     """The statements by which it logs a run, as its source has them."""
-    job = add_job(db, "daemon's")
+    job = add_job(db, "daemon's", sql="SELECT 1")
     db.execute("SELECT pgagent_py.set_notify_runs(true)")
     with psycopg.connect(database, autocommit=True) as follower:
         follower.execute("LISTEN pgagent_py_run")
         jlgid = value(
-            db, "INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus) VALUES (%s, 'r') RETURNING jlgid", [job]
+            db, "INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus) VALUES (%s, 'r') RETURNING jlgid", job
         )
         db.execute(
             "UPDATE pgagent.pga_joblog SET jlgstatus = 'f', jlgduration = now() - jlgstart WHERE jlgid = %s",
@@ -168,14 +156,14 @@ def test_runs_of_the_c_daemon_are_notified(database: str, db: Connection) -> Non
     assert told == ["running", "failure"]
 
 
-def test_a_very_long_name_does_not_stop_the_run(db: Connection) -> None:
-    job = add_job(db, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 20000)
+def test_a_very_long_name_does_not_stop_the_run(db: Db) -> None:
+    job = add_job(db, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 20000, sql="SELECT 1")
     db.execute("SELECT pgagent_py.set_notify_runs(true)")
     run(db, job)
     assert status(db, job)[0] == "success"
 
 
-def test_views_are_fast_on_a_million_runs(db: Connection) -> None:
+def test_views_are_fast_on_a_million_runs(db: Db) -> None:
     """Bounds that a plan which reads the whole log, of 20,000 pages, for each line misses by far."""
     db.execute(MANY_RUNS)
     assert value(db, "SELECT count(*) FROM pgagent.pga_joblog") == 1_000_000
@@ -194,11 +182,9 @@ def test_views_are_fast_on_a_million_runs(db: Connection) -> None:
         assert 0 < pages < most, f"{query} looks at {pages} pages"
 
 
-def test_dump_and_restore_keep_messages_and_tell_nobody_anew(
-    cluster: Cluster, database: str, db: Connection
-) -> None:
+def test_dump_and_restore_keep_messages_and_tell_nobody_anew(cluster: Cluster, database: str, db: Db) -> None:
     name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
-    job = add_job(db, "fails", "SELECT 1/0")
+    job = add_job(db, "fails", sql="SELECT 1/0")
     db.execute("SELECT pgagent_py.add_message(%s, 'email', 'me@example.org')", [job])
     db.execute("SELECT pgagent_py.set_retention(keep_runs => 7)")
     run(db, job)
@@ -213,9 +199,7 @@ def test_dump_and_restore_keep_messages_and_tell_nobody_anew(
             assert value(restored, "SELECT msgtarget FROM pgagent_py.message") == "me@example.org"
             assert value(restored, "SELECT value FROM pgagent_py.setting WHERE name = 'keep_runs'") == "7"
             assert value(restored, "SELECT count(*) FROM pgagent_py.queued_message") == 0
-            assert (
-                value(restored, "SELECT pgagent_py.add_message(%s, 'email', 'you@example.org')", [job]) == 2
-            )
+            assert value(restored, "SELECT pgagent_py.add_message(%s, 'email', 'you@example.org')", job) == 2
     finally:
         with cluster.connect() as server:
             server.execute("DROP DATABASE history_restored")
@@ -239,13 +223,13 @@ def test_dump_and_restore_keep_messages_and_tell_nobody_anew(
         ("NULL, 'webhook', 'http://host/', subject => 'x'", "subject is given for a webhook"),
     ],
 )
-def test_bad_messages_are_refused(db: Connection, arguments: str, words: str) -> None:
+def test_bad_messages_are_refused(db: Db, arguments: str, words: str) -> None:
     with pytest.raises(psycopg.errors.InvalidParameterValue, match=words):
         db.execute(f"SELECT pgagent_py.add_message({arguments})".encode())
     assert value(db, "SELECT count(*) FROM pgagent_py.message") == 0
 
 
-def test_messages_are_listed_without_secrets_and_dropped(db: Connection) -> None:
+def test_messages_are_listed_without_secrets_and_dropped(db: Db) -> None:
     add = "SELECT pgagent_py.add_message(NULL, 'webhook', 'https://user:word@hooks.example.org:8443/T0/secret?k=v', 'finish')"
     msgid = value(db, add)
     assert db.execute("SELECT msgkind, msgtarget, msgwhen FROM pgagent_py.job_message").fetchall() == [
@@ -262,8 +246,8 @@ def test_messages_are_listed_without_secrets_and_dropped(db: Connection) -> None
         db.execute("SELECT pgagent_py.drop_message(%s)", [msgid])
 
 
-def test_which_runs_queue_which_messages(db: Connection) -> None:
-    good, bad = add_job(db, "good"), add_job(db, "bad", "SELECT 1/0")
+def test_which_runs_queue_which_messages(db: Db) -> None:
+    good, bad = add_job(db, "good", sql="SELECT 1"), add_job(db, "bad", sql="SELECT 1/0")
     for when in ("failure", "success", "finish"):
         db.execute("SELECT pgagent_py.add_message(NULL, 'email', %s || '@all', %s)", [when, when])
         db.execute("SELECT pgagent_py.add_message(%s, 'email', %s || '@bad', %s)", [bad, when, when])
@@ -283,9 +267,9 @@ def test_which_runs_queue_which_messages(db: Connection) -> None:
     assert "division by zero" in data["steps"][0]["output"]
 
 
-def test_what_a_message_holds_is_limited_so_that_no_run_is_too_long_to_end(db: Connection) -> None:
+def test_what_a_message_holds_is_limited_so_that_no_run_is_too_long_to_end(db: Db) -> None:
     """Names, descriptions and outputs have no limit; jsonb has, and to hit it would keep all jobs from going on."""
-    job = add_job(db, "n" * 1001, "SELECT 1/0")
+    job = add_job(db, "n" * 1001, sql="SELECT 1/0")
     db.execute("UPDATE pgagent.pga_job SET jobdesc = repeat('d', 10001)")
     db.execute("UPDATE pgagent.pga_jobstep SET jstname = repeat('s', 1001)")
     db.execute(

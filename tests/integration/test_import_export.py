@@ -8,9 +8,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.helpers import Cluster
-
-Connection = psycopg.Connection[Any]
+from tests.helpers import Cluster, Db, value
 
 # Config tables that are not part of a job's definition, or are only in part
 NOT_DEFINITIONS = {
@@ -58,30 +56,24 @@ SELECT pgagent_py.add_dependency(3, 2, 'failure');
 """
 
 
-def value(db: Connection, query: str, parameters: Any = None) -> Any:
-    row = db.execute(query.encode(), parameters).fetchone()
-    assert row
-    return row[0]
-
-
-def export(db: Connection) -> dict[str, Any]:
+def export(db: Db) -> dict[str, Any]:
     return dict(value(db, "SELECT pgagent_py.export_jobs()"))
 
 
-def import_(db: Connection, document: Any, dry_run: bool = False) -> dict[str, tuple[str, Any]]:
+def import_(db: Db, document: Any, dry_run: bool = False) -> dict[str, tuple[str, Any]]:
     rows = db.execute(
         "SELECT name, action, changes FROM pgagent_py.import_jobs(%s, %s)", [Jsonb(document), dry_run]
     )
     return {name: (action, changes) for name, action, changes in rows}
 
 
-def fill(db: Connection) -> None:
+def fill(db: Db) -> None:
     for statement in EVERYTHING.strip().split(";\n"):
         db.execute(statement.encode())
 
 
 @pytest.fixture
-def other(cluster: Cluster) -> Iterator[Connection]:
+def other(cluster: Cluster) -> Iterator[Db]:
     """Return a connection to a second database with the extension."""
     with cluster.connect() as server:
         server.execute("CREATE DATABASE import_other TEMPLATE pgagent_py_template")
@@ -93,7 +85,7 @@ def other(cluster: Cluster) -> Iterator[Connection]:
             server.execute("DROP DATABASE import_other WITH (FORCE)")
 
 
-def test_everything_round_trips_to_another_database(db: Connection, other: Connection) -> None:
+def test_everything_round_trips_to_another_database(db: Db, other: Db) -> None:
     fill(db)
     document = export(db)
     assert set(document["jobs"]) == {"plain", "nightly", "nightly (2)"}
@@ -118,7 +110,7 @@ def test_everything_round_trips_to_another_database(db: Connection, other: Conne
     assert {action for action, _ in import_(other, document).values()} == {"same"}
 
 
-def test_every_option_column_is_carried(db: Connection, other: Connection) -> None:
+def test_every_option_column_is_carried(db: Db, other: Db) -> None:
     """Also those that are added to the tables after this was written."""
     fill(db)
     for table, key in OPTION_TABLES.items():
@@ -164,7 +156,7 @@ def test_every_option_column_is_carried(db: Connection, other: Connection) -> No
     assert export(other) == export(db)
 
 
-def test_every_table_is_carried_or_has_a_reason_not_to_be(db: Connection) -> None:
+def test_every_table_is_carried_or_has_a_reason_not_to_be(db: Db) -> None:
     tables = db.execute(
         "SELECT c.relname::text FROM pg_extension e, unnest(e.extconfig) t (oid) JOIN pg_class c ON c.oid = t.oid"
         " WHERE e.extname = 'pgagent_py' AND c.relkind = 'r'"
@@ -172,7 +164,7 @@ def test_every_table_is_carried_or_has_a_reason_not_to_be(db: Connection) -> Non
     assert {name for (name,) in tables} <= CARRIED_TABLES | OPTION_TABLES.keys() | NOT_DEFINITIONS.keys()
 
 
-def test_what_has_its_default_is_left_out(db: Connection) -> None:
+def test_what_has_its_default_is_left_out(db: Db) -> None:
     db.execute("SELECT pgagent_py.add_job('a', cron => '30 3 * * 1', sql => 'SELECT 1')")
     job = export(db)["jobs"]["a"]
     job["schedules"][0].pop("start")
@@ -184,7 +176,7 @@ def test_what_has_its_default_is_left_out(db: Connection) -> None:
     }
 
 
-def test_dry_run_shows_what_would_change_and_changes_nothing(db: Connection) -> None:
+def test_dry_run_shows_what_would_change_and_changes_nothing(db: Db) -> None:
     fill(db)
     before = export(db)
     document = json.loads(json.dumps(before))
@@ -218,7 +210,7 @@ def test_dry_run_shows_what_would_change_and_changes_nothing(db: Connection) -> 
     assert after == document
 
 
-def test_dependencies_are_carried_by_label(db: Connection) -> None:
+def test_dependencies_are_carried_by_label(db: Db) -> None:
     fill(db)
     document = export(db)
     assert document["jobs"]["nightly (2)"]["after"] == {"plain": "success", "nightly": "failure"}
@@ -237,7 +229,7 @@ def test_dependencies_are_carried_by_label(db: Connection) -> None:
         import_(db, document)
 
 
-def test_rows_that_stay_keep_their_ids_and_history(db: Connection) -> None:
+def test_rows_that_stay_keep_their_ids_and_history(db: Db) -> None:
     db.execute("SELECT pgagent_py.add_job('a', cron => '0 3 * * *', sql => 'SELECT 1')")
     db.execute("SELECT pgagent_py.run_now(1)")
     db.execute("SELECT FROM pgagent_py.run_due()")
@@ -301,20 +293,20 @@ def test_rows_that_stay_keep_their_ids_and_history(db: Connection) -> None:
         ({"calendars": {"c": {"days": ["tomorrow, maybe"]}}}, 'calendars."c".*date'),
     ],
 )  # fmt: skip
-def test_mistakes_are_named_and_nothing_is_changed(db: Connection, document: Any, words: str) -> None:
+def test_mistakes_are_named_and_nothing_is_changed(db: Db, document: Any, words: str) -> None:
     with pytest.raises(psycopg.errors.InvalidParameterValue, match=words):
         import_(db, document)
     assert export(db) == {"jobs": {}, "calendars": {}}
 
 
-def test_null_is_the_default_as_what_is_left_out(db: Connection) -> None:
+def test_null_is_the_default_as_what_is_left_out(db: Db) -> None:
     document = {"jobs": {"a": {"name": "a", "description": None, "enabled": None, "host": None, "priority": None,
                                "steps": [{"name": "s", "sql": "SELECT 1", "batch": None, "on_error": None}],
                                "schedules": [{"name": "x", "start": None, "enabled": None}]}}}  # fmt: skip
     assert [import_(db, document)["a"][0] for _ in range(2)] == ["add", "same"]
 
 
-def test_an_owner_that_was_renamed_is_exported_by_its_name(db: Connection) -> None:
+def test_an_owner_that_was_renamed_is_exported_by_its_name(db: Db) -> None:
     db.execute("CREATE ROLE import_owner LOGIN")
     try:
         db.execute("SELECT pgagent_py.alter_job(pgagent_py.add_job('a'), owner => 'import_owner')")
@@ -324,7 +316,7 @@ def test_an_owner_that_was_renamed_is_exported_by_its_name(db: Connection) -> No
         db.execute("DROP ROLE IF EXISTS import_owner, import_owner_b")
 
 
-def test_strangers_may_not(db: Connection) -> None:
+def test_strangers_may_not(db: Db) -> None:
     db.execute("CREATE ROLE import_stranger")
     try:
         db.execute("SET ROLE import_stranger")
@@ -352,7 +344,7 @@ MAILTO=
 """
 
 
-def test_import_crontab(db: Connection) -> None:
+def test_import_crontab(db: Db) -> None:
     rows = db.execute("SELECT job, name FROM pgagent_py.import_crontab(%s)", [CRONTAB]).fetchall()
     assert [name for _, name in rows] == ["backup --all", "echo started", "cat"]
     jobs = export(db)["jobs"]
@@ -376,7 +368,7 @@ def test_import_crontab(db: Connection) -> None:
         ("CRON_TZ=Mars\n@daily true", "line 2: .*Mars"),
     ],
 )
-def test_a_bad_crontab_adds_nothing(db: Connection, crontab: str, words: str) -> None:
+def test_a_bad_crontab_adds_nothing(db: Db, crontab: str, words: str) -> None:
     with pytest.raises(psycopg.errors.InvalidParameterValue, match=words):
         db.execute("SELECT pgagent_py.import_crontab(%s)", [crontab])
     assert export(db)["jobs"] == {}

@@ -1,13 +1,19 @@
 """Options of jobs and steps, pauses, limits and orders without a launcher: arguments, views, run_due() in the session."""
 
-from typing import Any
-
 import psycopg
 import pytest
 
-from tests.helpers import Cluster, wait_for
-
-Db = psycopg.Connection[Any]
+from tests.helpers import (
+    Cluster,
+    Db,
+    add_due_job,
+    add_job,
+    alter_job,
+    alter_step,
+    first_step,
+    run_due,
+    wait_for,
+)
 
 RUNS = """
     SELECT j.jobname, r.jlgstatus FROM pgagent.pga_joblog r JOIN pgagent.pga_job j ON j.jobid = r.jlgjobid ORDER BY r.jlgid"""
@@ -16,40 +22,23 @@ TRIES = """
      ORDER BY l.jslid"""
 
 
-def add_job(db: Db, name: str, *steps: str, due: bool = True) -> int:
-    """Add a job with SQL steps named 1, 2, ...; return its id."""
-    ((job,),) = db.execute("SELECT pgagent_py.add_job(%s)", [name]).fetchall()
-    for number, code in enumerate(steps, 1):
-        db.execute("SELECT pgagent_py.add_step(%s, %s, sql => %s)", [job, str(number), code])
-    if due:
-        db.execute("SELECT pgagent_py.run_now(%s)", [job])
-    return int(job)
-
-
-def alter(db: Db, what: str, id_: int, options: str) -> None:
-    db.execute(f"SELECT pgagent_py.alter_{what}(%s, {options})".encode(), [id_])
-
-
-def step_of(db: Db, job: int) -> int:
-    ((step,),) = db.execute(
-        "SELECT min(jstid) FROM pgagent.pga_jobstep WHERE jstjobid = %s", [job]
-    ).fetchall()
-    return int(step)
-
-
-def run_due(db: Db) -> list[str]:
-    """Run what is due in this session; return the jobs' names in order."""
-    return [name for (name,) in db.execute("SELECT jobname FROM pgagent_py.run_due()")]
-
-
 def test_alter_job_changes_what_is_given(db: Db) -> None:
-    job = add_job(db, "old", "SELECT 1", due=False)
-    alter(
-        db, "job", job,
-        "name => 'new', description => 'what for', class => 'Data Export', host => 'there', enabled => false,"
-        " timeout => '90 s', max_lateness => '1 h', priority => 5, \"group\" => 'g', max_failures => 3,"
-        " delete_on_success => true",
-    )  # fmt: skip
+    job = add_job(db, "old", "SELECT 1")
+    alter_job(
+        db,
+        job,
+        name="new",
+        description="what for",
+        host="there",
+        enabled=False,
+        timeout="90 s",
+        max_lateness="1 h",
+        priority=5,
+        group="g",
+        max_failures=3,
+        delete_on_success=True,
+        **{"class": "Data Export"},
+    )
     query = "SELECT jobname, jobdesc, jobjclid, jobhostagent, jobenabled FROM pgagent.pga_job"
     assert db.execute(query).fetchall() == [("new", "what for", 3, "there", False)]
     query = """
@@ -57,36 +46,35 @@ def test_alter_job_changes_what_is_given(db: Db) -> None:
           FROM pgagent_py.job_options"""
     full = (job, "new", "00:01:30", "01:00:00", 5, "g", 3, True)
     assert db.execute(query).fetchall() == [full]
-    alter(db, "job", job, "description => 'else'")
+    alter_job(db, job, description="else")
     assert db.execute("SELECT jobdesc, jobname FROM pgagent.pga_job").fetchall() == [("else", "new")]
     assert db.execute(query).fetchall() == [full]
-    alter(
-        db, "job", job,
-        "timeout => '0', max_lateness => '0', priority => 0, \"group\" => '', max_failures => 0, delete_on_success => false",
-    )  # fmt: skip
+    alter_job(
+        db, job, timeout="0", max_lateness="0", priority=0, group="", max_failures=0, delete_on_success=False
+    )
     assert db.execute(query).fetchall() == [(job, "new", None, None, 0, None, None, False)]
 
 
 def test_alter_step_changes_what_is_given(db: Db, database: str) -> None:
-    job = add_job(db, "job", "SELECT 1", due=False)
-    step = step_of(db, job)
+    job = add_job(db, "job", "SELECT 1")
+    step = first_step(db, job)
     here = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
     query = """
         SELECT jstname, jstkind, jstcode, jstdbname, jstconnstr, jstonerror, jstenabled, jstdesc FROM pgagent.pga_jobstep"""
-    alter(db, "step", step, "name => 'a', on_error => 'ignore', enabled => false, description => 'd'")
+    alter_step(db, step, name="a", on_error="ignore", enabled=False, description="d")
     assert db.execute(query).fetchall() == [("a", "s", "SELECT 1", here, "", "i", False, "d")]
-    alter(db, "step", step, "sql => 'SELECT 2', connstr => 'host=there'")
+    alter_step(db, step, sql="SELECT 2", connstr="host=there")
     assert db.execute(query).fetchall() == [("a", "s", "SELECT 2", "", "host=there", "i", False, "d")]
-    alter(db, "step", step, "database => 'other'")
+    alter_step(db, step, database="other")
     assert db.execute(query).fetchall() == [("a", "s", "SELECT 2", "other", "", "i", False, "d")]
-    alter(db, "step", step, "batch => 'true'")
+    alter_step(db, step, batch="true")
     assert db.execute(query).fetchall() == [("a", "b", "true", "", "", "i", False, "d")]
-    alter(db, "step", step, "sql => 'SELECT 3', atomic => true")
+    alter_step(db, step, sql="SELECT 3", atomic=True)
     assert db.execute(query).fetchall() == [("a", "s", "SELECT 3", here, "", "i", False, "d")]
-    alter(db, "step", step, "timeout => '1 min', retries => 2, retry_delay => '5 s', retry_backoff => 1.5")
+    alter_step(db, step, timeout="1 min", retries=2, retry_delay="5 s", retry_backoff=1.5)
     query = "SELECT step, atomic, timeout::text, retries, retry_delay::text, retry_backoff FROM pgagent_py.step_options"
     assert db.execute(query).fetchall() == [(step, True, "00:01:00", 2, "00:00:05", 1.5)]
-    alter(db, "step", step, "timeout => '0', retries => 0")
+    alter_step(db, step, timeout="0", retries=0)
     assert db.execute(query).fetchall() == [(step, True, None, 0, "00:00:05", 1.5)]
 
 
@@ -136,11 +124,11 @@ def test_alter_step_changes_what_is_given(db: Db, database: str) -> None:
     ],
 )
 def test_bad_values_are_refused(db: Db, call: str, words: str) -> None:
-    job = add_job(db, "job", "SELECT 1", due=False)
+    job = add_job(db, "job", "SELECT 1")
     ids = {
         "job": job,
-        "step": step_of(db, job),
-        "other": step_of(db, add_job(db, "other", "SELECT 1", due=False)),
+        "step": first_step(db, job),
+        "other": first_step(db, add_job(db, "other", "SELECT 1")),
     }
     with pytest.raises(psycopg.errors.InvalidParameterValue) as caught:
         db.execute(f"SELECT pgagent_py.{call.format(**ids)}".encode())
@@ -152,7 +140,7 @@ def test_bad_values_are_refused(db: Db, call: str, words: str) -> None:
 
 @pytest.mark.parametrize("call", ["resume()", "resume('Data Import')", "cancel_run({run})"])
 def test_what_does_not_fit_the_state_is_refused(db: Db, call: str) -> None:
-    add_job(db, "job", "SELECT 1")
+    add_due_job(db, "job", "SELECT 1")
     run_due(db)
     ((run,),) = db.execute("SELECT jlgid FROM pgagent.pga_joblog").fetchall()
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
@@ -160,8 +148,8 @@ def test_what_does_not_fit_the_state_is_refused(db: Db, call: str) -> None:
 
 
 def test_pauses_are_independent(db: Db) -> None:
-    alter(db, "job", add_job(db, "import", "SELECT 1"), "class => 'Data Import'")
-    alter(db, "job", add_job(db, "export", "SELECT 1"), "class => 'Data Export'")
+    alter_job(db, add_due_job(db, "import", "SELECT 1"), **{"class": "Data Import"})
+    alter_job(db, add_due_job(db, "export", "SELECT 1"), **{"class": "Data Export"})
     db.execute("SELECT pgagent_py.pause(), pgagent_py.pause('Data Import'), pgagent_py.pause('Data Import')")
     assert db.execute("SELECT class FROM pgagent_py.paused ORDER BY class").fetchall() == [
         ("Data Import",),
@@ -177,10 +165,10 @@ def test_pauses_are_independent(db: Db) -> None:
 
 def test_priority_and_lateness_in_the_session(db: Db) -> None:
     for name, priority in (("low", -5), ("normal", 0), ("high", 7)):
-        alter(db, "job", add_job(db, name, "SELECT 1"), f"priority => {priority}, max_lateness => '1 min'")
-    late = add_job(db, "late", "SELECT 1")
-    alter(db, "job", late, "max_lateness => '1 min'")
-    db.execute("UPDATE pgagent.pga_job SET jobnextrun = now() - interval '2 min' WHERE jobid = %s", [late])
+        alter_job(db, add_due_job(db, name, "SELECT 1"), priority=priority, max_lateness="1 h")
+    late = add_due_job(db, "late", "SELECT 1")
+    alter_job(db, late, max_lateness="1 h")
+    db.execute("UPDATE pgagent.pga_job SET jobnextrun = now() - interval '2 h' WHERE jobid = %s", [late])
     assert run_due(db) == ["high", "normal", "low"]
     assert sorted(db.execute(RUNS).fetchall()) == [
         ("high", "s"),
@@ -196,7 +184,7 @@ def test_limited_jobs_run_one_after_the_other_in_the_session(db: Db) -> None:
     db.execute("CREATE TABLE seen (running integer)")
     code = "INSERT INTO seen SELECT count(*) FROM pgagent.pga_job WHERE jobagentid IS NOT NULL"
     for name in "abc":
-        alter(db, "job", add_job(db, name, code, code), "\"group\" => 'g'")
+        alter_job(db, add_due_job(db, name, code, code), group="g")
     assert run_due(db) == ["a", "a", "b", "b", "c", "c"]
     assert db.execute("SELECT DISTINCT running FROM seen").fetchall() == [(1,)]
 
@@ -209,12 +197,12 @@ def test_both_limits_count_and_a_full_class_holds_up_no_other(db: Db) -> None:
     code = """INSERT INTO seen SELECT '{}', string_agg(jobname, ' ' ORDER BY jobid) FROM pgagent.pga_job
                WHERE jobagentid IS NOT NULL"""
     for name, options in (
-        ("import", "class => 'Data Import'"),
-        ("both", "class => 'Data Import', \"group\" => 'g'"),
-        ("group", "\"group\" => 'g'"),
-        ("free", "priority => -1"),
+        ("import", {"class": "Data Import"}),
+        ("both", {"class": "Data Import", "group": "g"}),
+        ("group", {"group": "g"}),
+        ("free", {"priority": -1}),
     ):
-        alter(db, "job", add_job(db, name, code.format(name)), options)
+        alter_job(db, add_due_job(db, name, code.format(name)), **options)
     assert sorted(run_due(db)) == ["both", "free", "group", "import"]
     ((first,), *_) = db.execute("SELECT running FROM seen").fetchall()
     assert first == "import group free"
@@ -236,8 +224,8 @@ def test_set_limit_replaces_and_removes(db: Db) -> None:
 def test_retries_in_the_session_wait_for_their_delay(db: Db) -> None:
     db.execute("CREATE TABLE tried (at timestamptz)")
     db.execute("CREATE SEQUENCE try")
-    job = add_job(db, "flaky", "SELECT 1 / (nextval('try') / 3)", "SELECT 2")
-    alter(db, "step", step_of(db, job), "retries => 2, retry_delay => '0.3 s'")
+    job = add_due_job(db, "flaky", "SELECT 1 / (nextval('try') / 3)", "SELECT 2")
+    alter_step(db, first_step(db, job), retries=2, retry_delay="0.3 s")
     run_due(db)
     assert db.execute(TRIES).fetchall() == [("1", "f"), ("1", "f"), ("1", "s"), ("2", "s")]
     assert db.execute(RUNS).fetchall() == [("flaky", "s")]
@@ -246,7 +234,7 @@ def test_retries_in_the_session_wait_for_their_delay(db: Db) -> None:
 
 
 def test_order_to_begin_at_a_step_is_for_that_run_only(db: Db) -> None:
-    job = add_job(db, "job", "SELECT 1", "SELECT 2", "SELECT 3", due=False)
+    job = add_job(db, "job", "SELECT 1", "SELECT 2", "SELECT 3")
     ((second,),) = db.execute("SELECT jstid FROM pgagent.pga_jobstep WHERE jstname = '2'").fetchall()
     db.execute("SELECT pgagent_py.run_now(%s, from_step => %s)", [job, second])
     run_due(db)
@@ -267,7 +255,7 @@ def test_order_to_begin_at_a_step_is_for_that_run_only(db: Db) -> None:
 
 
 def test_cancel_of_a_run_that_nobody_executes_closes_it(db: Db, database: str) -> None:
-    job = add_job(db, "orphan", "SELECT 1")
+    job = add_due_job(db, "orphan", "SELECT 1")
     with psycopg.connect(database, autocommit=True) as agent:
         agent.execute("SELECT pgagent_py.run_due(1)")
     ((run,),) = db.execute("SELECT jlgid FROM pgagent.pga_joblog WHERE jlgstatus = 'r'").fetchall()
@@ -283,7 +271,7 @@ def test_cancel_of_a_run_that_nobody_executes_closes_it(db: Db, database: str) -
 
 def test_cancel_of_a_run_of_the_daemon_is_refused(db: Db) -> None:
     """It looks like one to us: an agent that is alive and has no identity."""
-    job = add_job(db, "daemon's", "SELECT 1", due=False)
+    job = add_job(db, "daemon's", "SELECT 1")
     db.execute("INSERT INTO pgagent.pga_jobagent (jagpid, jagstation) VALUES (pg_backend_pid(), 'here')")
     db.execute("UPDATE pgagent.pga_job SET jobagentid = pg_backend_pid() WHERE jobid = %s", [job])
     ((run,),) = db.execute(
@@ -296,20 +284,10 @@ def test_cancel_of_a_run_of_the_daemon_is_refused(db: Db) -> None:
 def test_options_survive_dump_and_restore(
     db: Db, database: str, bare_database: str, cluster: Cluster
 ) -> None:
-    job = add_job(db, "job", "SELECT 1", due=False)
-    alter(
-        db,
-        "job",
-        job,
-        "timeout => '1 min', priority => 3, \"group\" => 'g', max_failures => 2, delete_on_success => true",
-    )
-    alter(
-        db,
-        "step",
-        step_of(db, job),
-        "timeout => '1 s', retries => 4, retry_delay => '7 s', retry_backoff => 2",
-    )
-    db.execute("SELECT pgagent_py.run_now(%s, from_step => %s)", [job, step_of(db, job)])
+    job = add_job(db, "job", "SELECT 1")
+    alter_job(db, job, timeout="1 min", priority=3, group="g", max_failures=2, delete_on_success=True)
+    alter_step(db, first_step(db, job), timeout="1 s", retries=4, retry_delay="7 s", retry_backoff=2)
+    db.execute("SELECT pgagent_py.run_now(%s, from_step => %s)", [job, first_step(db, job)])
     db.execute("""SELECT pgagent_py.pause('Data Import'), pgagent_py.set_limit("group" => 'g', running => 2),
                          pgagent_py.set_limit(class => 'Data Import', running => 3)""")
     names = [str(psycopg.conninfo.conninfo_to_dict(info)["dbname"]) for info in (database, bare_database)]

@@ -5,10 +5,11 @@ compares what it reads back with what it wrote, and deletes parents with all tha
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import psycopg
 import pytest
+
+from tests.helpers import Db
 
 ODD = 'it\'s "odd" \\ %s {{ x }} $1 $$ ü\t;--'
 CODE = "SELECT 'x';\r\n-- it''s \\ $q$ \"y\" $q$\n\n"
@@ -70,7 +71,7 @@ JUST_INSERTED = "xmin::text = (txid_current() % (2^32)::bigint)::text"
 
 
 @pytest.fixture(params=["with the extension", "plain pgagent"])
-def pgadmin(request: pytest.FixtureRequest, db: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+def pgadmin(request: pytest.FixtureRequest, db: Db) -> Iterator[Db]:
     """Return an autocommit connection, as pgAdmin has it, to a database with our extension, then to one without."""
     if request.param == "plain pgagent":
         db.execute("DROP EXTENSION pgagent_py")
@@ -78,7 +79,7 @@ def pgadmin(request: pytest.FixtureRequest, db: psycopg.Connection[Any]) -> Iter
         yield connection
 
 
-def create(db: psycopg.Connection[Any], block: str, table: str, key: str) -> int:
+def create(db: Db, block: str, table: str, key: str) -> int:
     """Send BEGIN, the DO block with the query for the new row's id, and END; return the id, the only one found."""
     db.execute("BEGIN")
     cursor = db.execute(f"{block}\nSELECT {key} FROM pgagent.{table} WHERE {JUST_INSERTED};".encode())
@@ -90,7 +91,7 @@ def create(db: psycopg.Connection[Any], block: str, table: str, key: str) -> int
 
 
 @pytest.mark.parametrize("with_schedule", [True, False])
-def test_new_job_is_found_by_its_xmin(pgadmin: psycopg.Connection[Any], with_schedule: bool) -> None:
+def test_new_job_is_found_by_its_xmin(pgadmin: Db, with_schedule: bool) -> None:
     # Jobs that are there, and due, must not be touched in that transaction
     for number in range(3):
         create(pgadmin, new_job(f"'older {number}'"), "pga_job", "jobid")
@@ -105,7 +106,7 @@ def test_new_job_is_found_by_its_xmin(pgadmin: psycopg.Connection[Any], with_sch
     assert row == ("new", True if with_schedule else None)
 
 
-def test_new_schedule_is_found_by_its_xmin(pgadmin: psycopg.Connection[Any]) -> None:
+def test_new_schedule_is_found_by_its_xmin(pgadmin: Db) -> None:
     job = create(pgadmin, new_job("'x'"), "pga_job", "jobid")
     pgadmin.execute("DELETE FROM pgagent.pga_exception")
     block = f"DO $pgadmin$\nDECLARE\n    scid integer;\nBEGIN{schedule(str(job))}\nEND\n$pgadmin$;"
@@ -113,7 +114,7 @@ def test_new_schedule_is_found_by_its_xmin(pgadmin: psycopg.Connection[Any]) -> 
     assert pgadmin.execute("SELECT max(jscid) FROM pgagent.pga_schedule").fetchone() == (new,)
 
 
-def test_all_is_read_back_as_it_was_written(pgadmin: psycopg.Connection[Any]) -> None:
+def test_all_is_read_back_as_it_was_written(pgadmin: Db) -> None:
     job = create(pgadmin, new_job("'x'"), "pga_job", "jobid")
     row = pgadmin.execute("""
         SELECT jscstart = '2026-01-31 16:25:33+05:45', jscend = '2099-12-31 00:00+00',
@@ -139,7 +140,7 @@ def test_all_is_read_back_as_it_was_written(pgadmin: psycopg.Connection[Any]) ->
     assert row == (ODD, ODD, ODD, "host=/tmp dbname='it''s' password=secret", "", ODD, CODE)
 
 
-def test_edits_in_one_message(pgadmin: psycopg.Connection[Any]) -> None:
+def test_edits_in_one_message(pgadmin: Db) -> None:
     """A job with changed, removed and new schedules, steps and exceptions is sent as one string of statements."""
     job = create(pgadmin, new_job("'x'"), "pga_job", "jobid")
     pgadmin.execute("DELETE FROM pgagent.pga_exception WHERE jexdate = '2099-01-01'")
@@ -184,7 +185,7 @@ def test_edits_in_one_message(pgadmin: psycopg.Connection[Any]) -> None:
     assert pgadmin.execute("SELECT count(*) FROM pgagent.pga_exception").fetchone() == (0,)
 
 
-def test_disabling_and_enabling(pgadmin: psycopg.Connection[Any]) -> None:
+def test_disabling_and_enabling(pgadmin: Db) -> None:
     job = create(pgadmin, new_job("'x'"), "pga_job", "jobid")
     for enabled in (False, True):
         pgadmin.execute("UPDATE pgagent.pga_job SET jobenabled=%s WHERE jobid = %s", [enabled, job])
@@ -192,7 +193,7 @@ def test_disabling_and_enabling(pgadmin: psycopg.Connection[Any]) -> None:
         assert row == (True if enabled else None,)
 
 
-def test_run_now(pgadmin: psycopg.Connection[Any]) -> None:
+def test_run_now(pgadmin: Db) -> None:
     job = create(pgadmin, new_job("'x'"), "pga_job", "jobid")
     pgadmin.execute(
         "UPDATE pgagent.pga_job\nSET jobnextrun=now()::timestamptz\nWHERE jobid=%s::integer", [job]
@@ -200,7 +201,7 @@ def test_run_now(pgadmin: psycopg.Connection[Any]) -> None:
     assert pgadmin.execute("SELECT jobnextrun <= now() FROM pgagent.pga_job").fetchone() == (True,)
 
 
-def test_delete_takes_everything_along(pgadmin: psycopg.Connection[Any]) -> None:
+def test_delete_takes_everything_along(pgadmin: Db) -> None:
     """Triggers on the child tables meet parents that are gone."""
     for number in range(3):
         create(pgadmin, new_job(f"'{number}'"), "pga_job", "jobid")
@@ -213,7 +214,7 @@ def test_delete_takes_everything_along(pgadmin: psycopg.Connection[Any]) -> None
         assert pgadmin.execute(f"SELECT count(*) FROM pgagent.{table}".encode()).fetchone() == (0,)
 
 
-def test_bad_rows_are_refused_at_once(pgadmin: psycopg.Connection[Any]) -> None:
+def test_bad_rows_are_refused_at_once(pgadmin: Db) -> None:
     """Not by a deferred trigger: what COMMIT says is not read."""
     pgadmin.execute("BEGIN")
     with pytest.raises(psycopg.errors.CheckViolation):
@@ -224,7 +225,7 @@ def test_bad_rows_are_refused_at_once(pgadmin: psycopg.Connection[Any]) -> None:
     pgadmin.execute("END")
 
 
-def test_no_trigger_of_ours_is_deferred(db: psycopg.Connection[Any]) -> None:
+def test_no_trigger_of_ours_is_deferred(db: Db) -> None:
     """But for the one that acts at the end of ALTER EXTENSION UPDATE, on a table of its own."""
     query = """
         SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
@@ -233,7 +234,7 @@ def test_no_trigger_of_ours_is_deferred(db: psycopg.Connection[Any]) -> None:
     assert db.execute(query).fetchall() == [("kept_right_give_back",)]
 
 
-def test_statistics_of_runs(db: psycopg.Connection[Any]) -> None:
+def test_statistics_of_runs(db: Db) -> None:
     """The Statistics tabs: newest id first, the raw letters, result and output; the job's line, who runs it."""
     ((job,),) = db.execute("SELECT pgagent_py.add_job('x')").fetchall()
     db.execute("SELECT pgagent_py.add_step(%s, 'step', sql => 'SELECT 1')", [job])

@@ -7,7 +7,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.helpers import wait_for
+from tests.helpers import Db, wait_for
 
 
 class Step(NamedTuple):
@@ -76,9 +76,7 @@ def done(step: Step, status: str = "s", result: int = 0, output: str = "") -> Re
     return Result(step.jlgid, step.jslid, status, result, output)
 
 
-def add_due_job(
-    db: psycopg.Connection[Any], name: str, steps: str = "a", minutes: float = 1, **columns: object
-) -> int:
+def add_due_job(db: Db, name: str, steps: str = "a", minutes: float = 1, **columns: object) -> int:
     """Add a job with a step for each letter of `steps` that has been due for some minutes."""
     ((job,),) = db.execute("SELECT pgagent_py.add_job(%s)", [name]).fetchall()
     for letter in steps:
@@ -92,20 +90,20 @@ def add_due_job(
     return int(job)
 
 
-def status_of_run(db: psycopg.Connection[Any], jlgid: int) -> str | None:
+def status_of_run(db: Db, jlgid: int) -> str | None:
     """Return a run's status, None when there is no such run."""
     row = db.execute("SELECT jlgstatus FROM pgagent.pga_joblog WHERE jlgid = %s", [jlgid]).fetchone()
     return None if row is None else str(row[0])
 
 
-def step_log(db: psycopg.Connection[Any], jslid: int) -> tuple[Any, ...]:
+def step_log(db: Db, jslid: int) -> tuple[Any, ...]:
     """Return status, result and output of a step's log entry."""
     query = "SELECT jslstatus, jslresult, jsloutput FROM pgagent.pga_jobsteplog WHERE jslid = %s"
     ((*values,),) = db.execute(query, [jslid]).fetchall()
     return tuple(values)
 
 
-def test_claim_is_pgagents(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_claim_is_pgagents(agent: Agent, db: Db) -> None:
     job = add_due_job(db, "x")
     (step,) = agent.run_due(1)
     assert step.jslstatus == "r"
@@ -133,7 +131,7 @@ def test_claim_is_pgagents(agent: Agent, db: psycopg.Connection[Any]) -> None:
     )
 
 
-def test_hands_out_at_most_n_longest_due_first(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_hands_out_at_most_n_longest_due_first(agent: Agent, db: Db) -> None:
     for minutes in (3, 1, 5, 2, 4):
         add_due_job(db, f"due for {minutes}", minutes=minutes)
     assert agent.names(2) == [("due for 5", "a"), ("due for 4", "a")]
@@ -142,7 +140,7 @@ def test_hands_out_at_most_n_longest_due_first(agent: Agent, db: psycopg.Connect
     assert agent.names(100) == []
 
 
-def test_jobs_in_progress_come_before_due_ones(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_jobs_in_progress_come_before_due_ones(agent: Agent, db: Db) -> None:
     add_due_job(db, "begun", "ab", minutes=1)
     (first,) = agent.run_due(1)
     add_due_job(db, "older", minutes=10)
@@ -150,7 +148,7 @@ def test_jobs_in_progress_come_before_due_ones(agent: Agent, db: psycopg.Connect
     assert agent.names(1) == [("older", "a")]
 
 
-def test_steps_run_one_after_another_by_name_then_id(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_steps_run_one_after_another_by_name_then_id(agent: Agent, db: Db) -> None:
     job = add_due_job(db, "x", "ba")
     db.execute("SELECT pgagent_py.add_step(%s, 'a', sql => 'SELECT 2')", [job])
     db.execute("SELECT pgagent_py.add_step(%s, 'aa', sql => 'SELECT 2', enabled => false)", [job])
@@ -170,9 +168,7 @@ def test_steps_run_one_after_another_by_name_then_id(agent: Agent, db: psycopg.C
     ("on_error", "status", "goes_on", "job"),
     [("fail", "f", False, "f"), ("success", "s", True, "s"), ("ignore", "i", True, "s")],
 )
-def test_on_error(
-    agent: Agent, db: psycopg.Connection[Any], on_error: str, status: str, goes_on: bool, job: str
-) -> None:
+def test_on_error(agent: Agent, db: Db, on_error: str, status: str, goes_on: bool, job: str) -> None:
     jobid = add_due_job(db, "x", "")
     db.execute("SELECT pgagent_py.add_step(%s, 'a', sql => 'x', on_error => %s)", [jobid, on_error])
     db.execute("SELECT pgagent_py.add_step(%s, 'b', sql => 'x')", [jobid])
@@ -185,7 +181,7 @@ def test_on_error(
     assert db.execute("SELECT jobagentid FROM pgagent.pga_job").fetchone() == (None,)
 
 
-def test_aborted_step_ends_the_run_whatever_on_error_says(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_aborted_step_ends_the_run_whatever_on_error_says(agent: Agent, db: Db) -> None:
     jobid = add_due_job(db, "x", "")
     for name in "ab":
         db.execute("SELECT pgagent_py.add_step(%s, %s, sql => 'x', on_error => 'ignore')", [jobid, name])
@@ -195,7 +191,7 @@ def test_aborted_step_ends_the_run_whatever_on_error_says(agent: Agent, db: psyc
     assert status_of_run(db, step.jlgid) == "d"
 
 
-def test_jobs_for_another_host_are_left(agent: Agent, database: str, db: psycopg.Connection[Any]) -> None:
+def test_jobs_for_another_host_are_left(agent: Agent, database: str, db: Db) -> None:
     add_due_job(db, "for there", jobhostagent="there.example")
     add_due_job(db, "for here", jobhostagent="here.example")
     add_due_job(db, "for anyone")
@@ -205,12 +201,12 @@ def test_jobs_for_another_host_are_left(agent: Agent, database: str, db: psycopg
     there.close()
 
 
-def test_disabled_jobs_are_left(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_disabled_jobs_are_left(agent: Agent, db: Db) -> None:
     add_due_job(db, "off", jobenabled=False)
     assert agent.run_due(10) == []
 
 
-def test_no_run_twice_over_two_agents(agent: Agent, database: str, db: psycopg.Connection[Any]) -> None:
+def test_no_run_twice_over_two_agents(agent: Agent, database: str, db: Db) -> None:
     other = Agent(database)
     for number in range(20):
         add_due_job(db, f"{number}")
@@ -223,9 +219,7 @@ def test_no_run_twice_over_two_agents(agent: Agent, database: str, db: psycopg.C
     other.close()
 
 
-def test_results_repeated_after_a_lost_answer_change_nothing(
-    agent: Agent, db: psycopg.Connection[Any]
-) -> None:
+def test_results_repeated_after_a_lost_answer_change_nothing(agent: Agent, db: Db) -> None:
     add_due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
     (second,) = agent.run_due(1, done(step, "s", 1, "first"))
@@ -241,9 +235,7 @@ def test_results_repeated_after_a_lost_answer_change_nothing(
     assert db.execute("SELECT count(*) FROM pgagent.pga_jobsteplog").fetchone() == (2,)
 
 
-def test_result_of_another_agents_run_is_dropped(
-    agent: Agent, database: str, db: psycopg.Connection[Any]
-) -> None:
+def test_result_of_another_agents_run_is_dropped(agent: Agent, database: str, db: Db) -> None:
     other = Agent(database)
     job = add_due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
@@ -257,7 +249,7 @@ def test_result_of_another_agents_run_is_dropped(
     other.close()
 
 
-def test_result_books_the_steps_of_its_own_run_only(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_result_books_the_steps_of_its_own_run_only(agent: Agent, db: Db) -> None:
     """A result that names one run and a step log entry of another belongs to neither."""
     add_due_job(db, "x", "ab", minutes=2)
     add_due_job(db, "y", "ab")
@@ -279,7 +271,7 @@ def test_result_books_the_steps_of_its_own_run_only(agent: Agent, db: psycopg.Co
     ],
 )
 def test_what_is_no_result_is_refused_and_nothing_is_booked(
-    agent: Agent, db: psycopg.Connection[Any], result: tuple[Any, ...] | None, problem: str
+    agent: Agent, db: Db, result: tuple[Any, ...] | None, problem: str
 ) -> None:
     add_due_job(db, "x")
     (step,) = agent.run_due(1)
@@ -295,9 +287,7 @@ def test_what_is_no_result_is_refused_and_nothing_is_booked(
     assert status_of_run(db, step.jlgid) == "r"
 
 
-def test_result_of_an_answer_that_was_rolled_back_can_be_sent_again(
-    agent: Agent, db: psycopg.Connection[Any]
-) -> None:
+def test_result_of_an_answer_that_was_rolled_back_can_be_sent_again(agent: Agent, db: Db) -> None:
     add_due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
     with agent.db.transaction(force_rollback=True):
@@ -306,7 +296,7 @@ def test_result_of_an_answer_that_was_rolled_back_can_be_sent_again(
     assert [s.jstname for s in agent.run_due(1, done(step))] == ["b"]
 
 
-def test_output_so_far_shows_while_the_step_runs(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_output_so_far_shows_while_the_step_runs(agent: Agent, db: Db) -> None:
     add_due_job(db, "x")
     (step,) = agent.run_due(1)
     agent.run_due(0, done(step, "r", output="half"))
@@ -317,7 +307,7 @@ def test_output_so_far_shows_while_the_step_runs(agent: Agent, db: psycopg.Conne
     assert step_log(db, step.jslid)[::2] == ("s", "all")
 
 
-def test_run_ends_without_a_free_place(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_run_ends_without_a_free_place(agent: Agent, db: Db) -> None:
     """A launcher that is told to stop has no place any more; what ends well then is a success."""
     add_due_job(db, "x")
     add_due_job(db, "y", "ab")
@@ -328,7 +318,7 @@ def test_run_ends_without_a_free_place(agent: Agent, db: psycopg.Connection[Any]
     assert runs == {"x": "s", "y": "d"}
 
 
-def test_many_results_and_steps_in_one_turn(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_many_results_and_steps_in_one_turn(agent: Agent, db: Db) -> None:
     for number in range(50):
         add_due_job(db, f"{number:02}", "ab", minutes=100 - number)
     first = agent.run_due(64)
@@ -342,7 +332,7 @@ def test_many_results_and_steps_in_one_turn(agent: Agent, db: psycopg.Connection
     ]
 
 
-def test_next_step_waits_for_a_free_place(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_next_step_waits_for_a_free_place(agent: Agent, db: Db) -> None:
     """Capacity 0 books the result and keeps the run: its next step is handed out when there is room again."""
     add_due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
@@ -355,7 +345,7 @@ def test_next_step_waits_for_a_free_place(agent: Agent, db: psycopg.Connection[A
     assert db.execute("SELECT count(*) FROM pgagent_py.waiting_run").fetchone() == (0,)
 
 
-def test_result_of_a_locked_job_is_kept_and_booked_later(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_result_of_a_locked_job_is_kept_and_booked_later(agent: Agent, db: Db) -> None:
     job = add_due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
     with db.transaction():
@@ -369,9 +359,7 @@ def test_result_of_a_locked_job_is_kept_and_booked_later(agent: Agent, db: psyco
     assert status_of_run(db, step.jlgid) == "s"
 
 
-def test_step_that_is_being_deleted_waits_for_the_end_of_that(
-    agent: Agent, db: psycopg.Connection[Any]
-) -> None:
+def test_step_that_is_being_deleted_waits_for_the_end_of_that(agent: Agent, db: Db) -> None:
     add_due_job(db, "x", "abc")
     (step,) = agent.run_due(1)
     with db.transaction():
@@ -381,9 +369,7 @@ def test_step_that_is_being_deleted_waits_for_the_end_of_that(
     assert third.jstname == "c"
 
 
-def test_first_step_that_is_being_deleted_leaves_the_job_for_later(
-    agent: Agent, db: psycopg.Connection[Any]
-) -> None:
+def test_first_step_that_is_being_deleted_leaves_the_job_for_later(agent: Agent, db: Db) -> None:
     add_due_job(db, "x", "ab")
     with db.transaction():
         db.execute("DELETE FROM pgagent.pga_jobstep WHERE jstname = 'a'")
@@ -391,7 +377,7 @@ def test_first_step_that_is_being_deleted_leaves_the_job_for_later(
     assert agent.names(1) == [("x", "b")]
 
 
-def test_job_dropped_while_it_runs(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_job_dropped_while_it_runs(agent: Agent, db: Db) -> None:
     job = add_due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
     db.execute("SELECT pgagent_py.drop_job(%s)", [job])
@@ -401,7 +387,7 @@ def test_job_dropped_while_it_runs(agent: Agent, db: psycopg.Connection[Any]) ->
     assert agent.names(1) == [("y", "a")]
 
 
-def test_step_dropped_while_it_runs(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_step_dropped_while_it_runs(agent: Agent, db: Db) -> None:
     """pgAgent's tables drop its log entry with it; the job goes on."""
     add_due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
@@ -413,7 +399,7 @@ def test_step_dropped_while_it_runs(agent: Agent, db: psycopg.Connection[Any]) -
     assert db.execute("SELECT jobagentid FROM pgagent.pga_job").fetchone() == (None,)
 
 
-def test_failed_step_dropped_while_it_ran_fails_the_job(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_failed_step_dropped_while_it_ran_fails_the_job(agent: Agent, db: Db) -> None:
     add_due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
     db.execute("DELETE FROM pgagent.pga_jobstep WHERE jstname = 'a'")
@@ -421,9 +407,7 @@ def test_failed_step_dropped_while_it_ran_fails_the_job(agent: Agent, db: psycop
     assert status_of_run(db, step.jlgid) == "f"
 
 
-def test_steps_added_renamed_and_disabled_while_the_job_runs(
-    agent: Agent, db: psycopg.Connection[Any]
-) -> None:
+def test_steps_added_renamed_and_disabled_while_the_job_runs(agent: Agent, db: Db) -> None:
     job = add_due_job(db, "x", "bcd")
     (step,) = agent.run_due(1)
     db.execute(
@@ -440,9 +424,7 @@ def test_steps_added_renamed_and_disabled_while_the_job_runs(
     assert status_of_run(db, step.jlgid) == "s"
 
 
-def test_job_disabled_while_it_runs_ends_its_run_and_has_no_next_one(
-    agent: Agent, db: psycopg.Connection[Any]
-) -> None:
+def test_job_disabled_while_it_runs_ends_its_run_and_has_no_next_one(agent: Agent, db: Db) -> None:
     job = add_due_job(db, "x", "ab")
     db.execute("SELECT pgagent_py.add_schedule(%s, 'x', cron => '0 3 * * *')", [job])
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
@@ -454,14 +436,14 @@ def test_job_disabled_while_it_runs_ends_its_run_and_has_no_next_one(
     assert db.execute("SELECT jobnextrun, jobagentid FROM pgagent.pga_job").fetchone() == (None, None)
 
 
-def test_job_without_steps_is_done_at_once(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_job_without_steps_is_done_at_once(agent: Agent, db: Db) -> None:
     add_due_job(db, "empty", "")
     assert agent.run_due(5) == []
     assert db.execute("SELECT jlgstatus FROM pgagent.pga_joblog").fetchall() == [("i",)]
     assert db.execute("SELECT jobagentid FROM pgagent.pga_job").fetchone() == (None,)
 
 
-def test_stopping_agent_closes_what_it_has_in_progress(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_stopping_agent_closes_what_it_has_in_progress(agent: Agent, db: Db) -> None:
     add_due_job(db, "x")
     (step,) = agent.run_due(1)
     agent.db.execute("SELECT pgagent_py.stop_agent()")
@@ -471,7 +453,7 @@ def test_stopping_agent_closes_what_it_has_in_progress(agent: Agent, db: psycopg
     assert db.execute("SELECT count(*) FROM pgagent.pga_jobagent").fetchone() == (0,)
 
 
-def test_new_agent_closes_the_runs_of_dead_daemons(database: str, db: psycopg.Connection[Any]) -> None:
+def test_new_agent_closes_the_runs_of_dead_daemons(database: str, db: Db) -> None:
     """What an agent without identity, such as the C++ daemon, has left behind is closed at the first turn."""
     job = add_due_job(db, "x")
     with psycopg.connect(database) as daemon:
@@ -496,7 +478,7 @@ def test_new_agent_closes_the_runs_of_dead_daemons(database: str, db: psycopg.Co
     agent.close()
 
 
-def test_daemon_that_claims_from_an_old_list_gets_nothing(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_daemon_that_claims_from_an_old_list_gets_nothing(agent: Agent, db: Db) -> None:
     """The C++ daemon reads the due jobs, then claims each: one that has been run in between is refused to it."""
     job = add_due_job(db, "x")
     agent.run_due(1, *map(done, agent.run_due(1)))
@@ -509,7 +491,7 @@ def test_daemon_that_claims_from_an_old_list_gets_nothing(agent: Agent, db: psyc
     assert db.execute(claim, [job]).rowcount == 1
 
 
-def test_resume_after_a_lost_connection(agent: Agent, database: str, db: psycopg.Connection[Any]) -> None:
+def test_resume_after_a_lost_connection(agent: Agent, database: str, db: Db) -> None:
     """The same identity on another backend takes its jobs along, and may book their results there."""
     add_due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
@@ -528,16 +510,14 @@ def test_resume_after_a_lost_connection(agent: Agent, database: str, db: psycopg
         assert handed_out == [("b",)]
 
 
-def test_steps_in_progress_of_a_stranger_are_none_of_its_business(
-    agent: Agent, db: psycopg.Connection[Any]
-) -> None:
+def test_steps_in_progress_of_a_stranger_are_none_of_its_business(agent: Agent, db: Db) -> None:
     add_due_job(db, "x")
     agent.run_due(1)
     assert db.execute("SELECT * FROM pgagent_py.steps_in_progress()").fetchall() == []
     assert db.execute("SELECT pgagent_py.next_wake()").fetchone() == (None,)
 
 
-def test_next_wake(agent: Agent, db: psycopg.Connection[Any]) -> None:
+def test_next_wake(agent: Agent, db: Db) -> None:
     """Seconds until the next job of this host is due."""
     wake = "SELECT pgagent_py.next_wake()"
     assert agent.db.execute(wake).fetchone() == (None,)

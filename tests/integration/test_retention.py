@@ -1,22 +1,14 @@
 """How much history is kept: by age and count, for all jobs and per job, deleted in small batches."""
 
-from typing import Any
-
 import psycopg
 import pytest
 
-Connection = psycopg.Connection[Any]
+from tests.helpers import Db, value
 
 
-def value(db: Connection, query: str, parameters: Any = None) -> Any:
-    row = db.execute(query.encode(), parameters).fetchone()
-    assert row
-    return row[0]
-
-
-def add_history(db: Connection, name: str, runs: int) -> int:
+def add_history(db: Db, name: str, runs: int) -> int:
     """Add a job that has run every hour until now; return its id."""
-    job = int(value(db, "SELECT pgagent_py.add_job(%s, sql => 'SELECT 1')", [name]))
+    job = int(value(db, "SELECT pgagent_py.add_job(%s, sql => 'SELECT 1')", name))
     db.execute(
         "WITH run AS (INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus, jlgstart)"
         "  SELECT %s, 's', now() - (%s - n) * interval '1 hour' FROM generate_series(1, %s) n ORDER BY n RETURNING jlgid)"
@@ -27,7 +19,7 @@ def add_history(db: Connection, name: str, runs: int) -> int:
     return job
 
 
-def purge(db: Connection) -> list[int]:
+def purge(db: Db) -> list[int]:
     """Purge to the end; return what each call has deleted."""
     deleted = [value(db, "SELECT pgagent_py.purge_history()")]
     while deleted[-1]:
@@ -35,18 +27,18 @@ def purge(db: Connection) -> list[int]:
     return deleted
 
 
-def kept(db: Connection) -> dict[int, int]:
+def kept(db: Db) -> dict[int, int]:
     rows = db.execute("SELECT jlgjobid, count(*) FROM pgagent.pga_joblog GROUP BY 1 ORDER BY 1").fetchall()
     return dict(rows)
 
 
-def test_nothing_is_deleted_unless_asked_for(db: Connection) -> None:
+def test_nothing_is_deleted_unless_asked_for(db: Db) -> None:
     job = add_history(db, "a", 50)
     assert purge(db) == [0]
     assert kept(db) == {job: 50}
 
 
-def test_by_count_and_by_age(db: Connection) -> None:
+def test_by_count_and_by_age(db: Db) -> None:
     long, short = add_history(db, "long", 100), add_history(db, "short", 5)
     db.execute("SELECT pgagent_py.set_retention(keep_runs => 40)")
     purge(db)
@@ -64,7 +56,7 @@ def test_by_count_and_by_age(db: Connection) -> None:
     assert value(db, "SELECT count(*) FROM pgagent_py.setting WHERE name LIKE 'keep%%'") == 0
 
 
-def test_a_jobs_own_limits_come_first(db: Connection) -> None:
+def test_a_jobs_own_limits_come_first(db: Db) -> None:
     jobs = [add_history(db, name, 30) for name in ("a", "b", "c")]
     db.execute("SELECT pgagent_py.set_retention(keep_runs => 10)")
     db.execute("SELECT pgagent_py.alter_job(%s, keep_runs => 20)", [jobs[1]])
@@ -86,7 +78,7 @@ def test_a_jobs_own_limits_come_first(db: Connection) -> None:
     assert purge(db) == [0]
 
 
-def test_the_last_run_and_a_run_in_progress_stay(db: Connection) -> None:
+def test_the_last_run_and_a_run_in_progress_stay(db: Db) -> None:
     job = add_history(db, "a", 10)
     db.execute("UPDATE pgagent.pga_joblog SET jlgstart = now() - interval '1 year'")
     oldest = value(db, "UPDATE pgagent.pga_joblog SET jlgstatus = 'r' WHERE jlgid = 1 RETURNING jlgid")
@@ -96,7 +88,7 @@ def test_the_last_run_and_a_run_in_progress_stay(db: Connection) -> None:
     assert rows == [(oldest,), (10,)]
 
 
-def test_small_batches_and_many_jobs(db: Connection) -> None:
+def test_small_batches_and_many_jobs(db: Db) -> None:
     add_history(db, "big", 5000)
     db.execute(
         "INSERT INTO pgagent.pga_job (jobjclid, jobname) SELECT 1, n::text FROM generate_series(1, 3000) n"
@@ -109,7 +101,7 @@ def test_small_batches_and_many_jobs(db: Connection) -> None:
     assert kept(db) == {1: 10, last: 10}
 
 
-def test_a_part_of_the_jobs_at_a_time(db: Connection) -> None:
+def test_a_part_of_the_jobs_at_a_time(db: Db) -> None:
     for n in range(10):
         add_history(db, f"job {n}", 3)
     db.execute("SELECT pgagent_py.set_retention(keep_runs => 1)")
@@ -117,11 +109,11 @@ def test_a_part_of_the_jobs_at_a_time(db: Connection) -> None:
     assert deleted == [8, 8, 4, 0]
 
 
-def test_conditions_met_again_and_again_are_not_kept(db: Connection) -> None:
+def test_conditions_met_again_and_again_are_not_kept(db: Db) -> None:
     """The last one of each is, as long as there are the jobs: it starts the job that waits, and tells it what has ended."""
-    first, second = (value(db, "SELECT pgagent_py.add_job(%s, sql => 'SELECT 1')", [n]) for n in ("a", "b"))
+    first, second = (value(db, "SELECT pgagent_py.add_job(%s, sql => 'SELECT 1')", n) for n in ("a", "b"))
     waiting, dropped = (
-        value(db, "SELECT pgagent_py.add_job(%s, sql => 'SELECT 1')", [n]) for n in ("waiting", "dropped")
+        value(db, "SELECT pgagent_py.add_job(%s, sql => 'SELECT 1')", n) for n in ("waiting", "dropped")
     )
     for job in (waiting, dropped):
         for after in (first, second):
@@ -134,7 +126,7 @@ def test_conditions_met_again_and_again_are_not_kept(db: Connection) -> None:
     met = "SELECT jobid, jobafter, jlgid FROM pgagent_py.dependency_met"
     assert len(db.execute(met).fetchall()) > 1  # the history is one room, conditions are another
     assert value(db, "SELECT pgagent_py.upkeep()") == 0
-    last = value(db, "SELECT max(jlgid) FROM pgagent.pga_joblog WHERE jlgjobid = %s", [first])
+    last = value(db, "SELECT max(jlgid) FROM pgagent.pga_joblog WHERE jlgjobid = %s", first)
     assert db.execute(met).fetchall() == [(waiting, first, last)]
     db.execute("SELECT pgagent_py.run_now(%s)", [second])
     for _ in range(2):
@@ -146,7 +138,7 @@ def test_conditions_met_again_and_again_are_not_kept(db: Connection) -> None:
     assert db.execute(told, [waiting, first]).fetchall() == [(str(last),)]
 
 
-def test_upkeep_purges_as_purge_history_does(db: Connection) -> None:
+def test_upkeep_purges_as_purge_history_does(db: Db) -> None:
     for n in range(10):
         add_history(db, f"job {n}", 3)
     db.execute("SELECT pgagent_py.set_retention(keep_runs => 1)")
@@ -155,7 +147,7 @@ def test_upkeep_purges_as_purge_history_does(db: Connection) -> None:
     assert value(db, "SELECT pgagent_py.upkeep()") == 0
 
 
-def test_messages_that_were_given_up_are_kept_for_a_week(db: Connection) -> None:
+def test_messages_that_were_given_up_are_kept_for_a_week(db: Db) -> None:
     db.execute(
         "INSERT INTO pgagent_py.queued_message (qmsjobid, qmsjlgid, qmskind, qmstarget, qmsdata, qmscreated, qmsnotbefore)"
         " SELECT 1, n, 'email', 'a@b', '{}', now() - n * interval '1 day',"
@@ -168,7 +160,7 @@ def test_messages_that_were_given_up_are_kept_for_a_week(db: Connection) -> None
     assert [number for (number,) in kept] == [1, 2, 3, 4, 5, 6, 8, 10, 12]
 
 
-def test_two_that_purge_do_not_wait_for_each_other(database: str, db: Connection) -> None:
+def test_two_that_purge_do_not_wait_for_each_other(database: str, db: Db) -> None:
     add_history(db, "a", 100)
     db.execute("SELECT pgagent_py.set_retention(keep_runs => 10)")
     with psycopg.connect(database) as other:
@@ -188,13 +180,13 @@ def test_two_that_purge_do_not_wait_for_each_other(database: str, db: Connection
         ("alter_job(1, keep_for => '-1 day')", "keep_for can't be -1 day"),
     ],
 )
-def test_negative_limits_are_refused(db: Connection, call: str, words: str) -> None:
+def test_negative_limits_are_refused(db: Db, call: str, words: str) -> None:
     add_history(db, "a", 1)
     with pytest.raises(psycopg.errors.InvalidParameterValue, match=words):
         db.execute(f"SELECT pgagent_py.{call}".encode())
 
 
-def test_strangers_may_not(db: Connection) -> None:
+def test_strangers_may_not(db: Db) -> None:
     db.execute("CREATE ROLE retention_stranger")
     try:
         db.execute("SET ROLE retention_stranger")

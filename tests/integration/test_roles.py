@@ -11,9 +11,7 @@ from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from tests.helpers import Cluster
-
-Db = psycopg.Connection[Any]
+from tests.helpers import Cluster, Db, rows, value
 
 SECRET = "SELECT 'the secret of the other job'"
 ROLES = ("alice", "bob", "carol", "team", "editor", "starter", "nobody")
@@ -50,16 +48,6 @@ def login(database: str, role: str) -> Iterator[Db]:
         yield connection
 
 
-def value(db: Db, query: str, parameters: Any = None) -> Any:
-    row = db.execute(query.encode(), parameters).fetchone()
-    assert row
-    return row[0]
-
-
-def rows(db: Db, query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-    return db.execute(query.encode(), parameters).fetchall()
-
-
 def refusal(db: Db, query: str, parameters: Any = None) -> tuple[str, str | None, str | None]:
     """Return SQLSTATE, message and hint of the error that a query gives."""
     with pytest.raises(psycopg.Error) as caught:
@@ -82,11 +70,11 @@ def bob(database: str) -> Iterator[Db]:
 @pytest.fixture
 def bobs_job(bob: Db) -> dict[str, int]:
     """Return ids of things that alice must not see: a job of bob's that has run, failing, with output."""
-    job = value(bob, "SELECT pgagent_py.add_job('bob''s', cron => '0 3 * * *', sql => %s)", [SECRET])
-    step = value(bob, "SELECT jstid FROM pgagent_py.visible_step WHERE jstjobid = %s", [job])
-    schedule = value(bob, "SELECT jscid FROM pgagent_py.visible_schedule WHERE jscjobid = %s", [job])
-    exception = value(bob, "SELECT pgagent_py.add_exception(%s, on_date => '2040-01-01')", [schedule])
-    message = value(bob, "SELECT pgagent_py.add_message(%s, 'email', 'bob@example.org')", [job])
+    job = value(bob, "SELECT pgagent_py.add_job('bob''s', cron => '0 3 * * *', sql => %s)", SECRET)
+    step = value(bob, "SELECT jstid FROM pgagent_py.visible_step WHERE jstjobid = %s", job)
+    schedule = value(bob, "SELECT jscid FROM pgagent_py.visible_schedule WHERE jscjobid = %s", job)
+    exception = value(bob, "SELECT pgagent_py.add_exception(%s, on_date => '2040-01-01')", schedule)
+    message = value(bob, "SELECT pgagent_py.add_message(%s, 'email', 'bob@example.org')", job)
     bob.execute("SELECT pgagent_py.run_now(%s)", [job])
     executed = bob.execute("SELECT jobid, jlgid, jslid FROM pgagent_py.run_due()").fetchall()
     assert [row[0] for row in executed] == [job]
@@ -97,12 +85,12 @@ def bobs_job(bob: Db) -> dict[str, int]:
 
 def test_a_user_adds_changes_sees_runs_and_drops_its_own_job(alice: Db, db: Db) -> None:
     job = value(alice, "SELECT pgagent_py.add_job('mine', cron => '0 3 * * *')")
-    step = value(alice, "SELECT pgagent_py.add_step(%s, 'a', sql => 'SELECT current_user')", [job])
+    step = value(alice, "SELECT pgagent_py.add_step(%s, 'a', sql => 'SELECT current_user')", job)
     (schedule,) = rows(
-        alice, "SELECT pgagent_py.add_schedule(%s, 's', hours => '{5}', minutes => '{0}')", [job]
+        alice, "SELECT pgagent_py.add_schedule(%s, 's', hours => '{5}', minutes => '{0}')", job
     )[0]
     alice.execute("SELECT pgagent_py.alter_schedule(%s, timezone => 'Asia/Tokyo')", [schedule])
-    value(alice, "SELECT pgagent_py.add_exception(%s, on_date => '2040-01-01')", [schedule])
+    value(alice, "SELECT pgagent_py.add_exception(%s, on_date => '2040-01-01')", schedule)
     assert rows(alice, "SELECT jobid, jobname, jobowner, jobrunas FROM pgagent_py.visible_job") == [
         (job, "mine", "alice", None)
     ]
@@ -113,8 +101,8 @@ def test_a_user_adds_changes_sees_runs_and_drops_its_own_job(alice: Db, db: Db) 
         alice, "SELECT jscid, jschours, jsctimezone FROM pgagent_py.visible_schedule"
     )
     assert len(rows(alice, "SELECT * FROM pgagent_py.visible_exception")) == 1
-    assert len(rows(alice, "SELECT * FROM pgagent_py.next_runs(%s, 4)", [job])) == 4
-    assert value(alice, "SELECT pgagent_py.next_run(%s)", [schedule])
+    assert len(rows(alice, "SELECT * FROM pgagent_py.next_runs(%s, 4)", job)) == 4
+    assert value(alice, "SELECT pgagent_py.next_run(%s)", schedule)
     alice.execute("SELECT pgagent_py.run_now(%s)", [job])
     assert rows(alice, "SELECT jobid, jslstatus, jobrunas FROM pgagent_py.run_due()") == [(job, "s", "alice")]
     assert value(db, "SELECT jlgstatus FROM pgagent.pga_joblog") == "s"
@@ -159,7 +147,7 @@ def test_who_may_edit_the_tables_may_change_every_job_and_its_own_have_no_owner(
     with login(database, "editor") as editor:
         editor.execute("SELECT pgagent_py.run_now(%s)", [bobs_job["job"]])
         job = value(editor, "SELECT pgagent_py.add_job('x', batch => 'true')")
-        assert value(editor, "SELECT jobowner FROM pgagent_py.visible_job WHERE jobid = %s", [job]) is None
+        assert value(editor, "SELECT jobowner FROM pgagent_py.visible_job WHERE jobid = %s", job) is None
         assert len(rows(editor, "SELECT FROM pgagent_py.visible_step")) == 2
     assert rows(db, "SELECT jobid FROM pgagent_py.job_option") == [(bobs_job["job"],)]
 
@@ -518,7 +506,7 @@ def test_who_runs_its_own_jobs_in_a_session_has_no_say_about_other_runs(
     database: str, alice: Db, bob: Db, db: Db
 ) -> None:
     """Registered, she takes turns herself: no result that she hands in may touch, end or carry on a run of bob's."""
-    bobs = value(bob, "SELECT pgagent_py.add_job('bob''s', sql => %s)", [SECRET])
+    bobs = value(bob, "SELECT pgagent_py.add_job('bob''s', sql => %s)", SECRET)
     bob.execute("SELECT pgagent_py.add_step(%s, 'z', sql => %s)", [bobs, SECRET])
     again = (
         "SELECT pgagent_py.alter_step(jstid, retries => 9, retry_delay => '0') FROM pgagent_py.visible_step"
@@ -533,21 +521,21 @@ def test_who_runs_its_own_jobs_in_a_session_has_no_say_about_other_runs(
     with login(database, "starter") as starter:
         starter.execute("SELECT pgagent_py.start_agent(%s, 'x')", [psycopg_uuid])
         bob.execute("SELECT pgagent_py.run_now(%s)", [bobs])
-        ((_, run, entry, _),) = rows(starter, turn, [0, 0, "s"])
-        before = rows(db, log, [bobs])
+        ((_, run, entry, _),) = rows(starter, turn, 0, 0, "s")
+        before = rows(db, log, bobs)
         alice.execute("SELECT pgagent_py.run_now(%s)", [mine])
         alice.execute(
             """SELECT pgagent_py._ask('start_session', jsonb_build_object('agent', gen_random_uuid()))"""
         )
-        ((_, own_run, own_entry, _),) = rows(alice, turn, [run, entry, "r"])
+        ((_, own_run, own_entry, _),) = rows(alice, turn, run, entry, "r")
         for status in "rfsd":
             for jlgid, jslid in ((run, entry), (run, None), (run, own_entry), (own_run, entry)):
-                assert rows(alice, turn, [jlgid, jslid, status]) == [], (status, jlgid, jslid)
-                assert rows(db, log, [bobs]) == before
-        assert rows(alice, turn, [own_run, own_entry, "s"]) == []
-        assert value(db, "SELECT jlgstatus FROM pgagent.pga_joblog WHERE jlgid = %s", [own_run]) == "s"
+                assert rows(alice, turn, jlgid, jslid, status) == [], (status, jlgid, jslid)
+                assert rows(db, log, bobs) == before
+        assert rows(alice, turn, own_run, own_entry, "s") == []
+        assert value(db, "SELECT jlgstatus FROM pgagent.pga_joblog WHERE jlgid = %s", own_run) == "s"
         ((jobid, again_run, _, _),) = rows(
-            starter, turn, [run, entry, "s"]
+            starter, turn, run, entry, "s"
         )  # the launcher's turn: bob's next step
         assert (jobid, again_run) == (bobs, run)
         starter.execute("SELECT pgagent_py.stop_agent()")
@@ -557,8 +545,8 @@ def test_run_due_runs_only_the_callers_own_jobs(
     database: str, alice: Db, db: Db, bobs_job: dict[str, int]
 ) -> None:
     whoami = "DO $$ BEGIN RAISE EXCEPTION '% %', session_user, current_user; END $$"
-    mine = value(alice, "SELECT pgagent_py.add_job('alice', sql => %s)", [whoami])
-    unowned = value(db, "SELECT pgagent_py.add_job('unowned', sql => %s)", [whoami])
+    mine = value(alice, "SELECT pgagent_py.add_job('alice', sql => %s)", whoami)
+    unowned = value(db, "SELECT pgagent_py.add_job('unowned', sql => %s)", whoami)
     for job in (mine, unowned, bobs_job["job"]):
         db.execute("SELECT pgagent_py.run_now(%s)", [job])
     assert rows(alice, "SELECT jobid, jsloutput FROM pgagent_py.run_due()") == [(mine, "ERROR:  alice alice")]
@@ -695,8 +683,8 @@ def test_text_arguments_are_values(alice: Db, db: Db) -> None:
     for text in HOSTILE:
         for connection in (alice, db):
             own = value(connection, "SELECT pgagent_py.add_job('own', cron => '@daily', sql => 'SELECT 1')")
-            step = value(db, "SELECT jstid FROM pgagent.pga_jobstep WHERE jstjobid = %s", [own])
-            schedule = value(db, "SELECT jscid FROM pgagent.pga_schedule WHERE jscjobid = %s", [own])
+            step = value(db, "SELECT jstid FROM pgagent.pga_jobstep WHERE jstjobid = %s", own)
+            schedule = value(db, "SELECT jscid FROM pgagent.pga_schedule WHERE jscjobid = %s", own)
             ids = {
                 "job": own,
                 "step": step,
@@ -718,7 +706,7 @@ def test_text_arguments_are_values(alice: Db, db: Db) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_names_and_code_are_stored_as_given(alice: Db, text: str) -> None:
-    job = value(alice, "SELECT pgagent_py.add_job(%s, description => %s)", [text, text])
+    job = value(alice, "SELECT pgagent_py.add_job(%s, description => %s)", text, text)
     alice.execute("SELECT pgagent_py.add_step(%s, %s, sql => %s, description => %s)", [job, text, text, text])
     assert rows(alice, "SELECT jobname, jobdesc FROM pgagent_py.visible_job") == [(text, text)]
     assert rows(alice, "SELECT jstname, jstcode FROM pgagent_py.visible_step") == [(text, text)]
@@ -759,7 +747,7 @@ def test_objects_in_front_of_ours_change_nothing(alice: Db, db: Db) -> None:
     for connection, owner in ((alice, "alice"), (db, None)):
         job = value(connection, "SELECT pgagent_py.add_job('x', cron => '0 3 * * *', sql => 'SELECT 7')")
         who = "SELECT jobowner FROM pgagent_py.visible_job WHERE jobid OPERATOR(pg_catalog.=) %s"
-        assert value(connection, who, [job]) == owner
+        assert value(connection, who, job) == owner
         connection.execute("SELECT pgagent_py.run_now(%s)", [job])
         connection.execute("SELECT * FROM pgagent_py.next_runs(%s)", [job])
         assert rows(connection, "SELECT jobid, jslstatus FROM pgagent_py.run_due()") == [(job, "s")]
@@ -771,7 +759,7 @@ def test_settings_of_the_callers_own_change_nothing(alice: Db, db: Db, bobs_job:
         alice.execute(f"SELECT set_config('pgagent_py.{name}', 'postgres', false)".encode())
     assert refusal(alice, "SELECT pgagent_py.drop_job(%s)", [bobs_job["job"]])[0] == "22023"
     job = value(alice, "SELECT pgagent_py.add_job('x')")
-    assert value(db, "SELECT jobowner FROM pgagent_py.job_option WHERE jobid = %s", [job]) == "alice"
+    assert value(db, "SELECT jobowner FROM pgagent_py.job_option WHERE jobid = %s", job) == "alice"
 
 
 def test_an_atomic_step_is_booked_by_its_owner_only(database: str, alice: Db, bob: Db, db: Db) -> None:
@@ -893,7 +881,7 @@ def test_an_agent_that_knows_no_owners_gets_no_owned_job(db: Db, alice: Db) -> N
                            WHERE jobagentid IS NULL AND jobnextrun <= now() RETURNING jobid""",
     )
     assert claimed == [(unowned,)]
-    assert value(db, "SELECT jobagentid FROM pgagent.pga_job WHERE jobid = %s", [owned]) is None
+    assert value(db, "SELECT jobagentid FROM pgagent.pga_job WHERE jobid = %s", owned) is None
 
 
 def test_settings_are_no_secret_that_everyone_reads(alice: Db) -> None:

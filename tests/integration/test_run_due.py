@@ -3,12 +3,11 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import psycopg
 import pytest
 
-from tests.helpers import PATIENCE, wait_for_row
+from tests.helpers import PATIENCE, Db, add_due_job, wait_for_row
 
 HISTORY = """
     SELECT j.jobname, r.jlgstatus, l.jslstatus FROM pgagent.pga_joblog r
@@ -20,22 +19,13 @@ NOBODY = """
 
 
 @pytest.fixture
-def other(database: str) -> Iterator[psycopg.Connection[Any]]:
+def other(database: str) -> Iterator[Db]:
     """Return a second autocommit connection to `database`."""
     with psycopg.connect(database, autocommit=True) as connection:
         yield connection
 
 
-def add_due_job(db: psycopg.Connection[Any], name: str, *steps: str, cron: str | None = None) -> int:
-    """Add a job of SQL steps and tell it to run now."""
-    ((job,),) = db.execute("SELECT pgagent_py.add_job(%s, cron => %s)", [name, cron]).fetchall()
-    for number, step in enumerate(steps):
-        db.execute("SELECT pgagent_py.add_step(%s, %s, sql => %s)", [job, f"{number:03}", step])
-    db.execute("SELECT pgagent_py.run_now(%s)", [job])
-    return int(job)
-
-
-def test_timeout_of_the_caller_stops_it_and_loses_nothing(db: psycopg.Connection[Any]) -> None:
+def test_timeout_of_the_caller_stops_it_and_loses_nothing(db: Db) -> None:
     db.execute("CREATE TABLE effects (note text)")
     job = add_due_job(db, "long", "INSERT INTO effects VALUES ('x')", "SELECT pg_sleep(600)")
     db.execute("SET statement_timeout = '200 ms'")
@@ -47,12 +37,12 @@ def test_timeout_of_the_caller_stops_it_and_loses_nothing(db: psycopg.Connection
     assert db.execute(NOBODY).fetchone() == (0, 0, 0)
     # Still due: it runs the next time
     db.execute(
-        "UPDATE pgagent.pga_jobstep SET jstcode = 'SELECT 1' WHERE jstjobid = %s AND jstname = '001'", [job]
+        "UPDATE pgagent.pga_jobstep SET jstcode = 'SELECT 1' WHERE jstjobid = %s AND jstname = '2'", [job]
     )
     assert db.execute("SELECT jslstatus FROM pgagent_py.run_due()").fetchall() == [("s",), ("s",)]
 
 
-def test_cancel_request_stops_it(db: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> None:
+def test_cancel_request_stops_it(db: Db, other: Db) -> None:
     add_due_job(db, "long", "SELECT pg_sleep(600)")
     failed: list[BaseException] = []
 
@@ -64,9 +54,7 @@ def test_cancel_request_stops_it(db: psycopg.Connection[Any], other: psycopg.Con
     thread = threading.Thread(target=run)
     thread.start()
     wait_for_row(
-        other,
-        "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'",
-        [db.info.backend_pid],
+        other, "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'", db.info.backend_pid
     )
     other.execute("SELECT pg_cancel_backend(%s)", [db.info.backend_pid])
     thread.join(PATIENCE)
@@ -76,7 +64,7 @@ def test_cancel_request_stops_it(db: psycopg.Connection[Any], other: psycopg.Con
     assert other.execute("SELECT count(*) FROM pgagent.pga_job WHERE jobnextrun <= now()").fetchone() == (1,)
 
 
-def test_two_sessions_share_the_due_jobs(db: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> None:
+def test_two_sessions_share_the_due_jobs(db: Db, other: Db) -> None:
     """The second one takes what the first has not claimed, without waiting for it."""
     add_due_job(db, "first", "SELECT 1")
     with db.transaction():
@@ -88,9 +76,7 @@ def test_two_sessions_share_the_due_jobs(db: psycopg.Connection[Any], other: psy
     assert db.execute(NOBODY).fetchone() == (0, 0, 0)
 
 
-def test_job_that_a_session_has_locked_is_left_for_later(
-    db: psycopg.Connection[Any], other: psycopg.Connection[Any]
-) -> None:
+def test_job_that_a_session_has_locked_is_left_for_later(db: Db, other: Db) -> None:
     job = add_due_job(db, "locked", "SELECT 1")
     db.execute("SET lock_timeout = '60 s'")
     with other.transaction():
@@ -99,9 +85,7 @@ def test_job_that_a_session_has_locked_is_left_for_later(
     assert db.execute("SELECT jobname FROM pgagent_py.run_due()").fetchall() == [("locked",)]
 
 
-def test_job_in_progress_elsewhere_is_left_alone(
-    db: psycopg.Connection[Any], other: psycopg.Connection[Any]
-) -> None:
+def test_job_in_progress_elsewhere_is_left_alone(db: Db, other: Db) -> None:
     add_due_job(db, "claimed", "SELECT 1")
     assert len(other.execute("SELECT * FROM pgagent_py.run_due(1)").fetchall()) == 1
     assert db.execute("SELECT * FROM pgagent_py.run_due()").fetchall() == []
@@ -110,7 +94,7 @@ def test_job_in_progress_elsewhere_is_left_alone(
     assert pid == other.info.backend_pid
 
 
-def test_steps_may_use_the_api(db: psycopg.Connection[Any]) -> None:
+def test_steps_may_use_the_api(db: Db) -> None:
     """A step can add jobs, make one due or drop its own job."""
     add_due_job(
         db,
@@ -123,15 +107,15 @@ def test_steps_may_use_the_api(db: psycopg.Connection[Any]) -> None:
     job = add_due_job(db, "suicidal", "SELECT 1", "SELECT 2")
     db.execute(
         "UPDATE pgagent.pga_jobstep SET jstcode = format('SELECT pgagent_py.drop_job(%%s)', jstjobid)"
-        " WHERE jstjobid = %s AND jstname = '000'",
+        " WHERE jstjobid = %s AND jstname = '1'",
         [job],
     )
-    assert db.execute("SELECT jobname, jstname FROM pgagent_py.run_due()").fetchall() == [("suicidal", "000")]
+    assert db.execute("SELECT jobname, jstname FROM pgagent_py.run_due()").fetchall() == [("suicidal", "1")]
     assert db.execute("SELECT count(*) FROM pgagent.pga_job WHERE jobid = %s", [job]).fetchone() == (0,)
     assert db.execute(NOBODY).fetchone() == (0, 0, 0)
 
 
-def test_jobs_that_make_each_other_due_do_not_hold_the_session_for_ever(db: psycopg.Connection[Any]) -> None:
+def test_jobs_that_make_each_other_due_do_not_hold_the_session_for_ever(db: Db) -> None:
     make_others_due = "UPDATE pgagent.pga_job SET jobnextrun = now() WHERE jobagentid IS NULL"
     add_due_job(db, "ping", make_others_due)
     db.execute("SELECT pgagent_py.add_job('pong', sql => %s)", [make_others_due])
@@ -140,7 +124,7 @@ def test_jobs_that_make_each_other_due_do_not_hold_the_session_for_ever(db: psyc
     assert sorted(names) in (["ping"], ["ping", "pong"])
 
 
-def test_run_now_during_the_run_is_kept(db: psycopg.Connection[Any]) -> None:
+def test_run_now_during_the_run_is_kept(db: Db) -> None:
     """Told to run while it runs, a job runs once more."""
     job = add_due_job(db, "again", "SELECT 1", cron="0 3 1 1 *")
     db.execute(
@@ -155,7 +139,7 @@ def test_run_now_during_the_run_is_kept(db: psycopg.Connection[Any]) -> None:
     assert db.execute("SELECT jobnextrun > now() FROM pgagent.pga_job").fetchone() == (True,)
 
 
-def test_trigger_with_an_error_code_of_its_own_stops_one_step_only(db: psycopg.Connection[Any]) -> None:
+def test_trigger_with_an_error_code_of_its_own_stops_one_step_only(db: Db) -> None:
     db.execute("""
         CREATE TABLE guarded (x integer);
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -170,7 +154,7 @@ def test_trigger_with_an_error_code_of_its_own_stops_one_step_only(db: psycopg.C
     ]
 
 
-def test_error_of_a_trigger_on_pgagents_tables_keeps_its_words(db: psycopg.Connection[Any]) -> None:
+def test_error_of_a_trigger_on_pgagents_tables_keeps_its_words(db: Db) -> None:
     """A user's own trigger refuses a job: add_job raises what it said, with its code and hint."""
     db.execute("""
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -181,7 +165,7 @@ def test_error_of_a_trigger_on_pgagents_tables_keeps_its_words(db: psycopg.Conne
     assert (caught.value.sqlstate, caught.value.diag.message_hint) == ("ZZ123", "Wait.")
 
 
-def test_many_jobs_at_once(db: psycopg.Connection[Any]) -> None:
+def test_many_jobs_at_once(db: Db) -> None:
     db.execute("CREATE TABLE effects (job integer)")
     db.execute(
         "SELECT pgagent_py.add_job('job ' || n, sql => 'INSERT INTO effects VALUES (' || n || ')')"

@@ -2,22 +2,12 @@
 
 from datetime import UTC, date, datetime, timedelta
 from time import monotonic
-from typing import Any
 
 import psycopg
 import pytest
 from psycopg.errors import DependentObjectsStillExist, InvalidParameterValue, QueryCanceled
 
-Db = psycopg.Connection[Any]
-
-
-def value(db: Db, query: str, *parameters: Any) -> Any:
-    row = db.execute(query.encode(), parameters).fetchone()
-    return row[0] if row else None
-
-
-def add_job(db: Db) -> int:
-    return int(value(db, "SELECT pgagent_py.add_job('job')"))
+from tests.helpers import Db, add_job, value
 
 
 def next_run(db: Db, job: int) -> datetime | None:
@@ -31,7 +21,7 @@ def runs(db: Db, job: int, count: int, after: str) -> list[datetime]:
 
 
 def test_every_counts_from_start(db: Db) -> None:
-    job = add_job(db)
+    job = add_job(db, "job")
     add = "SELECT pgagent_py.add_schedule(%s, 's', every => '90 s', start => '2030-01-01 00:00:10Z')"
     db.execute(add, [job])
     first = datetime(2030, 1, 1, 0, 0, 10, tzinfo=UTC)
@@ -40,7 +30,7 @@ def test_every_counts_from_start(db: Db) -> None:
 
 
 def test_every_fires_only_when_the_sets_let_it(db: Db) -> None:
-    job = add_job(db)
+    job = add_job(db, "job")
     db.execute(
         "SELECT pgagent_py.add_schedule(%s, 's', every => '6 h', hours => '{0,6}', weekdays => '{1}',"
         " start => '2030-01-01 00:00Z', timezone => 'UTC')",
@@ -52,7 +42,7 @@ def test_every_fires_only_when_the_sets_let_it(db: Db) -> None:
 
 
 def test_at_fires_once(db: Db) -> None:
-    job = add_job(db)
+    job = add_job(db, "job")
     at = datetime(2040, 2, 3, 4, 5, 6, tzinfo=UTC)
     db.execute("SELECT pgagent_py.add_schedule(%s, 's', at => %s)", [job, at])
     assert next_run(db, job) == at
@@ -80,7 +70,7 @@ def test_at_fires_once(db: Db) -> None:
     ],
 )
 def test_bad_value_is_refused_by_its_argument(db: Db, arguments: str, argument: str) -> None:
-    job = add_job(db)
+    job = add_job(db, "job")
     with pytest.raises(InvalidParameterValue, match=argument) as refused:
         db.execute(f"SELECT pgagent_py.add_schedule({job}, 's', {arguments})".encode())
     assert refused.value.diag.message_hint
@@ -88,7 +78,7 @@ def test_bad_value_is_refused_by_its_argument(db: Db, arguments: str, argument: 
 
 
 def test_alter_schedule_changes_what_is_given_and_nothing_else(db: Db) -> None:
-    job = add_job(db)
+    job = add_job(db, "job")
     add = "SELECT pgagent_py.add_schedule(%s, 's', cron => '30 9 * * *', timezone => 'Europe/Paris')"
     schedule = value(db, add, job)
     db.execute("SELECT pgagent_py.alter_schedule(%s, hours => '{10}', name => 'later')", [schedule])
@@ -106,7 +96,7 @@ def test_alter_schedule_changes_what_is_given_and_nothing_else(db: Db) -> None:
 
 def test_schedule_that_ends_before_it_starts_can_be_changed_otherwise(db: Db) -> None:
     """pgAdmin lets one be saved."""
-    job = add_job(db)
+    job = add_job(db, "job")
     schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '30 9 * * *')", job)
     db.execute("UPDATE pgagent.pga_schedule SET jscend = jscstart - interval '1 day'")
     db.execute(
@@ -118,7 +108,7 @@ def test_schedule_that_ends_before_it_starts_can_be_changed_otherwise(db: Db) ->
 
 
 def test_options_are_taken_away_again(db: Db) -> None:
-    job = add_job(db)
+    job = add_job(db, "job")
     schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', every => '7 s')", job)
     db.execute("SELECT pgagent_py.alter_schedule(%s, every => '0')", [schedule])
     found = runs(db, job, 2, "2030-01-01Z")
@@ -141,7 +131,7 @@ def test_options_are_taken_away_again(db: Db) -> None:
 def test_way_to_fire_takes_the_place_of_the_one_before(
     db: Db, before: str, given: str, first: datetime, period: timedelta | None
 ) -> None:
-    job = add_job(db)
+    job = add_job(db, "job")
     add = f"SELECT pgagent_py.add_schedule(%s, 's', {before}, start => '2030-01-01Z', timezone => 'UTC')"
     db.execute(f"SELECT pgagent_py.alter_schedule(%s, {given})".encode(), [value(db, add, job)])
     expected = [first] if period is None else [first, first + period]
@@ -149,7 +139,7 @@ def test_way_to_fire_takes_the_place_of_the_one_before(
 
 
 def test_options_that_are_not_given_stay(db: Db) -> None:
-    job = add_job(db)
+    job = add_job(db, "job")
     schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', every => '7 s')", job)
     query = "SELECT jsctimezone, jscevery, jscat, jscreboot FROM pgagent_py.schedule_option"
     db.execute("SELECT pgagent_py.alter_schedule(%s, timezone => 'Asia/Tokyo', hours => '{8}')", [schedule])
@@ -160,7 +150,7 @@ def test_options_that_are_not_given_stay(db: Db) -> None:
 
 
 def test_either_of_both_days_of_cron_can_not_become_one_schedule(db: Db) -> None:
-    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 0 * * *')", add_job(db))
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 0 * * *')", add_job(db, "job"))
     with pytest.raises(InvalidParameterValue, match="cron"):
         db.execute("SELECT pgagent_py.alter_schedule(%s, cron => '0 0 13 * 5')", [schedule])
 
@@ -172,7 +162,7 @@ def holidays(db: Db) -> None:
 
 def test_attached_calendar_blocks_its_days(db: Db) -> None:
     holidays(db)
-    job = add_job(db)
+    job = add_job(db, "job")
     schedule = value(
         db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *', timezone => 'UTC')", job
     )
@@ -185,7 +175,7 @@ def test_attached_calendar_blocks_its_days(db: Db) -> None:
 
 def test_only_calendar_lets_nothing_but_its_days_pass(db: Db) -> None:
     holidays(db)
-    job = add_job(db)
+    job = add_job(db, "job")
     schedule = value(
         db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *', timezone => 'UTC')", job
     )
@@ -196,7 +186,7 @@ def test_only_calendar_lets_nothing_but_its_days_pass(db: Db) -> None:
 
 def test_only_calendar_without_days_never_fires(db: Db) -> None:
     db.execute("SELECT pgagent_py.add_calendar('empty')")
-    job = add_job(db)
+    job = add_job(db, "job")
     schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", job)
     db.execute("SELECT pgagent_py.attach_calendar(%s, 'empty', only_days => true)", [schedule])
     assert next_run(db, job) is None
@@ -204,7 +194,7 @@ def test_only_calendar_without_days_never_fires(db: Db) -> None:
 
 def test_next_run_follows_the_days_of_the_calendar(db: Db) -> None:
     holidays(db)
-    job = add_job(db)
+    job = add_job(db, "job")
     schedule = value(
         db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * 1 *', timezone => 'UTC')", job
     )
@@ -218,7 +208,7 @@ def test_next_run_follows_the_days_of_the_calendar(db: Db) -> None:
 def test_session_that_knows_a_schedule_notices_calendars_that_others_attach_and_change(
     database: str, db: Db
 ) -> None:
-    job = add_job(db)
+    job = add_job(db, "job")
     schedule = value(
         db,
         "SELECT pgagent_py.add_schedule(%s, 's', '0 8 1-9 * *', start => '2030-01-01Z', timezone => 'UTC')",
@@ -246,7 +236,7 @@ def test_session_that_knows_a_schedule_notices_calendars_that_others_attach_and_
 def test_run_that_is_due_stays_due_when_days_of_its_calendar_change(db: Db) -> None:
     """It waits for a launcher, a place or the end of a pause."""
     holidays(db)
-    job = add_job(db)
+    job = add_job(db, "job")
     schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", job)
     db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
     db.execute("UPDATE pgagent.pga_job SET jobnextrun = now() - interval '1 hour'")
@@ -257,7 +247,7 @@ def test_run_that_is_due_stays_due_when_days_of_its_calendar_change(db: Db) -> N
 
 def test_calendar_in_use_is_not_dropped(db: Db) -> None:
     holidays(db)
-    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", add_job(db))
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", add_job(db, "job"))
     db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
     with pytest.raises(DependentObjectsStillExist, match=str(schedule)):
         db.execute("SELECT pgagent_py.drop_calendar('holidays')")
@@ -280,7 +270,7 @@ def test_calendar_in_use_is_not_dropped(db: Db) -> None:
 )
 def test_bad_calendar_is_refused(db: Db, call: str) -> None:
     holidays(db)
-    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", add_job(db))
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", add_job(db, "job"))
     with pytest.raises(InvalidParameterValue, match=r"calendar|name|days"):
         db.execute(f"SELECT pgagent_py.{call.format(schedule=schedule)}".encode())
 
@@ -288,7 +278,7 @@ def test_bad_calendar_is_refused(db: Db, call: str) -> None:
 def test_what_is_set_is_shown(db: Db) -> None:
     holidays(db)
     db.execute("SELECT pgagent_py.add_calendar('quarters', '{2030-04-01}', 'first days')")
-    job = add_job(db)
+    job = add_job(db, "job")
     add = "SELECT pgagent_py.add_schedule(%s, 's', every => '1 h', timezone => 'Asia/Tokyo')"
     schedule = value(db, add, job)
     db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
@@ -307,7 +297,7 @@ def test_what_is_set_is_shown(db: Db) -> None:
 
 def test_deleted_schedule_leaves_no_calendar_behind(db: Db) -> None:
     holidays(db)
-    job = add_job(db)
+    job = add_job(db, "job")
     schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 8 * * *')", job)
     db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
     db.execute("DELETE FROM pgagent.pga_job")
@@ -341,7 +331,7 @@ SELECT jscid, '2030-01-01' FROM pgagent.pga_schedule WHERE jscname = 'noon'"""
 def test_next_run_follows_a_change_of_the_tables(
     db: Db, changes: list[str], expected: datetime | None
 ) -> None:
-    job, other = add_job(db), add_job(db)
+    job, other = add_job(db, "job"), add_job(db, "job")
     add = "SELECT pgagent_py.add_schedule(%s, %s, %s, start => '2030-01-01Z', timezone => 'UTC')"
     db.execute(add, [job, "noon", "0 12 * * *"])
     db.execute(add, [other, "six", "0 6 * * *"])
@@ -353,7 +343,7 @@ def test_next_run_follows_a_change_of_the_tables(
 
 def test_rule_is_read_anew_when_a_row_takes_the_place_of_an_earlier_version(db: Db) -> None:
     """VACUUM FULL moves the last of two versions, both of one transaction, to where the first one was."""
-    job = add_job(db)
+    job = add_job(db, "job")
     minutes = "(SELECT array_agg(n = %s ORDER BY n) FROM generate_series(0, 59) n)"
     insert = f"""
         INSERT INTO pgagent.pga_schedule (jscjobid, jscname, jscstart, jscminutes)
@@ -380,7 +370,7 @@ def test_rule_is_read_anew_when_a_row_takes_the_place_of_an_earlier_version(db: 
 )
 def test_timeout_ends_a_long_preview(db: Db, rule: str, some: int) -> None:
     """Sooner than a tenth of it can have been found."""
-    job = add_job(db)
+    job = add_job(db, "job")
     db.execute(f"SELECT pgagent_py.add_schedule(%s, 's', {rule})".encode(), [job])
     preview = "SELECT count(*) FROM pgagent_py.next_runs(%s, %s)"
     db.execute(preview, [job, some])  # of what has been loaded already the server hears nothing more

@@ -26,7 +26,7 @@ from launcher.sql_connection import SqlConnection
 from launcher.sql_pool import SqlPool
 from launcher.sql_step import SqlStep
 from launcher.step import StepResult, StepRun
-from tests.helpers import PASSWORD, PATIENCE, Cluster, forms, wait_for, wait_for_row
+from tests.helpers import PASSWORD, PATIENCE, Cluster, Db, forms, wait_for, wait_for_row
 
 T = TypeVar("T")
 TOP = Path(__file__).resolve().parents[2]
@@ -221,16 +221,14 @@ def test_duration_is_the_time_in_seconds(shared: str) -> None:
         "BEGIN; INSERT INTO t VALUES (1); COMMIT; BEGIN; INSERT INTO t VALUES (2); COMMIT",
     ],
 )
-def test_steps_run_at_top_level(database: str, db: psycopg.Connection[Any], code: str) -> None:
+def test_steps_run_at_top_level(database: str, db: Db, code: str) -> None:
     db.execute("CREATE TABLE t (n int)")
     [result] = execute(database, code)
     assert result.jslstatus == "s", result
     db.execute("DROP DATABASE IF EXISTS made_by_step")
 
 
-def test_an_error_undoes_the_statements_before_it_and_skips_those_after(
-    database: str, db: psycopg.Connection[Any]
-) -> None:
+def test_an_error_undoes_the_statements_before_it_and_skips_those_after(database: str, db: Db) -> None:
     db.execute("CREATE TABLE t (n int)")
     [result] = execute(database, "INSERT INTO t VALUES (1); SELECT 1/0; INSERT INTO t VALUES (2)")
     assert (result.jslstatus, result.jslresult) == ("f", -1)
@@ -311,7 +309,7 @@ def test_a_step_that_terminates_its_backend_fails_alone(shared: str) -> None:
     assert (after.jslstatus, beside.jslstatus) == ("s", "s")
 
 
-def test_copy_from_stdin_gets_an_error_and_the_step_ends(database: str, db: psycopg.Connection[Any]) -> None:
+def test_copy_from_stdin_gets_an_error_and_the_step_ends(database: str, db: Db) -> None:
     db.execute("CREATE TABLE t (n int)")
     [result, after] = execute(database, "COPY t FROM STDIN; SELECT 1", "SELECT 1")
     assert (result.jslstatus, after.jslstatus) == ("f", "s")
@@ -429,6 +427,7 @@ def test_steps_at_the_same_time_have_a_connection_each(shared: str) -> None:
     assert len({backend_of(result) for result in results}) == 8
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(("patience", "connections"), [(PATIENCE, sql_pool.SHARED_CONNECTIONS), (0.0, 12)])
 def test_steps_on_warm_connections_share_few_of_them_and_use_the_others_if_these_do_not_come_back(
     shared: str, monkeypatch: pytest.MonkeyPatch, patience: float, connections: int
@@ -444,7 +443,8 @@ def test_steps_on_warm_connections_share_few_of_them_and_use_the_others_if_these
             return await asyncio.gather(*tasks)
 
         await at_once("SELECT 1", True)
-        await until(lambda: len(next(iter(pool._targets.values())).idle) == 12)
+        (target,) = pool._targets.values()
+        await until(lambda: len(target.idle) == 12 and not target.spread_planned)
         monkeypatch.setattr(sql_pool, "SHARE_SECONDS", patience)
         return await at_once(SAY_BACKEND, not patience)
 
@@ -490,7 +490,7 @@ def test_a_long_reset_does_not_hold_up_another_step(database: str) -> None:
     assert backend_of(first) != backend_of(second)
 
 
-def test_idle_connections_are_closed_after_a_while(database: str, db: psycopg.Connection[Any]) -> None:
+def test_idle_connections_are_closed_after_a_while(database: str, db: Db) -> None:
     """Those that nobody has used meanwhile."""
 
     async def scenario(pool: SqlPool) -> None:
@@ -515,7 +515,7 @@ def test_idle_connections_are_closed_after_a_while(database: str, db: psycopg.Co
 
 @pytest.mark.usefixtures("patient")
 def test_a_role_that_may_not_log_in_any_more_stops_even_if_its_steps_keep_a_connection_warm(
-    database: str, db: psycopg.Connection[Any]
+    database: str, db: Db
 ) -> None:
     db.execute("CREATE ROLE leaving LOGIN")
 
@@ -538,7 +538,7 @@ def test_a_role_that_may_not_log_in_any_more_stops_even_if_its_steps_keep_a_conn
         db.execute("DROP ROLE leaving")
 
 
-def backends(db: psycopg.Connection[Any]) -> int:
+def backends(db: Db) -> int:
     """Return the number of connections of our pools on this database, and of steps elsewhere."""
     row = db.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgagent-py'"
@@ -548,7 +548,7 @@ def backends(db: psycopg.Connection[Any]) -> int:
     return int(row[0])
 
 
-def test_no_more_connections_than_workers(database: str, db: psycopg.Connection[Any]) -> None:
+def test_no_more_connections_than_workers(database: str, db: Db) -> None:
     names = [f"{db.info.dbname}_{number}" for number in range(4)]
     for name in names:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -788,7 +788,7 @@ def test_a_restart_of_the_server(own_cluster: Cluster, mode: Any) -> None:
     assert (after.jslstatus, after.jsloutput) == ("s", "SELECT 1\n")
 
 
-def test_warm_connections_that_were_cut_are_not_used(database: str, db: psycopg.Connection[Any]) -> None:
+def test_warm_connections_that_were_cut_are_not_used(database: str, db: Db) -> None:
     async def scenario(pool: SqlPool) -> StepResult:
         await SqlStep(step_run("SELECT 1"), pool).execute()
         await until(lambda: backends(db) == 1)
@@ -799,7 +799,7 @@ def test_warm_connections_that_were_cut_are_not_used(database: str, db: psycopg.
     assert with_pool(database, scenario).jslstatus == "s"
 
 
-def test_a_killed_launchers_step_ends_on_the_server(database: str, db: psycopg.Connection[Any]) -> None:
+def test_a_killed_launchers_step_ends_on_the_server(database: str, db: Db) -> None:
     program = (
         "import asyncio, json, sys\n"
         "from launcher.sql_step import SqlStep\nfrom launcher.sql_pool import SqlPool\n"
@@ -868,7 +868,7 @@ END LOOP; END $$"""
 
 @pytest.mark.parametrize("kill", [False, True])
 def test_code_that_catches_the_cancel_is_dropped_in_the_end(
-    database: str, db: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch, kill: bool
+    database: str, db: Db, monkeypatch: pytest.MonkeyPatch, kill: bool
 ) -> None:
     monkeypatch.setattr(sql_step, "CANCEL_REPEAT_SECONDS", 0.1)
     monkeypatch.setattr(sql_step, "CANCEL_GIVE_UP_SECONDS", 1.0)
@@ -930,9 +930,7 @@ def test_timeout(shared: str) -> None:
     assert 1 <= result.jslduration < 600
 
 
-def test_a_step_whose_task_is_cancelled_leaves_no_connection(
-    database: str, db: psycopg.Connection[Any]
-) -> None:
+def test_a_step_whose_task_is_cancelled_leaves_no_connection(database: str, db: Db) -> None:
     async def scenario(pool: SqlPool) -> None:
         step = SqlStep(step_run(SAY_BACKEND + "; SELECT pg_sleep(600)"), pool)
         task = asyncio.create_task(step.execute())
@@ -972,9 +970,7 @@ def test_a_step_is_told_its_ids_and_the_jobs_parameters(shared: str) -> None:
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_function_is_told_ids_and_parameters_of_the_step_that_calls_it(
-    database: str, db: psycopg.Connection[Any]
-) -> None:
+def test_a_function_is_told_ids_and_parameters_of_the_step_that_calls_it(database: str, db: Db) -> None:
     """The step's code shows nothing of it; one without parameters has an empty object, not those of the step before."""
     db.execute(
         "CREATE FUNCTION given() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '<% %>',"
@@ -996,14 +992,14 @@ def test_a_function_is_told_ids_and_parameters_of_the_step_that_calls_it(
 
 
 @pytest.fixture
-def agent(db: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+def agent(db: Db) -> Db:
     """Return a connection that is registered as a launcher."""
     db.execute("SELECT pgagent_py.start_agent(gen_random_uuid(), 'here')")
     db.execute("CREATE TABLE effect (n int)")
     return db
 
 
-def hand_out(agent: psycopg.Connection[Any], code: str) -> StepRun:
+def hand_out(agent: Db, code: str) -> StepRun:
     """Let a new job with an atomic step fall due; return the step, as run_due hands it out."""
     row = agent.execute("SELECT pgagent_py.add_job('atomic')").fetchone()
     assert row
@@ -1019,7 +1015,7 @@ def hand_out(agent: psycopg.Connection[Any], code: str) -> StepRun:
     return run
 
 
-def booked(agent: psycopg.Connection[Any], run: StepRun) -> Any:
+def booked(agent: Db, run: StepRun) -> Any:
     """Return what the step's log entry says, and the effects of its code."""
     row = agent.execute(
         "SELECT jslstatus, jslresult, jsloutput, (SELECT array_agg(n ORDER BY n) FROM effect)"
@@ -1054,9 +1050,7 @@ def execute_run(conninfo: str, run: StepRun) -> StepResult:
         " EXECUTE FUNCTION late(); INSERT INTO effect VALUES (1); SET ROLE pg_monitor; INSERT INTO late VALUES (1)",
     ],
 )
-def test_an_atomic_step_is_booked_with_its_effects(
-    database: str, agent: psycopg.Connection[Any], code: str
-) -> None:
+def test_an_atomic_step_is_booked_with_its_effects(database: str, agent: Db, code: str) -> None:
     run = hand_out(agent, code)
     result = execute_run(database, run)
     assert result.jslstatus == "s", result
@@ -1089,7 +1083,7 @@ def test_an_atomic_step_is_booked_with_its_effects(
     ],
 )
 def test_an_atomic_step_that_fails_has_no_effect_and_no_entry(
-    database: str, agent: psycopg.Connection[Any], code: str, words: str
+    database: str, agent: Db, code: str, words: str
 ) -> None:
     run = hand_out(agent, code)
     result = execute_run(database, run)
@@ -1098,9 +1092,7 @@ def test_an_atomic_step_that_fails_has_no_effect_and_no_entry(
     assert booked(agent, run) == ("r", None, None, None)
 
 
-def test_an_atomic_step_that_commits_by_itself_fails_and_is_told_so(
-    database: str, agent: psycopg.Connection[Any]
-) -> None:
+def test_an_atomic_step_that_commits_by_itself_fails_and_is_told_so(database: str, agent: Db) -> None:
     for code in ("INSERT INTO effect VALUES (1); COMMIT", "COMMIT; BEGIN", "COMMIT AND CHAIN; SELECT 1"):
         run = hand_out(agent, code)
         result = execute_run(database, run)
@@ -1113,9 +1105,7 @@ def test_an_atomic_step_that_commits_by_itself_fails_and_is_told_so(
         )
 
 
-def test_an_atomic_step_whose_run_was_closed_has_no_effect(
-    database: str, agent: psycopg.Connection[Any]
-) -> None:
+def test_an_atomic_step_whose_run_was_closed_has_no_effect(database: str, agent: Db) -> None:
     run = hand_out(agent, "INSERT INTO effect VALUES (1)")
     agent.execute("UPDATE pgagent.pga_jobsteplog SET jslstatus = 'd' WHERE jslid = %s", [run.jslid])
     result = execute_run(database, run)
@@ -1123,7 +1113,7 @@ def test_an_atomic_step_whose_run_was_closed_has_no_effect(
     assert booked(agent, run)[3] is None
 
 
-def test_cancel_of_an_atomic_step(database: str, agent: psycopg.Connection[Any]) -> None:
+def test_cancel_of_an_atomic_step(database: str, agent: Db) -> None:
     run = hand_out(agent, f"INSERT INTO effect VALUES (1); {SAY_BACKEND}; SELECT pg_sleep(600)")
 
     async def scenario(pool: SqlPool) -> StepResult:
@@ -1159,7 +1149,7 @@ def test_an_atomic_step_in_a_database_with_another_encoding(cluster: Cluster) ->
 
 @forms(60, 1500)
 def test_backends_killed_at_random_leave_effect_and_entry_or_neither(
-    database: str, agent: psycopg.Connection[Any], size: int
+    database: str, agent: Db, size: int
 ) -> None:
     """So late that half of them have just committed, however long that takes here."""
     outcomes: Counter[str] = Counter()

@@ -11,10 +11,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from tests.helpers import forms
+from tests.helpers import Db, add_job, forms, value
 from tests.unit.oracle import Rule, flags, instant_of, walk_days
-
-Connection = psycopg.Connection[Any]
 
 # Names, whatever their case, also those that are abbreviations, too; abbreviations; POSIX rules; what SHOW TimeZone
 # gives after SET TIME ZONE -3.5
@@ -66,7 +64,7 @@ $plpgsql$;
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_offsets_are_those_of_postgresql(db: Connection, zone: str) -> None:
+def test_offsets_are_those_of_postgresql(db: Db, zone: str) -> None:
     db.execute(SEGMENT)
     rng = random.Random(zone)
     near = [rng.randrange(instant_of("1850-01-01"), instant_of("2150-01-01")) for _ in range(150)]
@@ -89,8 +87,8 @@ def test_offsets_are_those_of_postgresql(db: Connection, zone: str) -> None:
 
 
 @pytest.mark.parametrize("zone", ["Europe/Pariss", "", "Mars", "x' OR true --", "Europe/\u00c9vry"])
-def test_unknown_zone_is_refused(db: Connection, zone: str) -> None:
-    job = add_job(db)
+def test_unknown_zone_is_refused(db: Db, zone: str) -> None:
+    job = add_job(db, "job", "SELECT 1")
     statements: list[tuple[str, list[Any]]] = [
         ("SELECT pgagent_py.add_schedule(%s, 'x', '@daily', timezone => %s)", [job, zone]),
         ("SELECT pgagent_py.set_default_timezone(%s)", [zone]),
@@ -130,7 +128,7 @@ GRANT USAGE ON SCHEMA hostile TO PUBLIC;
 
 
 @pytest.fixture
-def scheduler(db: Connection) -> Iterator[str]:
+def scheduler(db: Db) -> Iterator[str]:
     """Return a role that may edit pgAgent's tables and has no grant on anything of ours."""
     db.execute("CREATE ROLE scheduler_of_test")
     db.execute("GRANT USAGE ON SCHEMA pgagent TO scheduler_of_test")
@@ -141,9 +139,9 @@ def scheduler(db: Connection) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("scheduler")
-def test_session_that_edits_does_not_matter(database: str, db: Connection) -> None:
+def test_session_that_edits_does_not_matter(database: str, db: Db) -> None:
     db.execute(HOSTILE)
-    job = add_job(db)
+    job = add_job(db, "job", "SELECT 1")
     for zone, cron in (
         ("Europe/Paris", "30 2 * * *"),
         ("IST", "0 12 L * *"),
@@ -161,7 +159,7 @@ def test_session_that_edits_does_not_matter(database: str, db: Connection) -> No
             found.add(value(session, "SELECT extract(epoch FROM jobnextrun) FROM pgagent.pga_job"))
             if "role" not in settings:
                 after = "SELECT array_agg(extract(epoch FROM r)) FROM pgagent_py.next_runs(%s, 50, to_timestamp(0)) r"
-                found.add(tuple(value(session, after, [job])))
+                found.add(tuple(value(session, after, job)))
     assert len(found) == 2
     assert None not in found
 
@@ -179,13 +177,13 @@ def test_default_zone_is_recorded_and_can_be_changed(bare_database: str) -> None
         db.execute("CREATE EXTENSION pgagent_py CASCADE")
         db.execute("SET TimeZone = 'America/New_York'")
         assert value(db, "SELECT pgagent_py.default_timezone()") == "Asia/Tokyo"
-        job = add_job(db)
+        job = add_job(db, "job", "SELECT 1")
         schedules = [
-            value(db, "SELECT pgagent_py.add_schedule(%s, 'x', '0 12 * * *', timezone => %s)", [job, zone])
+            value(db, "SELECT pgagent_py.add_schedule(%s, 'x', '0 12 * * *', timezone => %s)", job, zone)
             for zone in (None, "UTC")
         ]
         hour = "SELECT extract(hour FROM pgagent_py.next_run(%s) AT TIME ZONE 'UTC')"
-        assert [value(db, hour, [schedule]) for schedule in schedules] == [3, 12]
+        assert [value(db, hour, schedule) for schedule in schedules] == [3, 12]
         db.execute("UPDATE pgagent.pga_schedule SET jscenabled = false WHERE jscid = %s", [schedules[1]])
         due = "SELECT extract(hour FROM jobnextrun AT TIME ZONE 'UTC') FROM pgagent.pga_job"
         assert value(db, due) == 3
@@ -205,21 +203,21 @@ def test_default_zone_is_that_of_the_setting_also_where_an_abbreviation_has_the_
     with psycopg.connect(bare_database, autocommit=True) as db:
         db.execute("SET TimeZone = 'CET'")
         db.execute("CREATE EXTENSION pgagent_py CASCADE")
-        job = add_job(db)
-        schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 'x', '0 12 * * *')", [job])
+        job = add_job(db, "job", "SELECT 1")
+        schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 'x', '0 12 * * *')", job)
         query = "SELECT extract(hour FROM pgagent_py.next_run(%s, %s) AT TIME ZONE 'UTC')"
-        assert [value(db, query, [schedule, f"2030-{month}-01Z"]) for month in ("01", "07")] == [11, 10]
+        assert [value(db, query, schedule, f"2030-{month}-01Z") for month in ("01", "07")] == [11, 10]
         assert value(db, "SELECT current_setting('TimeZone')") == "CET"
 
 
-def test_zone_is_looked_up_without_trace_in_the_session(db: Connection) -> None:
-    job = add_job(db)
+def test_zone_is_looked_up_without_trace_in_the_session(db: Db) -> None:
+    job = add_job(db, "job", "SELECT 1")
     db.execute("SET TimeZone = 'Asia/Tokyo'")
     db.execute("SET timezone_abbreviations = 'India'")
     for zone in ("MSK", "Europe/Oslo", "EST5EDT,M3.2.0,M11.1.0", "+3"):
         with db.transaction():
             add = "SELECT pgagent_py.add_schedule(%s, 'x', '0 12 * * *', timezone => %s)"
-            schedule = value(db, add, [job, zone])
+            schedule = value(db, add, job, zone)
             db.execute("SELECT pgagent_py.next_run(%s, '1995-05-05Z')", [schedule])
             settings = "SELECT current_setting('TimeZone') || current_setting('timezone_abbreviations')"
             assert value(db, settings) == "Asia/TokyoIndia"
@@ -234,16 +232,16 @@ VALUES (%s, 'x', coalesce(to_timestamp(%s), '-infinity'), to_timestamp(%s), %s, 
 
 
 @forms(250, 5_000)
-def test_next_run_through_sql_is_what_walking_finds(db: Connection, size: int) -> None:
+def test_next_run_through_sql_is_what_walking_finds(db: Db, size: int) -> None:
     seed = random.randrange(10**9)
     rng = random.Random(seed)
-    job = add_job(db)
+    job = add_job(db, "job", "SELECT 1")
     for _ in range(size):
         after = rng.randrange(instant_of("2000-01-01"), instant_of("2036-01-01"))
         rule = random_rule(rng, after)
         schedule = insert(db, job, rule)
         query = "SELECT extract(epoch FROM pgagent_py.next_run(%s, to_timestamp(%s)))"
-        found = value(db, query, [schedule, after])
+        found = value(db, query, schedule, after)
         expected = walk_days(rule, after, 1, 366 * 12)
         case = f"seed {seed}: after {after}: {rule}"
         assert found == expected[0] if expected else found is None or found > after + 366 * 11 * 86_400, case
@@ -268,7 +266,7 @@ def random_rule(rng: random.Random, after: int) -> Rule:
     return replace(rule, exceptions=tuple(rng.sample(exceptions, rng.choice((0, 1, 4)))))
 
 
-def insert(db: Connection, job: int, rule: Rule) -> int:
+def insert(db: Db, job: int, rule: Rule) -> int:
     """Insert *rule* as pgAdmin would, then set its time zone; return its id."""
     values = [
         flags(rule.minutes, range(60)),
@@ -277,7 +275,7 @@ def insert(db: Connection, job: int, rule: Rule) -> int:
         flags(rule.monthdays, range(1, 33)),
         flags(rule.months, range(1, 13)),
     ]
-    schedule = int(value(db, INSERT, [job, rule.start, rule.end, *values]))
+    schedule = int(value(db, INSERT, job, rule.start, rule.end, *values))
     db.execute(
         "DELETE FROM pgagent.pga_exception"
     )  # pgAgent holds each date and time only once, for all schedules
@@ -288,13 +286,3 @@ def insert(db: Connection, job: int, rule: Rule) -> int:
         )
     db.execute("SELECT pgagent_py.alter_schedule(%s, timezone => %s)", [schedule, rule.zone])
     return schedule
-
-
-def add_job(db: Connection) -> int:
-    return int(value(db, "SELECT pgagent_py.add_job('job', sql => 'SELECT 1')"))
-
-
-def value(db: Connection, query: str, parameters: Any = None) -> Any:
-    row = db.execute(query.encode(), parameters).fetchone()
-    assert row
-    return row[0]
