@@ -22,18 +22,11 @@ from tests.helpers import (
     wait_for_end,
     wait_for_row,
 )
+from tests.helpers.claims import claimed_twice, note_claims
 
 KILL_BACKENDS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
  WHERE application_name = 'pgagent-py' AND pid <> pg_backend_pid() ORDER BY random() LIMIT %s"""
-# Every claim with the due time that it is for
-NOTE_CLAIMS = """
-CREATE TABLE effect (run integer, step integer);
-CREATE TABLE claim (job integer, due timestamptz);
-CREATE FUNCTION note_claim() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
-    INSERT INTO public.claim VALUES (NEW.jobid, OLD.jobnextrun); RETURN NULL; END$$;
-CREATE TRIGGER note_claim AFTER UPDATE ON pgagent.pga_job FOR EACH ROW
-    WHEN (OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL) EXECUTE FUNCTION note_claim()"""
 
 
 def random_step(chance: random.Random, effects: Path) -> dict[str, object]:
@@ -135,7 +128,8 @@ def test_random_faults(own_cluster: Cluster, launcher: StartLauncher, tmp_path: 
     effects = tmp_path / "effects"
     effects.touch()
     with own_cluster.connect(TEMPLATE) as db:
-        db.execute(NOTE_CLAIMS)
+        db.execute("CREATE TABLE effect (run integer, step integer)")
+        note_claims(db)
         jobs = [
             add_yearly_job(
                 db, f"job {n}", *(random_step(chance, effects) for _ in range(chance.randint(1, 4)))
@@ -161,9 +155,7 @@ def test_random_faults(own_cluster: Cluster, launcher: StartLauncher, tmp_path: 
         wait_for_end(db, *jobs)
         wait_for(lambda: value(db, "SELECT count(*) FROM pgagent_py.agent") == 3)
         check_sound(db)
-        assert value(db, "SELECT count(*) - count(DISTINCT (job, due)) FROM claim") == 0, (
-            "a due time has run twice"
-        )
+        assert claimed_twice(db) == []
         # Each claim has its run, each run its claim
         assert db.execute(
             "SELECT 1 FROM (SELECT job, count(*) FROM claim GROUP BY job) c FULL JOIN"
