@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Sequence
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from .control import Control
 from .handshake import CannotServeError
 from .loop import Loop, wait_for_event
 from .options import Options
+from .primary import PrimarySearch
 from .processes import Processes
 from .refusals import is_mistake
 from .running_steps import RunningSteps
@@ -26,8 +28,12 @@ from .upkeep import Upkeep
 
 logger = logging.getLogger("pgagent_py")
 
-# Between attempts to connect. While steps are running it must not be long: other launchers may miss this one.
+# Between the beginnings of attempts to connect, at most: launchers that lost the same server do not all come at once.
+# While steps are running it must not be long: other launchers may miss this one.
 FIRST_PAUSE_SECONDS, BUSY_PAUSE_SECONDS = 0.05, 1.0
+SHORTEST_PAUSE_SECONDS = 0.02  # from the end of an attempt, however long it took
+LOOK_SECONDS = 1.0  # for an answer, before the next attempt begins; the attempts go on
+FIRST_LOOK_SECONDS = 5.0  # the same at the start, before it is said that there is no answer
 
 
 class Agent:
@@ -40,10 +46,12 @@ class Agent:
         self._registered = False
         self._noted = ""  # what was said last about the extension's version
         self._pause = FIRST_PAUSE_SECONDS
+        self._tried_at = 0.0
+        self._words = ""  # what was said last of the outage
         self._event = asyncio.Event()
         self._control: Control | None = None
         server = server_conninfo(options.conninfo)
-        self._conninfo = control_conninfo(server)
+        self._search = PrimarySearch(control_conninfo(server), self._event.set)
         self._pool = SqlPool(server, options.workers)
         self._processes = Processes()
         self._steps = RunningSteps(self._pool, self._processes, options.output_limit, self._event.set)
@@ -55,6 +63,7 @@ class Agent:
         try:
             await self._keep_serving()
         finally:
+            self._search.stop()
             await self._pool.close()
             await self._processes.close()
             for task in self._side_tasks:
@@ -85,7 +94,10 @@ class Agent:
 
     async def _serve(self) -> None:
         """Connect and serve; psycopg.Error when that fails or the connection is lost."""
-        control = self._control = await Control.connect(self._conninfo, self._event.set)
+        self._tried_at = asyncio.get_running_loop().time()
+        found = await self._search.look(LOOK_SECONDS if self._registered else FIRST_LOOK_SECONDS)
+        self._pool.use_server(found.place)
+        control = self._control = Control(found.connection, self._event.set)
         loop = Loop(control, self._options, self._steps, self._side_tasks, self._stopping, self._event)
         try:
             if self._stopping.given_up:
@@ -101,12 +113,14 @@ class Agent:
             await loop.run()
         finally:
             if loop.has_turned:
-                self._pause = FIRST_PAUSE_SECONDS
+                self._pause, self._words = FIRST_PAUSE_SECONDS, ""
             await control.close()
 
     async def _wait_for_server(self, words: str) -> None:
         """Say why there is no connection, and pause before the next attempt."""
-        level = logging.ERROR if self._pause == FIRST_PAUSE_SECONDS else logging.WARNING  # each outage once
+        # Each outage once as an error; after that, as a warning, what is new.
+        level = logging.DEBUG if words == self._words else logging.WARNING if self._words else logging.ERROR
+        self._words = words
         logger.log(level, "action=connect trying again in %.2g s: %s", self._pause, words)
         notify_systemd("READY=1\nSTATUS=Waiting for the server")  # ready to serve it when it comes
         # Warm connections may hold the very room that is missing, or lead to a server that is no longer the primary.
@@ -117,11 +131,11 @@ class Agent:
             if not len(self._steps) and not self._steps.unbooked:
                 self._stopping.give_up_soon()
         if self._is_wanted():
-            await wait_for_event(self._event, self._pause)
-        longest = (
-            BUSY_PAUSE_SECONDS if len(self._steps) else max(self._options.longest_pause, BUSY_PAUSE_SECONDS)
-        )
-        self._pause = min(self._pause * 2, longest)
+            until = self._tried_at + random.uniform(0.5, 1) * self._pause
+            seconds = until - asyncio.get_running_loop().time()
+            await wait_for_event(self._event, max(seconds, SHORTEST_PAUSE_SECONDS))
+        longest = self._options.longest_pause
+        self._pause = min(self._pause * 2, min(longest, BUSY_PAUSE_SECONDS) if len(self._steps) else longest)
 
     def _cancel_all(self, note: str, kill: bool) -> None:
         self._steps.cancel_all(note, kill)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import TypeAlias
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_attempts, conninfo_to_dict, make_conninfo
 
 Params: TypeAlias = dict[str, str | int | None]
 
 CONNECT_TIMEOUT_SECONDS = 10
+PLACE = ("host", "hostaddr", "port")  # the keywords that lead to a server
 APPLICATION_NAME = "pgagent-py"
 # The launcher notices a dead network before the server does, so that it is back before another launcher closes its runs.
 CONTROL_DEFAULTS: Params = {
@@ -66,17 +69,72 @@ def parse_conninfo(text: str) -> Params:
 
 
 def server_conninfo(conninfo: str) -> str:
-    """Complete the user's connection string of the launcher's own server; of several hosts, the primary is wanted."""
-    given = dict(conninfo_to_dict(conninfo))
-    params = {"fallback_application_name": APPLICATION_NAME} | _connect_timeout() | given
-    if "," in str(given.get("host", "")) + str(given.get("hostaddr", "")):
-        params.setdefault("target_session_attrs", "primary")
+    """Complete the user's connection string of the launcher's own server."""
+    params = {"fallback_application_name": APPLICATION_NAME} | _connect_timeout() | conninfo_to_dict(conninfo)
     return make_conninfo("", **params)
 
 
 def control_conninfo(conninfo: str) -> str:
     """Complete a string that `server_conninfo` has made, for the control connection."""
     return make_conninfo("", **(CONTROL_DEFAULTS | conninfo_to_dict(conninfo)))
+
+
+def split_hosts(params: Params) -> list[Params]:
+    """Return the parameters for each of the hosts that they name, also by the environment or a service file."""
+    given = _with_defaults(params)
+    names = {key: str(given[key]).split(",") for key in PLACE if given.get(key)}
+    count = max((len(values) for values in names.values()), default=1)
+    if count == 1 or any(len(values) not in (1, count) for values in names.values()):
+        return [given]  # if the numbers differ, libpq says so
+    return [given | {key: values[n % len(values)] for key, values in names.items()} for n in range(count)]
+
+
+def place_of(params: Mapping[str, str | int | None]) -> Params:
+    """Return what of the parameters leads to a host."""
+    return {key: params.get(key) or None for key in PLACE}
+
+
+def is_resolved(params: Mapping[str, str | int | None]) -> bool:
+    """Return whether no name has to be resolved to connect to a host."""
+    host = str(params.get("host") or "/")
+    if params.get("hostaddr") or host.startswith("/"):
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def resolve(hosts: Iterable[Mapping[str, str | int | None]]) -> list[Params]:
+    """Return the places of all addresses of these hosts. This may block. Raise psycopg.OperationalError if there is none."""
+    places: list[Params] = []
+    failure = None
+    for host in hosts:
+        place = {key: str(value) for key, value in place_of(host).items() if value is not None}
+        try:
+            places += [place_of(attempt) for attempt in conninfo_attempts(place)]
+        except psycopg.OperationalError as error:
+            failure = error
+    if failure is not None and not places:
+        raise failure
+    return places
+
+
+def _with_defaults(params: Params) -> Params:
+    """Add what libpq takes from the environment, or from a service file, about hosts."""
+    service = os.environ.get("PGSERVICE")
+    try:
+        if params.get("service"):
+            os.environ["PGSERVICE"] = str(params["service"])
+        options = pq.Conninfo.get_defaults()
+    finally:
+        os.environ.pop("PGSERVICE", None)
+        if service is not None:
+            os.environ["PGSERVICE"] = service
+    values = {option.keyword.decode(): option.val for option in options}
+    found: Params = {key: value.decode() for key in PLACE if (value := values[key]) is not None}
+    return found | {key: value for key, value in params.items() if value is not None}
 
 
 def step_conninfo(given: Params, *, check_client: bool) -> str:

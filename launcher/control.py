@@ -13,6 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from .handshake import INSTALLED, KNOWS, Installed, check_extensions
+from .primary import STANDBY, Connection
 from .socket_watch import SocketWatch
 from .step import LARGEST_RESULT, StepResult, StepRun
 
@@ -64,19 +65,14 @@ SELECT pg_catalog.set_config('client_encoding', e.name, false)
 class Control:
     """A connection on which the launcher is an agent. Any method raises psycopg.OperationalError when it is lost."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], on_event: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, on_event: Callable[[], None]) -> None:
+        """*on_event* is called when a job is due sooner than foreseen, or the connection is lost."""
         self._connection = connection
         self._watch = SocketWatch(connection.pgconn)
         self._lost = False
         self._on_event = on_event
         self._heard = set(PAYLOADS)  # all of them may have come while nobody listened
         connection.add_notify_handler(lambda notify: self._notified(notify.payload))
-
-    @classmethod
-    async def connect(cls, conninfo: str, on_event: Callable[[], None]) -> Control:
-        """Connect; *on_event* is called when a job is due sooner than foreseen, or the connection is lost."""
-        connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
-        return cls(connection, on_event)
 
     async def start_agent(self, agent: UUID, station: str, again: bool) -> str:
         """Register, *again* if a connection was lost. Return what `check_extensions` says; CannotServeError if it refuses."""
@@ -86,7 +82,7 @@ class Control:
         (row,) = await (await execute(INSTALLED)).fetchall()
         found = Installed(*row)
         if found.standby:
-            raise psycopg.OperationalError("the server is a standby: waiting for it to become the primary")
+            raise psycopg.OperationalError(STANDBY)
         note = check_extensions(found)
         await execute(SET_SETTINGS, [Jsonb(SETTINGS)])
         await execute("LISTEN pgagent_py")

@@ -11,6 +11,7 @@ import sys
 from .agent import Agent
 from .handshake import CannotServeError
 from .options import Options, parser, read_options
+from .threads import reserve_threads
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
@@ -37,6 +38,7 @@ def main() -> int:
 
 async def _serve(options: Options) -> None:
     """Serve until SIGTERM or SIGINT."""
+    reserve_threads()
     agent = Agent(options)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, agent.stop)

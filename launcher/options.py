@@ -71,9 +71,9 @@ def _add_pgagent_options(parser: argparse.ArgumentParser) -> None:
     add(
         "-r",
         type=_seconds,
-        default=30.0,
+        default=1.0,
         metavar="SECONDS",
-        help="longest pause between attempts to connect (default 30)",
+        help="longest pause between attempts to connect (default 1)",
     )
     add("-s", metavar="LOGFILE", help="log to this file (default: stderr)")
     add(

@@ -45,9 +45,22 @@ class SqlPool:
         self._use_seconds = use_seconds
         self._targets: dict[tuple[str, str, str | None], Target] = {}
         self._open: set[SqlConnection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._place: Params = {}
+        self._tasks: dict[asyncio.Task[None], Target] = {}
         self._idle_timer: asyncio.TimerHandle | None = None
         self._closed = False
+
+    def use_server(self, place: Params) -> None:
+        """Connect local steps to this host of the launcher's server from now on: it is the primary."""
+        if place == self._place:
+            return
+        self._place = place
+        for target in self._targets.values():
+            if target.local:
+                target.move(place)
+        for task, target in self._tasks.items():
+            if target.local:
+                task.cancel()  # it may hang for as long as connect_timeout; another one takes its place
 
     def target(self, run: StepRun) -> Target:
         """Return the target of a step. Raise `TargetError` if its connection string can't be read."""
@@ -114,9 +127,10 @@ class SqlPool:
         self._closed = True
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for target in self._targets.values():
             while self._refuse(target, "the launcher is stopping"):
                 pass
@@ -131,7 +145,7 @@ class SqlPool:
                 return Target(parse_conninfo(run.jstconnstr), local=False)
             except ConninfoError as error:
                 raise TargetError(str(error)) from None
-        params = dict(self._server)
+        params = self._server | self._place
         if run.jstdbname:
             params["dbname"] = run.jstdbname
         if run.jobrunas:
@@ -207,8 +221,13 @@ class SqlPool:
             return
         target.connecting += 1
         task = asyncio.get_running_loop().create_task(self._open_for(target))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = target
+        task.add_done_callback(self._open_ended)
+
+    def _open_ended(self, task: asyncio.Task[None]) -> None:
+        target = self._tasks.pop(task)
+        if task.cancelled() and target.missing > 0:
+            self._connect(target)
 
     def _connect_missing(self, target: Target) -> None:
         """Open a connection for each waiting step, without counting on those that are being reset."""

@@ -8,11 +8,13 @@ from collections import deque
 
 import psycopg
 from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from .conninfo import Params, hide_values, step_conninfo
+from .conninfo import PLACE, Params, hide_values, is_resolved, resolve, split_hosts, step_conninfo
 from .output import Output
 from .refusals import may_pass, refuses_options
 from .sql_connection import SqlConnection
+from .threads import in_thread
 
 
 class TargetError(Exception):
@@ -50,6 +52,7 @@ class Target:
 
     __slots__ = (
         "_conninfo",
+        "_params",
         "_plain_conninfo",
         "connecting",
         "idle",
@@ -62,15 +65,22 @@ class Target:
 
     def __init__(self, params: Params, local: bool) -> None:
         """Start without connections; *local* means the launcher's own server."""
-        self._conninfo = step_conninfo(params, check_client=True)
-        self._plain_conninfo = step_conninfo(params, check_client=False)
+        self._params: Params = {}
+        self._conninfo = self._plain_conninfo = ""
         self.local = local
+        self.move(params)
         self.idle: list[SqlConnection] = []  # last in, first out: those that are not needed grow cold
         self.waiting: deque[WaitingStep] = deque()
         self.connecting = 0  # attempts to open a connection
         self.resetting = 0  # connections on their way back from a step
         self.just_out: set[SqlConnection] = set()  # given to a step less than SHARE_SECONDS ago
         self.spread_planned = False
+
+    def move(self, place: Params) -> None:
+        """Connect to another host from now on."""
+        self._params |= place
+        self._conninfo = step_conninfo(self._params, check_client=True)
+        self._plain_conninfo = step_conninfo(self._params, check_client=False)
 
     @property
     def in_use(self) -> bool:
@@ -93,7 +103,7 @@ class Target:
     async def connect(self) -> psycopg.AsyncConnection:
         """Open a connection. Raise `NotNowError` where trying again may help, else `TargetError`."""
         try:
-            return await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+            return await psycopg.AsyncConnection.connect(await _resolved(self._conninfo), autocommit=True)
         except Exception as error:  # a strange host name makes Python's resolver raise anything
             words = _words(error)
         if refuses_options(words) and self._conninfo != self._plain_conninfo:
@@ -105,7 +115,7 @@ class Target:
         known = may_pass(words, own_server=self.local)
         if known is None:
             # A server that is starting up or shutting down may say so in its own language.
-            ping = await asyncio.to_thread(pq.PGconn.ping, self._conninfo.encode())
+            ping = await in_thread(pq.PGconn.ping, self._conninfo.encode())
             return ping == pq.Ping.REJECT
         return known
 
@@ -115,6 +125,17 @@ def target_of(connection: SqlConnection) -> Target:
     target = connection.owner
     assert isinstance(target, Target)
     return target
+
+
+async def _resolved(conninfo: str) -> str:
+    """Return the connection string with addresses, so that psycopg need not look for them in a thread of its own."""
+    hosts = split_hosts(conninfo_to_dict(conninfo))
+    if all(map(is_resolved, hosts)):
+        return conninfo
+    places = await in_thread(resolve, hosts)
+    return make_conninfo(
+        conninfo, **{key: ",".join(str(place[key] or "") for place in places) for key in PLACE}
+    )
 
 
 def _words(error: Exception) -> str:

@@ -88,7 +88,8 @@ def test_step_connection_is_lost(database: str, db: Db, code: str | None, tick: 
 def test_control_connection_is_lost(database: str, db: Db, query: str | None) -> None:
     async def scenario() -> None:
         lost = asyncio.Event()
-        control = await Control.connect(database, lost.set)
+        connection = await psycopg.AsyncConnection.connect(database, autocommit=True)
+        control = Control(connection, lost.set)
         await control.start_agent(uuid4(), "here", False)
         number = control._watch.fd
         ((pid,),) = await control.fetch("SELECT pg_backend_pid()")
