@@ -1,78 +1,15 @@
-"""The launcher on a wrong command line, a database that it can't serve, a server that is not there."""
+"""Databases and servers that the launcher can not serve, now or ever."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import StartLauncher
-from tests.helpers import PATIENCE, Cluster, Db, Launcher, wait_for_row
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the launcher to its end."""
-    program = shutil.which("pgagent-py", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    assert program
-    base = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8"}
-    return subprocess.run(
-        [program, *arguments],
-        env=base | environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+from tests.helpers import Cluster, Db, Launcher, wait_for_row
 
 
 def wait_for_failure(process: Launcher) -> str:
     """Return the log of a launcher that ends by itself, without success."""
     assert process.wait() == 1
     return process.log_text()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], "CONNECTION-STRING"),
-        (["-t", "soon", "dbname=x"], "-t"),
-        (["-t", "-5", "dbname=x"], "-t"),
-        (["-r", "nan", "dbname=x"], "-r"),
-        (["-l", "3", "dbname=x"], "-l"),
-        (["--workers", "0", "dbname=x"], "--workers"),
-        (["--workers", "many", "dbname=x"], "--workers"),
-        (["--grace", "inf", "dbname=x"], "--grace"),
-        (["--output-limit", "-1", "dbname=x"], "--output-limit"),
-        (["--no-such-option", "dbname=x"], "--no-such-option"),
-        (["-s", "/nonexistent/log", "dbname=x"], "/nonexistent/log"),
-        (["datbase=x"], "invalid connection option"),
-        (["just_a_word"], 'missing "="'),
-        (["dbname='x"], "CONNECTION-STRING"),
-    ],
-)
-def test_wrong_command_line(arguments: list[str], words: str) -> None:
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert words in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
-
-
-def test_wrong_connection_string_shows_no_password() -> None:
-    done = run("host=localhost password=hunter2 datbase=x")
-    assert done.returncode == 2
-    assert "invalid connection option" in done.stderr
-    assert "hunter2" not in done.stderr
-
-
-def test_version_and_help() -> None:
-    done = run("-v")
-    assert (done.returncode, done.stdout.split()[0]) == (0, "pgagent-py")
-    done = run("--help")
-    assert done.returncode == 0
-    assert "CONNECTION-STRING" in done.stdout
 
 
 def test_database_without_the_extension(bare_database: str, launcher: StartLauncher) -> None:

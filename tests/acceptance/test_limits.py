@@ -6,6 +6,7 @@ import pytest
 from tests.conftest import StartLauncher
 from tests.helpers import (
     PATIENCE,
+    SLEEPING,
     Db,
     add_job,
     alter_job,
@@ -154,10 +155,7 @@ def test_job_waits_for_a_place_that_another_launcher_frees(
     for job in (first, second):
         alter_job(db, job, group="dump")
     db.execute("SELECT pgagent_py.run_now(%s)", [first])
-    busy = """
-        SELECT pid FROM pg_stat_activity
-         WHERE datname = current_database() AND state = 'active' AND query = 'SELECT pg_sleep(600)'"""
-    (pid,) = wait_for_row(db, busy)
+    (pid,) = wait_for_row(db, SLEEPING)
     launcher(database, "-t", "600")
     wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent HAVING count(*) = 2")
     db.execute("SELECT pgagent_py.run_now(%s)", [second])

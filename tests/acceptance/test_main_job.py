@@ -18,7 +18,6 @@ STEPS = """
       JOIN pgagent.pga_joblog r ON r.jlgid = l.jsljlgid
       JOIN pgagent.pga_job j ON j.jobid = r.jlgjobid
      WHERE j.jobname = %s ORDER BY l.jslid"""
-
 # What pgAdmin's job dialog sends: one DO block; every minute from 15:56 to 15:59.
 INSERTED = """
 DO $$
@@ -116,40 +115,6 @@ def test_from_create_extension_to_the_log(
         assert process.terminate() == 0
         assert PASSWORD not in process.log_text()
         assert db.execute("SELECT count(*) FROM pgagent.pga_jobagent").fetchone() == (0,)
-
-
-def test_password_on_the_command_line_does_not_stay_there(
-    cluster: Cluster, db: Db, launcher: StartLauncher, tmp_path: Path
-) -> None:
-    """pgAgent takes one there, too; the process list must not show it for longer than the start takes."""
-    db.execute("CREATE ROLE with_password LOGIN SUPERUSER PASSWORD 'on the command line'")
-    try:
-        conninfo = f"hostaddr=127.0.0.1 port={cluster.port} dbname={db.info.dbname} user=with_password"
-        (tmp_path / "launcher1").mkdir()  # where it starts: what lies there is none of its modules
-        (tmp_path / "launcher1/psycopg.py").write_text(
-            "raise SystemExit('imported from the current directory')"
-        )
-        words = f"{conninfo} password='on the command line' sslpassword='on the command line'"
-        process = launcher("-l", "2", words)
-        wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent")
-        assert "on the command line" not in " ".join(psutil.Process(process.pid).cmdline())
-        assert process.terminate() == 0
-        assert "on the command line" not in process.log_text()
-    finally:
-        db.execute("DROP ROLE with_password")
-
-
-def test_options_among_the_words_of_the_connection_string(
-    cluster: Cluster, db: Db, launcher: StartLauncher, tmp_path: Path
-) -> None:
-    """pgAgent takes them before, between and after."""
-    log = tmp_path / "the log"
-    words = f"host={cluster.directory} -f port={cluster.port} -l2 dbname={db.info.dbname} -t 5 user=postgres -s".split()
-    process = launcher(*words, str(log))
-    wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent")
-    assert process.terminate() == 0
-    assert process.log_text() == ""
-    assert "action=serve" in log.read_text()
 
 
 def test_job_of_one_do_block_gets_its_next_run_and_runs(
@@ -376,19 +341,3 @@ def wait_for_signal(process: Launcher) -> None:
         return all(int(mask, 16) == 0 for mask in pending)
 
     wait_for(delivered, what="the signal to arrive")
-
-
-def test_log_file_and_levels(database: str, effects: Db, launcher: StartLauncher, tmp_path: Path) -> None:
-    """-s writes the log to a file, -l 2 everything; the default says nothing about what is in order."""
-    logfile = tmp_path / "agent.log"
-    chatty = launcher("-s", str(logfile), "-l", "2", database)
-    quiet = launcher(database)
-    wait_for_row(effects, "SELECT 1 FROM pgagent.pga_jobagent HAVING count(*) = 2")
-    add_job(effects, "x", sql="SELECT 1")
-    press_run_now(effects, "x")
-    assert status_at_end(effects, "x") == "s"
-    for process in (chatty, quiet):
-        assert process.terminate() == 0
-    assert "action=serve" in logfile.read_text()
-    assert chatty.log_text() == ""
-    assert quiet.log_text() == ""

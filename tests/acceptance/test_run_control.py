@@ -11,15 +11,22 @@ import pytest
 from launcher.batch_step import KILL_SECONDS
 from launcher.sql_step import CANCEL_GIVE_UP_SECONDS
 from tests.conftest import StartLauncher
-from tests.helpers import PATIENCE, Db, add_job, alter_job, alter_steps, run_to_end, wait_for, wait_for_row
+from tests.helpers import (
+    PATIENCE,
+    SLEEPING,
+    Db,
+    add_job,
+    alter_job,
+    alter_steps,
+    run_to_end,
+    wait_for,
+    wait_for_row,
+)
 
 STATUS = "SELECT jlgstatus FROM pgagent.pga_joblog WHERE jlgid = %s"
 STEPS = """
     SELECT s.jstname, l.jslstatus FROM pgagent.pga_jobsteplog l JOIN pgagent.pga_jobstep s ON s.jstid = l.jsljstid
      WHERE l.jsljlgid = %s ORDER BY l.jslid"""
-SLEEPING = """
-    SELECT pid FROM pg_stat_activity
-     WHERE datname = current_database() AND state = 'active' AND query = 'SELECT pg_sleep(600)'"""
 # Catches cancel requests, as long as it can
 STUBBORN_SQL = """
 DO $$ BEGIN

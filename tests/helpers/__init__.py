@@ -24,7 +24,9 @@ from .runs import (
 )
 from .server import PASSWORD, WAIT, Cluster, pg_config
 from .sql import (
+    SLEEPING,
     Db,
+    add_dependency,
     add_due_job,
     add_job,
     add_yearly_job,
@@ -36,6 +38,7 @@ from .sql import (
     make_due,
     rows,
     run_due,
+    run_now,
     value,
 )
 from .waiting import PATIENCE, wait_for, wait_for_row
@@ -43,11 +46,13 @@ from .waiting import PATIENCE, wait_for, wait_for_row
 __all__ = [
     "PASSWORD",
     "PATIENCE",
+    "SLEEPING",
     "WAIT",
     "Cluster",
     "Db",
     "Launcher",
     "Run",
+    "add_dependency",
     "add_due_job",
     "add_job",
     "add_yearly_job",
@@ -68,6 +73,7 @@ __all__ = [
     "process_of",
     "rows",
     "run_due",
+    "run_now",
     "run_statuses",
     "run_to_end",
     "serving",

@@ -11,6 +11,12 @@ Step = str | Mapping[str, object]
 """The code of an SQL step, or arguments of add_step."""
 
 
+# The backends of steps that do nothing but sleep so long, in this database
+SLEEPING = """
+    SELECT pid FROM pg_stat_activity
+     WHERE datname = current_database() AND state = 'active' AND query = 'SELECT pg_sleep(600)'"""
+
+
 def rows(db: Db, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """Return what a query gives."""
     # The tests' own text, not a user's: psycopg would have it a literal
@@ -49,8 +55,14 @@ def add_yearly_job(db: Db, name: str, *steps: Step, **options: Any) -> int:
 def add_due_job(db: Db, name: str, *steps: Step, **options: Any) -> int:
     """Add a job that is told to run now."""
     job = add_job(db, name, *steps, **options)
-    call(db, "run_now", job)
+    run_now(db, job)
     return job
+
+
+def run_now(db: Db, *jobs: int) -> None:
+    """Tell jobs to run now."""
+    for job in jobs:
+        call(db, "run_now", job)
 
 
 def make_due(db: Db, *jobs: int) -> None:
@@ -72,6 +84,11 @@ def alter_steps(db: Db, **options: Any) -> None:
     """Change all steps that there are."""
     for (step,) in rows(db, "SELECT jstid FROM pgagent.pga_jobstep ORDER BY 1"):
         alter_step(db, step, **options)
+
+
+def add_dependency(db: Db, job: int, after: int, when: str = "success") -> None:
+    """Let a job start when another one has ended so."""
+    call(db, "add_dependency", job, after, when)
 
 
 def first_step(db: Db, job: int) -> int:

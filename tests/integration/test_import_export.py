@@ -1,4 +1,4 @@
-"""Job definitions as JSON, and the jobs of crontabs and of pg_cron."""
+"""Job definitions as JSON."""
 
 import json
 from collections.abc import Iterator
@@ -6,9 +6,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 
-from tests.helpers import Cluster, Db, value
+from tests.helpers import Cluster, Db
+from tests.helpers.transfer import export, import_
 
 # Config tables that are not part of a job's definition, or are only in part
 NOT_DEFINITIONS = {
@@ -23,7 +23,6 @@ NOT_DEFINITIONS = {
 NOT_CARRIED = {"jobid", "jstid", "jscid", "jobfailures", "jobdone", "jobownerid", "jobrunasid"}
 CARRIED_TABLES = {"job_dependency", "message", "calendar", "calendar_day", "schedule_calendar"}
 OPTION_TABLES = {"job_option": "jobid", "step_option": "jstid", "schedule_option": "jscid"}
-
 EXAMPLES = {
     "interval": "1:23:45",
     "integer": "7",
@@ -34,7 +33,6 @@ EXAMPLES = {
     "double precision": "2.5",
     "jsonb": '{"a": [1, "b"]}',
 }
-
 EVERYTHING = """
 SELECT pgagent_py.add_calendar('holidays', '{2030-01-01,2030-12-25}', 'closed');
 SELECT pgagent_py.add_job('plain', sql => 'SELECT 1');
@@ -54,17 +52,6 @@ SELECT pgagent_py.add_job('nightly', sql => 'SELECT ''the second of this name'''
 SELECT pgagent_py.add_dependency(3, 1, 'success');
 SELECT pgagent_py.add_dependency(3, 2, 'failure');
 """
-
-
-def export(db: Db) -> dict[str, Any]:
-    return dict(value(db, "SELECT pgagent_py.export_jobs()"))
-
-
-def import_(db: Db, document: Any, dry_run: bool = False) -> dict[str, tuple[str, Any]]:
-    rows = db.execute(
-        "SELECT name, action, changes FROM pgagent_py.import_jobs(%s, %s)", [Jsonb(document), dry_run]
-    )
-    return {name: (action, changes) for name, action, changes in rows}
 
 
 def fill(db: Db) -> None:
@@ -331,115 +318,3 @@ def test_strangers_may_not(db: Db) -> None:
     finally:
         db.execute("RESET ROLE")
         db.execute("DROP ROLE import_stranger")
-
-
-CRONTAB = """\
-# The backup
-CRON_TZ=Europe/Paris
-MAILTO=me@example.org
-30 2 * * *  backup --all
-MAILTO=
-@reboot  echo started
-0 9 1 * mon  cat%a line
-"""
-
-
-def test_import_crontab(db: Db) -> None:
-    rows = db.execute("SELECT job, name FROM pgagent_py.import_crontab(%s)", [CRONTAB]).fetchall()
-    assert [name for _, name in rows] == ["backup --all", "echo started", "cat"]
-    jobs = export(db)["jobs"]
-    backup, started, cat = jobs["backup --all"], jobs["echo started"], jobs["cat"]
-    assert (backup["schedules"][0]["hours"], backup["schedules"][0]["timezone"]) == ([2], "Europe/Paris")
-    assert [(m["kind"], m["target"], m["when"]) for m in backup["messages"]] == [
-        ("email", "me@example.org", "finish")
-    ]
-    assert backup["steps"][0]["batch"].startswith("#!/bin/sh\n")
-    assert started["schedules"][0]["reboot"] is True
-    assert "messages" not in started
-    assert len(cat["schedules"]) == 2
-
-
-@pytest.mark.parametrize(
-    ("crontab", "words"),
-    [
-        ("@daily true\n61 * * * * true", "line 2: .*61"),
-        ("@daily true\nhello", "line 2"),
-        ("MAILTO=root\n@daily true", "line 2: MAILTO"),
-        ("CRON_TZ=Mars\n@daily true", "line 2: .*Mars"),
-    ],
-)
-def test_a_bad_crontab_adds_nothing(db: Db, crontab: str, words: str) -> None:
-    with pytest.raises(psycopg.errors.InvalidParameterValue, match=words):
-        db.execute("SELECT pgagent_py.import_crontab(%s)", [crontab])
-    assert export(db)["jobs"] == {}
-
-
-def test_import_pg_cron(own_cluster: Cluster) -> None:
-    own_cluster.stop()
-    settings = {"shared_preload_libraries": "pg_cron", "cron.database_name": "pgagent_py_template"}
-    own_cluster.start(**settings, **{"cron.launch_active_jobs": "off"})
-    with own_cluster.connect() as elsewhere:
-        elsewhere.execute("CREATE EXTENSION pgagent_py CASCADE")
-        with pytest.raises(
-            psycopg.errors.UndefinedTable, match=r"no table cron\.job of pg_cron's in this database"
-        ):
-            elsewhere.execute("SELECT pgagent_py.import_pg_cron()")
-        # Nor is it pg_cron's because somebody calls it so: its functions would run with the rights of the extension's owner.
-        elsewhere.execute("CREATE SCHEMA cron")
-        elsewhere.execute("""CREATE FUNCTION cron.trap() RETURNS text LANGUAGE plpgsql AS
-                             $$ BEGIN RAISE EXCEPTION 'trapped %', current_user; END $$""")
-        elsewhere.execute("""CREATE VIEW cron.job AS SELECT 1 AS jobid, '* * * * *' AS schedule, cron.trap() AS command,
-                             '' AS nodename, 1 AS nodeport, 'jobs' AS database, 'postgres' AS username, true AS active""")
-        with pytest.raises(psycopg.errors.UndefinedTable, match="of pg_cron's in this database"):
-            elsewhere.execute("SELECT pgagent_py.import_pg_cron()")
-    with own_cluster.connect("pgagent_py_template") as db:
-        db.execute("CREATE EXTENSION pg_cron")
-        db.execute("CREATE ROLE import_reporter LOGIN")
-        db.execute("SELECT cron.schedule('nightly', '30 3 * * 0,6', 'VACUUM')")
-        db.execute("SELECT cron.schedule('0 10 1 * 1', $$SELECT 'nameless'$$)")
-        db.execute("UPDATE cron.job SET username = 'import_reporter', active = false WHERE jobid = 2")
-        db.execute("SELECT cron.schedule('elsewhere', '* * * * *', 'SELECT 1')")
-        db.execute(
-            "UPDATE cron.job SET nodename = 'db2', nodeport = 5433, database = $$it's$$ WHERE jobname = 'elsewhere'"
-        )
-        db.execute("SELECT cron.schedule('other server', '* * * * *', 'SELECT 1')")
-        db.execute("UPDATE cron.job SET nodeport = nodeport + 1 WHERE jobname = 'other server'")
-        db.execute("SELECT cron.schedule('in the end', '0 0 1 * *', 'SELECT 1')")
-        db.execute(
-            "UPDATE cron.job SET schedule = '0 0 $ * *', nodename = '/tmp' WHERE jobname = 'in the end'"
-        )
-        db.execute("SELECT cron.schedule('often', '* * * * *', 'SELECT 1')")  # later versions know seconds
-        db.execute("UPDATE cron.job SET schedule = '30 seconds' WHERE jobname = 'often'")
-        rows = db.execute("SELECT name FROM pgagent_py.import_pg_cron()").fetchall()
-        names = ["nightly", "pg_cron job 2", "elsewhere", "other server", "in the end", "often"]
-        assert rows == [(name,) for name in names]
-        jobs = export(db)["jobs"]
-        nightly, nameless, elsewhere_job = jobs["nightly"], jobs["pg_cron job 2"], jobs["elsewhere"]
-        assert nightly["steps"] == [{"name": "nightly", "sql": "VACUUM"}]
-        (schedule,) = nightly["schedules"]
-        assert (schedule["minutes"], schedule["hours"], schedule["weekdays"]) == ([30], [3], [0, 6])
-        assert schedule["timezone"] == "GMT"
-        assert nightly["owner"] == "postgres"
-        assert (nameless["enabled"], nameless["owner"], len(nameless["schedules"])) == (
-            False,
-            "import_reporter",
-            2,
-        )
-        connstr = psycopg.conninfo.conninfo_to_dict(elsewhere_job["steps"][0]["connstr"])
-        assert connstr == {"host": "db2", "port": "5433", "dbname": "it's", "user": "postgres"}
-        other = psycopg.conninfo.conninfo_to_dict(jobs["other server"]["steps"][0]["connstr"])
-        assert (other["host"], other["port"]) == ("localhost", str(own_cluster.port + 1))
-        assert "owner" not in jobs["other server"]
-        (last_day,), (seconds,) = (jobs[name]["schedules"] for name in ("in the end", "often"))
-        assert (jobs["in the end"]["owner"], last_day["monthdays"]) == ("postgres", [32])
-        assert seconds["every"] == "00:00:30"
-        assert value(db, "SELECT count(*) FROM cron.job") == 6
-        # As background workers they run in this server, whatever node they name.
-        own_cluster.stop()
-        own_cluster.start(
-            **settings, **{"cron.launch_active_jobs": "off", "cron.use_background_workers": "on"}
-        )
-    with own_cluster.connect("pgagent_py_template") as db:
-        db.execute("DELETE FROM pgagent.pga_job")
-        db.execute("SELECT pgagent_py.import_pg_cron()")
-        assert {job["owner"] for job in export(db)["jobs"].values()} == {"postgres", "import_reporter"}

@@ -17,7 +17,7 @@ from launcher.sql_connection import SqlConnection
 from launcher.sql_pool import SqlPool
 from launcher.sql_step import SqlStep
 from tests.helpers import PATIENCE, forms
-from tests.integration.test_sql_step import step_run
+from tests.helpers.sql_steps import step_run
 
 Db = psycopg.Connection[Any]
 

@@ -33,6 +33,11 @@ class Rule:
     only: frozenset[date] | None = None
 
 
+def on(*members: int) -> frozenset[int]:
+    """Return one of the sets of a rule."""
+    return frozenset(members)
+
+
 def matches(rule: Rule, wall: datetime) -> bool:
     """Return whether the five sets and the exceptions let the wall-clock minute *wall* (naive) fire."""
     return (

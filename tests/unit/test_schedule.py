@@ -1,24 +1,17 @@
 """Firing times of single schedules, each with the rule that it stands for."""
 
-import sys
-from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from math import inf
-from pathlib import Path
-from types import FrameType
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-import plpython
-from plpython.rules.schedule import Schedule, compile_schedule, firings, merge_runs, next_run
+from plpython.rules.schedule import compile_schedule, firings, merge_runs, next_run
 from plpython.rules.wall_minutes import first_day, year_of
-from plpython.rules.zones import CHUNK, LAST_INSTANT, Zone
-from tests.unit.oracle import Rule, compiled, instant_of, zone
+from plpython.rules.zones import LAST_INSTANT, Zone
+from tests.unit.oracle import Rule, compiled, instant_of, on, zone
 
 ANY = "{f}"
-PACKAGE = Path(plpython.__file__).parent
 
 
 def runs(rule: Rule, after: str, count: int) -> list[str]:
@@ -28,10 +21,6 @@ def runs(rule: Rule, after: str, count: int) -> list[str]:
         datetime.fromtimestamp(instant, ZoneInfo(rule.zone)).strftime("%Y-%m-%d %H:%M%z")
         for instant in instants
     ]
-
-
-def on(*members: int) -> frozenset[int]:
-    return frozenset(members)
 
 
 @pytest.mark.parametrize(
@@ -303,64 +292,6 @@ def test_merge_runs_is_in_order_and_without_repeats() -> None:
     assert merge_runs([(noon, utc)], morning, 0) == []
 
 
-def test_every_keeps_to_its_anchor() -> None:
-    start = 1_000_000_000.25
-    schedule = compiled(Rule(start=start))._replace(every=7)
-    assert merge_runs([(schedule, zone("UTC"))], 0, 3) == [start, start + 7, start + 14]
-    assert next_run(schedule, zone("UTC"), start + 7e6) == start + 7e6 + 7
-    assert next_run(schedule, zone("UTC"), start + 7e6 - 0.000001) == start + 7e6
-
-
-def test_every_within_the_sets() -> None:
-    rule = Rule(
-        hours=on(9, 10),
-        weekdays=on(1),
-        start=instant_of("2024-01-01 00:10"),
-        exceptions=((date(2024, 1, 8), None),),
-    )
-    schedule = compiled(rule)._replace(every=45 * 60)
-    found = merge_runs([(schedule, zone("UTC"))], 0, 5)
-    assert found == [
-        instant_of(text)
-        for text in (
-            "2024-01-01 09:10",
-            "2024-01-01 09:55",
-            "2024-01-01 10:40",
-            "2024-01-15 09:10",
-            "2024-01-15 09:55",
-        )
-    ]
-    assert next_run(schedule._replace(end=found[1]), zone("UTC"), found[0]) == found[1]
-    assert next_run(schedule._replace(end=found[1]), zone("UTC"), found[1]) is None
-
-
-def test_every_that_never_meets_the_sets_is_given_up() -> None:
-    rule = Rule(start=instant_of("2024-01-01 09:30"), exceptions=((None, time(9, 30)),))
-    assert next_run(compiled(rule)._replace(every=86400), zone("UTC"), 0) is None
-
-
-def test_every_in_a_zone_with_an_offset_too_short_to_be_looked_for() -> None:
-    """By rules of its own, a zone may be three hours ahead on 1 July alone: its offset at that noon was not foreseen."""
-    days = [instant_of("1970-07-01"), instant_of("1971-07-01")]
-    changes = [(at, offset) for day in days for at, offset in ((day, 3 * 3_600), (day + 86_400, 0))]
-
-    def load(low: int, high: int) -> list[tuple[int, int]]:
-        seen = [change for change in changes if low < change[0] < high] if high - low == CHUNK else []
-        return [(low, 0), *seen]
-
-    rule = Rule(hours=on(12), monthdays=on(1), months=on(7), start=instant_of("1970-01-01 12:00"))
-    schedule = compiled(rule)._replace(every=86_400)
-    assert next_run(schedule, Zone("made up", load), 0) == instant_of("1972-07-01 12:00")
-
-
-def test_at_fires_once() -> None:
-    schedule = compiled(Rule())._replace(at=12345.678)
-    assert list(firings(schedule, zone("UTC"), 0)) == [12345.678]
-    assert next_run(schedule, zone("UTC"), 12345.678) is None
-    blocked = compiled(Rule(exceptions=((date(1970, 1, 1), None),)))._replace(at=12345.678)
-    assert next_run(blocked, zone("UTC"), 0) is None
-
-
 def test_calendars_of_dates() -> None:
     midnight = (flag_of(60, 0), flag_of(24, 0), ANY, ANY, ANY, None, None, "UTC")
     holidays = compile_schedule(*midnight, blocked_days=(1, 2, 2, 4))
@@ -368,118 +299,6 @@ def test_calendars_of_dates() -> None:
     only = compile_schedule(*midnight, ((4, None),), only_days=(9, 4, 2, 9, -3))
     assert list(firings(only, zone("UTC"), 0)) == [2 * 86400, 9 * 86400]
     assert next_run(compile_schedule(*midnight, only_days=()), zone("UTC"), 0) is None
-
-
-# Lines of Python that a search may execute: no statement_timeout must ever be held up. The longest takes 550 of the one kind,
-# 27,000 of the other, or a millisecond.
-LINES, LINES_OF_EVERY = 5_000, 50_000
-HALF_PAST_NINE = Rule(minutes=on(30), hours=on(9))
-TODAY = date(2024, 1, 1)
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        pytest.param(Rule(monthdays=on(30), months=on(2)), id="30 February"),
-        pytest.param(Rule(monthdays=on(31), months=on(2, 4, 6, 9, 11), weekdays=on(1)), id="the 31st, never"),
-        pytest.param(
-            replace(HALF_PAST_NINE, exceptions=((None, time(9, 30)),)), id="its only time is blocked"
-        ),
-        pytest.param(
-            Rule(exceptions=tuple((None, time(m // 60, m % 60)) for m in range(1440))), id="all times"
-        ),
-        pytest.param(
-            replace(
-                HALF_PAST_NINE, exceptions=tuple((TODAY + timedelta(days=n), None) for n in range(5_000))
-            ),
-            id="thousands of blocked dates",
-        ),
-        pytest.param(
-            replace(
-                HALF_PAST_NINE,
-                exceptions=tuple((TODAY + timedelta(days=n), time(9, 30)) for n in range(5_000)),
-            ),
-            id="thousands of dates whose only time is blocked",
-        ),
-        pytest.param(
-            Rule(weekdays=on(1), monthdays=on(29), months=on(2), minutes=on(1)), id="29 February, Monday"
-        ),
-        pytest.param(replace(HALF_PAST_NINE, only=frozenset({date(9999, 12, 31)})), id="one day, far away"),
-        pytest.param(replace(HALF_PAST_NINE, only=frozenset()), id="no day at all"),
-        pytest.param(replace(HALF_PAST_NINE, start=9e12), id="a start in the year 287,168"),
-        pytest.param(replace(HALF_PAST_NINE, end=0), id="over"),
-    ],
-)
-def test_no_search_is_long(rule: Rule) -> None:
-    assert 0 < lines_of_search(compiled(replace(rule, zone="Europe/Paris"))) < LINES
-
-
-MORNING = instant_of("2024-01-01 09:30")
-
-
-@pytest.mark.parametrize(
-    ("rule", "every"),
-    [
-        pytest.param(Rule(hours=on(3)), 86_400, id="another time of day"),
-        pytest.param(Rule(exceptions=((None, time(10, 30)),)), 86_400, id="its time of day is blocked"),
-        pytest.param(Rule(minutes=frozenset(range(1, 60, 5))), 300, id="always between the minutes"),
-        pytest.param(Rule(minutes=on(7)), 90 * 60, id="an hour and a half, never minute 7"),
-        pytest.param(Rule(weekdays=on(3)), 7 * 86_400, id="another day of the week"),
-        pytest.param(Rule(hours=on(10), monthdays=on(30), months=on(2)), 86_400, id="30 February"),
-        pytest.param(Rule(hours=on(11), months=on(1)), 86_400, id="a time that it has in summer alone"),
-        pytest.param(
-            Rule(minutes=on(0), hours=on(0)), 86_460, id="a minute later each day: midnight is years away"
-        ),
-        pytest.param(Rule(minutes=on(0), hours=on(0)), 86_401, id="a second later each day"),
-        pytest.param(
-            Rule(monthdays=on(29), months=on(2)), 365 * 86_400, id="29 February, a year of 365 days"
-        ),
-    ],
-)
-def test_no_search_for_every_is_long(rule: Rule, every: int) -> None:
-    schedule = compiled(replace(rule, start=MORNING, zone="Europe/Paris"))._replace(every=every)
-    assert 0 < lines_of_search(schedule) < LINES_OF_EVERY
-
-
-def lines_of_search(schedule: Schedule) -> int:
-    """Return how many lines of the project's Python a search executes, beside those that load the time zone's offsets."""
-    paris, after = zone("Europe/Paris"), instant_of("2024-01-01")
-    next_run(schedule, paris, after)  # they are loaded here
-    lines = 0
-
-    def count(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal lines
-        lines += event == "line"
-        return count if frame.f_code.co_filename.startswith(str(PACKAGE)) else None
-
-    traced = sys.gettrace()
-    sys.settrace(count)
-    try:
-        next_run(schedule, paris, after)
-    finally:
-        sys.settrace(traced)
-    return lines
-
-
-@pytest.mark.parametrize(
-    ("rule", "every", "expected"),
-    [
-        pytest.param(
-            Rule(minutes=on(0), hours=on(0)), 86_460, "2038-03-22 00:00", id="a minute later each day"
-        ),
-        pytest.param(Rule(hours=on(10)), 86_400, "2024-03-31 10:30", id="an hour later in summer"),
-        pytest.param(
-            Rule(minutes=on(30), hours=on(9, 10), weekdays=on(5), monthdays=on(13)),
-            1_000 * 86_400,
-            "2243-01-13 09:30",
-            id="Friday the 13th, each thousand days",
-        ),
-    ],
-)
-def test_every_whose_next_meeting_is_far_away(rule: Rule, every: int, expected: str) -> None:
-    start = instant_of("2024-01-01 09:30", "Europe/Paris")
-    schedule = compiled(replace(rule, start=start, zone="Europe/Paris"))._replace(every=every)
-    assert next_run(schedule, zone("Europe/Paris"), start) == instant_of(expected, "Europe/Paris")
 
 
 def flag_of(size: int, member: int) -> str:

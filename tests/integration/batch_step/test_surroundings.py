@@ -1,0 +1,152 @@
+"""What a script finds: its environment, descriptors, signals, session, its own file."""
+
+import asyncio
+import json
+import os
+import re
+import resource
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from launcher.batch_step import BatchStep
+from launcher.processes import Processes
+from launcher.step import StepResult
+from tests.helpers import wait_for
+from tests.helpers.batch_steps import PYTHON, execute, step_run, with_steps
+
+
+def test_environment() -> None:
+    code = "#!/usr/bin/env python3\nimport json, os; print(json.dumps(dict(os.environ)))"
+    plain = json.loads(execute(code).jsloutput)
+    given = json.loads(execute(code, jobparameters='{"a": "it\'s"}').jsloutput)
+    ours = {name: value for name, value in given.items() if name.startswith("PGAGENT_")}
+    script = Path(ours.pop("PGAGENT_STEP_SCRIPT"))
+    assert ours == {
+        "PGAGENT_JOB_ID": "11",
+        "PGAGENT_RUN_ID": "12",
+        "PGAGENT_STEP_ID": "13",
+        "PGAGENT_JOB_NAME": "job 'n' \u00fc",
+        "PGAGENT_STEP_NAME": "$(step)",
+        "PGAGENT_PARAMETERS": '{"a": "it\'s"}',
+    }
+    assert "PGAGENT_PARAMETERS" not in plain
+    assert plain["PATH"] == os.environ["PATH"]
+    assert not script.exists()
+
+
+def test_what_is_the_launchers_own_stays_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NOTIFY_SOCKET", "LISTEN_FDS", "WATCHDOG_USEC", "PGAGENT_PY_SECRETS"):
+        monkeypatch.setenv(name, "secret")
+    assert "secret" not in execute("env").jsloutput
+
+
+def test_stdin_is_empty() -> None:
+    assert execute("cat; read x || echo end").jsloutput == "end\n"
+
+
+def test_no_descriptor_is_inherited() -> None:
+    ours = os.open(os.devnull, os.O_RDONLY)
+    os.set_inheritable(ours, True)
+    try:
+        code = PYTHON + "import os; print(sorted(int(fd) for fd in os.listdir('/proc/self/fd')))"
+        result = execute(code)
+    finally:
+        os.close(ours)
+    assert result.jsloutput == "[0, 1, 2, 3]\n"  # 3 is the directory being listed
+
+
+def test_signals_are_as_after_login() -> None:
+    blocked = {signal.SIGTERM, signal.SIGUSR1}
+    ignored = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGHUP)}
+    signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+    try:
+        result = execute("#!/bin/grep Sig...:\n", limit=10_000)
+        result = execute("#!/bin/sh\nexec grep -E 'Sig(Blk|Ign)' /proc/self/status")
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
+        for number, handler in ignored.items():
+            signal.signal(number, handler)
+    masks = {name: int(mask, 16) for name, mask in re.findall(r"(Sig...):\s+(\w+)", result.jsloutput)}
+    assert masks["SigBlk"] == 0
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE, signal.SIGUSR1):
+        assert not masks["SigIgn"] >> (number - 1) & 1
+
+
+def test_the_script_leads_a_session_of_its_own() -> None:
+    code = PYTHON + "import os; print(os.getsid(0) == os.getpgrp() == os.getpid())"
+    assert execute(code).jsloutput == "True\n"
+
+
+def test_the_script_is_a_private_file(directory: Path) -> None:
+    async def scenario(steps: Processes) -> list[str]:
+        code = 'stat -c %a "$0" "$(dirname "$0")"; echo "$0"'
+        return [(await BatchStep(step_run(code), steps).execute()).jsloutput for _ in range(2)]
+
+    first, second = (output.split() for output in with_steps(scenario))
+    assert first[:2] == ["700", "700"]
+    assert Path(first[2]).parent.parent == directory
+    assert first[2] != second[2]
+    assert len(Path(first[2]).name) >= 16
+
+
+def test_the_private_directory_is_made_again_if_someone_tidied_up() -> None:
+    async def scenario(steps: Processes) -> tuple[StepResult, StepResult]:
+        first = await BatchStep(step_run("rm -r $(dirname $0)"), steps).execute()
+        return first, await BatchStep(step_run("stat -c %a $(dirname $0)"), steps).execute()
+
+    first, second = with_steps(scenario)
+    assert first.jslstatus == "s"
+    assert (second.jslstatus, second.jsloutput) == ("s", "700\n")
+
+
+def test_a_script_that_shuts_the_private_directory_hurts_neither_itself_nor_others() -> None:
+    async def scenario(steps: Processes) -> tuple[StepResult, StepResult]:
+        first = await BatchStep(step_run("chmod 0 $(dirname $0); echo shut"), steps).execute()
+        return first, await BatchStep(step_run("stat -c %a $(dirname $0)"), steps).execute()
+
+    first, second = with_steps(scenario)
+    assert (first.jslstatus, first.jslresult, first.jsloutput) == ("s", 0, "shut\n")
+    assert (second.jslstatus, second.jsloutput) == ("s", "700\n")
+
+
+def test_parameters_too_long_for_the_environment() -> None:
+    result = execute("echo a", jobparameters=json.dumps("x" * 200_000))
+    assert (result.jslstatus, result.jslresult) == ("f", 126)
+    assert result.jsloutput == "The job's parameters or names are too long for the script's environment.\n"
+
+
+def test_no_descriptors_left() -> None:
+    async def scenario(steps: Processes) -> tuple[StepResult, StepResult]:
+        await BatchStep(step_run("true"), steps).execute()
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        used = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        held = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(held) + 2, limits[1]))
+        try:
+            refused = await BatchStep(step_run("echo a"), steps).execute()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            for descriptor in held:
+                os.close(descriptor)
+        assert len(os.listdir("/proc/self/fd")) == used  # noqa: PTH208
+        return refused, await BatchStep(step_run("echo a"), steps).execute()
+
+    refused, after = with_steps(scenario)
+    assert refused.jslstatus == "f"
+    assert "Too many open files" in refused.jsloutput
+    assert after.jsloutput == "a\n"
+
+
+def test_nothing_is_left_over_after_many_steps() -> None:
+    async def scenario(steps: Processes) -> None:
+        await BatchStep(step_run("true"), steps).execute()
+        used = os.listdir("/proc/self/fd")  # noqa: PTH208
+        codes = ["exit 1", "#!/no/such\n", "echo a", "kill -9 $$", "sleep 0.02 &"]
+        await asyncio.gather(*(BatchStep(step_run(code), steps).execute() for code in codes * 10))
+        assert len(os.listdir("/proc/self/fd")) == len(used)  # noqa: PTH208
+
+    with_steps(scenario)
+    wait_for(lambda: not psutil.Process().children(), what="the guard's end")
