@@ -51,7 +51,8 @@ class Agent:
         self._event = asyncio.Event()
         self._control: Control | None = None
         server = server_conninfo(options.conninfo)
-        self._search = PrimarySearch(control_conninfo(server), self._event.set)
+        self._conninfo = control_conninfo(server)
+        self._search = PrimarySearch(self._conninfo, self._event.set)
         self._pool = SqlPool(server, options.workers)
         self._processes = Processes()
         self._steps = RunningSteps(self._pool, self._processes, options.output_limit, self._event.set)
@@ -97,7 +98,7 @@ class Agent:
         self._tried_at = asyncio.get_running_loop().time()
         found = await self._search.look(LOOK_SECONDS if self._registered else FIRST_LOOK_SECONDS)
         self._pool.use_server(found.place)
-        control = self._control = Control(found.connection, self._event.set)
+        control = self._control = Control(found.connection, self._conninfo, self._event.set)
         loop = Loop(control, self._options, self._steps, self._side_tasks, self._stopping, self._event)
         try:
             if self._stopping.given_up:

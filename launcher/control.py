@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
+from .deadline import THIS_BACKEND, Backend, Deadline
 from .handshake import INSTALLED, KNOWS, Installed, check_extensions
 from .primary import STANDBY, Connection
 from .socket_watch import SocketWatch
@@ -65,10 +66,14 @@ SELECT pg_catalog.set_config('client_encoding', e.name, false)
 class Control:
     """A connection on which the launcher is an agent. Any method raises psycopg.OperationalError when it is lost."""
 
-    def __init__(self, connection: Connection, on_event: Callable[[], None]) -> None:
-        """*on_event* is called when a job is due sooner than foreseen, or the connection is lost."""
+    def __init__(self, connection: Connection, conninfo: str, on_event: Callable[[], None]) -> None:
+        """Take over *connection*; when it does not answer, *conninfo* leads to a second one.
+
+        *on_event* is called when a job is due sooner than foreseen, or the connection is lost.
+        """
         self._connection = connection
         self._watch = SocketWatch(connection.pgconn)
+        self._deadline = Deadline(conninfo, self.cut)
         self._lost = False
         self._on_event = on_event
         self._heard = set(PAYLOADS)  # all of them may have come while nobody listened
@@ -76,19 +81,18 @@ class Control:
 
     async def start_agent(self, agent: UUID, station: str, again: bool) -> str:
         """Register, *again* if a connection was lost. Return what `check_extensions` says; CannotServeError if it refuses."""
-        execute = self._connection.execute
         # First of all: the owner of the database sets its path, and the launcher's role must not call the owner's functions.
-        await execute("SET search_path = pg_catalog, pg_temp")
-        (row,) = await (await execute(INSTALLED)).fetchall()
+        await self._execute("SET search_path = pg_catalog, pg_temp")
+        (row,) = await self._execute(THIS_BACKEND)
+        self._deadline.backend = Backend(*row)
+        (row,) = await self._execute(INSTALLED)
         found = Installed(*row)
         if found.standby:
             raise psycopg.OperationalError(STANDBY)
         note = check_extensions(found)
-        await execute(SET_SETTINGS, [Jsonb(SETTINGS)])
-        await execute("LISTEN pgagent_py")
-        knows = [list(KNOWS)] if KNOWS else []
-        await execute(START_AGENT.encode(), [agent, station, again, *knows])
-        self._watch.read(self._readable)
+        await self._execute(SET_SETTINGS, [Jsonb(SETTINGS)])
+        await self._execute("LISTEN pgagent_py")
+        await self._execute(START_AGENT, [agent, station, again, *([list(KNOWS)] if KNOWS else [])])
         return note
 
     async def run_due(self, capacity: int, finished: Sequence[StepResult]) -> list[StepRun]:
@@ -127,10 +131,16 @@ class Control:
 
     async def fetch(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query, which is prepared once per connection."""
+        return await self._execute(query, parameters, prepare=True)
+
+    async def _execute(
+        self, query: str, parameters: Sequence[Any] = (), *, prepare: bool = False
+    ) -> list[tuple[Any, ...]]:
         cursor = self._connection.cursor(binary=True)
         try:
-            await cursor.execute(query.encode(), parameters, prepare=True)
-            return await cursor.fetchall()
+            with self._deadline:
+                await cursor.execute(query.encode(), parameters, prepare=prepare)
+            return await cursor.fetchall() if cursor.description else []
         finally:
             self._watch.read(self._readable)  # psycopg ends its own look after each query
 

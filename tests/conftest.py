@@ -4,6 +4,7 @@ database        connection string of a fresh database with the extension
 db              autocommit connection to it
 bare_database   connection string of a fresh database without any extension
 own_cluster     a server of the test's own, to be crashed or restarted; it has `pgagent_py_template`, too
+standby         a hot standby that streams from `own_cluster`
 launcher        launcher(*arguments, env={...}) starts a real pgagent-py
 cluster         the server that all tests share: leave its settings alone, drop the roles you make
 """
@@ -81,6 +82,23 @@ def own_cluster(scratch: Path, pristine_cluster: Cluster) -> Iterator[Cluster]:
     directory = Path(tempfile.mkdtemp(prefix="own", dir=scratch))
     yield from _running_copy(pristine_cluster, directory)
     shutil.rmtree(directory)
+
+
+@pytest.fixture
+def standby(own_cluster: Cluster, scratch: Path) -> Iterator[Cluster]:
+    """Return a hot standby that streams from `own_cluster`."""
+    cluster = Cluster(scratch / "standby")
+    cluster.directory.mkdir()
+    own_cluster.run(
+        "pg_basebackup",
+        "--write-recovery-conf",
+        "--checkpoint=fast",
+        "--no-sync",
+        f"--pgdata={cluster.pgdata}",
+    )
+    cluster.start()
+    yield cluster
+    cluster.stop("immediate")
 
 
 def _running_copy(pristine: Cluster, directory: Path) -> Iterator[Cluster]:

@@ -1,9 +1,6 @@
 """A streaming standby is promoted: the launcher goes over to the new primary with its runs."""
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.conftest import TEMPLATE, StartLauncher
 from tests.helpers import (
@@ -22,23 +19,6 @@ from tests.helpers import (
     wait_for_end,
     wait_for_start,
 )
-
-
-@pytest.fixture
-def standby(own_cluster: Cluster, scratch: Path) -> Iterator[Cluster]:
-    """Return a hot standby that streams from `own_cluster`."""
-    cluster = Cluster(scratch / "standby")
-    cluster.directory.mkdir()
-    own_cluster.run(
-        "pg_basebackup",
-        "--write-recovery-conf",
-        "--checkpoint=fast",
-        "--no-sync",
-        f"--pgdata={cluster.pgdata}",
-    )
-    cluster.start()
-    yield cluster
-    cluster.stop("immediate")
 
 
 def test_failover(own_cluster: Cluster, standby: Cluster, launcher: StartLauncher, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
 import psycopg
 from port_for import get_port
 from psycopg.conninfo import make_conninfo
@@ -108,6 +109,7 @@ class Cluster:
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Stop the server if it runs; "immediate" is a crash: it does not even write a checkpoint."""
         if self.running():
+            self.thaw()
             self._quietly("pg_ctl", "stop", *WAIT, "-D", self.pgdata, "-m", mode)
 
     def restart(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
@@ -119,6 +121,20 @@ class Cluster:
         """Return whether there is a server process for the data directory."""
         command = [str(self.bin_dir / "pg_ctl"), "status", "-D", str(self.pgdata)]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def freeze(self) -> None:
+        """Stop all its processes where they are, as a machine that hangs does. `stop` thaws them."""
+        for process in self._processes():
+            process.suspend()
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        for process in self._processes():
+            process.resume()
+
+    def _processes(self) -> list[psutil.Process]:
+        postmaster = psutil.Process(int((self.pgdata / "postmaster.pid").read_text().split()[0]))
+        return [postmaster, *postmaster.children()]
 
     def _quietly(self, program: str, *arguments: object) -> None:
         """Run a program that may leave children behind; raise with its and the server's words if it fails."""

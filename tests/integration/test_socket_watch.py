@@ -89,7 +89,7 @@ def test_control_connection_is_lost(database: str, db: Db, query: str | None) ->
     async def scenario() -> None:
         lost = asyncio.Event()
         connection = await psycopg.AsyncConnection.connect(database, autocommit=True)
-        control = Control(connection, lost.set)
+        control = Control(connection, database, lost.set)
         await control.start_agent(uuid4(), "here", False)
         number = control._watch.fd
         ((pid,),) = await control.fetch("SELECT pg_backend_pid()")
