@@ -31,7 +31,8 @@ from tests.helpers import (
     wait_for_end,
     wait_for_start,
 )
-from tests.helpers.network import CutOffCluster, CuttingProxy
+from tests.helpers.network import CutOffCluster
+from tests.helpers.proxy import Proxy
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
@@ -128,7 +129,8 @@ def test_step_lost_on_the_way_to_the_launcher(
     cluster: Cluster, database: str, db: Db, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """The connection is cut after the server has handed out a step, before the launcher has got it: it runs, once."""
-    proxy = CuttingProxy(cluster.port, b"job of the lost step")
+    proxy = Proxy(cluster.port)
+    proxy.word = b"job of the lost step"
     try:
         address = psycopg.conninfo.make_conninfo(database, host="127.0.0.1", port=proxy.port)
         agent = serving(launcher("-l", "2", address, env={"PGPASSWORD": PASSWORD}))
@@ -136,7 +138,7 @@ def test_step_lost_on_the_way_to_the_launcher(
         job = add_yearly_job(db, "job of the lost step", {"batch": effect}, {"batch": effect})
         make_due(db, job)
         wait_for_end(db, job)
-        assert proxy.bytes is None, "nothing was cut"
+        assert proxy.word is None, "nothing was cut"
         assert statuses(db, job) == [("s", "ss")]
         assert (tmp_path / "effect").read_text() == "1\n2\n"
         assert agents(db) == 1

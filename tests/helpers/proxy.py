@@ -13,6 +13,7 @@ class Proxy:
     delay      seconds that each piece of data is held up
     swallow    acknowledge everything, and pass nothing on; a connection that has met this never recovers
     budget     bytes from the server that still pass, after which everything is cut; None: any number
+    word       of the server, at which its connection is cut, once; None: any word passes
     accepted   the times at which connections were made, by time.monotonic()
     """
 
@@ -22,6 +23,7 @@ class Proxy:
         self.delay = 0.0
         self.swallow = False
         self.budget: int | None = None
+        self.word: bytes | None = None
         self.accepted: list[float] = []
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -88,6 +90,9 @@ class Proxy:
                 swallowing = swallowing or self.swallow
                 if swallowing:
                     continue
+                if from_server and self.word and self.word in data:
+                    self.word = None
+                    break
                 if from_server and self.budget is not None:
                     data = data[: self.budget]
                     self.budget -= len(data)
