@@ -80,10 +80,10 @@ test-all: setup  ## run lint and all tests in every form: before each release
 test-long: setup  ## run the long forms only
 	@$(PYTEST) -n $(WORKERS) -m long $(ARGS)
 
-test-one: setup  ## run one: make test-one TEST=tests/unit/test_cron.py::test_refused, or TEST=tests/sql/add_job.sql
+test-one: setup  ## run one: make test-one TEST=tests/unit/test_cron.py::test_reboot_is_no_time, or TEST=tests/sql/add_job.sql
 	@case "$$TEST" in \
 	    '') echo 'make test-one needs TEST=FILE::NAME' >&2; exit 2 ;; \
-	    *.sql) TEST="tests/integration/test_regress.py::test_installcheck[$$(basename "$$TEST" .sql)]" ;; \
+	    *.sql) TEST="tests/integration/test_regress.py::test_output_is_as_expected[$$(basename "$$TEST" .sql)]" ;; \
 	esac; \
 	$(PYTEST) "$$TEST" $(ARGS)
 

@@ -33,7 +33,9 @@ OTHERS = {30: "launcher", 70: "control", 110: "server"}
 
 
 @forms(120, 5_000)
-def test_effects_equal_the_log(own_cluster: Cluster, launcher: StartLauncher, size: int) -> None:
+def test_atomic_steps_have_their_effects_exactly_if_the_log_says_success(
+    own_cluster: Cluster, launcher: StartLauncher, size: int
+) -> None:
     """For every run: it has its effect exactly if the log says success, and then once."""
     seed = int(os.environ.get("PGAGENT_PY_SEED", random.randrange(10**6)))
     print(f"PGAGENT_PY_SEED={seed}")

@@ -46,7 +46,9 @@ def set_clock(clock: Path, epoch: float) -> None:
     new.rename(clock)
 
 
-def test_clock_set(own_cluster: Cluster, clock: Path, launcher: StartLauncher) -> None:
+def test_no_run_is_lost_or_repeated_when_the_clock_is_set(
+    own_cluster: Cluster, clock: Path, launcher: StartLauncher
+) -> None:
     """A job that runs every minute, through five settings of the clock."""
     agent = serving(launcher("-l", "2", "-t", "0.5", own_cluster.conninfo(TEMPLATE)))
     with own_cluster.connect(TEMPLATE) as db:
@@ -105,7 +107,7 @@ def test_clock_set(own_cluster: Cluster, clock: Path, launcher: StartLauncher) -
     stop(agent)
 
 
-def test_small_step_back_at_the_end_of_a_run(
+def test_a_clock_set_back_by_less_than_a_run_repeats_nothing(
     own_cluster: Cluster, clock: Path, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """A time server turns the clock back by less than a run takes: the due time that has run is not computed again."""

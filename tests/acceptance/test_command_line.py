@@ -47,7 +47,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         (["dbname='x"], "CONNECTION-STRING"),
     ],
 )
-def test_wrong_command_line(arguments: list[str], words: str) -> None:
+def test_a_wrong_command_line_is_refused_in_a_sentence(arguments: list[str], words: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -62,7 +62,7 @@ def test_wrong_connection_string_shows_no_password() -> None:
     assert "hunter2" not in done.stderr
 
 
-def test_version_and_help() -> None:
+def test_version_and_help_are_shown() -> None:
     done = run("-v")
     assert (done.returncode, done.stdout.split()[0]) == (0, "pgagent-py")
     done = run("--help")
@@ -91,7 +91,7 @@ def test_password_on_the_command_line_does_not_stay_there(
         db.execute("DROP ROLE with_password")
 
 
-def test_options_among_the_words_of_the_connection_string(
+def test_options_may_stand_among_the_words_of_the_connection_string(
     cluster: Cluster, db: Db, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """pgAgent takes them before, between and after."""
@@ -104,7 +104,9 @@ def test_options_among_the_words_of_the_connection_string(
     assert "action=serve" in log.read_text()
 
 
-def test_log_file_and_levels(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -> None:
+def test_the_log_goes_to_its_file_and_says_what_its_level_asks_for(
+    database: str, db: Db, launcher: StartLauncher, tmp_path: Path
+) -> None:
     """-s writes the log to a file, -l 2 everything; the default says nothing about what is in order."""
     logfile = tmp_path / "agent.log"
     chatty = launcher("-s", str(logfile), "-l", "2", database)

@@ -34,7 +34,9 @@ CONTROL = "SELECT pg_terminate_backend(jagpid) FROM pgagent_py.agent WHERE agent
 
 
 @pytest.mark.parametrize("heir", ["another", "itself, restarted"])
-def test_killed(database: str, db: Db, launcher: StartLauncher, tmp_path: Path, heir: str) -> None:
+def test_steps_die_with_a_killed_launcher_before_their_runs_are_closed(
+    database: str, db: Db, launcher: StartLauncher, tmp_path: Path, heir: str
+) -> None:
     """SIGKILL in the middle of steps: they die with the launcher, and then their runs are closed."""
     victim = serving(launcher("-l", "2", database))
     batch = add_yearly_job(
@@ -65,7 +67,7 @@ def test_killed(database: str, db: Db, launcher: StartLauncher, tmp_path: Path, 
     check_sound(db)
 
 
-def test_killed_together_with_its_guard(
+def test_scripts_die_before_their_runs_are_closed_even_if_the_guard_dies_too(
     database: str, db: Db, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """What keeps its batch steps from outliving a launcher dies with it: another one on this host ends them."""

@@ -60,7 +60,9 @@ EDITS = {
 }  # fmt: skip
 
 
-def test_edits(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -> None:
+def test_a_run_ends_as_it_may_whatever_is_edited_or_deleted(
+    database: str, db: Db, launcher: StartLauncher, tmp_path: Path
+) -> None:
     """One job for each edit, all in progress at once in one launcher."""
     agent = serving(launcher("-l", "2", database))
     path = tmp_path / "gate"
@@ -99,7 +101,9 @@ LOCKS = {
 }
 
 
-def test_locks(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -> None:
+def test_results_are_booked_when_the_locks_on_their_rows_go(
+    database: str, db: Db, launcher: StartLauncher, tmp_path: Path
+) -> None:
     """Sessions hold locks on rows of running jobs, then let go: the results are booked then; other jobs go on."""
     agent = serving(launcher("-l", "2", database))
     path = tmp_path / "gate"
@@ -172,7 +176,9 @@ def test_an_open_transaction_that_changes_options_holds_up_no_other_job(
     check_sound(db)
 
 
-def test_locks_do_not_stop_who_closes(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_runs_of_a_dead_launcher_are_closed_as_the_locks_on_them_go(
+    database: str, db: Db, launcher: StartLauncher
+) -> None:
     """The runs of an agent that is gone are closed one by one as the locks on them go."""
     victim = serving(launcher("-l", "2", database))
     jobs = {name: add_yearly_job(db, name, {"batch": "sleep 600"}) for name in [*LOCKS, "free"]}
@@ -194,7 +200,7 @@ def test_locks_do_not_stop_who_closes(database: str, db: Db, launcher: StartLaun
     check_sound(db)
 
 
-def test_database_dropped(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_a_step_fails_when_its_database_is_dropped(database: str, db: Db, launcher: StartLauncher) -> None:
     """The database of a running step goes: the step fails, the next run says why, other jobs go on."""
     serving(launcher("-l", "2", database))
     db.execute("CREATE DATABASE going")
@@ -217,7 +223,9 @@ def test_database_dropped(database: str, db: Db, launcher: StartLauncher) -> Non
     check_sound(db)
 
 
-def test_own_database_dropped(own_cluster: Any, launcher: StartLauncher) -> None:
+def test_a_launcher_serves_its_database_again_when_that_comes_back(
+    own_cluster: Any, launcher: StartLauncher
+) -> None:
     """The launcher waits for its database to come back, and serves the new one."""
     with own_cluster.connect() as server:
         server.execute("CREATE DATABASE mine TEMPLATE pgagent_py_template")
@@ -235,7 +243,9 @@ def test_own_database_dropped(own_cluster: Any, launcher: StartLauncher) -> None
     stop(agent)
 
 
-def test_rows_of_agents_deleted(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_a_launcher_whose_row_was_deleted_registers_again(
+    database: str, db: Db, launcher: StartLauncher
+) -> None:
     """Somebody tidies up pga_jobagent under a live launcher: it registers anew, and no job is stuck."""
     agent = serving(launcher("-l", "2", database))
     db.execute("SELECT pg_advisory_lock(1)")

@@ -21,7 +21,9 @@ from tests.helpers import (
 )
 
 
-def test_failover(own_cluster: Cluster, standby: Cluster, launcher: StartLauncher, tmp_path: Path) -> None:
+def test_runs_go_on_when_a_standby_is_promoted(
+    own_cluster: Cluster, standby: Cluster, launcher: StartLauncher, tmp_path: Path
+) -> None:
     """Its runs go on under the same identity; a launcher that knows the standby only waits, and then takes part."""
     both = own_cluster.conninfo(
         TEMPLATE,

@@ -39,7 +39,9 @@ HOSTILE = {
 STRAY = "sleep 300"
 
 
-def test_hostile_steps(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_hostile_scripts_are_logged_truly_and_disturb_nobody(
+    database: str, db: Db, launcher: StartLauncher
+) -> None:
     """All at once; afterwards the launcher has not grown, and works."""
     agent = serving(launcher("-l", "2", database))
     jobs = {name: add_yearly_job(db, name, {"batch": code}) for name, (code, _, _) in HOSTILE.items()}

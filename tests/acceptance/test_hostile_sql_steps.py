@@ -56,7 +56,9 @@ SELECT 1 / (current_setting('search_path') = '"$user", public' AND current_setti
        AND NOT EXISTS (SELECT FROM pg_prepared_statements) AND NOT EXISTS (SELECT FROM pg_cursors WHERE name = 'c'))::integer"""
 
 
-def test_hostile_steps(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_hostile_sql_is_logged_truly_and_disturbs_nobody(
+    database: str, db: Db, launcher: StartLauncher
+) -> None:
     """All at once, each with a second step that finds nothing of the first, on connections that are used again."""
     agent = serving(launcher("-l", "2", "--workers", "8", database))
     jobs = {
@@ -92,7 +94,9 @@ def test_hostile_steps(database: str, db: Db, launcher: StartLauncher) -> None:
     check_sound(db)
 
 
-def test_no_connection_slots(own_cluster: Cluster, launcher: StartLauncher) -> None:
+def test_steps_wait_while_there_are_no_connection_slots(
+    own_cluster: Cluster, launcher: StartLauncher
+) -> None:
     """All slots are taken: steps wait and do not fail, and so does the launcher if it loses its own connection then."""
     own_cluster.stop()
     own_cluster.start(max_connections=12, superuser_reserved_connections=2)

@@ -26,7 +26,9 @@ OUTPUT = "SELECT jsloutput FROM pgagent.pga_jobsteplog ORDER BY jslid DESC LIMIT
 @pytest.mark.parametrize(
     ("code", "kind"), [("SELECT pg_sleep(600)", "sql"), ("#!/bin/sh\nexec sleep 600", "batch")]
 )
-def test_timeout_of_a_step(database: str, db: Db, launcher: StartLauncher, code: str, kind: str) -> None:
+def test_a_step_is_stopped_after_its_timeout(
+    database: str, db: Db, launcher: StartLauncher, code: str, kind: str
+) -> None:
     launcher(database)
     job = add_job(db, "slow", {kind: code}, {kind: "SELECT 2" if kind == "sql" else "true"})
     alter_step(db, first_step(db, job), timeout="0.3 s", on_error="ignore")
@@ -36,7 +38,7 @@ def test_timeout_of_a_step(database: str, db: Db, launcher: StartLauncher, code:
     assert "after its timeout of 0.3 s" in output
 
 
-def test_timeout_of_a_job_is_for_all_its_steps(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_the_timeout_of_a_job_is_for_all_its_steps(database: str, db: Db, launcher: StartLauncher) -> None:
     launcher(database)
     job = add_job(db, "slow", "SELECT 1", "SELECT pg_sleep(600)", "SELECT 3")
     # What on_error says counts for a step that fails, not for a run whose time is over
@@ -49,7 +51,9 @@ def test_timeout_of_a_job_is_for_all_its_steps(database: str, db: Db, launcher: 
     assert 3 <= duration < 600
 
 
-def test_timeout_of_a_job_between_two_tries(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_the_timeout_of_a_job_ends_it_between_two_tries(
+    database: str, db: Db, launcher: StartLauncher
+) -> None:
     launcher(database)
     job = add_job(db, "failing", "SELECT 1/0")
     alter_steps(db, retries=9, retry_delay="1 h")
@@ -59,7 +63,7 @@ def test_timeout_of_a_job_between_two_tries(database: str, db: Db, launcher: Sta
     assert "its job's timeout was over" in str(db.execute(OUTPUT).fetchone())
 
 
-def test_retries_with_growing_delay(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_a_step_is_tried_again_after_growing_delays(database: str, db: Db, launcher: StartLauncher) -> None:
     launcher(database)
     db.execute("CREATE SEQUENCE try")
     job = add_job(db, "flaky", "SELECT 1 / (nextval('try') / 4)", "SELECT 2")

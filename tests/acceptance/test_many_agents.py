@@ -22,7 +22,9 @@ from tests.helpers.claims import claimed_twice, note_claims
 JOBS = 1000
 
 
-def test_each_job_runs_once(database: str, db: Db, launcher: StartLauncher, tmp_path: Path) -> None:
+def test_each_of_a_thousand_due_jobs_is_claimed_once(
+    database: str, db: Db, launcher: StartLauncher, tmp_path: Path
+) -> None:
     """1,000 jobs are due at once, with three launchers and the daemon at work."""
     db.execute("CREATE TABLE effect (job integer)")
     note_claims(db)
@@ -76,7 +78,7 @@ def test_each_job_runs_once(database: str, db: Db, launcher: StartLauncher, tmp_
     check_sound(db)
 
 
-def test_host_of_a_job(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_a_job_runs_on_its_host_only(database: str, db: Db, launcher: StartLauncher) -> None:
     """jobhostagent: a job runs on its host only."""
     agents = [serving(launcher("-l", "2", database))]
     agents.append(serving(launcher("-l", "2", "--host", "elsewhere.example", database)))

@@ -26,7 +26,9 @@ def all_sent(db: Db) -> Callable[[], bool]:
     return lambda: db.execute("SELECT 1 FROM pgagent_py.queued_message").fetchone() is None
 
 
-def test_email_on_failure(database: str, db: Db, launcher: StartLauncher, mailbox: Mailbox) -> None:
+def test_an_email_tells_of_a_failure(
+    database: str, db: Db, launcher: StartLauncher, mailbox: Mailbox
+) -> None:
     bad, good = add_job(db, "nightly \N{SNOWMAN}", sql="SELECT 1/0"), add_job(db, "good", sql="SELECT 1")
     db.execute("SELECT pgagent_py.add_message(NULL, 'email', 'me@example.org, you@example.org')")
     launcher(database, env=smtp(mailbox))
@@ -66,7 +68,7 @@ def test_templates_and_an_email_with_nothing_to_say(
     assert mailbox.mails[0]["Subject"].endswith(": SUCCESS")
 
 
-def test_webhook(database: str, db: Db, launcher: StartLauncher, hook: Hook) -> None:
+def test_a_webhook_is_told_of_a_failure(database: str, db: Db, launcher: StartLauncher, hook: Hook) -> None:
     job = add_job(db, "told", sql="SELECT 1/0")
     url = f"http://user:p%40ss@127.0.0.1:{hook.port}/{TOKEN}?a=b"
     db.execute("SELECT pgagent_py.add_message(%s, 'webhook', %s)", [job, url])

@@ -13,7 +13,9 @@ from tests.helpers import (
 )
 
 
-def test_settings_of_the_role(own_cluster: Cluster, launcher: StartLauncher) -> None:
+def test_settings_of_the_database_do_not_disturb_the_launcher(
+    own_cluster: Cluster, launcher: StartLauncher
+) -> None:
     """What a role or database sets for other sessions does not disturb the control connection."""
     with own_cluster.connect(TEMPLATE) as db:
         for setting in (
@@ -29,7 +31,9 @@ def test_settings_of_the_role(own_cluster: Cluster, launcher: StartLauncher) -> 
         assert "trying again" not in agent.log_text()
 
 
-def test_output_that_the_database_cannot_store(cluster: Cluster, launcher: StartLauncher) -> None:
+def test_characters_that_the_database_cannot_store_are_replaced(
+    cluster: Cluster, launcher: StartLauncher
+) -> None:
     """In a database that is not UTF-8 the characters that it does not have are replaced; the launcher goes on."""
     with cluster.connect() as server:
         server.execute("CREATE DATABASE latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")

@@ -124,7 +124,9 @@ def test_cancel_reaches_the_right_launcher(database: str, db: Db, launcher: Star
     cancel(db, runs[0])
 
 
-def test_cancel_of_a_run_that_waits_for_its_next_try(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_a_run_that_waits_for_its_next_try_can_be_cancelled(
+    database: str, db: Db, launcher: StartLauncher
+) -> None:
     launcher(database)
     job = add_job(db, "waits", "SELECT 1/0")
     alter_steps(db, retries=3, retry_delay="1 h")
@@ -136,7 +138,9 @@ def test_cancel_of_a_run_that_waits_for_its_next_try(database: str, db: Db, laun
     assert db.execute("SELECT jobagentid FROM pgagent.pga_job").fetchall() == [(None,)]
 
 
-def test_cancel_while_the_launcher_is_cut_off(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_a_run_is_closed_by_a_cancel_while_its_launcher_is_cut_off(
+    database: str, db: Db, launcher: StartLauncher
+) -> None:
     """Its backend is gone, and it can't come back yet: the run is closed; what it then finds out ends its step."""
     process = launcher(database, "-l", "2")
     run = start(db, add_job(db, "long", "SELECT pg_sleep(600)"))
@@ -151,7 +155,7 @@ def test_cancel_while_the_launcher_is_cut_off(database: str, db: Db, launcher: S
     wait_for(lambda: not db.execute(SLEEPING).fetchall())
 
 
-def test_cancel_when_the_launcher_is_back_but_its_job_is_locked(
+def test_a_cancel_reaches_a_launcher_that_is_back_but_whose_job_is_locked(
     database: str, db: Db, launcher: StartLauncher
 ) -> None:
     """The job is still claimed with the backend that is gone; the launcher that executes it is there."""
@@ -171,7 +175,7 @@ def test_cancel_when_the_launcher_is_back_but_its_job_is_locked(
     wait_for(lambda: not db.execute(SLEEPING).fetchall())
 
 
-def test_run_now_from_a_step_on(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_run_now_from_a_step_on_is_for_that_run(database: str, db: Db, launcher: StartLauncher) -> None:
     db.execute("CREATE TABLE fixed ()")
     db.execute("DROP TABLE fixed")
     launcher(database)
@@ -188,7 +192,7 @@ def test_run_now_from_a_step_on(database: str, db: Db, launcher: StartLauncher) 
     assert db.execute("TABLE pgagent_py.run_order").fetchall() == []
 
 
-def test_run_now_from_a_transaction_that_is_older_than_the_run(
+def test_run_now_counts_from_a_transaction_that_is_older_than_the_run(
     database: str, db: Db, launcher: StartLauncher
 ) -> None:
     launcher(database)
@@ -205,7 +209,7 @@ def test_run_now_from_a_transaction_that_is_older_than_the_run(
     assert db.execute("SELECT count(*) FROM pgagent.pga_joblog").fetchone() == (2,)
 
 
-def test_pause_of_everything(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_a_pause_lets_runs_end_and_starts_none(database: str, db: Db, launcher: StartLauncher) -> None:
     process = launcher(database)
     running = add_job(db, "running", "SELECT pg_sleep(600)", "SELECT 2")
     run = start(db, running)
@@ -227,7 +231,7 @@ def test_pause_of_everything(database: str, db: Db, launcher: StartLauncher) -> 
     assert db.execute("SELECT count(*) FROM pgagent.pga_joblog").fetchone() == (4,)
 
 
-def test_pause_of_a_class(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_a_pause_of_a_class_holds_its_jobs_only(database: str, db: Db, launcher: StartLauncher) -> None:
     launcher(database)
     db.execute("SELECT pgagent_py.pause('Data Import')")
     held, other = add_job(db, "held", "SELECT 1"), add_job(db, "other", "SELECT 1")

@@ -36,7 +36,7 @@ def shown(process: psutil.Process | int, file: str) -> str:
         return ""
 
 
-def test_password_in_the_connection_string(
+def test_a_password_in_the_connection_string_is_nowhere_to_be_seen(
     cluster: Cluster, database: str, db: Db, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """pgAgent takes it there, so do we: it is gone from the process list, and no child and no log gets to see it."""
@@ -85,7 +85,9 @@ def test_password_in_the_connection_string(
         "postgresql://postgres:s3cr3t/of the step@127.0.0.1:1/postgres",
     ],
 )
-def test_wrong_connection_string(launcher: StartLauncher, string: str) -> None:
+def test_a_wrong_connection_string_is_refused_without_its_password(
+    launcher: StartLauncher, string: str
+) -> None:
     """Whether it can't be read or leads nowhere: the launcher's words hold no part of the password."""
     agent = launcher("-l", "2", string)
     wait_for(lambda: "trying again" in agent.log_text() or agent.process.poll())
@@ -115,7 +117,9 @@ def test_scripts_are_private(database: str, db: Db, launcher: StartLauncher, tmp
     assert not script.parent.exists()
 
 
-def test_descriptors(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_scripts_get_three_descriptors_and_the_launcher_keeps_none(
+    database: str, db: Db, launcher: StartLauncher
+) -> None:
     """A script gets stdin, stdout and stderr and nothing else; the launcher's own don't grow from step to step."""
     agent = serving(launcher("-l", "2", database))
     job = add_yearly_job(

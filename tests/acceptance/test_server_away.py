@@ -36,7 +36,7 @@ from tests.helpers.proxy import Proxy
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_server_restarted(
+def test_steps_end_truly_when_the_server_restarts(
     own_cluster: Cluster, launcher: StartLauncher, tmp_path: Path, mode: Literal["fast", "immediate"]
 ) -> None:
     """Batch steps end with their true result, also while the server is down; SQL steps with the server's words."""
@@ -78,7 +78,7 @@ def test_server_restarted(
     stop(agent)
 
 
-def test_much_output_while_the_server_is_down(
+def test_much_output_is_booked_bit_by_bit_after_the_server_was_down(
     own_cluster: Cluster, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """It is booked bit by bit: the server takes no more than 1 GB at once, and the launcher would try for ever."""
@@ -109,7 +109,9 @@ def test_much_output_while_the_server_is_down(
     stop(agent)
 
 
-def test_server_not_there_at_start(own_cluster: Cluster, launcher: StartLauncher) -> None:
+def test_a_server_that_is_not_there_at_the_start_is_waited_for(
+    own_cluster: Cluster, launcher: StartLauncher
+) -> None:
     """It waits for the server however long, can be told to stop meanwhile, and serves when the server is there."""
     own_cluster.stop()
     waiting, stopped = (launcher("-l", "2", "-r", "1", own_cluster.conninfo(TEMPLATE)) for _ in range(2))
@@ -125,7 +127,7 @@ def test_server_not_there_at_start(own_cluster: Cluster, launcher: StartLauncher
     stop(waiting)
 
 
-def test_step_lost_on_the_way_to_the_launcher(
+def test_a_step_lost_on_the_way_to_the_launcher_runs_once(
     cluster: Cluster, database: str, db: Db, launcher: StartLauncher, tmp_path: Path
 ) -> None:
     """The connection is cut after the server has handed out a step, before the launcher has got it: it runs, once."""
@@ -160,7 +162,9 @@ def cut_off_cluster(scratch: Path, pristine_cluster: Cluster) -> Iterator[CutOff
     cluster.shell.communicate()
 
 
-def test_network_cut(cut_off_cluster: CutOffCluster, launcher: StartLauncher, tmp_path: Path) -> None:
+def test_a_launcher_cut_off_by_the_network_is_back_before_it_is_missed(
+    cut_off_cluster: CutOffCluster, launcher: StartLauncher, tmp_path: Path
+) -> None:
     """Packets get lost without a word: the launcher notices, comes back before it is missed, and books true results."""
     other = serving(launcher("-l", "2", cut_off_cluster.conninfo(TEMPLATE)))
     program = shutil.which("pgagent-py", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")

@@ -31,7 +31,7 @@ from tests.helpers import (
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop(
+def test_a_launcher_told_to_stop_claims_nothing_and_stops_steps_after_the_grace_time(
     database: str, db: Db, launcher: StartLauncher, tmp_path: Path, number: signal.Signals
 ) -> None:
     """Nothing new is claimed; what ends in the grace time is as ever; the rest is stopped and logged d with its output."""
@@ -68,7 +68,7 @@ def test_told_to_stop(
     check_sound(db)
 
 
-def test_second_signal(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_a_second_signal_stops_steps_at_once(database: str, db: Db, launcher: StartLauncher) -> None:
     """It ends what runs at once, without the grace time."""
     agent = serving(launcher("-l", "2", "--grace", "600", database))
     deaf = add_yearly_job(db, "deaf", {"batch": "trap '' TERM; echo so far; while :; do sleep 1; done"})
@@ -86,7 +86,7 @@ def test_second_signal(database: str, db: Db, launcher: StartLauncher) -> None:
 
 
 @pytest.mark.parametrize("table", ["pga_job", "pga_jobagent"])
-def test_second_signal_while_the_server_does_not_answer(
+def test_a_second_signal_ends_a_launcher_that_the_server_does_not_answer(
     database: str, db: Db, launcher: StartLauncher, table: str
 ) -> None:
     """A session has a whole table locked, and the launcher waits for it, serving or registering: it ends all the same."""
@@ -117,7 +117,7 @@ def test_second_signal_while_the_server_does_not_answer(
     check_sound(db)
 
 
-def test_log_that_nobody_reads(database: str, db: Db) -> None:
+def test_a_log_that_nobody_reads_stops_nothing(database: str, db: Db) -> None:
     """What reads the launcher's stderr is gone: it goes on, and ends with status 0."""
     program = shutil.which("pgagent-py", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert program

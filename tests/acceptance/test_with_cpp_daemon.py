@@ -45,7 +45,7 @@ def all_released(db: Db) -> bool:
     return not db.execute(query).fetchall()
 
 
-def test_each_due_run_happens_once(
+def test_each_due_run_happens_once_with_both_at_work(
     daemon: subprocess.Popen[bytes], database: str, db: Db, launcher: StartLauncher
 ) -> None:
     add_jobs(db)

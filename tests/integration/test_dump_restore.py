@@ -97,7 +97,7 @@ def test_run_that_was_dumped_as_running_is_closed(
         assert row == (None, True)
 
 
-def test_pg_upgrade(own_cluster: Cluster, scratch: Path) -> None:
+def test_pg_upgrade_carries_everything_along(own_cluster: Cluster, scratch: Path) -> None:
     """To a server of the same version, since there is no other one here; the procedure is the same."""
     database = "pgagent_py_template"
     with own_cluster.connect(database) as db:

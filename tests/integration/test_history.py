@@ -74,7 +74,7 @@ def test_job_status_shows_the_run_in_progress(database: str, db: Db) -> None:
     assert status(db, job) == ("aborted", 0, None)
 
 
-def test_next_run_and_disabled_job(db: Db) -> None:
+def test_job_status_has_the_next_run_and_none_of_a_disabled_job(db: Db) -> None:
     job = int(value(db, "SELECT pgagent_py.add_job('nightly', cron => '0 3 * * *', sql => 'SELECT 1')"))
     query = "SELECT jobenabled, next_run = (SELECT min(r) FROM pgagent_py.next_runs(jobid, 1) r) FROM pgagent_py.job_status"
     assert db.execute(query).fetchall() == [(True, True)]

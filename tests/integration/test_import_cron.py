@@ -17,7 +17,7 @@ MAILTO=
 """
 
 
-def test_import_crontab(db: Db) -> None:
+def test_the_jobs_of_a_crontab_are_added(db: Db) -> None:
     rows = db.execute("SELECT job, name FROM pgagent_py.import_crontab(%s)", [CRONTAB]).fetchall()
     assert [name for _, name in rows] == ["backup --all", "echo started", "cat"]
     jobs = export(db)["jobs"]
@@ -47,7 +47,7 @@ def test_a_bad_crontab_adds_nothing(db: Db, crontab: str, words: str) -> None:
     assert export(db)["jobs"] == {}
 
 
-def test_import_pg_cron(own_cluster: Cluster) -> None:
+def test_the_jobs_of_pg_cron_are_added_with_owner_and_place(own_cluster: Cluster) -> None:
     own_cluster.stop()
     settings = {"shared_preload_libraries": "pg_cron", "cron.database_name": "pgagent_py_template"}
     own_cluster.start(**settings, **{"cron.launch_active_jobs": "off"})

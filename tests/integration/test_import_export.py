@@ -303,7 +303,7 @@ def test_an_owner_that_was_renamed_is_exported_by_its_name(db: Db) -> None:
         db.execute("DROP ROLE IF EXISTS import_owner, import_owner_b")
 
 
-def test_strangers_may_not(db: Db) -> None:
+def test_strangers_may_neither_export_nor_import(db: Db) -> None:
     db.execute("CREATE ROLE import_stranger")
     try:
         db.execute("SET ROLE import_stranger")

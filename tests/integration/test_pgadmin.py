@@ -140,7 +140,7 @@ def test_all_is_read_back_as_it_was_written(pgadmin: Db) -> None:
     assert row == (ODD, ODD, ODD, "host=/tmp dbname='it''s' password=secret", "", ODD, CODE)
 
 
-def test_edits_in_one_message(pgadmin: Db) -> None:
+def test_edits_in_one_message_all_take_effect(pgadmin: Db) -> None:
     """A job with changed, removed and new schedules, steps and exceptions is sent as one string of statements."""
     job = create(pgadmin, new_job("'x'"), "pga_job", "jobid")
     pgadmin.execute("DELETE FROM pgagent.pga_exception WHERE jexdate = '2099-01-01'")
@@ -185,7 +185,7 @@ def test_edits_in_one_message(pgadmin: Db) -> None:
     assert pgadmin.execute("SELECT count(*) FROM pgagent.pga_exception").fetchone() == (0,)
 
 
-def test_disabling_and_enabling(pgadmin: Db) -> None:
+def test_a_disabled_job_has_no_next_run_until_it_is_enabled(pgadmin: Db) -> None:
     job = create(pgadmin, new_job("'x'"), "pga_job", "jobid")
     for enabled in (False, True):
         pgadmin.execute("UPDATE pgagent.pga_job SET jobenabled=%s WHERE jobid = %s", [enabled, job])
@@ -193,7 +193,7 @@ def test_disabling_and_enabling(pgadmin: Db) -> None:
         assert row == (True if enabled else None,)
 
 
-def test_run_now(pgadmin: Db) -> None:
+def test_run_now_makes_the_job_due(pgadmin: Db) -> None:
     job = create(pgadmin, new_job("'x'"), "pga_job", "jobid")
     pgadmin.execute(
         "UPDATE pgagent.pga_job\nSET jobnextrun=now()::timestamptz\nWHERE jobid=%s::integer", [job]
@@ -234,7 +234,7 @@ def test_no_trigger_of_ours_is_deferred(db: Db) -> None:
     assert db.execute(query).fetchall() == [("kept_right_give_back",)]
 
 
-def test_statistics_of_runs(db: Db) -> None:
+def test_statistics_have_the_newest_runs_first_with_their_letters(db: Db) -> None:
     """The Statistics tabs: newest id first, the raw letters, result and output; the job's line, who runs it."""
     ((job,),) = db.execute("SELECT pgagent_py.add_job('x')").fetchall()
     db.execute("SELECT pgagent_py.add_step(%s, 'step', sql => 'SELECT 1')", [job])

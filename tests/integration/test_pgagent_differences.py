@@ -247,11 +247,13 @@ EXAMPLES = ROW.findall(PAGE.read_text())
 def test_every_listed_difference_has_an_example() -> None:
     numbers = {int(number) for number in re.findall(r"^### (\d)\. ", PAGE.read_text(), re.MULTILINE)}
     assert numbers == set(range(1, 10))
-    assert numbers - {int(example[0]) for example in EXAMPLES} == {9}  # test_the_session_decides
+    assert numbers - {int(example[0]) for example in EXAMPLES} == {
+        9
+    }  # test_pgagents_next_run_depends_on_the_session
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[f"{row[0]}: {row[1]} from {row[3]}" for row in EXAMPLES])
-def test_example(pgagent: Connection, example: tuple[str, ...]) -> None:
+def test_examples_of_the_page_are_true(pgagent: Connection, example: tuple[str, ...]) -> None:
     _, schedule, zone_name, begin_text, theirs, ours = example
     begin = parse_instant(begin_text, zone_name)
     rule = parse_rule(schedule, zone_name)
@@ -289,7 +291,7 @@ def show(answer: float | str | None, zone_name: str) -> str:
     return moment.strftime("%Y-%m-%d %H:%M" + ("" if zone_name == "UTC" else "%z"))
 
 
-def test_the_session_decides(pgagent: Connection) -> None:
+def test_pgagents_next_run_depends_on_the_session(pgagent: Connection) -> None:
     noon = Rule(frozenset({0}), frozenset({12}))
     begin = instant_of("2050-01-01")
     assert show(ask_pgagent(pgagent, noon, begin), "UTC") == "2050-01-01 12:00"

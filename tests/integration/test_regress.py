@@ -13,7 +13,7 @@ FILES = sorted(path.stem for path in (TOP / "tests/sql").glob("*.sql"))
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_installcheck(cluster: Cluster, tmp_path: Path, name: str) -> None:
+def test_output_is_as_expected(cluster: Cluster, tmp_path: Path, name: str) -> None:
     server = {"PGHOST": str(cluster.directory), "PGPORT": str(cluster.port), "PGUSER": "postgres"}
     done = subprocess.run(
         ["make", "--no-print-directory", "installcheck", f"REGRESS={name}", f"REGRESS_OUT={tmp_path}"],

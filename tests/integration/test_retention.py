@@ -38,7 +38,7 @@ def test_nothing_is_deleted_unless_asked_for(db: Db) -> None:
     assert kept(db) == {job: 50}
 
 
-def test_by_count_and_by_age(db: Db) -> None:
+def test_runs_beyond_count_or_age_are_deleted(db: Db) -> None:
     long, short = add_history(db, "long", 100), add_history(db, "short", 5)
     db.execute("SELECT pgagent_py.set_retention(keep_runs => 40)")
     purge(db)
@@ -186,7 +186,7 @@ def test_negative_limits_are_refused(db: Db, call: str, words: str) -> None:
         db.execute(f"SELECT pgagent_py.{call}".encode())
 
 
-def test_strangers_may_not(db: Db) -> None:
+def test_strangers_may_neither_purge_nor_set_what_is_kept(db: Db) -> None:
     db.execute("CREATE ROLE retention_stranger")
     try:
         db.execute("SET ROLE retention_stranger")

@@ -42,7 +42,7 @@ def test_timeout_of_the_caller_stops_it_and_loses_nothing(db: Db) -> None:
     assert db.execute("SELECT jslstatus FROM pgagent_py.run_due()").fetchall() == [("s",), ("s",)]
 
 
-def test_cancel_request_stops_it(db: Db, other: Db) -> None:
+def test_a_cancel_request_stops_it_and_loses_nothing(db: Db, other: Db) -> None:
     add_due_job(db, "long", "SELECT pg_sleep(600)")
     failed: list[BaseException] = []
 
@@ -165,7 +165,7 @@ def test_error_of_a_trigger_on_pgagents_tables_keeps_its_words(db: Db) -> None:
     assert (caught.value.sqlstate, caught.value.diag.message_hint) == ("ZZ123", "Wait.")
 
 
-def test_many_jobs_at_once(db: Db) -> None:
+def test_hundreds_of_due_jobs_run_once_each_in_one_call(db: Db) -> None:
     db.execute("CREATE TABLE effects (job integer)")
     db.execute(
         "SELECT pgagent_py.add_job('job ' || n, sql => 'INSERT INTO effects VALUES (' || n || ')')"

@@ -56,7 +56,7 @@ ODD_DAYS = tuple(range(1, 32, 2))
         (" @annually ", [CronSets((0,), (0,), (), (1,), (1,))]),
     ],
 )
-def test_sets(text: str, expected: list[CronSets]) -> None:
+def test_an_expression_becomes_its_sets(text: str, expected: list[CronSets]) -> None:
     assert parse_cron(text) == expected
 
 
@@ -106,7 +106,7 @@ def test_sets(text: str, expected: list[CronSets]) -> None:
         ("@reboot", "@reboot is not a time", "alone"),
     ],
 )
-def test_refused(text: str, problem: str, hint: str) -> None:
+def test_what_is_refused_says_why_and_how_to_write_it(text: str, problem: str, hint: str) -> None:
     with pytest.raises(PgAgentError) as refused:
         parse_cron(text)
     assert problem in refused.value.message
@@ -115,7 +115,7 @@ def test_refused(text: str, problem: str, hint: str) -> None:
     assert refused.value.sqlstate == "22023"
 
 
-def test_reboot() -> None:
+def test_reboot_is_no_time() -> None:
     assert is_reboot("@reboot")
     assert is_reboot(" @Reboot ")
     assert not is_reboot("@daily")

@@ -52,7 +52,9 @@ def test_a_crontab_as_its_manual_has_it() -> None:
         (r"echo \%%x\%", ("echo %", "x%")),
     ],
 )
-def test_percent_signs(command: str, parts: tuple[str, str | None]) -> None:
+def test_percent_signs_end_the_command_and_break_its_input(
+    command: str, parts: tuple[str, str | None]
+) -> None:
     assert split_input(command) == parts
 
 

@@ -190,18 +190,18 @@ def runs(rule: Rule, after: str, count: int) -> list[str]:
         ),
     ],
 )
-def test_runs(rule: Rule, after: str, expected: list[str]) -> None:
+def test_runs_are_those_that_the_rule_says(rule: Rule, after: str, expected: list[str]) -> None:
     assert runs(rule, after, len(expected) or 1) == expected
 
 
-def test_after_within_the_minute() -> None:
+def test_a_run_is_strictly_later_within_the_minute_too() -> None:
     every_minute = compiled(Rule())
     assert next_run(every_minute, zone("UTC"), 59.999999) == 60
     assert next_run(every_minute, zone("UTC"), 60.0) == 120
     assert next_run(every_minute, zone("UTC"), 60.000001) == 120
 
 
-def test_asked_while_an_hour_repeats_itself() -> None:
+def test_while_an_hour_repeats_itself_the_next_run_is_tomorrow() -> None:
     half_past_two = compiled(Rule(minutes=on(30), hours=on(2), zone="Europe/Paris"))
     paris = zone("Europe/Paris")
     tomorrow = instant_of("2024-10-28 02:30", "Europe/Paris")
@@ -212,7 +212,7 @@ def test_asked_while_an_hour_repeats_itself() -> None:
         )
 
 
-def test_asked_around_the_end_of_a_gap() -> None:
+def test_the_end_of_a_gap_is_a_run_for_who_asks_just_before() -> None:
     half_past_two = compiled(Rule(minutes=on(30), hours=on(2), zone="Europe/Paris"))
     paris = zone("Europe/Paris")
     end_of_gap = instant_of("2024-03-31 03:00", "Europe/Paris")
@@ -238,7 +238,7 @@ def test_end_is_inclusive() -> None:
     assert next_run(schedule._replace(end=end - 0.5), zone("UTC"), end - 1) is None
 
 
-def test_infinite_limits() -> None:
+def test_infinite_limits_are_none_or_never() -> None:
     endless = compiled(Rule(start=-inf, end=inf))
     assert next_run(endless, zone("UTC"), 0) == 60
     assert next_run(compiled(Rule(start=inf)), zone("UTC"), 0) is None
@@ -292,7 +292,7 @@ def test_merge_runs_is_in_order_and_without_repeats() -> None:
     assert merge_runs([(noon, utc)], morning, 0) == []
 
 
-def test_calendars_of_dates() -> None:
+def test_calendars_block_their_days_or_let_only_them_pass() -> None:
     midnight = (flag_of(60, 0), flag_of(24, 0), ANY, ANY, ANY, None, None, "UTC")
     holidays = compile_schedule(*midnight, blocked_days=(1, 2, 2, 4))
     assert merge_runs([(holidays, zone("UTC"))], 0, 2) == [3 * 86400, 5 * 86400]
@@ -305,7 +305,7 @@ def flag_of(size: int, member: int) -> str:
     return "{" + ",".join("t" if number == member else "f" for number in range(size)) + "}"
 
 
-def test_year_of_every_day() -> None:
+def test_every_day_is_in_its_year() -> None:
     for day in (*range(-1_000_000, 1_000_000, 97), *range(100_000_000, 107_000_000, 9_973)):
         year, first = year_of(day)
         assert first == first_day(year) <= day < first_day(year + 1)

@@ -18,7 +18,7 @@ def test_every_keeps_to_its_anchor() -> None:
     assert next_run(schedule, zone("UTC"), start + 7e6 - 0.000001) == start + 7e6
 
 
-def test_every_within_the_sets() -> None:
+def test_every_fires_only_when_the_sets_let_it() -> None:
     rule = Rule(
         hours=on(9, 10),
         weekdays=on(1),
@@ -46,7 +46,7 @@ def test_every_that_never_meets_the_sets_is_given_up() -> None:
     assert next_run(compiled(rule)._replace(every=86400), zone("UTC"), 0) is None
 
 
-def test_every_in_a_zone_with_an_offset_too_short_to_be_looked_for() -> None:
+def test_every_goes_on_in_a_zone_with_an_offset_too_short_to_be_looked_for() -> None:
     """By rules of its own, a zone may be three hours ahead on 1 July alone: its offset at that noon was not foreseen."""
     days = [instant_of("1970-07-01"), instant_of("1971-07-01")]
     changes = [(at, offset) for day in days for at, offset in ((day, 3 * 3_600), (day + 86_400, 0))]
@@ -83,7 +83,7 @@ def test_at_fires_once() -> None:
         ),
     ],
 )
-def test_every_whose_next_meeting_is_far_away(rule: Rule, every: int, expected: str) -> None:
+def test_every_finds_a_meeting_that_is_far_away(rule: Rule, every: int, expected: str) -> None:
     start = instant_of("2024-01-01 09:30", "Europe/Paris")
     schedule = compiled(replace(rule, start=start, zone="Europe/Paris"))._replace(every=every)
     assert next_run(schedule, zone("Europe/Paris"), start) == instant_of(expected, "Europe/Paris")

@@ -133,7 +133,7 @@ def rules_in_windows(draw: st.DrawFn) -> tuple[Rule, int, float]:
 
 
 @forms(16_500, 165_000)
-def test_every_firing_in_a_window(size: int) -> None:
+def test_the_runs_in_a_window_are_those_of_the_oracle(size: int) -> None:
     for_all(size, check_window, rules_in_windows())
 
 
@@ -185,7 +185,7 @@ MONDAY_29 = (
 
 
 @forms(1_500, 15_000)
-def test_sparse_rules_over_forty_years(size: int) -> None:
+def test_the_runs_of_sparse_rules_are_those_of_the_oracle(size: int) -> None:
     for_all(size, check_forty_years, sparse_rules(), first=MONDAY_29)
 
 
@@ -218,7 +218,7 @@ def daily_rules(draw: st.DrawFn) -> tuple[Rule, int]:
 
 
 @forms(100, 1_000)
-def test_successive_runs_over_years(size: int) -> None:
+def test_hundreds_of_runs_are_those_of_the_oracle(size: int) -> None:
     for_all(size, check_years, daily_rules())
 
 
@@ -249,7 +249,7 @@ def intervals(draw: st.DrawFn) -> tuple[Rule, int, int]:
 
 
 @forms(2_000, 20_000)
-def test_every(size: int) -> None:
+def test_every_fires_when_trying_says(size: int) -> None:
     for_all(size, check_every, intervals())
 
 
@@ -308,7 +308,7 @@ def far_intervals(draw: st.DrawFn) -> tuple[Rule, int]:
 
 
 @forms(300, 3_000)
-def test_every_in_years(size: int) -> None:
+def test_every_finds_the_first_meeting_within_years(size: int) -> None:
     for_all(size, check_every_in_years, far_intervals())
 
 

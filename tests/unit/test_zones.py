@@ -118,7 +118,7 @@ def test_no_zone_has_other_offsets_after_those_looked_at() -> None:
     assert others == {}
 
 
-def test_offset_with_seconds() -> None:
+def test_an_offset_with_seconds_moves_runs_off_the_minute() -> None:
     """Until 1972 Liberia's clock was 44 minutes and 30 seconds behind: a full minute there is a half one here."""
     runs = merge_runs([(compiled(Rule(zone="Africa/Monrovia")), zone("Africa/Monrovia"))], 0, 2)
     assert runs == [30, 90]

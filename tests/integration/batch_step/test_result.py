@@ -54,14 +54,14 @@ def test_the_first_line_names_the_interpreter(code: str, output: str) -> None:
         ("#!bash\n", 127, "The interpreter bash, "),
     ],
 )
-def test_a_missing_interpreter(code: str, status: int, words: str) -> None:
+def test_a_missing_interpreter_is_named(code: str, status: int, words: str) -> None:
     result = execute(code)
     assert (result.jslstatus, result.jslresult) == ("f", status)
     assert words in result.jsloutput
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 255])
-def test_exit_codes(code: int) -> None:
+def test_the_exit_code_is_the_result(code: int) -> None:
     result = execute(f"exit {code}")
     assert (result.jlgid, result.jslid) == (12, 14)
     assert (result.jslstatus, result.jslresult) == ("s" if code == 0 else "f", code)
@@ -69,7 +69,7 @@ def test_exit_codes(code: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["KILL", "TERM", "SEGV", "PIPE"])
-def test_death_by_signal(name: str) -> None:
+def test_death_by_a_signal_is_128_more_and_said(name: str) -> None:
     number = getattr(signal, f"SIG{name}")
     result = execute(f"echo a; kill -{name} $$")
     assert (result.jslstatus, result.jslresult) == ("f", 128 + number)
@@ -121,7 +121,7 @@ def test_the_limit_holds_for_both_streams_together() -> None:
     assert len(result.jsloutput) < 100_200
 
 
-def test_bytes_that_are_not_text() -> None:
+def test_bytes_that_are_not_text_are_replaced() -> None:
     result = execute("printf 'a\\377b\\000c'")
     assert result.jsloutput == "a\ufffdb\ufffdc"
 

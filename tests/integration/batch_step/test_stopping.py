@@ -94,7 +94,9 @@ def test_what_ignores_term_is_killed(long: str) -> None:
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_kill_at_once(again: bool, long: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_does_not_wait_for_the_script_to_tidy_up(
+    again: bool, long: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(batch_step, "KILL_SECONDS", 10 * PATIENCE)
     monkeypatch.setattr(batch_step, "GIVE_UP_SECONDS", PATIENCE)
     result = stop_while_running(STUBBORN.replace("{0}", long), again=again, kill=not again)
@@ -114,7 +116,7 @@ def test_a_stubborn_background_child_of_a_cancelled_script_is_killed(long: str) 
 
 
 @pytest.mark.usefixtures("patient")
-def test_timeout(long: str) -> None:
+def test_a_script_is_stopped_after_its_timeout(long: str) -> None:
     result = execute(f"echo a; sleep {long}", jsttimeout=0.25)
     assert (result.jslstatus, result.jslresult) == ("f", 143)
     assert result.jsloutput.endswith("The step was stopped after its timeout of 0.25 s.\n")
@@ -122,7 +124,7 @@ def test_timeout(long: str) -> None:
     assert not processes(long)
 
 
-def test_cancel_before_the_start() -> None:
+def test_a_script_cancelled_before_it_starts_is_not_executed() -> None:
     async def scenario(steps: Processes) -> StepResult:
         step = BatchStep(step_run("echo a"), steps)
         step.cancel("Never mind.")

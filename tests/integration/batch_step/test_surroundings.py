@@ -18,7 +18,7 @@ from tests.helpers import wait_for
 from tests.helpers.batch_steps import PYTHON, execute, step_run, with_steps
 
 
-def test_environment() -> None:
+def test_ids_names_and_parameters_are_in_the_environment() -> None:
     code = "#!/usr/bin/env python3\nimport json, os; print(json.dumps(dict(os.environ)))"
     plain = json.loads(execute(code).jsloutput)
     given = json.loads(execute(code, jobparameters='{"a": "it\'s"}').jsloutput)
@@ -112,13 +112,13 @@ def test_a_script_that_shuts_the_private_directory_hurts_neither_itself_nor_othe
     assert (second.jslstatus, second.jsloutput) == ("s", "700\n")
 
 
-def test_parameters_too_long_for_the_environment() -> None:
+def test_parameters_too_long_for_the_environment_fail_the_step() -> None:
     result = execute("echo a", jobparameters=json.dumps("x" * 200_000))
     assert (result.jslstatus, result.jslresult) == ("f", 126)
     assert result.jsloutput == "The job's parameters or names are too long for the script's environment.\n"
 
 
-def test_no_descriptors_left() -> None:
+def test_a_step_fails_when_no_descriptor_is_left_and_the_next_one_runs() -> None:
     async def scenario(steps: Processes) -> tuple[StepResult, StepResult]:
         await BatchStep(step_run("true"), steps).execute()
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)

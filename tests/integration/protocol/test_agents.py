@@ -54,7 +54,7 @@ def test_daemon_that_claims_from_an_old_list_gets_nothing(agent: Agent, db: Db) 
     assert db.execute(claim, [job]).rowcount == 1
 
 
-def test_resume_after_a_lost_connection(agent: Agent, database: str, db: Db) -> None:
+def test_an_agent_that_comes_back_takes_its_jobs_along(agent: Agent, database: str, db: Db) -> None:
     """The same identity on another backend takes its jobs along, and may book their results there."""
     due_job(db, "x", "ab")
     (step,) = agent.run_due(1)

@@ -22,7 +22,7 @@ def test_first_step_that_is_being_deleted_leaves_the_job_for_later(agent: Agent,
     assert agent.names(1) == [("x", "b")]
 
 
-def test_job_dropped_while_it_runs(agent: Agent, db: Db) -> None:
+def test_a_job_dropped_while_it_runs_leaves_nothing(agent: Agent, db: Db) -> None:
     job = due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
     db.execute("SELECT pgagent_py.drop_job(%s)", [job])
@@ -32,7 +32,7 @@ def test_job_dropped_while_it_runs(agent: Agent, db: Db) -> None:
     assert agent.names(1) == [("y", "a")]
 
 
-def test_step_dropped_while_it_runs(agent: Agent, db: Db) -> None:
+def test_a_step_dropped_while_it_runs_lets_the_job_go_on(agent: Agent, db: Db) -> None:
     """pgAgent's tables drop its log entry with it; the job goes on."""
     due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
@@ -52,7 +52,9 @@ def test_failed_step_dropped_while_it_ran_fails_the_job(agent: Agent, db: Db) ->
     assert status_of_run(db, step.jlgid) == "f"
 
 
-def test_steps_added_renamed_and_disabled_while_the_job_runs(agent: Agent, db: Db) -> None:
+def test_steps_added_renamed_and_disabled_while_the_job_runs_count_for_the_rest_of_it(
+    agent: Agent, db: Db
+) -> None:
     job = due_job(db, "x", "bcd")
     (step,) = agent.run_due(1)
     db.execute(

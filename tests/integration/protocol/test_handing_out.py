@@ -4,7 +4,7 @@ from tests.helpers import Db, wait_for
 from tests.helpers.protocol import Agent, done, due_job, status_of_run, step_log
 
 
-def test_claim_is_pgagents(agent: Agent, db: Db) -> None:
+def test_a_claim_is_made_and_released_as_pgagent_does(agent: Agent, db: Db) -> None:
     job = due_job(db, "x")
     (step,) = agent.run_due(1)
     assert step.jslstatus == "r"
@@ -93,7 +93,7 @@ def test_no_run_twice_over_two_agents(agent: Agent, database: str, db: Db) -> No
     other.close()
 
 
-def test_many_results_and_steps_in_one_turn(agent: Agent, db: Db) -> None:
+def test_one_turn_books_and_hands_out_fifty_steps(agent: Agent, db: Db) -> None:
     for number in range(50):
         due_job(db, f"{number:02}", "ab", minutes=100 - number)
     first = agent.run_due(64)
@@ -127,7 +127,7 @@ def test_job_without_steps_is_done_at_once(agent: Agent, db: Db) -> None:
     assert db.execute("SELECT jobagentid FROM pgagent.pga_job").fetchone() == (None,)
 
 
-def test_next_wake(agent: Agent, db: Db) -> None:
+def test_next_wake_is_when_the_next_job_of_this_host_is_due(agent: Agent, db: Db) -> None:
     """Seconds until the next job of this host is due."""
     wake = "SELECT pgagent_py.next_wake()"
     assert agent.db.execute(wake).fetchone() == (None,)

@@ -20,7 +20,9 @@ from tests.helpers.protocol import Agent, Result, done, due_job, status_of_run, 
     ("on_error", "status", "goes_on", "job"),
     [("fail", "f", False, "f"), ("success", "s", True, "s"), ("ignore", "i", True, "s")],
 )
-def test_on_error(agent: Agent, db: Db, on_error: str, status: str, goes_on: bool, job: str) -> None:
+def test_on_error_decides_how_a_failure_counts(
+    agent: Agent, db: Db, on_error: str, status: str, goes_on: bool, job: str
+) -> None:
     jobid = due_job(db, "x", "")
     db.execute("SELECT pgagent_py.add_step(%s, 'a', sql => 'x', on_error => %s)", [jobid, on_error])
     db.execute("SELECT pgagent_py.add_step(%s, 'b', sql => 'x')", [jobid])

@@ -137,7 +137,7 @@ def test_an_atomic_step_whose_run_was_closed_has_no_effect(database: str, agent:
     assert booked(agent, run)[3] is None
 
 
-def test_cancel_of_an_atomic_step(database: str, agent: Db) -> None:
+def test_a_cancelled_atomic_step_has_no_effect_and_no_entry(database: str, agent: Db) -> None:
     run = hand_out(agent, f"INSERT INTO effect VALUES (1); {SAY_BACKEND}; SELECT pg_sleep(600)")
 
     async def scenario(pool: SqlPool) -> StepResult:

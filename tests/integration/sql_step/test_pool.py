@@ -198,7 +198,9 @@ def test_connections_may_be_declared_old(shared: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_a_restart_of_the_server(own_cluster: Cluster, mode: Any) -> None:
+def test_a_restart_of_the_server_fails_the_step_it_cuts_and_no_later_one(
+    own_cluster: Cluster, mode: Any
+) -> None:
     async def scenario(pool: SqlPool) -> tuple[StepResult, StepResult]:
         cut = SqlStep(step_run("SELECT pg_sleep(600)"), pool)
         async with running(cut) as task:

@@ -51,7 +51,9 @@ from tests.helpers.sql_steps import backend_of, execute, step_run, with_pool
         ("SELECT 'gr\u00fcn \U0001f600'::no_type", "f", -1, None),
     ],
 )
-def test_result_and_output(shared: str, code: str, status: str, rows: int, output: str | None) -> None:
+def test_a_step_returns_status_rows_and_the_servers_words(
+    shared: str, code: str, status: str, rows: int, output: str | None
+) -> None:
     [result] = execute(shared, code)
     assert (result.jlgid, result.jslid) == (12, 14)
     assert (result.jslstatus, result.jslresult) == (status, rows)
@@ -92,7 +94,7 @@ def test_an_error_undoes_the_statements_before_it_and_skips_those_after(database
     assert db.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 
-def test_long_code(shared: str) -> None:
+def test_code_of_twenty_megabytes_is_executed(shared: str) -> None:
     [result] = execute(shared, f"SELECT length('{'x' * 20_000_000}') / (1 - 1)")
     assert result.jsloutput == "ERROR:  division by zero\n"
 

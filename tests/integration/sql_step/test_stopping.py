@@ -44,7 +44,7 @@ def stop_while_running(conninfo: str, code: str, **stop: Any) -> StepResult:
     return with_pool(conninfo, scenario)
 
 
-def test_cancel(shared: str) -> None:
+def test_a_cancelled_step_ends_with_the_servers_words_and_the_note(shared: str) -> None:
     result = stop_while_running(shared, "SELECT pg_sleep(600)")
     assert (result.jslstatus, result.jslresult) == ("d", -1)
     assert result.jsloutput == (
@@ -53,7 +53,7 @@ def test_cancel(shared: str) -> None:
     assert result.jslduration < 600
 
 
-def test_cancel_with_another_status(shared: str) -> None:
+def test_a_cancelled_step_gets_the_status_that_was_asked_for(shared: str) -> None:
     assert stop_while_running(shared, "SELECT pg_sleep(600)", status="f").jslstatus == "f"
 
 
@@ -92,7 +92,7 @@ def test_code_that_catches_one_cancel_gets_another(shared: str, monkeypatch: pyt
     assert "ERROR:  canceling statement due to user request\n" in result.jsloutput
 
 
-def test_cancel_before_the_start(shared: str) -> None:
+def test_a_step_cancelled_before_it_starts_is_not_executed(shared: str) -> None:
     async def scenario(pool: SqlPool) -> StepResult:
         step = SqlStep(step_run("SELECT 1"), pool)
         step.cancel("Never mind.")
@@ -102,7 +102,7 @@ def test_cancel_before_the_start(shared: str) -> None:
     assert (result.jslstatus, result.jsloutput) == ("d", "Never mind.\n")
 
 
-def test_cancel_and_timeout_while_waiting_for_a_connection(own_cluster: Cluster) -> None:
+def test_a_step_that_waits_for_a_connection_can_be_cancelled_and_times_out(own_cluster: Cluster) -> None:
     own_cluster.stop()
 
     async def scenario(pool: SqlPool) -> tuple[StepResult, StepResult]:
@@ -121,7 +121,7 @@ def test_cancel_and_timeout_while_waiting_for_a_connection(own_cluster: Cluster)
     assert timed_out.jslduration >= 0.3
 
 
-def test_timeout(shared: str) -> None:
+def test_a_step_is_cancelled_after_its_timeout(shared: str) -> None:
     [result, after] = execute(shared, "SELECT pg_sleep(600)", "SELECT 1", jsttimeout=1)
     assert (result.jslstatus, after.jslstatus) == ("f", "s")
     assert result.jsloutput == (

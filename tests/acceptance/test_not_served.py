@@ -12,20 +12,20 @@ def wait_for_failure(process: Launcher) -> str:
     return process.log_text()
 
 
-def test_database_without_the_extension(bare_database: str, launcher: StartLauncher) -> None:
+def test_a_database_without_the_extension_is_not_served(bare_database: str, launcher: StartLauncher) -> None:
     log = wait_for_failure(launcher(bare_database))
     assert "does not have the extension pgagent_py: run CREATE EXTENSION pgagent_py CASCADE in it" in log
     assert "Traceback" not in log
 
 
-def test_pgagent_that_is_too_old(database: str, db: Db, launcher: StartLauncher) -> None:
+def test_a_pgagent_that_is_too_old_is_not_served(database: str, db: Db, launcher: StartLauncher) -> None:
     """No older one can be installed here, so the catalog is told that this one is."""
     db.execute("UPDATE pg_extension SET extversion = '3.4' WHERE extname = 'pgagent'")
     log = wait_for_failure(launcher(database))
     assert "has pgagent 3.4, 4.2 is needed: run ALTER EXTENSION pgagent UPDATE in it" in log
 
 
-def test_role_without_the_rights(cluster: Cluster, db: Db, launcher: StartLauncher) -> None:
+def test_a_role_without_the_rights_can_not_serve(cluster: Cluster, db: Db, launcher: StartLauncher) -> None:
     db.execute("CREATE ROLE powerless LOGIN")
     try:
         log = wait_for_failure(launcher(cluster.conninfo(db.info.dbname, user="powerless")))
@@ -35,7 +35,9 @@ def test_role_without_the_rights(cluster: Cluster, db: Db, launcher: StartLaunch
         db.execute("DROP ROLE powerless")
 
 
-def test_wrong_password_role_and_database(cluster: Cluster, launcher: StartLauncher, tmp_path: Path) -> None:
+def test_a_wrong_password_role_or_database_ends_the_launcher_with_the_servers_words(
+    cluster: Cluster, launcher: StartLauncher, tmp_path: Path
+) -> None:
     pgpass = tmp_path / "pgpass"
     pgpass.write_text("*:*:*:*:not this one\n")
     pgpass.chmod(0o600)
@@ -62,7 +64,7 @@ def test_wrong_password_role_and_database(cluster: Cluster, launcher: StartLaunc
         assert "Traceback" not in log
 
 
-def test_server_that_comes_later(own_cluster: Cluster, launcher: StartLauncher) -> None:
+def test_a_server_that_comes_later_is_served(own_cluster: Cluster, launcher: StartLauncher) -> None:
     """The launcher says at once, at the lowest level of logging, that it can't connect, and keeps trying."""
     own_cluster.stop()
     process = launcher("-r", "1", own_cluster.conninfo("pgagent_py_template"))
@@ -77,7 +79,7 @@ def test_server_that_comes_later(own_cluster: Cluster, launcher: StartLauncher) 
     assert "Traceback" not in process.log_text()
 
 
-def test_host_that_is_not_there(launcher: StartLauncher) -> None:
+def test_a_host_that_is_not_there_is_said_and_waited_for(launcher: StartLauncher) -> None:
     process = launcher("host=no-such-host.invalid dbname=postgres")
     process.wait_for_log("no-such-host.invalid")
     assert process.terminate() == 0

@@ -120,7 +120,9 @@ def check_effects(db: Db, effects: Path) -> int:
 
 
 @forms(30, 1000)
-def test_random_faults(own_cluster: Cluster, launcher: StartLauncher, tmp_path: Path, size: int) -> None:
+def test_every_due_time_runs_once_whatever_dies(
+    own_cluster: Cluster, launcher: StartLauncher, tmp_path: Path, size: int
+) -> None:
     """Three launchers, 30 jobs, and so many faults: each strikes a little after something has gone on again."""
     seed = int(os.environ.get("PGAGENT_PY_SEED", random.randrange(10**6)))
     print(f"PGAGENT_PY_SEED={seed}")

@@ -143,7 +143,9 @@ def test_job_of_one_do_block_gets_its_next_run_and_runs(
     assert effects.execute(next_minute, {"zone": zone}).fetchone() == (True,)
 
 
-def test_kinds_of_steps(cluster: Cluster, database: str, effects: Db, launcher: StartLauncher) -> None:
+def test_every_kind_of_step_runs_in_order_and_is_logged(
+    cluster: Cluster, database: str, effects: Db, launcher: StartLauncher
+) -> None:
     """SQL here, in another database and by a libpq string; batch with four kinds of first line; names decide the order."""
     with cluster.connect() as db:
         db.execute("CREATE DATABASE other_one")
@@ -254,7 +256,9 @@ def test_jobs_run_in_parallel_and_steps_of_one_in_order(
         ]
 
 
-def test_schedules_with_start_end_and_exceptions(database: str, effects: Db, launcher: StartLauncher) -> None:
+def test_schedules_due_at_the_same_minute_make_one_run(
+    database: str, effects: Db, launcher: StartLauncher
+) -> None:
     """Four schedules are due at the same minute; one is over, one has not begun, one has an exception: one run."""
     job = add_job(effects, "scheduled", sql="INSERT INTO effects (note) VALUES ('ran')", enabled=False)
     add = """
