@@ -12,7 +12,7 @@ import time
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 
-CORRECTION = 3 * 3600.0  # seconds
+CORRECTION_SECONDS = 3 * 3600.0
 
 # Wall clock minus a clock that cannot be set, at the last look of this session.
 _offset: float | None = None
@@ -21,14 +21,14 @@ _offset: float | None = None
 def now_or_last_run(last_run: float | None) -> float:
     """Return the time, epoch seconds, that a next run must be later than: now, or the last run if the clock was set back."""
     now = time.time()
-    return last_run if last_run is not None and now < last_run < now + CORRECTION else now
+    return last_run if last_run is not None and now < last_run < now + CORRECTION_SECONDS else now
 
 
 def follow_clock(plpy: Plpy) -> None:
     """Give every sleeping job its next run again if the clock was set back far since the last call."""
     global _offset
     before, _offset = _offset, time.time() - time.monotonic()
-    if before is not None and _offset < before - CORRECTION:
+    if before is not None and _offset < before - CORRECTION_SECONDS:
         recompute_after_correction(plpy)
 
 
@@ -42,7 +42,7 @@ SELECT EXISTS (SELECT FROM pgagent.pga_job j
 
 def clock_was_corrected(plpy: Plpy) -> bool:
     """Return whether a job has run in what is now the far future: the clock was set back while no agent was looking."""
-    return bool(RAN_IN_FUTURE(plpy, CORRECTION)[0]["found"])
+    return bool(RAN_IN_FUTURE(plpy, CORRECTION_SECONDS)[0]["found"])
 
 
 # Setting jobnextrun to NULL makes the trigger compute it.

@@ -184,7 +184,7 @@ def next_runs(plpy: Plpy, job: int, count: int, after: float) -> list[str]:
     return runs
 
 
-HEED_EVERY = 0.02  # seconds
+HEED_EVERY_SECONDS = 0.02
 # The server looks for cancels while it executes a statement.
 HEED = Statement("SELECT")
 
@@ -195,7 +195,7 @@ def _heeding_cancels(plpy: Plpy) -> NextRun:
 
     def find(schedule: Schedule, zone: Zone, after: float) -> int | float | None:
         nonlocal heeded
-        if time.monotonic() > heeded + HEED_EVERY:
+        if time.monotonic() > heeded + HEED_EVERY_SECONDS:
             HEED(plpy)
             heeded = time.monotonic()
         return next_firing(schedule, zone, after)

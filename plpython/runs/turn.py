@@ -78,22 +78,16 @@ def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int) -> 
     """Return *steps*, those of owned jobs with the role that they run as; a step that may not run is booked as failed."""
     while reasons := set_run_as(plpy, steps):
         refused = [
-            result(
-                step["jlgid"],
-                step["jslid"],
-                FAILURE,
-                -1,
-                jsloutput=f"Not executed: {reasons[step['jslid']]}.",
-            )
+            result(step["jlgid"], jslid, FAILURE, -1, jsloutput=f"Not executed: {reasons[jslid]}.")
             for step in steps
-            if step["jslid"] in reasons
+            if (jslid := step["jslid"]) in reasons
         ]
         steps = [step for step in steps if step["jslid"] not in reasons]
         steps += carry_on(plpy, me, refused, capacity - len(steps))
     return steps
 
 
-# The job was changed after this agent had claimed it: else another agent would have been waited for.
+# The job was changed while it ran: no agent claims a job with a step that needs what it does not know.
 UNKNOWN = "The run was ended: its next step needs {}, which its launcher does not know."
 
 
