@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TypedDict
 
 from ..ground.errors import server_message, sqlstate
 from ..ground.plan import Statement
-from ..ground.plpy import Plpy
+from ..ground.plpy import Plpy, Row, SPIError
 from ..ground.vocabulary import FAILURE, SUCCESS
 from .rows import ResultRow, StepRow, result
 
@@ -41,16 +42,34 @@ WHO = Statement(
 )
 
 
+# pgagent_py's own are of the step, search_path and the transaction's are pinned here.
+KEPT = """s.context IN ('user', 'superuser') AND s.name NOT LIKE 'transaction\\_%'
+       AND s.name NOT IN ('search_path', 'role', 'session_authorization')"""
+SESSION_SETTINGS = Statement(
+    f"SELECT s.name, s.setting FROM pg_settings s WHERE s.source = 'session' AND {KEPT}"
+)
+# $1 names, $2 values: the settings that the session has made.
+RESTORE_SETTINGS = Statement(
+    f"""
+SELECT set_config(s.name, coalesce(b.setting, s.reset_val), false)
+  FROM pg_settings s LEFT JOIN unnest($1, $2) b (name, setting) ON b.name = s.name
+ WHERE (s.source = 'session' OR b.name IS NOT NULL) AND {KEPT}
+   AND s.setting IS DISTINCT FROM coalesce(b.setting, s.reset_val)""",
+    "text[]",
+    "text[]",
+)
+
+
 def run_here(plpy: Plpy, agent: str) -> list[StepRow]:
     """Run the due jobs that are all SQL in this database, each step in a subtransaction; return one row per step.
 
     Runs with the rights of the caller.
     """
     executed: list[StepRow] = []
-    (who,) = WHO(plpy)
+    session = WHO(plpy)[0], list(SESSION_SETTINGS(plpy))
     steps = list(TURN(plpy, agent, ALL_STEPS, [], True))
     while steps or WAIT(plpy):
-        results = [execute(plpy, step, who) for step in steps]
+        results = [execute(plpy, step, *session) for step in steps]
         executed += map(_executed, steps, results)
         # Jobs that fall due meanwhile wait for the next call: this one comes to an end.
         steps = list(TURN(plpy, agent, ALL_STEPS, results, False))
@@ -83,8 +102,11 @@ TAGS = {5: "SELECT", 6: "SELECT", 7: "INSERT 0", 8: "DELETE", 9: "UPDATE"}
 TAGS |= {11: "INSERT 0", 12: "DELETE", 13: "UPDATE", 18: "MERGE", 19: "MERGE"}
 
 
-def execute(plpy: Plpy, step: StepRow, who: Who) -> ResultRow:
-    """Execute one SQL step and return its result; an error undoes the step and is its result."""
+def execute(plpy: Plpy, step: StepRow, who: Who, settings: Sequence[Row]) -> ResultRow:
+    """Execute one SQL step and return its result; an error undoes the step and is its result.
+
+    *who* and *settings* are what the session had before: a step leaves no role and no setting behind.
+    """
     started = time.monotonic()
     try:
         with plpy.subtransaction():
@@ -92,18 +114,44 @@ def execute(plpy: Plpy, step: StepRow, who: Who) -> ResultRow:
             SETTINGS(plpy, *ids, step["jobparameters"] or "{}")
             SESSION_PATH(plpy)
             done = plpy.execute(step["jstcode"])
-            OUR_PATH(plpy)
             _check_constraints(plpy)
+            OUR_PATH(plpy)
             _return_to(plpy, who)
+            RESTORE_SETTINGS(plpy, [row["name"] for row in settings], [row["setting"] for row in settings])
         status, rows, output = SUCCESS, done.nrows(), ""
         if tag := TAGS.get(done.status()):
             output = f"{tag} {rows}"
-    except plpy.spiexceptions.QueryCanceled:
-        raise  # the caller's own cancel or timeout, not the step's failure
     except plpy.SPIError as error:
+        if sqlstate(error) == QUERY_CANCELED and _is_cancelled(plpy, error):
+            raise  # the caller's own cancel or timeout, not the step's failure
         status, rows, output = FAILURE, -1, server_message(error)
     duration = f"{time.monotonic() - started:.6f} seconds"
     return result(step["jlgid"], step["jslid"], status, rows, duration, output)
+
+
+QUERY_CANCELED = "57014"
+TIMED_OUT = Statement("""
+SELECT s.setting::int8 > 0
+       AND clock_timestamp() >= statement_timestamp() + make_interval(secs => s.setting::int8 / 1000.0) AS is_over
+  FROM pg_settings s WHERE s.name = 'statement_timeout'""")
+
+
+def _is_cancelled(plpy: Plpy, error: SPIError) -> bool:
+    """Return whether this session was cancelled, or its statement_timeout is over.
+
+    A step can raise the same SQLSTATE itself, and a remote server's error comes with it. So the words are compared with those
+    that a cancel has in this session, whatever its language is: it cancels itself.
+    """
+    if TIMED_OUT(plpy)[0]["is_over"]:
+        return True
+    try:
+        with plpy.subtransaction():
+            plpy.execute(
+                "SELECT pg_catalog.pg_cancel_backend(pg_catalog.pg_backend_pid()), pg_catalog.pg_sleep(10)"
+            )
+    except plpy.SPIError as cancel:
+        return str(error) == str(cancel)
+    return True
 
 
 # The error has to come in the same subtransaction: the server forgets the former state at the end of one that succeeds.

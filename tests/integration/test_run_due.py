@@ -176,3 +176,73 @@ def test_hundreds_of_due_jobs_run_once_each_in_one_call(db: Db) -> None:
     assert db.execute("SELECT count(*), count(DISTINCT job) FROM effects").fetchone() == (300, 300)
     assert db.execute("SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 's'").fetchone() == (300,)
     assert db.execute(NOBODY).fetchone() == (0, 0, 0)
+
+
+def test_a_cancel_that_a_step_raises_itself_is_its_failure(db: Db) -> None:
+    """As an error of a remote server's statement_timeout, which dblink passes on with its SQLSTATE."""
+    raises = "DO $$ BEGIN RAISE 'the remote statement took too long' USING ERRCODE = '57014'; END $$"
+    for name, sql in (("a", raises), ("b", "SELECT 1")):
+        db.execute("SELECT pgagent_py.run_now(pgagent_py.add_job(%s, sql => %s))", [name, sql])
+    rows = db.execute(
+        "SELECT t.jobname, t.jslstatus, t.jsloutput FROM pgagent_py.run_due() t ORDER BY 1"
+    ).fetchall()
+    assert [row[:2] for row in rows] == [("a", "f"), ("b", "s")]
+    assert "took too long" in rows[0][2]
+
+
+def test_a_cancel_of_the_session_ends_the_call(database: str, db: Db) -> None:
+    db.execute("SELECT pgagent_py.run_now(pgagent_py.add_job('a', sql => 'SELECT pg_sleep(600)'))")
+    with psycopg.connect(database, autocommit=True) as session:
+        session.execute("SET statement_timeout = '1 s'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            session.execute("SELECT * FROM pgagent_py.run_due()")
+        session.execute("SET statement_timeout = 0")
+        cancel = threading.Thread(target=cancel_sleeper, args=(db, session.info.backend_pid))
+        cancel.start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            session.execute("SELECT * FROM pgagent_py.run_due()")
+        cancel.join()
+
+
+def cancel_sleeper(db: Db, pid: int) -> None:
+    sleeps = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+    wait_for_row(db, sleeps, [pid])
+    db.execute("SELECT pg_cancel_backend(%s)", [pid])
+
+
+def test_deferred_constraint_triggers_find_the_sessions_tables(db: Db) -> None:
+    db.execute("""
+        CREATE TABLE public.seen (n integer);
+        CREATE TABLE public.kept (n integer);
+        CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN INSERT INTO seen VALUES (NEW.n); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER see AFTER INSERT ON public.kept DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION public.see();
+    """)
+    db.execute("SELECT pgagent_py.run_now(pgagent_py.add_job('a', sql => 'INSERT INTO kept VALUES (1)'))")
+    rows = db.execute("SELECT t.jslstatus, t.jsloutput FROM pgagent_py.run_due() t").fetchall()
+    assert rows == [("s", "INSERT 0 1")]
+    assert db.execute("SELECT n FROM public.seen").fetchall() == [(1,)]
+
+
+def test_what_a_step_sets_stays_its_own(db: Db) -> None:
+    db.execute("SET work_mem = '5MB'; SET statement_timeout = '10 min'; SET DateStyle = 'German'")
+    steps = {
+        "changes": "SET work_mem = '6MB'; SET lock_timeout = '7 s'",
+        "resets": "RESET work_mem; SET application_name = 'mine'; RESET DateStyle",
+        "fails": "SET work_mem = '8MB'; SELECT 1 / 0",
+        "sees": "DO $$ BEGIN ASSERT current_setting('work_mem') = '5MB'; END $$",
+    }
+    for name, sql in steps.items():
+        db.execute("SELECT pgagent_py.run_now(pgagent_py.add_job(%s, sql => %s))", [name, sql])
+    rows = db.execute("SELECT t.jobname, t.jslstatus FROM pgagent_py.run_due() t").fetchall()
+    assert dict(rows) == {"changes": "s", "resets": "s", "fails": "f", "sees": "s"}
+    settings = {
+        "work_mem": "5MB",
+        "lock_timeout": "0",
+        "statement_timeout": "10min",
+        "DateStyle": "German, DMY",
+    }
+    settings["application_name"] = ""
+    for name, value in settings.items():
+        assert db.execute(f"SELECT current_setting('{name}')".encode()).fetchone() == (value,)
