@@ -20,7 +20,6 @@ from tests.helpers import (
     value,
     wait_for,
     wait_for_end,
-    wait_for_row,
 )
 from tests.helpers.claims import claimed_twice, note_claims
 
@@ -78,12 +77,15 @@ class Faults:
 
     def wait_for_a_step(self) -> None:
         """Wait until a step is in progress that was not when the last fault struck."""
+        newest = "SELECT max(jslid) FROM pgagent.pga_jobsteplog"
         with self.cluster.connect(TEMPLATE) as db:
-            (self._last_step,) = wait_for_row(
-                db,
-                "SELECT jslid FROM pgagent.pga_jobsteplog WHERE jslid > %s ORDER BY jslid DESC LIMIT 1",
-                self._last_step,
-            )
+
+            def new_step() -> int | None:
+                self.make_jobs_due()  # each time: those of the last time may all have been running then
+                found = value(db, newest)
+                return int(found) if found and found > self._last_step else None
+
+            self._last_step = wait_for(new_step, what="a new step")
 
     def successes(self) -> int:
         """Return how many runs have succeeded."""
