@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..ground.plpy import Plpy
 from ..ground.roles import check_launch
 from ..runs.dependencies import forget_met
+from ..runs.problems import retry_schedules
+from ..runs.waiting import forget_results
 from .history import purge
 from .messages import forget_given_up
 
@@ -14,4 +16,6 @@ def upkeep(plpy: Plpy, caller: str, jobs: int | None = None) -> int:
     check_launch(plpy, caller)
     forget_given_up(plpy)
     forget_met(plpy)
+    forget_results(plpy)
+    retry_schedules(plpy)
     return purge(plpy, jobs)

@@ -144,23 +144,21 @@ def missing(argument: str, id_: int | None) -> PgAgentError:
 MAY_BOOK = Statement(
     """
 SELECT o.jobowner IS NOT NULL AS owned, pg_has_role($1, o.jobownerid, 'USAGE') AS mine
-  FROM pgagent.pga_jobsteplog l
-  JOIN pgagent.pga_joblog r ON r.jlgid = l.jsljlgid
-  LEFT JOIN pgagent_py.job_option o ON o.jobid = r.jlgjobid
- WHERE l.jslid = $2""",
+  FROM pgagent_py.job_option o WHERE o.jobid = $2""",
     "name",
     "int4",
 )
 
 
-def may_book(plpy: Plpy, caller: str, jslid: int) -> bool:
-    """Return whether *caller* may book the step log entry *jslid* itself.
+def may_book(plpy: Plpy, caller: str, jobid: int) -> bool:
+    """Return whether *caller* may book the success of the job's atomic step itself.
 
     It may if it owns the job, or if nobody does and it may run a launcher.
     """
-    for row in MAY_BOOK(plpy, caller, jslid):
-        return bool(row["mine"]) if row["owned"] else may_launch(plpy, caller)
-    return False
+    for row in MAY_BOOK(plpy, caller, jobid):
+        if row["owned"]:
+            return bool(row["mine"])
+    return may_launch(plpy, caller)
 
 
 REFRESH_NAMES = [

@@ -11,6 +11,7 @@ from typing import TypedDict, TypeVar
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.problems import forget_problems, is_passing, note_problem
 from .clock import now_or_last_run
 from .schedule import NextRun, Schedule, compile_schedule, merge_runs
 from .schedule import next_run as next_firing
@@ -62,7 +63,19 @@ class VersionedRuleRow(RuleRow):
     default_zone: str
 
 
-READ_RULE = Statement("SELECT r.* FROM pgagent_py.schedule_rule r WHERE r.jscid = $1", "int4", row=RuleRow)
+class ReadRow(RuleRow):
+    """The same, and whether a problem of the schedule is noted."""
+
+    noted: bool
+
+
+READ_RULE = Statement(
+    """
+SELECT r.*, EXISTS (SELECT FROM pgagent_py.problem p WHERE p.jobid = r.jscjobid AND p.jscid = r.jscid) AS noted
+  FROM pgagent_py.schedule_rule r WHERE r.jscid = $1""",
+    "int4",
+    row=ReadRow,
+)
 
 
 def firing(plpy: Plpy, jscid: int, version: Hashable, exceptions: bool, last_run: float | None) -> float:
@@ -70,21 +83,37 @@ def firing(plpy: Plpy, jscid: int, version: Hashable, exceptions: bool, last_run
 
     *version* identifies the row versions that its rule was compiled from, so that a session can use a rule again.
     A next run is later than the clock, not than the transaction's start: a firing between the two is not owed.
+    A schedule that makes the server fail, for example in a time zone that is gone, never fires: that is noted. An error here
+    would keep other jobs from ending, and this one from being repaired.
     """
     now = now_or_last_run(last_run)
     known = None if exceptions else _rules.get(jscid)
-    if known and known[0] == version:
-        if known[2] <= now < known[3]:
-            return known[3]
-        rule, varies = known[1], False
-    else:
-        (row,) = READ_RULE(plpy, jscid)
-        rule, varies = _rule(plpy, row), row["varies"]
-    found = next_firing(*rule, now)
+    if known and known[0] != version:
+        known = None
+    if known and known[2] <= now < known[3]:
+        return known[3]
+    try:
+        rule, may_keep = (known[1], True) if known else _read_rule(plpy, jscid)
+        found = next_firing(*rule, now)
+    except Exception as error:
+        if is_passing(plpy, error):
+            raise
+        note_problem(plpy, None, jscid, str(error))
+        return NEVER
     next_ = NEVER if found is None else found
-    if not varies:  # else it depends on rows that the version does not name
+    if may_keep:
         _keep(_rules, jscid, (version, rule, now, next_))
     return next_
+
+
+def _read_rule(plpy: Plpy, jscid: int) -> tuple[Rule, bool]:
+    """Return a schedule's rule, and whether it may be kept: it depends only on the rows that the version names."""
+    (row,) = READ_RULE(plpy, jscid)
+    rule = _rule(plpy, row)
+    if row["noted"]:
+        next_firing(*rule, time.time())  # it may still fail there
+        forget_problems(plpy, [row["jscjobid"]], jscid)
+    return rule, not row["varies"]
 
 
 # The enabled schedules of some jobs, except those whose rules are not kept.
@@ -108,7 +137,11 @@ def read_rules(plpy: Plpy, jobids: Sequence[int]) -> None:
         return
     for row in READ_JOBS(plpy, new):
         version = (row["s_ctid"], row["s_xmin"], row["s_cmin"], row["options"], row["default_zone"])
-        _keep(_rules, row["jscid"], (version, _rule(plpy, row), NEVER, NEVER))
+        try:
+            _keep(_rules, row["jscid"], (version, _rule(plpy, row), NEVER, NEVER))
+        except Exception as error:  # the trigger finds it, too, and notes it
+            if is_passing(plpy, error):
+                raise
     for jobid in new:
         _keep(_read_jobs, jobid, None)
 

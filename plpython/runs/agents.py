@@ -15,8 +15,9 @@ from ..ground.plpy import Plpy
 from ..ground.roles import check_launch, check_use, may_launch, refresh_names
 from ..rules.clock import clock_was_corrected, recompute_after_correction
 from .orphans import close_agents, close_released_runs, forget_agents
+from .problems import retry_schedules
 from .reboot import reboot_jobs, run_reboot_jobs
-from .waiting import move_waiting
+from .waiting import carry_on_booked
 
 # It waits for another agent that is closing what this one left behind; then the rows are gone.
 FORMER_BACKENDS = Statement(
@@ -33,11 +34,13 @@ def start_agent(
     station: str | None = None,
     again: bool | None = None,
     knows: Sequence[str | None] | None = None,
+    pooled: bool | None = None,
 ) -> None:
     """Register this backend as *agent* on host *station*; an agent that comes back keeps its jobs.
 
     station NULL is the server's host name, for a session that drives run_due by hand. *again*: it comes back, even if nothing
-    here knows it any more. *knows*: kinds of steps that it can execute, see the view step_need.
+    here knows it any more. *knows*: kinds of steps that it can execute, see the view step_need. *pooled*: a connection pooler
+    stands between, so that this backend may outlive the agent.
     """
     check_launch(plpy, caller)
     refresh_names(plpy)
@@ -47,11 +50,13 @@ def start_agent(
         return
     station = station or socket.gethostname()
     known = [kind for kind in knows or () if kind is not None] or (former[0]["jagknows"] if former else [])
-    _register(plpy, agent, station, me, True, known)
+    _register(plpy, agent, station, me, True, known, bool(pooled))
     _take_over(plpy, agent, me["pid"])
+    carry_on_booked(plpy, agent)
     if not former and not again:
         run_reboot_jobs(plpy, reboot_jobs(plpy, station))
     close_released_runs(plpy)
+    retry_schedules(plpy)
     if clock_was_corrected(plpy):
         recompute_after_correction(plpy)
 
@@ -72,7 +77,7 @@ def start_session(plpy: Plpy, caller: str, agent: str) -> None:
         check_use(plpy, caller, {})
     if KNOWN_AGENT(plpy, agent):
         raise PgAgentError("agent is another's already", sqlstate="42710")  # whose jobs this one must not get
-    _register(plpy, agent, socket.gethostname(), me, everything, [])
+    _register(plpy, agent, socket.gethostname(), me, everything, [], False)
     close_released_runs(plpy)
 
 
@@ -103,8 +108,8 @@ LOG_IN = Statement("INSERT INTO pgagent.pga_jobagent (jagpid, jagstation) VALUES
 RAISE_SEQUENCES = Statement("SELECT pgagent_py._raise_sequences()")
 REGISTER = Statement(
     """
-INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
+INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows, jagpooled)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
     "int4",
     "uuid",
     "text",
@@ -113,18 +118,25 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
     "bool",
     "bool",
     "text[]",
+    "bool",
 )
 
 
 def _register(
-    plpy: Plpy, agent: str, station: str, me: Session, everything: bool, knows: Sequence[str]
+    plpy: Plpy,
+    agent: str,
+    station: str,
+    me: Session,
+    everything: bool,
+    knows: Sequence[str],
+    pooled: bool,
 ) -> None:
     """Put this backend, *me*, on the lists of agents."""
     _vacate(plpy, me["pid"])
     LOG_IN(plpy, me["pid"], station)
     RAISE_SEQUENCES(plpy)
     start, role, own = me["backend_start"], me["role"], me["own"]
-    REGISTER(plpy, me["pid"], agent, station, start, role, everything, own, knows)
+    REGISTER(plpy, me["pid"], agent, station, start, role, everything, own, knows, pooled)
 
 
 LOGGED_IN = Statement("SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = $1", "int4")
@@ -135,8 +147,9 @@ WITH free AS (SELECT least(0, min(j.jagpid)) - 1 AS jagpid FROM pgagent.pga_joba
 login AS (
     INSERT INTO pgagent.pga_jobagent (jagpid, jagstation)
     SELECT free.jagpid, a.jagstation FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1)
-INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows)
-SELECT free.jagpid, a.agent, a.jagstation, a.backend_start, a.jagrole, a.jagall, a.jagown, a.jagknows
+INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows,
+                              jagpooled, last_seen)
+SELECT free.jagpid, a.agent, a.jagstation, a.backend_start, a.jagrole, a.jagall, a.jagown, a.jagknows, a.jagpooled, a.last_seen
   FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1
 RETURNING jagpid""",
     "int4",
@@ -188,7 +201,6 @@ UPDATE pgagent.pga_job SET jobagentid = $2
 def _move_jobs(plpy: Plpy, old: int, new: int) -> None:
     """Move the jobs claimed with pid *old* to *new*; *old* is forgotten unless a session has one of them locked."""
     MOVE_JOBS(plpy, old, new)
-    move_waiting(plpy, old, new)
     forget_agents(plpy, [old])
 
 

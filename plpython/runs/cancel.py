@@ -10,8 +10,7 @@ from ..ground.plpy import Plpy
 from ..ground.roles import missing
 from ..ground.vocabulary import ABORTED, RUNNING
 from .finish import abort_runs, finish_jobs, note_runs
-from .rows import Ended
-from .waiting import forget_waiting
+from .rows import Ended, RunId
 from .wake import wake
 
 
@@ -21,13 +20,14 @@ def cancelled_by(caller: str) -> str:
 
 
 class FoundRow(TypedDict):
-    """A run to cancel, and its agent: ours, not pgAgent's daemon; alive."""
+    """A run to cancel, and its agent: ours, not pgAgent's daemon; alive; whether it has a step of the run."""
 
     jlgstatus: str
     jobid: int
-    jobagentid: int | None
+    pids: list[int]
     ours: bool
     alive: bool
+    executing: bool
 
 
 # A statement of its own, so that the next sees all that was done meanwhile, not only in this row.
@@ -37,19 +37,19 @@ SELECT FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid 
     "int4",
 )
 
-# An agent that has come back is alive with another backend than the one that the job may still be claimed with.
+# The agent of a run of ours is in run; that of the daemon's is the one that the job is claimed with.
 FIND_RUN = Statement(
     """
-SELECT l.jlgstatus::text AS jlgstatus, j.jobid, j.jobagentid, a.agent IS NOT NULL AS ours,
-       CASE WHEN a.agent IS NULL
-            THEN EXISTS (SELECT FROM pgagent.pga_jobagent p JOIN pg_stat_activity s ON s.pid = p.jagpid
-                          WHERE p.jagpid = j.jobagentid AND s.backend_start <= p.jaglogintime)
-            ELSE EXISTS (SELECT FROM pgagent_py.agent b
-                           JOIN pg_stat_activity s ON s.pid = b.jagpid AND s.backend_start = b.backend_start
-                          WHERE b.agent = a.agent) END AS alive
+SELECT l.jlgstatus::text AS jlgstatus, j.jobid, p.jlgid IS NOT NULL AS ours,
+       coalesce((SELECT array_agg(a.jagpid) FROM pgagent_py.agent a WHERE a.agent = p.agent),
+                array_remove(ARRAY[j.jobagentid], NULL)) AS pids,
+       EXISTS (SELECT FROM pgagent_py.living_agent v
+                WHERE CASE WHEN p.jlgid IS NULL THEN v.jagpid = j.jobagentid AND v.agent IS NULL
+                           ELSE v.agent = p.agent END) AS alive,
+       p.jslid IS NOT NULL AND NOT p.booked AS executing
   FROM pgagent.pga_joblog l
   JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
-  LEFT JOIN pgagent_py.agent a ON a.jagpid = j.jobagentid
+  LEFT JOIN pgagent_py.run p ON p.jlgid = l.jlgid
  WHERE l.jlgid = $1""",
     "int4",
     row=FoundRow,
@@ -76,9 +76,8 @@ def cancel_run(plpy: Plpy, caller: str, run: int | None = None) -> None:
     found = rows[0]
     if found["jlgstatus"] != RUNNING:
         raise PgAgentError(f"run {run} is not in progress", hint="It has ended already.", sqlstate="55000")
-    pids = [] if found["jobagentid"] is None else [found["jobagentid"]]
     if not found["alive"]:
-        abort_runs(plpy, pids, [found["jobid"]], cancelled_by(caller))
+        abort_runs(plpy, found["pids"], [RunId(found["jobid"], run)], cancelled_by(caller))
         return
     if not found["ours"]:
         raise PgAgentError(
@@ -87,13 +86,12 @@ def cancel_run(plpy: Plpy, caller: str, run: int | None = None) -> None:
             sqlstate="55000",
         )
     MARK_CANCELLED(plpy, run, caller)
-    # A run that waits for its next step needs no launcher to end. One that waits for its result to be booked does.
-    if forget_waiting(plpy, run):
-        note_runs(plpy, {run: cancelled_by(caller)})
-        finish_jobs(plpy, pids, [Ended(found["jobid"], run, ABORTED)])
-        wake(plpy)
-    else:
+    if found["executing"]:
         wake(plpy, "cancel")
+    else:  # it waits for its next step: that needs no launcher to end
+        note_runs(plpy, {run: cancelled_by(caller)})
+        finish_jobs(plpy, found["pids"], [Ended(found["jobid"], run, ABORTED)])
+        wake(plpy)
 
 
 class CancelledRow(TypedDict):
@@ -107,10 +105,9 @@ CANCELLED_RUNS = Statement(
     """
 SELECT o.jlgid, o.jlgcancelledby
   FROM pgagent_py.run_option o
-  JOIN pgagent.pga_joblog l ON l.jlgid = o.jlgid AND l.jlgstatus = 'r'
-  JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
-  JOIN pgagent_py.agent a ON a.jagpid = j.jobagentid
- WHERE o.jlgcancelledby IS NOT NULL AND a.jagpid IN (SELECT w.jagpid FROM pgagent_py.own_jagpid w)""",
+  JOIN pgagent_py.run p ON p.jlgid = o.jlgid
+  JOIN pgagent_py.agent a ON a.agent = p.agent AND a.jagpid = pg_backend_pid()
+ WHERE o.jlgcancelledby IS NOT NULL""",
     row=CancelledRow,
 )
 

@@ -15,6 +15,7 @@ from .claimable import FOR_AGENT, SCOPES
 from .finish import drop_done_jobs
 from .limits import lock_limits, places
 from .orders import forget_void_orders
+from .problems import NO_PROBLEM
 from .rows import AgentRow
 
 
@@ -27,7 +28,8 @@ class DueRow(TypedDict):
     late: bool
 
 
-# $1 station, $2 jobs looked at already, $3 full classes, $4 full groups, $5 how many, $6 what the agent knows.
+# $1 station, $2 jobs looked at already, $3 full classes, $4 full groups, $5 how many, $6 what the agent knows, $7 only these
+# jobs; NULL: any.
 DUE_JOBS = {
     scope: Statement(
         f"""
@@ -36,6 +38,7 @@ SELECT j.jobid, j.jobjclid, o.jobgroup, coalesce(j.jobnextrun < now() - o.jobmax
   LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
  WHERE {DUE} AND {FOR_AGENT.format(station="$1", knows="$6")}
    AND j.jobid <> ALL ($2) AND j.jobjclid <> ALL ($3) AND (o.jobgroup = ANY ($4)) IS NOT TRUE {only}
+   AND ($7 IS NULL OR j.jobid = ANY ($7)) AND {NO_PROBLEM}
  ORDER BY coalesce(o.jobpriority, 0) DESC, j.jobnextrun LIMIT $5 FOR NO KEY UPDATE OF j SKIP LOCKED""",
         "text",
         "int4[]",
@@ -43,16 +46,19 @@ SELECT j.jobid, j.jobjclid, o.jobgroup, coalesce(j.jobnextrun < now() - o.jobmax
         "text[]",
         "int4",
         "text[]",
+        "int4[]",
         row=DueRow,
     )
     for scope, only in SCOPES.items()
 }
 
 
-def choose_jobs(plpy: Plpy, agent: AgentRow, capacity: int, scope: str) -> list[int]:
+def choose_jobs(
+    plpy: Plpy, agent: AgentRow, capacity: int, scope: str, among: list[int] | None = None
+) -> list[int]:
     """Return at most *capacity* due jobs to claim, in order: highest priority first, then longest due. They are locked.
 
-    Jobs that are too late are skipped on the way.
+    Jobs that are too late are skipped on the way. *among*: only of these.
     """
     drop_done_jobs(plpy)
     forget_void_orders(plpy)
@@ -66,7 +72,8 @@ def choose_jobs(plpy: Plpy, agent: AgentRow, capacity: int, scope: str) -> list[
     late: list[int] = []
     while len(chosen) < capacity:
         full = free.full_classes(), free.full_groups()
-        rows = DUE_JOBS[scope](plpy, agent["jagstation"], chosen + late, *full, capacity, agent["jagknows"])
+        me = agent["jagstation"], chosen + late, *full, capacity, agent["jagknows"]
+        rows = DUE_JOBS[scope](plpy, *me, among)
         for row in rows:
             if row["late"]:
                 late.append(row["jobid"])

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.problems import forget_problems, is_passing, note_problem
 from ..ground.vocabulary import DUE, NO_STEPS
 from .choose import choose_jobs
 from .claimable import FOR_AGENT, SCOPES
 from .finish import finish_jobs
 from .hand_out import STEP_RUN
 from .orders import BEGIN_AS_ORDERED, NO_ORDERS, take_orders
+from .problems import NO_PROBLEM, each_apart
 from .rows import AgentRow, Ended, StepRow
 
-# $1 pid, $2 station, $3 how many, $4 what the agent knows. {only} narrows the jobs down, {begin} the steps; {order} sorts the
-# runs.
+# $1 pid, $2 station, $3 how many, $4 what the agent knows, $5 agent. {only} narrows the jobs down, {begin} the steps; {order}
+# sorts the runs.
 CLAIM_DUE_JOBS = f"""
 -- due jobs that no other session has locked: those are left for a later turn
 WITH due AS MATERIALIZED (
@@ -38,24 +40,29 @@ claimed AS (
 -- the ids of the log rows, drawn before these: to join what the INSERTs return would cost more than they do
 run AS MATERIALIZED (
     SELECT j.*, nextval('pgagent.pga_joblog_jlgid_seq')::integer AS jlgid,
-           CASE WHEN j.jstid IS NOT NULL THEN nextval('pgagent.pga_jobsteplog_jslid_seq')::integer END AS jslid
+           CASE WHEN j.jstid IS NOT NULL THEN nextval('pgagent.pga_jobsteplog_jslid_seq')::integer END AS jslid,
+           now() AS claimed, clock_timestamp() AS handed
       FROM (SELECT * FROM claimed j ORDER BY {{order}}) j),
 logged AS (
     INSERT INTO pgagent.pga_joblog (jlgid, jlgjobid, jlgstatus, jlgstart)
-    SELECT run.jlgid, run.jobid, 'r', clock_timestamp() FROM run),
+    SELECT run.jlgid, run.jobid, 'r', run.handed FROM run),
 step_logged AS (
     INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus, jslstart)
-    SELECT run.jslid, run.jlgid, run.jstid, 'r', clock_timestamp() FROM run WHERE run.jstid IS NOT NULL)
+    SELECT run.jslid, run.jlgid, run.jstid, 'r', run.handed FROM run WHERE run.jstid IS NOT NULL),
+noted AS (
+    INSERT INTO pgagent_py.run (jlgid, jobid, agent, claimed, jstid, jslid, handed, atomic)
+    SELECT run.jlgid, run.jobid, $5, run.claimed, run.jstid, run.jslid, run.handed, coalesce(so.jstatomic, false)
+      FROM run LEFT JOIN pgagent_py.step_option so ON so.jstid = run.jstid WHERE run.jstid IS NOT NULL)
 SELECT {STEP_RUN}
   FROM run j
- CROSS JOIN LATERAL (SELECT j.jlgid) r
- CROSS JOIN LATERAL (SELECT j.jslid) l
+ CROSS JOIN LATERAL (SELECT j.jlgid, j.claimed) r
+ CROSS JOIN LATERAL (SELECT j.jslid, j.handed) l
   LEFT JOIN pgagent.pga_jobstep s ON s.jstid = j.jstid
   LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
   LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid
  ORDER BY {{order}}, j.jobid"""
 
-TYPES = ("int4", "text", "int4", "text[]")
+TYPES = ("int4", "text", "int4", "text[]", "uuid")
 CLAIM_LONGEST_DUE = {
     scope: Statement(
         CLAIM_DUE_JOBS.format(only=f"{NO_ORDERS} {only}", begin="", order="j.jobnextrun"),
@@ -64,10 +71,10 @@ CLAIM_LONGEST_DUE = {
     )
     for scope, only in SCOPES.items()
 }
-# $5 the jobs, in order.
+# $6 the jobs, in order.
 CLAIM_CHOSEN = Statement(
     CLAIM_DUE_JOBS.format(
-        only="AND j.jobid = ANY ($5)", begin=BEGIN_AS_ORDERED, order="array_position($5, j.jobid)"
+        only="AND j.jobid = ANY ($6)", begin=BEGIN_AS_ORDERED, order="array_position($6, j.jobid)"
     ),
     *TYPES,
     "int4[]",
@@ -76,14 +83,48 @@ CLAIM_CHOSEN = Statement(
 
 
 def claim_due_jobs(plpy: Plpy, agent: AgentRow, capacity: int, scope: str) -> list[StepRow]:
-    """Claim at most *capacity* due jobs, longest due first, and return the first step of each."""
-    me = agent["jagpid"], agent["jagstation"], capacity, agent["jagknows"]
-    if agent["choosy"]:
-        chosen = choose_jobs(plpy, agent, capacity, scope)
+    """Claim at most *capacity* due jobs, longest due first, and return the first step of each.
+
+    If that fails, they are claimed one by one, and the job at fault is set aside.
+    """
+    try:
+        with plpy.subtransaction():
+            return _claim(plpy, agent, capacity, scope, None)
+    except Exception as error:
+        if is_passing(plpy, error):
+            raise
+    steps: list[StepRow] = []
+    for row in DUE_NOW(plpy, agent["jagstation"], capacity, agent["jagknows"]):
+        jobid = row["jobid"]
+        steps += each_apart(
+            plpy,
+            [jobid],
+            lambda jobids: _claim(plpy, agent, 1, scope, list(jobids)),
+            lambda jobid, error: note_problem(plpy, jobid, 0, error),
+        )
+    return steps
+
+
+def _claim(plpy: Plpy, agent: AgentRow, capacity: int, scope: str, among: list[int] | None) -> list[StepRow]:
+    me = agent["jagpid"], agent["jagstation"], capacity, agent["jagknows"], agent["agent"]
+    if agent["choosy"] or among:
+        chosen = choose_jobs(plpy, agent, capacity, scope, among)
         rows = list(CLAIM_CHOSEN(plpy, *me, chosen)) if chosen else []
         take_orders(plpy, rows)
+        forget_problems(plpy, [row["jobid"] for row in rows], 0)
     else:
         rows = list(CLAIM_LONGEST_DUE[scope](plpy, *me))
     empty = [Ended(row["jobid"], row["jlgid"], NO_STEPS) for row in rows if row["jslid"] is None]
     finish_jobs(plpy, [agent["jagpid"]], empty)
     return [row for row in rows if row["jslid"] is not None]
+
+
+# $1 station, $2 how many, $3 what the agent knows. It reads no more than it takes to name them.
+DUE_NOW = Statement(
+    f"""
+SELECT j.jobid FROM pgagent.pga_job j
+ WHERE {DUE} AND {FOR_AGENT.format(station="$1", knows="$3")} AND {NO_PROBLEM} ORDER BY j.jobnextrun LIMIT $2""",
+    "text",
+    "int4",
+    "text[]",
+)

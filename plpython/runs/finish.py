@@ -9,7 +9,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import ABORTED, FAILURE, SUCCESS
 from ..rules.next_run import read_rules
-from .rows import Ended
+from .rows import Ended, RunId
 from .wake import wake
 
 
@@ -28,16 +28,20 @@ WITH ended AS (
     UPDATE pgagent.pga_joblog l
        SET jlgstatus = r.jlgstatus, jlgduration = greatest(clock_timestamp() - l.jlgstart, interval '0')
       FROM unnest($1, $2) r (jlgid, jlgstatus) WHERE l.jlgid = r.jlgid AND l.jlgstatus = 'r'),
+gone AS (
+    DELETE FROM pgagent_py.run p USING unnest($1) r (jlgid) WHERE p.jlgid = r.jlgid RETURNING p.jlgid, p.claimed),
 -- as pgAgent releases jobs; the trigger pga_job_next_run finds the next run, but a "run now" from while it ran is kept: then
--- jobnextrun is later than the claim; a run that began before the claim is not the one that the job is claimed for: a user has
--- released the job by hand
+-- jobnextrun is later than the claim; a job that is claimed for another run by now is left: a user has released it by hand; a
+-- run without a row in run had no steps, or is the daemon's
 released AS (
     UPDATE pgagent.pga_job j
        SET jobagentid = NULL,
            jobnextrun = CASE WHEN j.jobnextrun > j.joblastrun AND j.jobnextrun <= clock_timestamp() THEN j.jobnextrun END
-      FROM unnest($1, $3) r (jlgid, jobid) JOIN pgagent.pga_joblog l ON l.jlgid = r.jlgid
-     WHERE j.jobid = r.jobid AND l.jlgstart >= j.joblastrun
+      FROM unnest($1, $3) r (jlgid, jobid) LEFT JOIN gone ON gone.jlgid = r.jlgid
+     WHERE j.jobid = r.jobid
        AND j.jobagentid = ANY ($4 || ARRAY(SELECT w.jagpid FROM pgagent_py.own_jagpid w WHERE pg_backend_pid() = ANY ($4)))
+       AND CASE WHEN gone.jlgid IS NOT NULL THEN gone.claimed = j.joblastrun
+                ELSE EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgid = r.jlgid AND l.jlgstart >= j.joblastrun) END
     RETURNING j.jobid)
 SELECT o.jobid, o.jobmaxfailures IS NOT NULL AS counts, o.jobdeleteonsuccess
   FROM released
@@ -137,13 +141,17 @@ def drop_done_jobs(plpy: Plpy) -> None:
     DROP_DONE_JOBS(plpy)
 
 
-# The note is the last thing in the output of the step that came last: pgAdmin shows it there.
+# The note is the last thing in the output of the step that came last: pgAdmin shows it there. A row that a session has locked
+# goes without.
 NOTE_RUNS = Statement(
     r"""
 UPDATE pgagent.pga_jobsteplog s
    SET jsloutput = concat_ws(E'\n', nullif(rtrim(s.jsloutput, E'\n'), ''), n.note)
   FROM unnest($1, $2) n (jlgid, note)
- WHERE s.jslid = (SELECT max(l.jslid) FROM pgagent.pga_jobsteplog l WHERE l.jsljlgid = n.jlgid)""",
+ WHERE s.jslid = (
+       SELECT l.jslid FROM pgagent.pga_jobsteplog l
+        WHERE l.jslid = (SELECT max(m.jslid) FROM pgagent.pga_jobsteplog m WHERE m.jsljlgid = n.jlgid)
+          FOR NO KEY UPDATE SKIP LOCKED)""",
     "int4[]",
     "text[]",
 )
@@ -155,45 +163,31 @@ def note_runs(plpy: Plpy, notes: Mapping[int, str]) -> None:
         NOTE_RUNS(plpy, list(notes), list(notes.values()))
 
 
-# $1 jobids, $2 note.
+# $1 jlgids, $2 note.
 ABORT_STEPS = Statement(
     r"""
-WITH open AS MATERIALIZED (
-    SELECT l.jlgid, l.jlgjobid FROM pgagent.pga_joblog l WHERE l.jlgjobid = ANY ($1) AND l.jlgstatus = 'r'),
 -- results that could not be booked yet
-waited AS (DELETE FROM pgagent_py.waiting_run w USING open WHERE w.jlgid = open.jlgid RETURNING w.*),
+WITH waited AS (DELETE FROM pgagent_py.waiting_result w WHERE w.jlgid = ANY ($1) RETURNING w.*),
 booked AS (
     UPDATE pgagent.pga_jobsteplog s
        SET jslstatus = CASE WHEN waited.jslstatus = 'f' THEN t.jstonerror ELSE waited.jslstatus::bpchar END,
            jslresult = waited.jslresult, jslduration = waited.jslduration, jsloutput = waited.jsloutput
-      FROM waited, pgagent.pga_jobstep t WHERE s.jslid = waited.jslid AND t.jstid = s.jsljstid AND s.jslstatus = 'r'),
+      FROM waited, pgagent.pga_jobstep t WHERE s.jslid = waited.jslid AND t.jstid = s.jsljstid AND s.jslstatus = 'r')
 -- the steps in progress without a result
-aborted AS (
-    UPDATE pgagent.pga_jobsteplog s
-       SET jslstatus = 'd', jslduration = greatest(clock_timestamp() - s.jslstart, interval '0'),
-           jsloutput = concat_ws(E'\n', nullif(rtrim(s.jsloutput, E'\n'), ''), $2)
-      FROM open WHERE s.jsljlgid = open.jlgid AND s.jslstatus = 'r'
-       AND s.jslid NOT IN (SELECT waited.jslid FROM waited WHERE waited.jslid IS NOT NULL))
-SELECT open.jlgid, open.jlgjobid FROM open""",
+UPDATE pgagent.pga_jobsteplog s
+   SET jslstatus = 'd', jslduration = greatest(clock_timestamp() - s.jslstart, interval '0'),
+       jsloutput = concat_ws(E'\n', nullif(rtrim(s.jsloutput, E'\n'), ''), $2)
+ WHERE s.jsljlgid = ANY ($1) AND s.jslstatus = 'r' AND s.jslid NOT IN (SELECT waited.jslid FROM waited)""",
     "int4[]",
     "text",
 )
 
-# An agent can be gone between its claim and its log entry: the C++ daemon writes them one after the other.
-RELEASE = Statement(
+
+def abort_runs(plpy: Plpy, pids: Sequence[int], runs: Sequence[RunId], note: str) -> None:
+    """Close these runs, and their open steps, as aborted, and release the jobs that these agents have claimed for them.
+
+    For runs that no agent executes any more. The caller has them locked; *note* goes to the output of the open steps.
     """
-UPDATE pgagent.pga_job SET jobagentid = NULL, jobnextrun = NULL WHERE jobid = ANY ($1) AND jobagentid = ANY ($2)""",
-    "int4[]",
-    "int4[]",
-)
-
-
-def abort_runs(plpy: Plpy, pids: Sequence[int], jobids: Sequence[int], note: str) -> None:
-    """Close the open runs of these jobs, and their steps, as aborted, and release the jobs that these agents have claimed.
-
-    For runs that no agent executes any more. The caller has the jobs locked; *note* goes to the output of the open steps.
-    """
-    rows = ABORT_STEPS(plpy, jobids, note)
-    finish_jobs(plpy, pids, [Ended(row["jlgjobid"], row["jlgid"], ABORTED) for row in rows])
-    RELEASE(plpy, jobids, pids)
+    ABORT_STEPS(plpy, [run.jlgid for run in runs], note)
+    finish_jobs(plpy, pids, [Ended(run.jobid, run.jlgid, ABORTED) for run in runs])
     wake(plpy)

@@ -9,14 +9,16 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from .rows import StepRow
 
-# The columns of step_run. s is the step, l its log row, r gives the run, so and jo are the options of step and job.
+# The columns of step_run. s is the step, l the try (jslid, handed), r the run (jlgid, claimed), so and jo are the options of
+# step and job.
 STEP_RUN = """
     j.jobid, r.jlgid, s.jstid, l.jslid, j.jobname, s.jstname, s.jstkind::text AS jstkind, s.jstcode,
     s.jstdbname::text AS jstdbname, s.jstconnstr, coalesce(so.jstatomic, false) AS jstatomic,
     so.jsttimeout, CASE WHEN jo.jobtimeout IS NOT NULL THEN greatest('0', jo.jobtimeout - coalesce(
-        clock_timestamp() - (SELECT g.jlgstart FROM pgagent.pga_joblog g WHERE g.jlgid = r.jlgid), '0')) END AS jobtimeleft,
+        clock_timestamp() - r.claimed, '0')) END AS jobtimeleft,
     coalesce(jo.jobrunas, jo.jobowner)::text AS jobrunas, NULL::jsonb AS jobparameters,
-    'r' AS jslstatus, NULL::int4 AS jslresult, NULL::text AS jsloutput, s.jstonerror::text AS jstonerror"""
+    'r' AS jslstatus, NULL::int4 AS jslresult, NULL::text AS jsloutput, s.jstonerror::text AS jstonerror,
+    l.handed::text AS handed"""
 
 
 class RoleRow(TypedDict):
@@ -53,34 +55,37 @@ def set_run_as(plpy: Plpy, steps: Sequence[StepRow]) -> dict[int, str]:
 
 PARAMETERS = Statement(
     """
-SELECT l.jlgid, (coalesce(jo.jobparameters, '{}') || coalesce(ro.jlgparameters, '{}'))::text AS jobparameters
-  FROM pgagent.pga_joblog l
-  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = l.jlgjobid
-  LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = l.jlgid
- WHERE l.jlgid = ANY ($1) AND (jo.jobparameters IS NOT NULL OR ro.jlgparameters IS NOT NULL)""",
+SELECT r.jlgid, (coalesce(jo.jobparameters, '{}') || coalesce(ro.jlgparameters, '{}'))::text AS jobparameters
+  FROM pgagent_py.run r
+  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = r.jobid
+  LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = r.jlgid
+ WHERE r.jlgid = ANY ($1) AND (jo.jobparameters IS NOT NULL OR ro.jlgparameters IS NOT NULL)""",
     "int4[]",
 )
 
 
-def set_parameters(plpy: Plpy, steps: Sequence[StepRow]) -> None:
-    """Put the parameters of each run into its step: those of the job, overridden by those of the run."""
+def set_parameters(plpy: Plpy, steps: Sequence[StepRow]) -> Sequence[StepRow]:
+    """Put the parameters of each run into its step: those of the job, overridden by those of the run. Return the steps."""
     if steps:
         rows = PARAMETERS(plpy, [step["jlgid"] for step in steps])
         found = {row["jlgid"]: row["jobparameters"] for row in rows}
         for step in steps:
             step["jobparameters"] = found.get(step["jlgid"])
+    return steps
 
 
+# A step that was deleted meanwhile comes without code: its run has to go on. A step whose result waits to be booked has ended.
 IN_PROGRESS = Statement(
     f"""
-SELECT {STEP_RUN}
-  FROM pgagent.pga_job j
-  JOIN pgagent.pga_joblog r ON r.jlgjobid = j.jobid AND r.jlgstatus = 'r'
-  JOIN pgagent.pga_jobsteplog l ON l.jsljlgid = r.jlgid AND l.jslstatus = 'r'
-  JOIN pgagent.pga_jobstep s ON s.jstid = l.jsljstid
+SELECT {STEP_RUN.replace("s.jstid", "r.jstid", 1)}
+  FROM pgagent_py.run r
+ CROSS JOIN LATERAL (SELECT r.jslid, r.handed) l
+  JOIN pgagent.pga_job j ON j.jobid = r.jobid
+  LEFT JOIN pgagent.pga_jobstep s ON s.jstid = r.jstid
   LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
   LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid
- WHERE j.jobagentid IN (SELECT o.jagpid FROM pgagent_py.own_jagpid o)
+ WHERE r.agent = $1 AND r.jslid IS NOT NULL AND NOT r.booked
+   AND NOT EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.jslid = r.jslid)
    AND EXISTS (SELECT FROM pgagent_py.agent a WHERE a.agent = $1 AND a.jagpid = pg_backend_pid())""",
     "uuid",
     row=StepRow,
@@ -94,6 +99,9 @@ def steps_in_progress(plpy: Plpy, agent: str) -> list[StepRow]:
     its own that is missing here belongs to a run that was closed meanwhile.
     """
     steps = list(IN_PROGRESS(plpy, agent))
+    for step in steps:
+        if step["jstcode"] is None:
+            step.update(jstname="", jstkind="s", jstcode="", jstdbname="", jstconnstr="", jstonerror="f")
     set_parameters(plpy, steps)
     set_run_as(plpy, steps)  # its reasons count no more: the steps were handed out already
     return steps

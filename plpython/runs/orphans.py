@@ -8,9 +8,12 @@ from typing import TypedDict
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
+from ..ground.problems import note_problem
 from ..rules.clock import follow_clock
 from .finish import abort_runs
-from .wake import GRACE_SECONDS, LOOK_AGAIN_SECONDS
+from .problems import each_apart
+from .rows import RunId
+from .wake import GRACE_SECONDS, LOOK_AGAIN_SECONDS, wake
 
 # When this session has last looked for missing agents, by time.monotonic().
 _looked_at = 0.0
@@ -23,18 +26,14 @@ class MissingRow(TypedDict):
     ours: bool
 
 
-# Backends by pid and the time of their start: a pid may be another backend's by now. The C++ daemon, which has no row in
-# pgagent_py.agent, has logged in after its backend started.
 MISSING = Statement(
     """
 SELECT coalesce(j.jagpid, a.jagpid) AS jagpid, a.agent IS NOT NULL AS ours
   FROM pgagent.pga_jobagent j
   FULL JOIN pgagent_py.agent a ON a.jagpid = j.jagpid
  WHERE NOT EXISTS (
-        SELECT FROM pg_stat_activity s LEFT JOIN pgagent_py.agent b ON b.jagpid = s.pid
-         WHERE s.backend_type = 'client backend'
-           AND CASE WHEN a.agent IS NULL THEN s.pid = j.jagpid AND s.backend_start <= j.jaglogintime
-                    ELSE b.agent = a.agent AND b.backend_start = s.backend_start END)""",
+        SELECT FROM pgagent_py.living_agent v
+         WHERE CASE WHEN a.agent IS NULL THEN v.jagpid = j.jagpid AND v.agent IS NULL ELSE v.agent = a.agent END)""",
     row=MissingRow,
 )
 
@@ -85,23 +84,58 @@ def fail_orphans(plpy: Plpy) -> None:
 
 GONE = "The agent that executed this step is gone."
 
-# A job of which a session has a log row locked is left for the next look.
-CLOSABLE = Statement(
+# Of the runs in a CTE candidate, those that can be closed now: a run of which a session has the job or a log row locked is left
+# for the next look. Rows that are gone lock nothing.
+CLOSABLE = """
+job AS MATERIALIZED (
+    SELECT c.jlgid FROM candidate c
+     CROSS JOIN LATERAL (SELECT FROM pgagent.pga_job j WHERE j.jobid = c.jobid FOR NO KEY UPDATE SKIP LOCKED) j),
+run AS MATERIALIZED (
+    SELECT c.jlgid FROM candidate c
+     CROSS JOIN LATERAL (SELECT FROM pgagent_py.run p WHERE p.jlgid = c.jlgid FOR UPDATE SKIP LOCKED) p),
+log AS MATERIALIZED (
+    SELECT c.jlgid FROM candidate c
+     CROSS JOIN LATERAL (SELECT FROM pgagent.pga_joblog l WHERE l.jlgid = c.jlgid FOR NO KEY UPDATE SKIP LOCKED) l),
+step AS MATERIALIZED (
+    SELECT s.jslid FROM candidate c
+     CROSS JOIN LATERAL (
+           SELECT s.jslid FROM pgagent.pga_jobsteplog s WHERE s.jsljlgid = c.jlgid AND s.jslstatus = 'r'
+              FOR NO KEY UPDATE SKIP LOCKED) s)
+SELECT c.jobid, c.jlgid
+  FROM candidate c
+  LEFT JOIN pgagent.pga_job j ON j.jobid = c.jobid
+  LEFT JOIN pgagent_py.run p ON p.jlgid = c.jlgid
+  LEFT JOIN pgagent.pga_joblog l ON l.jlgid = c.jlgid
+ WHERE (j.jobid IS NULL OR c.jlgid IN (SELECT job.jlgid FROM job))
+   AND (p.jlgid IS NULL OR c.jlgid IN (SELECT run.jlgid FROM run))
+   AND (l.jlgid IS NULL OR c.jlgid IN (SELECT log.jlgid FROM log))
+   AND NOT EXISTS (SELECT FROM pgagent.pga_jobsteplog s
+                    WHERE s.jsljlgid = c.jlgid AND s.jslstatus = 'r' AND s.jslid NOT IN (SELECT step.jslid FROM step))"""
+
+# $1 pids.
+RUNS_OF_AGENTS = Statement(
+    f"""
+WITH candidate AS MATERIALIZED (
+    SELECT p.jobid, p.jlgid FROM pgagent_py.run p
+     WHERE p.agent IN (SELECT a.agent FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1))
+     UNION ALL
+    -- the daemon's: the log is all that tells of them
+    SELECT l.jlgjobid, l.jlgid FROM pgagent.pga_job j JOIN pgagent.pga_joblog l ON l.jlgjobid = j.jobid AND l.jlgstatus = 'r'
+     WHERE j.jobagentid = ANY ($1) AND NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jlgid = l.jlgid)),
+{CLOSABLE}""",
+    "int4[]",
+)
+
+# An agent can be gone between its claim and its log entry: the C++ daemon writes them one after the other.
+RELEASE = Statement(
     """
-WITH jobs AS MATERIALIZED (
-    SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobagentid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED),
-runs AS MATERIALIZED (
-    SELECT l.jlgid FROM pgagent.pga_joblog l
-     WHERE l.jlgjobid IN (SELECT jobs.jobid FROM jobs) AND l.jlgstatus = 'r' FOR NO KEY UPDATE SKIP LOCKED),
-steps AS MATERIALIZED (
-    SELECT s.jslid FROM pgagent.pga_jobsteplog s
-     WHERE s.jsljlgid IN (SELECT runs.jlgid FROM runs) AND s.jslstatus = 'r' FOR NO KEY UPDATE SKIP LOCKED)
-SELECT jobs.jobid FROM jobs
- WHERE NOT EXISTS (
-        SELECT FROM pgagent.pga_joblog l LEFT JOIN pgagent.pga_jobsteplog s ON s.jsljlgid = l.jlgid AND s.jslstatus = 'r'
-         WHERE l.jlgjobid = jobs.jobid AND l.jlgstatus = 'r'
-           AND (l.jlgid NOT IN (SELECT runs.jlgid FROM runs)
-                OR s.jslid IS NOT NULL AND s.jslid NOT IN (SELECT steps.jslid FROM steps)))""",
+UPDATE pgagent.pga_job SET jobagentid = NULL, jobnextrun = NULL
+ WHERE jobid IN (
+       SELECT j.jobid FROM pgagent.pga_job j
+        WHERE j.jobagentid = ANY ($1) AND NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jobid = j.jobid)
+          AND NOT EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgjobid = j.jobid AND l.jlgstatus = 'r')
+          FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING jobid""",
     "int4[]",
 )
 
@@ -111,9 +145,10 @@ def close_agents(plpy: Plpy, pids: Sequence[int]) -> None:
 
     An agent with a job that another session has locked stays on the list, for the next look.
     """
-    jobids = [row["jobid"] for row in CLOSABLE(plpy, pids)]
-    if jobids:
-        abort_runs(plpy, pids, jobids, GONE)
+    runs = [RunId(row["jobid"], row["jlgid"]) for row in RUNS_OF_AGENTS(plpy, pids)]
+    _abort_apart(plpy, pids, runs)
+    if RELEASE(plpy, pids):
+        wake(plpy)
     forget_agents(plpy, pids)
 
 
@@ -127,7 +162,9 @@ DELETE FROM pgagent.pga_jobagent g WHERE g.jagpid = ANY ($1)
 FORGET_AGENTS = Statement(
     """
 DELETE FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1)
-   AND NOT EXISTS (SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = a.jagpid)""",
+   AND NOT EXISTS (SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = a.jagpid)
+   AND (NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.agent = a.agent)
+        OR EXISTS (SELECT FROM pgagent_py.agent o WHERE o.agent = a.agent AND o.jagpid <> a.jagpid))""",
     "int4[]",
 )
 
@@ -138,13 +175,29 @@ def forget_agents(plpy: Plpy, pids: Sequence[int]) -> None:
     FORGET_AGENTS(plpy, pids)
 
 
-RELEASED_RUNS = Statement("""
-SELECT DISTINCT j.jobid FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
- WHERE l.jlgstatus = 'r' AND j.jobagentid IS NULL""")
+# A run of a living agent, whose job a user has released, ends after its present step.
+RELEASED_RUNS = Statement(f"""
+WITH candidate AS MATERIALIZED (
+    SELECT l.jlgjobid AS jobid, l.jlgid FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
+     WHERE l.jlgstatus = 'r' AND j.jobagentid IS NULL
+       AND NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jlgid = l.jlgid)
+     UNION ALL
+    SELECT p.jobid, p.jlgid FROM pgagent_py.run p
+     WHERE NOT EXISTS (SELECT FROM pgagent_py.agent a WHERE a.agent = p.agent)),
+{CLOSABLE}""")
 
 
 def close_released_runs(plpy: Plpy) -> None:
-    """Close runs that stand as running although no agent has their job, for example after a restore."""
-    jobids = [row["jobid"] for row in RELEASED_RUNS(plpy)]
-    if jobids:
-        abort_runs(plpy, [], jobids, GONE)
+    """Close runs that stand as running although no agent executes them, for example after a restore."""
+    runs = [RunId(row["jobid"], row["jlgid"]) for row in RELEASED_RUNS(plpy)]
+    _abort_apart(plpy, [], runs)
+
+
+def _abort_apart(plpy: Plpy, pids: Sequence[int], runs: Sequence[RunId]) -> None:
+    """Close runs; one that makes the server fail is left for the next look."""
+
+    def act(some: Sequence[RunId]) -> Sequence[RunId]:
+        abort_runs(plpy, pids, some, GONE)
+        return some
+
+    each_apart(plpy, runs, act, lambda run, error: note_problem(plpy, run.jobid, 0, error))

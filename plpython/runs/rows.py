@@ -27,6 +27,7 @@ class StepRow(TypedDict):
     jslresult: int | None
     jsloutput: str | None
     jstonerror: str
+    handed: str
 
 
 class ResultRow(TypedDict):
@@ -66,13 +67,22 @@ class BookedRow(TypedDict):
     jobid: int
     jslid: int | None
     reported: str | None  # the status that the agent has reported
-    jslstatus: str | None  # the status that is booked; None: the step was deleted while it ran
+    jslstatus: str | None  # the status that it counts as
+    delay: float | None  # seconds until the next try of the step, if there is one
+    ended: int | None  # the step, if it is not to be executed again in this run
     jlgcancelledby: str | None
-    expired: bool | None  # whether the job's time is over
+    expired: bool  # whether the job's time is over
+    locked: bool  # whether this turn has locked what it takes to go on; else a session has
+    erased: bool  # whether the run's row in the log is gone
     ours: bool  # whether this agent still holds the claim for this run
-    last: bool  # whether the step was the last one: true only if the job has no other
-    locked: bool
-    stale: bool | None
+    last: bool | None  # whether the step was the last one: true only if the job has no other
+
+
+class RunId(NamedTuple):
+    """A run and its job."""
+
+    jobid: int
+    jlgid: int
 
 
 class Ended(NamedTuple):
@@ -86,11 +96,13 @@ class Ended(NamedTuple):
 class AgentRow(TypedDict):
     """The agent whose turn it is, and what there is to look at in this turn."""
 
+    agent: str
     jagpid: int
     jagstation: str
     jagknows: list[str]
     jagall: bool
     jagreboot: list[int] | None
+    jagpooled: bool
     returned: bool
     waiting: bool
     limited: bool

@@ -10,16 +10,20 @@ from ..ground.plpy import Plpy
 from .hand_out import STEP_RUN
 from .rows import BookedRow, StepRow
 
-# Steps in the order of their names, without those that this run has logged already: renaming a step while the job runs neither
-# skips nor repeats it. A step that has failed in a run that goes on is to be tried again. A run may begin in the middle.
+# Steps in the order of their names, without those that this run has done (table run): renaming a step while the job runs
+# neither skips nor repeats it. A step that has failed in a run that goes on is to be tried again. A run may begin in the middle.
 NEXT_STEP = """
     SELECT s.jstid FROM pgagent.pga_jobstep s
-     WHERE s.jstjobid = r.jobid AND s.jstenabled
-       AND NOT EXISTS (SELECT FROM pgagent.pga_jobsteplog d
-                        WHERE d.jsljlgid = r.jlgid AND d.jsljstid = s.jstid AND d.jslstatus <> 'f')
+     WHERE s.jstjobid = r.jobid AND s.jstenabled AND s.jstid <> ALL (p.done) AND s.jstid IS DISTINCT FROM r.ended
        AND NOT EXISTS (SELECT FROM pgagent_py.run_option ro
                         WHERE ro.jlgid = r.jlgid AND (s.jstname, s.jstid) < (ro.jstname, ro.jstid))
      ORDER BY s.jstname, s.jstid LIMIT 1"""
+
+# $1 jlgids, $2 jobids, $3 the step (jstid) that each has just ended.
+NEXT_STEPS = f"""
+      FROM unnest($1, $2, $3) r (jlgid, jobid, ended)
+      JOIN pgagent_py.run p ON p.jlgid = r.jlgid
+     CROSS JOIN LATERAL ({NEXT_STEP}) n"""
 
 
 class NextRow(StepRow):
@@ -28,33 +32,44 @@ class NextRow(StepRow):
     need: str | None
 
 
-# $1 jlgids, $2 jobids, $3 what the agent knows.
+# $4 what the agent knows.
 START_STEPS = Statement(
     f"""
 -- the next step of each run that has one
-WITH next AS (
-    SELECT r.jlgid, r.jobid, n.jstid
-      FROM unnest($1, $2) r (jlgid, jobid)
-     CROSS JOIN LATERAL ({NEXT_STEP}) n),
+WITH next AS MATERIALIZED (
+    SELECT r.jlgid, r.jobid, r.ended, p.claimed, n.jstid {NEXT_STEPS}),
 -- without those that need what the agent does not know, or that a session has locked: the log refers to them, and would wait
-free AS (
-    SELECT s.jstid FROM pgagent.pga_jobstep s
-     WHERE s.jstid IN (SELECT next.jstid FROM next)
-       AND NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jstid = s.jstid AND n.need <> ALL ($3))
-       FOR KEY SHARE SKIP LOCKED),
+free AS MATERIALIZED (
+    SELECT next.*, s.jstatomic FROM next
+     CROSS JOIN LATERAL (
+           SELECT coalesce(so.jstatomic, false) AS jstatomic
+             FROM pgagent.pga_jobstep s LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
+            WHERE s.jstid = next.jstid
+              AND NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jstid = s.jstid AND n.need <> ALL ($4))
+              FOR KEY SHARE OF s SKIP LOCKED) s),
+begun AS MATERIALIZED (
+    SELECT free.*, nextval('pgagent.pga_jobsteplog_jslid_seq')::integer AS jslid, clock_timestamp() AS handed FROM free),
 logged AS (
-    INSERT INTO pgagent.pga_jobsteplog (jsljlgid, jsljstid, jslstatus, jslstart)
-    SELECT next.jlgid, next.jstid, 'r', clock_timestamp() FROM next WHERE next.jstid IN (SELECT free.jstid FROM free)
-    RETURNING jslid, jsljlgid, jsljstid)
+    INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus, jslstart)
+    SELECT begun.jslid, begun.jlgid, begun.jstid, 'r', begun.handed FROM begun),
+-- the same step as before is its next try
+noted AS (
+    UPDATE pgagent_py.run p
+       SET jstid = begun.jstid, jslid = begun.jslid, handed = begun.handed, atomic = begun.jstatomic, booked = false,
+           try = CASE WHEN p.jstid = begun.jstid THEN p.try + 1 ELSE 1 END,
+           done = CASE WHEN begun.ended IS NULL THEN p.done ELSE p.done || begun.ended END,
+           not_before = NULL, waiting_since = NULL
+      FROM begun WHERE p.jlgid = begun.jlgid)
 -- jslid is NULL where the step was not started
 SELECT {STEP_RUN},
-       (SELECT min(n.need) FROM pgagent_py.step_need n WHERE n.jstid = r.jstid AND n.need <> ALL ($3)) AS need
+       (SELECT min(n.need) FROM pgagent_py.step_need n WHERE n.jstid = r.jstid AND n.need <> ALL ($4)) AS need
   FROM next r
   JOIN pgagent.pga_job j ON j.jobid = r.jobid
   JOIN pgagent.pga_jobstep s ON s.jstid = r.jstid
-  LEFT JOIN logged l ON l.jsljlgid = r.jlgid
+  LEFT JOIN begun l ON l.jlgid = r.jlgid
   LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
   LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid""",
+    "int4[]",
     "int4[]",
     "int4[]",
     "text[]",
@@ -77,27 +92,23 @@ class Started(NamedTuple):
 
 def start_steps(plpy: Plpy, runs: Sequence[BookedRow], knows: Sequence[str]) -> Started:
     """Log the next step of each run as running, unless it needs what is not among *knows*."""
-    jlgids = [row["jlgid"] for row in runs]
-    rows = START_STEPS(plpy, jlgids, [row["jobid"] for row in runs], knows)
+    rows = START_STEPS(plpy, *_columns(runs), knows)
     found = {row["jlgid"] for row in rows}
     return Started(
         steps=[row for row in rows if row["jslid"] is not None],
         blocked=[row["jlgid"] for row in rows if row["jslid"] is None and row["need"] is None],
         unknown={row["jlgid"]: row["need"] for row in rows if row["need"] is not None},
-        done=[jlgid for jlgid in jlgids if jlgid not in found],
+        done=[row["jlgid"] for row in runs if row["jlgid"] not in found],
     )
 
 
-RUNS_TO_GO_ON = Statement(
-    f"""
-SELECT r.jlgid FROM unnest($1, $2) r (jlgid, jobid)
- CROSS JOIN LATERAL ({NEXT_STEP}) n""",
-    "int4[]",
-    "int4[]",
-)
+RUNS_TO_GO_ON = Statement(f"SELECT r.jlgid {NEXT_STEPS}", "int4[]", "int4[]", "int4[]")
 
 
 def runs_to_go_on(plpy: Plpy, runs: Sequence[BookedRow]) -> set[int]:
     """Return which of the runs (jlgid) have another step."""
-    rows = RUNS_TO_GO_ON(plpy, [row["jlgid"] for row in runs], [row["jobid"] for row in runs])
-    return {row["jlgid"] for row in rows}
+    return {row["jlgid"] for row in RUNS_TO_GO_ON(plpy, *_columns(runs))}
+
+
+def _columns(runs: Sequence[BookedRow]) -> tuple[list[int], list[int], list[int | None]]:
+    return [row["jlgid"] for row in runs], [row["jobid"] for row in runs], [row["ended"] for row in runs]

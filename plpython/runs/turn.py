@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
@@ -16,20 +16,22 @@ from .dependencies import start_dependents
 from .finish import finish_jobs, note_runs
 from .hand_out import set_parameters, set_run_as
 from .orphans import fail_orphans
+from .problems import each_apart
 from .reboot import run_reboot_jobs
 from .rows import AgentRow, BookedRow, Ended, ResultRow, StepRow, result
 from .steps import Started, runs_to_go_on, start_steps
-from .waiting import defer, defer_retries, take_waiting
-from .wake import wake_for_due_jobs
+from .waiting import LOOK_AGAIN_SECONDS, defer_runs, set_aside, take_waiting
+from .wake import show_life, wake_for_due_jobs
 
 AGENT = Statement(
     """
-SELECT a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot,
+SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jagpooled,
        EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
-       EXISTS (SELECT FROM pgagent_py.waiting_run w WHERE w.jagpid = a.jagpid) AS waiting,
+       EXISTS (SELECT FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL)
+       OR EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.agent = a.agent) AS waiting,
        EXISTS (SELECT FROM pgagent_py.job_limit) AS limited,
        EXISTS (SELECT FROM pgagent_py.job_limit) OR EXISTS (SELECT FROM pgagent_py.pause)
-       OR EXISTS (SELECT FROM pgagent_py.run_order)
+       OR EXISTS (SELECT FROM pgagent_py.run_order) OR EXISTS (SELECT FROM pgagent_py.problem)
        OR EXISTS (SELECT FROM pgagent_py.job_option o
                    WHERE o.jobpriority <> 0 OR o.jobmaxlateness IS NOT NULL OR o.jobdone) AS choosy,
        EXISTS (SELECT FROM pgagent_py.job_dependency) AS dependent,
@@ -54,12 +56,13 @@ def run_due(
     if not agents:
         plpy.error("this session is not registered as an agent", hint="Call run_due().", sqlstate="55000")
     me = agents[0]
-    pid = me["jagpid"]
     if me["returned"]:
-        take_former_jobs(plpy, pid)
+        take_former_jobs(plpy, me["jagpid"])
+    if me["jagpooled"]:
+        show_life(plpy)
     run_reboot_jobs(plpy, me["jagreboot"] or [])
-    waited = take_waiting(plpy, pid) if me["waiting"] or me["returned"] else []
-    started = carry_on(plpy, me, [*finished, *waited], capacity)
+    waited = take_waiting(plpy, agent) if me["waiting"] else []
+    started = _carry_on_apart(plpy, me, _first_of_each([*waited, *finished]), capacity)
     if me["dependent"] and start_dependents(plpy):
         me["choosy"] = me["parametrised"] = True
     # In a session, jobs get the places that have become free under a limit, each job once.
@@ -68,23 +71,56 @@ def run_due(
         started += claim_due_jobs(plpy, me, capacity - len(started), scope)
     if me["limited"] and (finished or waited):
         wake_for_due_jobs(plpy)
-    steps = _hand_out(plpy, me, started, capacity)
-    if me["parametrised"]:
-        set_parameters(plpy, steps)
-    return steps
+    return _hand_out(plpy, me, started, capacity)
+
+
+def _first_of_each(results: Sequence[ResultRow]) -> list[ResultRow]:
+    """Return the results, of each step only the first: one that was kept counts, not one that comes again."""
+    first: dict[tuple[int, int | None], ResultRow] = {}
+    for row in results:
+        first.setdefault((row["jlgid"], row["jslid"]), row)
+    return list(first.values())
 
 
 def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int) -> list[StepRow]:
-    """Return *steps*, those of owned jobs with the role that they run as; a step that may not run is booked as failed."""
-    while reasons := set_run_as(plpy, steps):
+    """Return *steps* with their parameters and roles; a step that may not, or can't, run is booked as failed."""
+    ready: list[StepRow] = []
+    while steps:
+        reasons = _complete(plpy, me, steps)
+        ready += [step for step in steps if step["jslid"] not in reasons]
         refused = [
             result(step["jlgid"], jslid, FAILURE, -1, jsloutput=f"Not executed: {reasons[jslid]}.")
             for step in steps
             if (jslid := step["jslid"]) in reasons
         ]
-        steps = [step for step in steps if step["jslid"] not in reasons]
-        steps += carry_on(plpy, me, refused, capacity - len(steps))
-    return steps
+        steps = _carry_on_apart(plpy, me, refused, capacity - len(ready))
+    return ready
+
+
+def _complete(plpy: Plpy, me: AgentRow, steps: Sequence[StepRow]) -> dict[int, str]:
+    """Put parameters and roles into *steps*; return why some may not, or can't, be executed, by jslid."""
+    reasons = set_run_as(plpy, steps)
+
+    def refuse(step: StepRow, error: str) -> None:
+        reasons[step["jslid"]] = f"its parameters can't be read: {error}"
+
+    if me["parametrised"]:
+        allowed = [step for step in steps if step["jslid"] not in reasons]
+        each_apart(plpy, allowed, lambda some: set_parameters(plpy, some), refuse)
+    return reasons
+
+
+def _carry_on_apart(plpy: Plpy, me: AgentRow, finished: Sequence[ResultRow], capacity: int) -> list[StepRow]:
+    """Carry on; a result or run that makes the server fail is kept for later, and the others go on."""
+    places = capacity
+
+    def act(results: Sequence[ResultRow]) -> list[StepRow]:
+        nonlocal places
+        steps = carry_on(plpy, me, results, places)
+        places -= len(steps)
+        return steps
+
+    return each_apart(plpy, finished, act, lambda row, error: set_aside(plpy, me["agent"], row, error))
 
 
 # The job was changed while it ran: no agent claims a job with a step that needs what it does not know.
@@ -95,39 +131,50 @@ def carry_on(plpy: Plpy, me: AgentRow, finished: Sequence[ResultRow], capacity: 
     """Book results, finish the jobs that are at their end, start the next step of the others, *capacity* at most."""
     if not finished:
         return []
-    pid = me["jagpid"]
-    runs, delays = finish_steps(plpy, pid, finished)
-    ended = _find_ended(plpy, runs, delays)
-    later = {jlgid: delay for jlgid, delay in delays.items() if delay > 0 and jlgid not in ended}
-    if later:
-        defer_retries(plpy, pid, later)
-    going = [row for row in runs if row["jlgid"] not in ended and row["jlgid"] not in later]
+    runs = finish_steps(plpy, me["agent"], finished)
+    ended = _find_ended(plpy, runs)
+    pauses = {row["jlgid"]: row["delay"] for row in runs if row["delay"] and row["jlgid"] not in ended}
+    going = [row for row in runs if row["jlgid"] not in ended and row["jlgid"] not in pauses]
     started = _start_next(plpy, going, capacity, me["jagknows"])
     note_runs(plpy, {jlgid: UNKNOWN.format(need) for jlgid, need in started.unknown.items()})
     ended.update(dict.fromkeys(started.unknown, FAILURE))
     ended.update(dict.fromkeys(started.done, SUCCESS))
-    if started.blocked:
-        defer(plpy, pid, [result(jlgid) for jlgid in started.blocked], started.blocked)
+    pauses.update(dict.fromkeys(started.blocked, LOOK_AGAIN_SECONDS))
+    defer_runs(plpy, {row["jlgid"]: row["ended"] for row in runs}, pauses)
     jobids = {row["jlgid"]: row["jobid"] for row in runs}
-    finish_jobs(plpy, [pid], [Ended(jobids[jlgid], jlgid, status) for jlgid, status in ended.items()])
+    finish_jobs(plpy, [me["jagpid"]], [Ended(jobids[jlgid], jlgid, end) for jlgid, end in ended.items()])
     return started.steps
 
 
-def _find_ended(plpy: Plpy, runs: Sequence[BookedRow], delays: Mapping[int, float]) -> dict[int, str]:
-    """Return how runs end (jlgid -> status) of which no further step is to start; *delays*: those with a step to try again."""
-    # A run that waited without a result (jslid NULL) has no status: it goes on.
-    ended = {row["jlgid"]: end for row in runs if row["jlgid"] not in delays and (end := _end_of_job(row))}
+def _find_ended(plpy: Plpy, runs: Sequence[BookedRow]) -> dict[int, str]:
+    """Return how runs end (jlgid -> status) of which no further step is to start."""
+    _warn_of_erased(plpy, runs)
+    ended = {row["jlgid"]: end for row in runs if (end := _end_of_job(row))}
     ended.update((row["jlgid"], SUCCESS) for row in runs if row["last"] and row["jlgid"] not in ended)
-    ended.update(_stop_runs(plpy, [row for row in runs if row["jlgid"] not in ended]))
+    going = [row for row in runs if row["jlgid"] not in ended and row["delay"] is None]
+    ended.update(_stop_runs(plpy, going))
     return ended
 
 
 def _end_of_job(row: BookedRow) -> str | None:
     """Return the job's status if this step was the last to run because of how it ended, else None."""
-    status = row["jslstatus"] or row["reported"]  # no log row: the step was deleted while it ran
-    if status in (FAILURE, ABORTED):
-        return status
+    if row["erased"]:
+        return ABORTED
+    if row["delay"] is not None:
+        return None
+    # A run that waited without a result (jslid NULL) has no status: it goes on.
+    if row["jslstatus"] in (FAILURE, ABORTED):
+        return row["jslstatus"]
     return None if row["ours"] else ABORTED
+
+
+ERASED = "pgagent_py: the log of a run that was in progress has been deleted (pga_joblog), so the run has ended: job %s, run %s"
+
+
+def _warn_of_erased(plpy: Plpy, runs: Sequence[BookedRow]) -> None:
+    for row in runs:
+        if row["erased"]:
+            plpy.warning(ERASED % (row["jobid"], row["jlgid"]))
 
 
 TIME_OVER = "The run was ended: its job's timeout was over before this."

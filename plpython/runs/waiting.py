@@ -1,6 +1,7 @@
-"""Waiting runs: they are in progress with no step executing. Each is a row of waiting_run.
+"""Runs in progress with no step executing, and results that could not be booked yet.
 
-They wait for a free place, for the time of the next try, or until a session unlocks the job or the log row.
+A run waits for a free place, for the time of the next try, or until a session unlocks its next step: a row of run without
+jslid. A result waits until a session unlocks the job or the log: a row of waiting_result.
 """
 
 from __future__ import annotations
@@ -9,75 +10,124 @@ from collections.abc import Mapping, Sequence
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
-from .rows import ResultRow
+from ..ground.problems import note_problem
+from ..ground.vocabulary import RUNNING
+from .rows import ResultRow, result
 
-DEFER = Statement(
+# $1 results, $2 agent.
+KEEP_RESULTS = Statement(
     """
-INSERT INTO pgagent_py.waiting_run (jlgid, jagpid, not_before, jslid, jslstatus, jslresult, jslduration, jsloutput)
-SELECT r.jlgid, $3, clock_timestamp() + interval '0.2 s', r.jslid, r.jslstatus, r.jslresult, r.jslduration, r.jsloutput
-  FROM unnest($1) r WHERE r.jlgid = ANY ($2)
-    ON CONFLICT (jlgid) DO NOTHING""",
+INSERT INTO pgagent_py.waiting_result (jslid, jlgid, agent, jslstatus, jslresult, jslduration, jsloutput)
+SELECT r.jslid, r.jlgid, $2, r.jslstatus, r.jslresult, r.jslduration, r.jsloutput FROM unnest($1) r
+    ON CONFLICT (jslid) DO NOTHING""",
     "pgagent_py.step_result[]",
-    "int4[]",
-    "int4",
+    "uuid",
 )
 
 
-def defer(plpy: Plpy, pid: int, finished: Sequence[ResultRow], jlgids: Sequence[int]) -> None:
-    """Keep the results of these runs until their jobs are no longer locked."""
-    DEFER(plpy, finished, jlgids, pid)
+def keep_results(plpy: Plpy, agent: str, results: Sequence[ResultRow]) -> None:
+    """Keep these results until their jobs and log rows are no longer locked."""
+    if results:
+        KEEP_RESULTS(plpy, results, agent)
 
 
-# At the end of its job's time, at the latest, a run is looked at again.
-DEFER_RETRIES = Statement(
+# $1 jlgids, $2 steps (jstid) that have ended, $3 seconds to wait. At the end of its job's time, at the latest, a run is looked
+# at again.
+DEFER_RUNS = Statement(
     """
-INSERT INTO pgagent_py.waiting_run (jlgid, jagpid, not_before)
-SELECT w.jlgid, $3, least(clock_timestamp() + make_interval(secs => w.delay), l.jlgstart + jo.jobtimeout)
-  FROM unnest($1, $2) w (jlgid, delay)
-  JOIN pgagent.pga_joblog l ON l.jlgid = w.jlgid
-  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = l.jlgjobid
-    ON CONFLICT (jlgid) DO NOTHING""",
+UPDATE pgagent_py.run r
+   SET jslid = NULL, booked = false, done = CASE WHEN w.ended IS NULL THEN r.done ELSE r.done || w.ended END,
+       not_before = least(clock_timestamp() + make_interval(secs => w.seconds),
+                          r.claimed + (SELECT o.jobtimeout FROM pgagent_py.job_option o WHERE o.jobid = r.jobid)),
+       waiting_since = clock_timestamp()
+  FROM unnest($1, $2, $3) w (jlgid, ended, seconds) WHERE r.jlgid = w.jlgid""",
+    "int4[]",
     "int4[]",
     "float8[]",
-    "int4",
 )
 
-
-def defer_retries(plpy: Plpy, pid: int, delays: Mapping[int, float]) -> None:
-    """Let the runs (jlgid) wait for so many seconds before their next try."""
-    DEFER_RETRIES(plpy, list(delays), list(delays.values()), pid)
+# Seconds after which a run is looked at again that waits for a place or for a session's lock.
+LOOK_AGAIN_SECONDS = 0.2
 
 
-# waiting_since is in the future if the clock was set back meanwhile.
-TAKE_WAITING = Statement(
+def defer_runs(plpy: Plpy, ended: Mapping[int, int | None], seconds: Mapping[int, float]) -> None:
+    """Let the runs in *seconds* (jlgid) wait for so long before their next step; *ended*: the step that each has ended."""
+    if seconds:
+        DEFER_RUNS(plpy, list(seconds), [ended.get(jlgid) for jlgid in seconds], list(seconds.values()))
+
+
+# $1 results, $2 agent, $3 seconds.
+PUT_OFF_RESULT = Statement(
     """
-DELETE FROM pgagent_py.waiting_run w
- WHERE w.jagpid = $1 AND (w.not_before <= clock_timestamp() OR w.waiting_since > clock_timestamp())
+INSERT INTO pgagent_py.waiting_result (jslid, jlgid, agent, jslstatus, jslresult, jslduration, jsloutput, not_before)
+SELECT r.jslid, r.jlgid, $2, r.jslstatus, r.jslresult, r.jslduration, r.jsloutput, clock_timestamp() + make_interval(secs => $3)
+  FROM unnest($1) r
+    ON CONFLICT (jslid) DO NOTHING""",
+    "pgagent_py.step_result[]",
+    "uuid",
+    "float8",
+)
+JOB_OF_RUN = Statement("SELECT r.jobid FROM pgagent_py.run r WHERE r.jlgid = $1", "int4")
+
+SET_ASIDE_SECONDS = 60.0
+
+
+def set_aside(plpy: Plpy, agent: str, row: ResultRow, error: str) -> None:
+    """Keep a result, or a run that has waited, that makes the server fail: it is looked at again after a minute."""
+    for run in JOB_OF_RUN(plpy, row["jlgid"]):
+        note_problem(plpy, run["jobid"], 0, error)
+        if row["jslid"] is None:
+            defer_runs(plpy, {}, {row["jlgid"]: SET_ASIDE_SECONDS})
+        elif row["jslstatus"] != RUNNING:
+            PUT_OFF_RESULT(plpy, [row], agent, SET_ASIDE_SECONDS)
+
+
+# The rows stay: the run goes on, ends, or is deferred again in the same turn. A run that a session has locked is left.
+WAITING_RUNS = Statement(
+    """
+SELECT r.jlgid FROM pgagent_py.run r
+ WHERE r.agent = $1 AND r.jslid IS NULL AND (r.not_before <= clock_timestamp() OR r.waiting_since > clock_timestamp())
+   FOR NO KEY UPDATE SKIP LOCKED""",
+    "uuid",
+)
+
+TAKE_RESULTS = Statement(
+    """
+DELETE FROM pgagent_py.waiting_result w
+ WHERE w.agent = $1 AND (w.not_before <= clock_timestamp() OR w.waiting_since > clock_timestamp())
 RETURNING w.jlgid, w.jslid, w.jslstatus, w.jslresult, w.jslduration::text AS jslduration, w.jsloutput""",
-    "int4",
+    "uuid",
     row=ResultRow,
 )
 
 
-def take_waiting(plpy: Plpy, pid: int) -> list[ResultRow]:
-    """Return, and forget, the runs of this agent that have waited long enough."""
-    return list(TAKE_WAITING(plpy, pid))
+def take_waiting(plpy: Plpy, agent: str) -> list[ResultRow]:
+    """Return what of this agent has waited long enough: the kept results, and the runs, without a result."""
+    kept = list(TAKE_RESULTS(plpy, agent))
+    return kept + [result(row["jlgid"]) for row in WAITING_RUNS(plpy, agent)]
 
 
-# A row with a result is left: it waits for its booking, not for a next step.
-FORGET_WAITING = Statement(
-    "DELETE FROM pgagent_py.waiting_run w WHERE w.jlgid = $1 AND w.jslid IS NULL RETURNING w.jlgid", "int4"
+# The commit of its success is there; the booking that was to follow it was lost, for example with a primary.
+CARRY_ON_BOOKED = Statement(
+    """
+UPDATE pgagent_py.run r
+   SET jslid = NULL, booked = false, done = r.done || r.jstid, not_before = clock_timestamp(), waiting_since = clock_timestamp()
+ WHERE r.agent = $1 AND r.booked""",
+    "uuid",
 )
 
 
-def forget_waiting(plpy: Plpy, jlgid: int) -> bool:
-    """Let a run wait no more for its next step; return whether it did."""
-    return bool(FORGET_WAITING(plpy, jlgid))
+def carry_on_booked(plpy: Plpy, agent: str) -> None:
+    """Let the runs of an agent that comes back go on whose atomic steps have booked themselves."""
+    CARRY_ON_BOOKED(plpy, agent)
 
 
-MOVE_WAITING = Statement("UPDATE pgagent_py.waiting_run SET jagpid = $2 WHERE jagpid = $1", "int4", "int4")
+# The sweep: a run may have been closed meanwhile, or its job deleted.
+FORGET_RESULTS = Statement("""
+DELETE FROM pgagent_py.waiting_result w
+ WHERE NOT EXISTS (SELECT FROM pgagent_py.run r WHERE r.jlgid = w.jlgid AND r.jslid = w.jslid)""")
 
 
-def move_waiting(plpy: Plpy, old: int, new: int) -> None:
-    """Give the waiting runs of the agent with pid *old* to that with pid *new*."""
-    MOVE_WAITING(plpy, old, new)
+def forget_results(plpy: Plpy) -> None:
+    """Delete kept results that no run waits for any more."""
+    FORGET_RESULTS(plpy)

@@ -7,6 +7,7 @@ from ..ground.plpy import Plpy
 from ..ground.vocabulary import DUE, IDLE
 from .claimable import FOR_AGENT
 from .limits import places
+from .problems import NO_PROBLEM
 
 # An agent whose backend is gone has so many seconds to come back before its jobs are closed. They count from when another agent
 # first sees it missing, so a server that was down for long costs no job a run.
@@ -18,16 +19,19 @@ LOOK_EVERY_SECONDS, LOOK_AGAIN_SECONDS = 3.0, 1.0
 NEXT_DUE = f"""
     SELECT extract(epoch FROM j.jobnextrun - clock_timestamp())::float8 FROM pgagent.pga_job j
      WHERE {IDLE} AND j.jobnextrun IS NOT NULL AND {FOR_AGENT.format(station="a.jagstation", knows="a.jagknows")} {{held}}
+       AND {NO_PROBLEM}
      ORDER BY j.jobnextrun LIMIT 1"""
 
 # due: the next job, looked for here unless something is held back. waiting: the next run that may go on. look: for missing
 # agents, if others are registered. $1 and $2: LOOK_EVERY_SECONDS and GRACE_SECONDS.
 NEXT_WAKE = Statement(
     f"""
-SELECT CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(held="")}) END AS due, l.held,
+SELECT a.jagpooled, CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(held="")}) END AS due, l.held,
        (SELECT extract(epoch FROM min(CASE WHEN w.waiting_since <= clock_timestamp() THEN w.not_before ELSE clock_timestamp() END)
                              - clock_timestamp())::float8
-          FROM pgagent_py.waiting_run w WHERE w.jagpid = a.jagpid) AS waiting,
+          FROM (SELECT r.not_before, r.waiting_since FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL
+                 UNION ALL
+                SELECT k.not_before, k.waiting_since FROM pgagent_py.waiting_result k WHERE k.agent = a.agent) w) AS waiting,
        (SELECT least($1, min(extract(epoch FROM o.missing_since - clock_timestamp())::float8 + $2))
           FROM pgagent.pga_jobagent p LEFT JOIN pgagent_py.agent o ON o.jagpid = p.jagpid
          WHERE p.jagpid <> a.jagpid HAVING count(*) > 0) AS look
@@ -37,6 +41,20 @@ SELECT CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(held="")}) END AS due, l
     "float8",
     "float8",
 )
+
+
+SHOW_LIFE = Statement(
+    """
+UPDATE pgagent_py.agent a SET last_seen = clock_timestamp()
+ WHERE a.jagpid = pg_backend_pid() AND a.jagpooled
+   AND a.last_seen NOT BETWEEN clock_timestamp() - interval '10 s' AND clock_timestamp()"""
+)
+
+
+def show_life(plpy: Plpy) -> None:
+    """Note that this backend's agent lives, if a pooler stands between, every ten seconds at most."""
+    SHOW_LIFE(plpy)
+
 
 # $1 full classes, $2 full groups.
 HELD_BACK = """
@@ -60,6 +78,8 @@ def next_wake(plpy: Plpy) -> float | None:
     if not rows:
         return None
     (row,) = rows
+    if row["jagpooled"]:
+        show_life(plpy)
     look: float | None = row["look"]
     times = [row["due"], row["waiting"], None if look is None else max(look, LOOK_AGAIN_SECONDS)]
     if row["held"]:

@@ -1,6 +1,6 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("start_agent", ["agent uuid", "station text", "again boolean DEFAULT false",
-                               "knows text[] DEFAULT '{}'"]) %}
+                               "knows text[] DEFAULT '{}'", "pooled boolean DEFAULT false"]) %}
 Register this backend as an agent, which may claim jobs. An agent that comes back with another backend keeps its jobs.
 
 - agent: an identity that the launcher makes up when it starts, and keeps.
@@ -9,6 +9,8 @@ Register this backend as an agent, which may claim jobs. An agent that comes bac
   starts (@reboot) do not run then.
 - knows: kinds of steps, beyond those of version 1.0, that it knows to execute. Jobs with steps that need others are
   left to other agents. An agent that comes back and names none knows those that it has named before.
+- pooled: true says that a connection pooler stands between, so that the backend may outlive the agent. The agent then
+  has to call run_due() or next_wake() at least once a minute: else it counts as gone.
 
 Errors: 42501: the role may not run jobs.
 {% endcall %}

@@ -40,7 +40,8 @@ SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
     IF EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobid = NEW.jobid AND o.jobowner IS NOT NULL)
-       AND NOT EXISTS (SELECT FROM pgagent_py.agent a WHERE a.jagpid = NEW.jobagentid) THEN
+       AND NOT EXISTS (SELECT FROM pgagent_py.agent a JOIN pg_stat_get_activity(NEW.jobagentid) s ON s.backend_start = a.backend_start
+                        WHERE a.jagpid = NEW.jobagentid) THEN
         RETURN NULL;
     END IF;
     RETURN NEW;

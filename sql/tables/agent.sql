@@ -8,7 +8,9 @@ CREATE TABLE pgagent_py.agent (
     jagown boolean NOT NULL,
     jagreboot integer[],
     missing_since timestamptz,
-    jagknows text[] NOT NULL DEFAULT '{}'
+    jagknows text[] NOT NULL DEFAULT '{}',
+    jagpooled boolean NOT NULL DEFAULT false,
+    last_seen timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 COMMENT ON COLUMN pgagent_py.agent.jagrole IS
@@ -21,6 +23,11 @@ COMMENT ON COLUMN pgagent_py.agent.jagreboot IS
 'Jobs that are to run because it has started, and that sessions had locked then: they are not due yet. NULL: none.';
 COMMENT ON COLUMN pgagent_py.agent.jagknows IS
 'Kinds of steps, beyond those of 1.0, that it knows to execute: it is handed no step that needs another (step_need).';
+
+COMMENT ON COLUMN pgagent_py.agent.jagpooled IS
+'A connection pooler stands between it and its backend. Then the backend''s life is not its life: last_seen counts.';
+COMMENT ON COLUMN pgagent_py.agent.last_seen IS
+'When it was last seen, kept up only if jagpooled.';
 
 COMMENT ON TABLE pgagent_py.agent IS
 {% filter literal %}

@@ -17,7 +17,8 @@ CREATE TYPE pgagent_py.step_run AS (
     jslstatus text,
     jslresult integer,
     jsloutput text,
-    jstonerror text
+    jstonerror text,
+    handed timestamptz
 );
 
 COMMENT ON TYPE pgagent_py.step_run IS
@@ -31,4 +32,5 @@ A step of a run, as run_due() returns it. The columns have pgAgent's names.
 - jslstatus: r means that the step is to be executed now. With capacity 0 it has been executed, and this is how it has
   ended.
 - jslresult, jsloutput: of a step that has been executed.
+- handed: when the step was handed out. With jslid it names this try of the step for ever, also after a failover.
 {% endfilter %};

@@ -1,2 +1,44 @@
 {{ new("tables/kept_right") }}
-ALTER TABLE pgagent_py.agent ADD COLUMN jagknows text[] NOT NULL DEFAULT '{}';
+
+{{ new("tables/problem") }}
+
+-- No launcher's turn may come between: what is in progress is taken over below.
+LOCK TABLE pgagent_py.agent IN ACCESS EXCLUSIVE MODE;
+
+ALTER TABLE pgagent_py.agent
+    ADD COLUMN jagknows text[] NOT NULL DEFAULT '{}',
+    ADD COLUMN jagpooled boolean NOT NULL DEFAULT false,
+    ADD COLUMN last_seen timestamptz NOT NULL DEFAULT clock_timestamp();
+
+ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE handed timestamptz;
+
+{{ new("tables/run") }}
+
+{{ new("tables/waiting_result") }}
+
+-- Until now the log alone told what a run in progress has executed.
+INSERT INTO pgagent_py.run (jlgid, jobid, agent, claimed, jstid, jslid, handed, try, atomic, done, not_before, waiting_since)
+SELECT l.jlgid, j.jobid, a.agent, j.joblastrun, last.jsljstid, CASE WHEN last.jslstatus = 'r' THEN last.jslid END, last.jslstart,
+       last.try, coalesce(so.jstatomic, false), coalesce(last.done, '{}'),
+       CASE WHEN last.jslstatus <> 'r' THEN coalesce(w.not_before, clock_timestamp()) END,
+       CASE WHEN last.jslstatus <> 'r' THEN coalesce(w.waiting_since, clock_timestamp()) END
+  FROM pgagent.pga_job j
+  JOIN pgagent_py.agent a ON a.jagpid = j.jobagentid
+  JOIN pgagent.pga_joblog l ON l.jlgjobid = j.jobid AND l.jlgstatus = 'r' AND l.jlgstart >= j.joblastrun
+ CROSS JOIN LATERAL (
+       SELECT s.jsljstid, s.jslid, s.jslstatus, s.jslstart,
+              (SELECT count(*) FROM pgagent.pga_jobsteplog t WHERE t.jsljlgid = l.jlgid AND t.jsljstid = s.jsljstid) AS try,
+              (SELECT array_agg(d.jsljstid) FROM pgagent.pga_jobsteplog d
+                WHERE d.jsljlgid = l.jlgid AND d.jslstatus NOT IN ('r', 'f')) AS done
+         FROM pgagent.pga_jobsteplog s WHERE s.jsljlgid = l.jlgid ORDER BY s.jslid DESC LIMIT 1) last
+  LEFT JOIN pgagent_py.step_option so ON so.jstid = last.jsljstid
+  LEFT JOIN pgagent_py.waiting_run w ON w.jlgid = l.jlgid;
+
+INSERT INTO pgagent_py.waiting_result (jslid, jlgid, agent, jslstatus, jslresult, jslduration, jsloutput)
+SELECT w.jslid, w.jlgid, r.agent, w.jslstatus, w.jslresult, w.jslduration, w.jsloutput
+  FROM pgagent_py.waiting_run w JOIN pgagent_py.run r ON r.jlgid = w.jlgid AND r.jslid = w.jslid;
+
+-- The view reads the new tables from now on, so that the old one can go.
+{{ new("views/this_agent") }}
+
+DROP TABLE pgagent_py.waiting_run;

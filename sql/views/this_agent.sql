@@ -1,6 +1,7 @@
 CREATE OR REPLACE VIEW pgagent_py.this_agent WITH (security_barrier) AS
 SELECT a.agent, a.jagpid, a.jagstation,
-       (SELECT min(w.not_before) FROM pgagent_py.waiting_run w WHERE w.jagpid = a.jagpid) AS waiting_until
+       least((SELECT min(r.not_before) FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL),
+             (SELECT min(w.not_before) FROM pgagent_py.waiting_result w WHERE w.agent = a.agent)) AS waiting_until
   FROM pgagent_py.agent a
  WHERE a.jagpid = pg_backend_pid() AND a.jagrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user);
 

@@ -182,7 +182,7 @@ def test_place_of_a_cancelled_run_is_taken_at_once(database: str, db: Db, launch
     for job in (first, second):
         alter_job(db, job, group="dump")
         db.execute("SELECT pgagent_py.run_now(%s)", [job])
-    (run,) = wait_for_row(db, "SELECT jlgid FROM pgagent_py.waiting_run")
+    (run,) = wait_for_row(db, "SELECT jlgid FROM pgagent_py.run WHERE jslid IS NULL")
     (pid,) = wait_for_row(db, "SELECT jagpid FROM pgagent.pga_jobagent")
     asleep = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND state = 'idle' AND query LIKE '%%next_wake%%'"
     wait_for_row(db, asleep, pid)

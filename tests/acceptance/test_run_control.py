@@ -131,7 +131,7 @@ def test_a_run_that_waits_for_its_next_try_can_be_cancelled(
     job = add_job(db, "waits", "SELECT 1/0")
     alter_steps(db, retries=3, retry_delay="1 h")
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
-    (run,) = wait_for_row(db, "SELECT jlgid FROM pgagent_py.waiting_run")
+    (run,) = wait_for_row(db, "SELECT jlgid FROM pgagent_py.run WHERE jslid IS NULL")
     cancel(db, run)
     assert "division by zero" in last_output(db, run)
     assert last_output(db, run).endswith("The run was cancelled by postgres.")

@@ -81,7 +81,7 @@ def check_sound(db: Db) -> None:
     assert value(db, "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 'r'") == 0
     assert value(db, "SELECT count(*) FROM pgagent.pga_jobsteplog WHERE jslstatus = 'r'") == 0
     assert value(db, "SELECT count(*) FROM pgagent.pga_job WHERE jobagentid IS NOT NULL") == 0
-    assert value(db, "SELECT count(*) FROM pgagent_py.waiting_run") == 0
+    assert value(db, "SELECT count(*) FROM pgagent_py.run") == 0
     wrong = db.execute(
         "SELECT jobid, jobnextrun, due FROM pgagent.pga_job"
         " LEFT JOIN LATERAL pgagent_py.next_runs(jobid, 1) due ON jobenabled WHERE due IS DISTINCT FROM jobnextrun"

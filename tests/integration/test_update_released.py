@@ -96,7 +96,9 @@ def test_all_data_rights_and_views_of_users_are_there_afterwards(old_database: s
         assert ("pgagent_py.job_option", "released_owner", "SELECT", False) in before
         seen = db.execute("SELECT * FROM public.failing ORDER BY 1").fetchall()
         update(old_database)
-        assert rows(db, lists) == held
+        kept = {table: names for table, names in lists.items() if table in columns(db)}
+        assert lists.keys() - kept.keys() <= {"pgagent_py.waiting_run"}  # its rows go over into run
+        assert rows(db, kept) == {table: held[table] for table in kept}
         assert behaviour(db) == runs
         assert db.execute("SELECT * FROM public.failing ORDER BY 1").fetchall() == seen
         after = rights(db)

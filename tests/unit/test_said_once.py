@@ -33,7 +33,8 @@ def test_it_is_said_once(said: str) -> None:
 
 def test_the_columns_of_a_result_are_listed_in_its_type_alone() -> None:
     listed = [name for name, text in SOURCES.items() if re.search(r"jslresult,\s+(\w+\.)?jslduration", text)]
-    assert [name for name in listed if name.startswith("sql/")] == []
+    # An update names the columns of a table of an earlier version
+    assert [name for name in listed if name.startswith("sql/") and not name.startswith("sql/updates/")] == []
 
 
 @pytest.mark.parametrize("table", ["job_dependency", "message"])

@@ -112,12 +112,12 @@ def test_next_step_waits_for_a_free_place(agent: Agent, db: Db) -> None:
     due_job(db, "x", "ab")
     (step,) = agent.run_due(1)
     assert agent.run_due(0, done(step)) == []
-    assert db.execute("SELECT jlgid FROM pgagent_py.waiting_run").fetchall() == [(step.jlgid,)]
+    assert db.execute("SELECT jlgid FROM pgagent_py.run WHERE jslid IS NULL").fetchall() == [(step.jlgid,)]
     (second,) = wait_for(lambda: agent.run_due(1), what="the second step")
     assert (second.jlgid, second.jstname) == (step.jlgid, "b")
     agent.run_due(1, done(second))
     assert status_of_run(db, step.jlgid) == "s"
-    assert db.execute("SELECT count(*) FROM pgagent_py.waiting_run").fetchone() == (0,)
+    assert db.execute("SELECT count(*) FROM pgagent_py.run").fetchone() == (0,)
 
 
 def test_job_without_steps_is_done_at_once(agent: Agent, db: Db) -> None:

@@ -1,0 +1,104 @@
+"""What is wrong with one job stops no other: it is set aside, said in the view problems and in the log, and tried again."""
+
+from tests.helpers import Db
+from tests.helpers.protocol import Agent, done, due_job, status_of_run
+
+
+def test_a_job_that_can_not_be_claimed_is_set_aside(agent: Agent, db: Db) -> None:
+    """The API refuses such a number. A restore or an administrator's UPDATE may bring it all the same."""
+    warnings: list[str] = []
+    agent.db.add_notice_handler(lambda notice: warnings.append(str(notice.message_primary)))
+    bad = due_job(db, "bad", minutes=9)
+    for number in range(5):
+        due_job(db, f"good {number}")
+    db.execute("SELECT pgagent_py.alter_job(%s, max_lateness => '1 day', timeout => '1 day')", [bad])
+    db.execute("UPDATE pgagent_py.job_option SET jobmaxlateness = '250000 years' WHERE jobid = %s", [bad])
+    started = [step for _ in range(3) for step in agent.run_due(10)]
+    assert sorted(step.jobname for step in started) == [f"good {number}" for number in range(5)]
+    assert agent.run_due(10, *map(done, started)) == []
+    rows = db.execute("SELECT jobid, jobname, jscid, error FROM pgagent_py.problems").fetchall()
+    assert [row[:3] for row in rows] == [(bad, "bad", None)]
+    assert "out of range" in rows[0][3]
+    assert [f"job {bad} is set aside" in warning for warning in warnings] == [True]
+    wake = db.execute("SELECT pgagent_py.next_wake()").fetchone()
+    assert wake == (None,)
+
+    db.execute("UPDATE pgagent_py.job_option SET jobmaxlateness = NULL, jobtimeout = NULL")
+    db.execute("UPDATE pgagent_py.problem SET not_before = now()")
+    assert [step.jobname for step in agent.run_due(10)] == ["bad"]
+    assert db.execute("SELECT count(*) FROM pgagent_py.problems").fetchone() == (0,)
+
+
+def test_a_result_that_can_not_be_booked_is_kept_and_the_others_are_booked(agent: Agent, db: Db) -> None:
+    for name in ("bad", "good", "better"):
+        due_job(db, name)
+    db.execute("SELECT pgagent_py.alter_job(j.jobid, timeout => '1 day') FROM pgagent.pga_job j")
+    steps = {step.jobname: step for step in agent.run_due(10)}
+    bad = steps["bad"]
+    db.execute("UPDATE pgagent_py.job_option SET jobtimeout = '293000 years' WHERE jobid = %s", [bad.jobid])
+    assert agent.run_due(10, *map(done, steps.values())) == []
+    statuses = {name: status_of_run(db, step.jlgid) for name, step in steps.items()}
+    assert statuses == {"bad": "r", "good": "s", "better": "s"}
+    db.execute("UPDATE pgagent_py.job_option SET jobtimeout = NULL")
+    db.execute("UPDATE pgagent_py.waiting_result SET not_before = now()")
+    assert agent.run_due(10) == []
+    assert status_of_run(db, bad.jlgid) == "s"
+
+
+def make_zone_unknown(db: Db, job: int) -> None:
+    """As when a server's time zones have moved to a package that is not installed."""
+    query = """
+        UPDATE pgagent_py.schedule_option SET jsctimezone = 'Atlantis/Capital'
+         WHERE jscid IN (SELECT jscid FROM pgagent.pga_schedule WHERE jscjobid = %s)"""
+    db.execute(query, [job])
+
+
+def add_scheduled_job(db: Db, name: str) -> int:
+    row = db.execute(
+        "SELECT pgagent_py.add_job(%s, cron => '0 3 * * *', timezone => 'Europe/Paris', sql => 'SELECT 1')",
+        [name],
+    ).fetchone()
+    assert row
+    return int(row[0])
+
+
+def next_run(db: Db, job: int) -> object:
+    row = db.execute("SELECT jobnextrun FROM pgagent.pga_job WHERE jobid = %s", [job]).fetchone()
+    assert row
+    return row[0]
+
+
+def test_a_schedule_in_a_zone_that_is_gone_has_no_next_run_and_its_run_ends(agent: Agent, db: Db) -> None:
+    bad, good = add_scheduled_job(db, "bad"), add_scheduled_job(db, "good")
+    db.execute("UPDATE pgagent.pga_job SET jobnextrun = now() - interval '1 s'")
+    steps = agent.run_due(5)
+    assert len(steps) == 2
+    db.execute("ALTER TABLE pgagent_py.schedule_option DISABLE TRIGGER schedule_option_recompute")
+    make_zone_unknown(db, bad)
+    db.execute("ALTER TABLE pgagent_py.schedule_option ENABLE TRIGGER schedule_option_recompute")
+    assert agent.run_due(5, *map(done, steps)) == []
+    assert {status_of_run(db, step.jlgid) for step in steps} == {"s"}
+    assert next_run(db, bad) is None
+    assert next_run(db, good) is not None
+    rows = db.execute("SELECT jobid, jscid IS NOT NULL, error FROM pgagent_py.problems").fetchall()
+    assert [row[:2] for row in rows] == [(bad, True)]
+    assert "Atlantis/Capital" in rows[0][2]
+
+
+def test_a_schedule_in_a_zone_that_is_gone_can_be_repaired(db: Db) -> None:
+    job = add_scheduled_job(db, "x")
+    make_zone_unknown(db, job)
+    assert next_run(db, job) is None
+    assert db.execute("SELECT count(*) FROM pgagent_py.problems").fetchone() == (1,)
+    db.execute(
+        "SELECT pgagent_py.alter_schedule(jscid, timezone => 'Europe/Paris') FROM pgagent.pga_schedule"
+    )
+    assert next_run(db, job) is not None
+    assert db.execute("SELECT count(*) FROM pgagent_py.problems").fetchone() == (0,)
+
+
+def test_a_job_with_another_schedule_goes_on_by_it(db: Db) -> None:
+    job = add_scheduled_job(db, "x")
+    make_zone_unknown(db, job)
+    db.execute("SELECT pgagent_py.add_schedule(%s, 'other', cron => '@hourly')", [job])
+    assert next_run(db, job) is not None
