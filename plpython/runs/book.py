@@ -17,88 +17,71 @@ from .waiting import LOOK_AGAIN_SECONDS, defer_runs, keep_results
 
 NOT_COMMITTED = "The step's transaction was lost with the server that was to commit it."
 
-# $1 results, $2 agent, $3 what the log says of an atomic step whose commit was lost.
+# $1 results, $2 agent, $3 what the log says of an atomic step whose commit was lost. All of a result is in one row of live, for
+# joins between CTEs would cost more than look-ups.
 FINISH_STEPS = Statement(
     r"""
 -- the runs of this agent whose results these are: a result counts for the step that the agent has now, a run that has waited
 -- comes without one; an older result, and that of a run which was closed, is dropped
 WITH live AS MATERIALIZED (
-    SELECT r.*, p.jobid, p.jstid, p.claimed, s.jstonerror, ro.jlgcancelledby,
-           coalesce(p.claimed + jo.jobtimeout <= clock_timestamp(), false) AS expired,
-           -- an atomic step that has committed its success has booked it; if it has not, nothing of it happened
-           CASE WHEN p.booked THEN 's' WHEN p.atomic AND r.jslstatus = 's' THEN 'f' ELSE r.jslstatus END AS status,
+    SELECT r.*, p.jobid, p.jstid, ro.jlgcancelledby, t.status, t.delay, t.expired,
+           -- how it ends in the log: a failure counts as on_error says, unless the step is tried again or the job's time is over
+           CASE WHEN t.status = 'f' AND NOT t.expired AND t.delay IS NULL
+                THEN coalesce(s.jstonerror, 'f') ELSE t.status END AS letter,
            p.atomic AND NOT p.booked AND r.jslstatus = 's' AS lost,
-           so.jstretries, p.try,
-           least(86400, extract(epoch FROM so.jstretrydelay) * so.jstretrybackoff ^ (p.try - 1))::float8 AS pause
+           k.jslid IS NOT NULL AS logged,
+           -- erased: the run's row in the log is gone
+           l.jlgid IS NULL AND NOT EXISTS (SELECT FROM pgagent.pga_joblog x WHERE x.jlgid = r.jlgid) AS erased,
+           -- ours: this agent still holds the claim for this run
+           coalesce(j.jobagentid = ANY (ARRAY(SELECT a.jagpid FROM pgagent_py.agent a WHERE a.agent = $2))
+                    AND j.joblastrun = p.claimed, false) AS ours,
+           -- what no session has locked can be booked; a row that is gone locks nothing
+           (j.jobid IS NOT NULL OR NOT EXISTS (SELECT FROM pgagent.pga_job x WHERE x.jobid = p.jobid))
+           AND (l.jlgid IS NOT NULL OR NOT EXISTS (SELECT FROM pgagent.pga_joblog x WHERE x.jlgid = r.jlgid))
+           AND (k.jslid IS NOT NULL OR r.jslid IS NULL
+                OR NOT EXISTS (SELECT FROM pgagent.pga_jobsteplog x
+                                WHERE x.jslid = r.jslid AND x.jsljlgid = r.jlgid AND x.jslstatus = 'r'))
+           AND (NOT p.atomic OR a.jlgid IS NOT NULL) AS locked
       FROM unnest($1) r
       JOIN pgagent_py.run p ON p.jlgid = r.jlgid AND p.agent = $2 AND p.jslid IS NOT DISTINCT FROM r.jslid
       LEFT JOIN pgagent.pga_jobstep s ON s.jstid = p.jstid
       LEFT JOIN pgagent_py.step_option so ON so.jstid = p.jstid
       LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = p.jlgid
-      LEFT JOIN pgagent_py.job_option jo ON jo.jobid = p.jobid),
--- how they end in the log: a failure counts as on_error says, unless the step is tried again or the job's time is over
-ended AS MATERIALIZED (
-    SELECT live.jlgid, live.jslid, t.delay,
-           CASE WHEN live.status = 'f' AND NOT live.expired AND t.delay IS NULL
-                THEN coalesce(live.jstonerror, 'f') ELSE live.status END AS letter
-      FROM live
+      LEFT JOIN pgagent_py.job_option jo ON jo.jobid = p.jobid
+      -- an atomic step that has committed its success has booked it; if it has not, nothing of it happened
      CROSS JOIN LATERAL (
-           SELECT CASE WHEN live.status = 'f' AND live.try <= live.jstretries THEN live.pause END AS delay) t),
--- the rows that no session has locked: a job, its run, the run's log and the step's; the run is locked by an atomic step that
--- is being committed
-job AS MATERIALIZED (
-    SELECT live.jlgid, j.jobagentid, j.joblastrun FROM live
+           SELECT CASE WHEN p.booked THEN 's' WHEN p.atomic AND r.jslstatus = 's' THEN 'f' ELSE r.jslstatus END AS status) e
      CROSS JOIN LATERAL (
-           SELECT j.jobagentid, j.joblastrun FROM pgagent.pga_job j WHERE j.jobid = live.jobid
-              FOR NO KEY UPDATE SKIP LOCKED) j),
-run AS MATERIALIZED (
-    SELECT live.jlgid FROM live
-     CROSS JOIN LATERAL (
-           SELECT FROM pgagent_py.run p WHERE p.jlgid = live.jlgid FOR NO KEY UPDATE SKIP LOCKED) p),
-log AS MATERIALIZED (
-    SELECT live.jlgid FROM live
-     CROSS JOIN LATERAL (
-           SELECT FROM pgagent.pga_joblog l WHERE l.jlgid = live.jlgid FOR NO KEY UPDATE SKIP LOCKED) l),
-step AS MATERIALIZED (
-    SELECT live.jslid FROM live
-     CROSS JOIN LATERAL (
-           SELECT FROM pgagent.pga_jobsteplog l WHERE l.jslid = live.jslid AND l.jsljlgid = live.jlgid AND l.jslstatus = 'r'
-              FOR NO KEY UPDATE SKIP LOCKED) l),
--- what can be booked: rows that are gone lock nothing
-mine AS MATERIALIZED (
-    SELECT live.jlgid, l.jlgid IS NULL AS erased
-      FROM live
-      JOIN run ON run.jlgid = live.jlgid
-      LEFT JOIN pgagent.pga_job j ON j.jobid = live.jobid
-      LEFT JOIN job ON job.jlgid = live.jlgid
-      LEFT JOIN pgagent.pga_joblog l ON l.jlgid = live.jlgid
-      LEFT JOIN log ON log.jlgid = live.jlgid
-      LEFT JOIN pgagent.pga_jobsteplog s ON s.jslid = live.jslid AND s.jsljlgid = live.jlgid AND s.jslstatus = 'r'
-      LEFT JOIN step ON step.jslid = live.jslid
-     WHERE (j.jobid IS NULL OR job.jlgid IS NOT NULL) AND (l.jlgid IS NULL OR log.jlgid IS NOT NULL)
-       AND (s.jslid IS NULL OR step.jslid IS NOT NULL)),
+           SELECT e.status, coalesce(p.claimed + jo.jobtimeout <= clock_timestamp(), false) AS expired,
+                  CASE WHEN e.status = 'f' AND p.try <= so.jstretries
+                       THEN least(86400, extract(epoch FROM so.jstretrydelay) * so.jstretrybackoff ^ (p.try - 1))::float8
+                       END AS delay) t
+      -- the locks: the job, the run's log, the step's, and the run while an atomic step may be committing
+      LEFT JOIN LATERAL (
+           SELECT j.jobid, j.jobagentid, j.joblastrun FROM pgagent.pga_job j WHERE j.jobid = p.jobid
+              FOR NO KEY UPDATE SKIP LOCKED) j ON true
+      LEFT JOIN LATERAL (
+           SELECT l.jlgid FROM pgagent.pga_joblog l WHERE l.jlgid = r.jlgid FOR NO KEY UPDATE SKIP LOCKED) l ON true
+      LEFT JOIN LATERAL (
+           SELECT k.jslid FROM pgagent.pga_jobsteplog k WHERE k.jslid = r.jslid AND k.jsljlgid = r.jlgid AND k.jslstatus = 'r'
+              FOR NO KEY UPDATE SKIP LOCKED) k ON true
+      LEFT JOIN LATERAL (
+           SELECT a.jlgid FROM pgagent_py.run a WHERE a.jlgid = r.jlgid AND a.atomic FOR NO KEY UPDATE SKIP LOCKED) a ON true),
 -- a step that still runs gets its output so far
 booked AS (
     UPDATE pgagent.pga_jobsteplog l
-       SET jslstatus = ended.letter::bpchar, jslresult = CASE WHEN live.lost THEN -1 ELSE live.jslresult END,
+       SET jslstatus = live.letter::bpchar, jslresult = CASE WHEN live.lost THEN -1 ELSE live.jslresult END,
            jsloutput = CASE WHEN live.lost THEN concat_ws(E'\n', nullif(rtrim(live.jsloutput, E'\n'), ''), $3)
                             ELSE live.jsloutput END,
            jslduration = CASE WHEN live.jslstatus <> 'r' THEN coalesce(live.jslduration, clock_timestamp() - l.jslstart) END
-      FROM step JOIN live ON live.jslid = step.jslid JOIN ended ON ended.jlgid = live.jlgid JOIN mine ON mine.jlgid = live.jlgid
-     WHERE l.jslid = step.jslid)
-SELECT live.jlgid, live.jobid, live.jslid, live.jslstatus AS reported, ended.letter AS jslstatus, ended.delay,
-       CASE WHEN ended.letter IN ('s', 'i') THEN live.jstid END AS ended, live.jlgcancelledby, live.expired,
-       mine.jlgid IS NOT NULL AS locked, coalesce(mine.erased, false) AS erased,
-       -- ours: this agent still holds the claim for this run
-       coalesce(job.jobagentid IN (SELECT a.jagpid FROM pgagent_py.agent a WHERE a.agent = $2)
-                AND job.joblastrun = live.claimed, false) AS ours,
-       ended.letter IN ('s', 'i')
+      FROM live WHERE l.jslid = live.jslid AND live.logged AND live.locked)
+SELECT live.jlgid, live.jobid, live.jslid, live.jslstatus AS reported, live.letter AS jslstatus, live.delay,
+       CASE WHEN live.letter IN ('s', 'i') THEN live.jstid END AS ended, live.jlgcancelledby, live.expired,
+       live.locked, live.erased, live.ours,
+       live.letter IN ('s', 'i')
        AND NOT EXISTS (SELECT FROM pgagent.pga_jobstep s
-                        WHERE s.jstjobid = live.jobid AND s.jstenabled AND s.jstid <> live.jstid) IS TRUE AS last
-  FROM live
-  JOIN ended ON ended.jlgid = live.jlgid
-  LEFT JOIN mine ON mine.jlgid = live.jlgid
-  LEFT JOIN job ON job.jlgid = live.jlgid""",
+                        WHERE s.jstjobid = live.jobid AND s.jstenabled AND s.jstid <> live.jstid) AS last
+  FROM live""",
     "pgagent_py.step_result[]",
     "uuid",
     "text",

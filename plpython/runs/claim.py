@@ -115,7 +115,7 @@ def _claim(plpy: Plpy, agent: AgentRow, capacity: int, scope: str, among: list[i
     else:
         rows = list(CLAIM_LONGEST_DUE[scope](plpy, *me))
     empty = [Ended(row["jobid"], row["jlgid"], NO_STEPS) for row in rows if row["jslid"] is None]
-    finish_jobs(plpy, [agent["jagpid"]], empty)
+    finish_jobs(plpy, [agent["jagpid"]], empty, by_log=True)
     return [row for row in rows if row["jslid"] is not None]
 
 

@@ -21,47 +21,71 @@ class OptionRow(TypedDict):
     jobdeleteonsuccess: bool
 
 
-# $1 jlgids, $2 statuses, $3 jobids, $4 pids of the agents. Most jobs have no such options, and give no row.
+# As pgAgent releases jobs; the trigger pga_job_next_run finds the next run. But a "run now" from while it ran is kept: then
+# jobnextrun is later than the claim.
+RELEASED = """jobagentid = NULL,
+           jobnextrun = CASE WHEN j.jobnextrun > j.joblastrun AND j.jobnextrun <= clock_timestamp() THEN j.jobnextrun END"""
+
+# $3 pids of the agents.
+CLAIMED = """
+       j.jobagentid = ANY ($3 || ARRAY(SELECT w.jagpid FROM pgagent_py.own_jagpid w WHERE pg_backend_pid() = ANY ($3)))"""
+
+# Of the released jobs, those whose options have a say: most have none.
+WITH_OPTIONS = """
+SELECT o.jobid, o.jobmaxfailures IS NOT NULL AS counts, o.jobdeleteonsuccess
+  FROM released
+  JOIN pgagent_py.job_option o ON o.jobid = released.jobid
+ WHERE o.jobmaxfailures IS NOT NULL OR o.jobdeleteonsuccess"""
+
+# $1 jlgids, $2 statuses.
 FINISH_JOBS = Statement(
-    """
+    f"""
 WITH ended AS (
     UPDATE pgagent.pga_joblog l
        SET jlgstatus = r.jlgstatus, jlgduration = greatest(clock_timestamp() - l.jlgstart, interval '0')
       FROM unnest($1, $2) r (jlgid, jlgstatus) WHERE l.jlgid = r.jlgid AND l.jlgstatus = 'r'),
 gone AS (
-    DELETE FROM pgagent_py.run p USING unnest($1) r (jlgid) WHERE p.jlgid = r.jlgid RETURNING p.jlgid, p.claimed),
--- as pgAgent releases jobs; the trigger pga_job_next_run finds the next run, but a "run now" from while it ran is kept: then
--- jobnextrun is later than the claim; a job that is claimed for another run by now is left: a user has released it by hand; a
--- run without a row in run had no steps, or is the daemon's
+    DELETE FROM pgagent_py.run p USING unnest($1) r (jlgid) WHERE p.jlgid = r.jlgid RETURNING p.jobid, p.claimed),
+-- a job that is claimed for another run by now is left: a user has released it by hand
 released AS (
-    UPDATE pgagent.pga_job j
-       SET jobagentid = NULL,
-           jobnextrun = CASE WHEN j.jobnextrun > j.joblastrun AND j.jobnextrun <= clock_timestamp() THEN j.jobnextrun END
-      FROM unnest($1, $3) r (jlgid, jobid) LEFT JOIN gone ON gone.jlgid = r.jlgid
-     WHERE j.jobid = r.jobid
-       AND j.jobagentid = ANY ($4 || ARRAY(SELECT w.jagpid FROM pgagent_py.own_jagpid w WHERE pg_backend_pid() = ANY ($4)))
-       AND CASE WHEN gone.jlgid IS NOT NULL THEN gone.claimed = j.joblastrun
-                ELSE EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgid = r.jlgid AND l.jlgstart >= j.joblastrun) END
+    UPDATE pgagent.pga_job j SET {RELEASED}
+      FROM gone WHERE j.jobid = gone.jobid AND j.joblastrun = gone.claimed AND {CLAIMED}
     RETURNING j.jobid)
-SELECT o.jobid, o.jobmaxfailures IS NOT NULL AS counts, o.jobdeleteonsuccess
-  FROM released
-  JOIN pgagent_py.job_option o ON o.jobid = released.jobid
- WHERE o.jobmaxfailures IS NOT NULL OR o.jobdeleteonsuccess""",
+{WITH_OPTIONS}""",
     "int4[]",
     "text[]",
+    "int4[]",
+    row=OptionRow,
+)
+
+# $1 jlgids, $2 jobids: runs that have no row in run. They had no steps, or are the daemon's.
+RELEASE_BY_LOG = Statement(
+    f"""
+WITH released AS (
+    UPDATE pgagent.pga_job j SET {RELEASED}
+      FROM unnest($1, $2) r (jlgid, jobid) JOIN pgagent.pga_joblog l ON l.jlgid = r.jlgid
+     WHERE j.jobid = r.jobid AND l.jlgstart >= j.joblastrun AND {CLAIMED}
+    RETURNING j.jobid)
+{WITH_OPTIONS}""",
+    "int4[]",
     "int4[]",
     "int4[]",
     row=OptionRow,
 )
 
 
-def finish_jobs(plpy: Plpy, pids: Sequence[int], ended: Sequence[Ended]) -> None:
-    """End these runs of these agents; release their jobs with the next run that their schedules give."""
+def finish_jobs(plpy: Plpy, pids: Sequence[int], ended: Sequence[Ended], *, by_log: bool = False) -> None:
+    """End these runs of these agents; release their jobs with the next run that their schedules give.
+
+    *by_log*: some of them may have no row in run.
+    """
     if not ended:
         return
-    jobids = [run.jobid for run in ended]
+    jobids, jlgids = [run.jobid for run in ended], [run.jlgid for run in ended]
     read_rules(plpy, jobids)
-    rows = FINISH_JOBS(plpy, [run.jlgid for run in ended], [run.status for run in ended], jobids, pids)
+    rows = list(FINISH_JOBS(plpy, jlgids, [run.status for run in ended], pids))
+    if by_log:
+        rows += RELEASE_BY_LOG(plpy, jlgids, jobids, pids)
     if rows:
         runs = {run.jobid: run for run in ended}
         _count_failures(plpy, [runs[row["jobid"]] for row in rows if row["counts"]])
@@ -189,5 +213,5 @@ def abort_runs(plpy: Plpy, pids: Sequence[int], runs: Sequence[RunId], note: str
     For runs that no agent executes any more. The caller has them locked; *note* goes to the output of the open steps.
     """
     ABORT_STEPS(plpy, [run.jlgid for run in runs], note)
-    finish_jobs(plpy, pids, [Ended(run.jobid, run.jlgid, ABORTED) for run in runs])
+    finish_jobs(plpy, pids, [Ended(run.jobid, run.jlgid, ABORTED) for run in runs], by_log=True)
     wake(plpy)

@@ -35,38 +35,34 @@ class NextRow(StepRow):
 # $4 what the agent knows.
 START_STEPS = Statement(
     f"""
--- the next step of each run that has one
+-- the next step of each run that has one; jslid is NULL where it is not started, because it needs what the agent does not know,
+-- or a session has it locked: the log refers to it, and would wait
 WITH next AS MATERIALIZED (
-    SELECT r.jlgid, r.jobid, r.ended, p.claimed, n.jstid {NEXT_STEPS}),
--- without those that need what the agent does not know, or that a session has locked: the log refers to them, and would wait
-free AS MATERIALIZED (
-    SELECT next.*, s.jstatomic FROM next
-     CROSS JOIN LATERAL (
-           SELECT coalesce(so.jstatomic, false) AS jstatomic
+    SELECT r.jlgid, r.jobid, r.ended, p.claimed, n.jstid, s.jstatomic, clock_timestamp() AS handed,
+           CASE WHEN s.jstid IS NOT NULL THEN nextval('pgagent.pga_jobsteplog_jslid_seq')::integer END AS jslid {NEXT_STEPS}
+      LEFT JOIN LATERAL (
+           SELECT s.jstid, coalesce(so.jstatomic, false) AS jstatomic
              FROM pgagent.pga_jobstep s LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
-            WHERE s.jstid = next.jstid
+            WHERE s.jstid = n.jstid
               AND NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jstid = s.jstid AND n.need <> ALL ($4))
-              FOR KEY SHARE OF s SKIP LOCKED) s),
-begun AS MATERIALIZED (
-    SELECT free.*, nextval('pgagent.pga_jobsteplog_jslid_seq')::integer AS jslid, clock_timestamp() AS handed FROM free),
+              FOR KEY SHARE OF s SKIP LOCKED) s ON true),
 logged AS (
     INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus, jslstart)
-    SELECT begun.jslid, begun.jlgid, begun.jstid, 'r', begun.handed FROM begun),
+    SELECT next.jslid, next.jlgid, next.jstid, 'r', next.handed FROM next WHERE next.jslid IS NOT NULL),
 -- the same step as before is its next try
 noted AS (
     UPDATE pgagent_py.run p
-       SET jstid = begun.jstid, jslid = begun.jslid, handed = begun.handed, atomic = begun.jstatomic, booked = false,
-           try = CASE WHEN p.jstid = begun.jstid THEN p.try + 1 ELSE 1 END,
-           done = CASE WHEN begun.ended IS NULL THEN p.done ELSE p.done || begun.ended END,
+       SET jstid = next.jstid, jslid = next.jslid, handed = next.handed, atomic = next.jstatomic, booked = false,
+           try = CASE WHEN p.jstid = next.jstid THEN p.try + 1 ELSE 1 END,
+           done = CASE WHEN next.ended IS NULL THEN p.done ELSE p.done || next.ended END,
            not_before = NULL, waiting_since = NULL
-      FROM begun WHERE p.jlgid = begun.jlgid)
--- jslid is NULL where the step was not started
+      FROM next WHERE p.jlgid = next.jlgid AND next.jslid IS NOT NULL)
 SELECT {STEP_RUN},
        (SELECT min(n.need) FROM pgagent_py.step_need n WHERE n.jstid = r.jstid AND n.need <> ALL ($4)) AS need
   FROM next r
+ CROSS JOIN LATERAL (SELECT r.jslid, r.handed) l
   JOIN pgagent.pga_job j ON j.jobid = r.jobid
   JOIN pgagent.pga_jobstep s ON s.jstid = r.jstid
-  LEFT JOIN begun l ON l.jlgid = r.jlgid
   LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
   LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid""",
     "int4[]",
