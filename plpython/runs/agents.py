@@ -55,7 +55,7 @@ def start_agent(
     carry_on_booked(plpy, agent)
     if not former and not again:
         run_reboot_jobs(plpy, reboot_jobs(plpy, station))
-    close_released_runs(plpy)
+    close_released_runs(plpy, agent)
     retry_schedules(plpy)
     if clock_was_corrected(plpy):
         recompute_after_correction(plpy)
@@ -78,7 +78,7 @@ def start_session(plpy: Plpy, caller: str, agent: str) -> None:
     if KNOWN_AGENT(plpy, agent):
         raise PgAgentError("agent is another's already", sqlstate="42710")  # whose jobs this one must not get
     _register(plpy, agent, socket.gethostname(), me, everything, [], False)
-    close_released_runs(plpy)
+    close_released_runs(plpy, agent)
 
 
 class Session(TypedDict):

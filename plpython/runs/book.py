@@ -52,7 +52,7 @@ WITH live AS MATERIALIZED (
      CROSS JOIN LATERAL (
            SELECT CASE WHEN p.booked THEN 's' WHEN p.atomic AND r.jslstatus = 's' THEN 'f' ELSE r.jslstatus END AS status) e
      CROSS JOIN LATERAL (
-           SELECT e.status, coalesce(p.claimed + jo.jobtimeout <= clock_timestamp(), false) AS expired,
+           SELECT e.status, coalesce(p.started + jo.jobtimeout <= clock_timestamp(), false) AS expired,
                   CASE WHEN e.status = 'f' AND p.try <= so.jstretries
                        THEN least(86400, extract(epoch FROM so.jstretrydelay) * so.jstretrybackoff ^ (p.try - 1))::float8
                        END AS delay) t
@@ -108,7 +108,11 @@ def finish_steps(plpy: Plpy, agent: str, finished: Sequence[ResultRow]) -> list[
 FINISH_ATOMIC_STEP = Statement(
     """
 WITH noted AS (
-    UPDATE pgagent_py.run p SET booked = true WHERE p.jlgid = $5 AND p.jslid = $1 AND p.atomic AND NOT p.booked
+    UPDATE pgagent_py.run p SET booked = true
+     WHERE p.jlgid = $5 AND p.jslid = $1 AND p.atomic AND NOT p.booked
+       -- a user has closed it; a row that is gone has only been pruned
+       AND NOT EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgid = $5 AND l.jlgstatus <> 'r')
+       AND NOT EXISTS (SELECT FROM pgagent.pga_jobsteplog l WHERE l.jslid = $1 AND l.jslstatus <> 'r')
     RETURNING p.jslid),
 logged AS (
     UPDATE pgagent.pga_jobsteplog l

@@ -41,7 +41,7 @@ claimed AS (
 run AS MATERIALIZED (
     SELECT j.*, nextval('pgagent.pga_joblog_jlgid_seq')::integer AS jlgid,
            CASE WHEN j.jstid IS NOT NULL THEN nextval('pgagent.pga_jobsteplog_jslid_seq')::integer END AS jslid,
-           now() AS claimed, clock_timestamp() AS handed
+           clock_timestamp() AS handed
       FROM (SELECT * FROM claimed j ORDER BY {{order}}) j),
 logged AS (
     INSERT INTO pgagent.pga_joblog (jlgid, jlgjobid, jlgstatus, jlgstart)
@@ -50,12 +50,12 @@ step_logged AS (
     INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus, jslstart)
     SELECT run.jslid, run.jlgid, run.jstid, 'r', run.handed FROM run WHERE run.jstid IS NOT NULL),
 noted AS (
-    INSERT INTO pgagent_py.run (jlgid, jobid, agent, claimed, jstid, jslid, handed, atomic)
-    SELECT run.jlgid, run.jobid, $5, run.claimed, run.jstid, run.jslid, run.handed, coalesce(so.jstatomic, false)
+    INSERT INTO pgagent_py.run (jlgid, jobid, agent, claimed, started, jstid, jslid, handed, atomic)
+    SELECT run.jlgid, run.jobid, $5, now(), run.handed, run.jstid, run.jslid, run.handed, coalesce(so.jstatomic, false)
       FROM run LEFT JOIN pgagent_py.step_option so ON so.jstid = run.jstid WHERE run.jstid IS NOT NULL)
 SELECT {STEP_RUN}
   FROM run j
- CROSS JOIN LATERAL (SELECT j.jlgid, j.claimed) r
+ CROSS JOIN LATERAL (SELECT j.jlgid, j.handed AS started) r
  CROSS JOIN LATERAL (SELECT j.jslid, j.handed) l
   LEFT JOIN pgagent.pga_jobstep s ON s.jstid = j.jstid
   LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid

@@ -9,13 +9,13 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from .rows import StepRow
 
-# The columns of step_run. s is the step, l the try (jslid, handed), r the run (jlgid, claimed), so and jo are the options of
+# The columns of step_run. s is the step, l the try (jslid, handed), r the run (jlgid, started), so and jo are the options of
 # step and job.
 STEP_RUN = """
     j.jobid, r.jlgid, s.jstid, l.jslid, j.jobname, s.jstname, s.jstkind::text AS jstkind, s.jstcode,
     s.jstdbname::text AS jstdbname, s.jstconnstr, coalesce(so.jstatomic, false) AS jstatomic,
     so.jsttimeout, CASE WHEN jo.jobtimeout IS NOT NULL THEN greatest('0', jo.jobtimeout - coalesce(
-        clock_timestamp() - r.claimed, '0')) END AS jobtimeleft,
+        clock_timestamp() - r.started, '0')) END AS jobtimeleft,
     coalesce(jo.jobrunas, jo.jobowner)::text AS jobrunas, NULL::jsonb AS jobparameters,
     'r' AS jslstatus, NULL::int4 AS jslresult, NULL::text AS jsloutput, s.jstonerror::text AS jstonerror,
     l.handed::text AS handed"""

@@ -175,21 +175,24 @@ def forget_agents(plpy: Plpy, pids: Sequence[int]) -> None:
     FORGET_AGENTS(plpy, pids)
 
 
-# A run of a living agent, whose job a user has released, ends after its present step.
-RELEASED_RUNS = Statement(f"""
+# $1 the agent that starts: it executes none of them. A run of another agent ends after its present step.
+RELEASED_RUNS = Statement(
+    f"""
 WITH candidate AS MATERIALIZED (
     SELECT l.jlgjobid AS jobid, l.jlgid FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
      WHERE l.jlgstatus = 'r' AND j.jobagentid IS NULL
-       AND NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jlgid = l.jlgid)
-     UNION ALL
+       AND NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jlgid = l.jlgid AND p.agent <> $1)
+     UNION
     SELECT p.jobid, p.jlgid FROM pgagent_py.run p
      WHERE NOT EXISTS (SELECT FROM pgagent_py.agent a WHERE a.agent = p.agent)),
-{CLOSABLE}""")
+{CLOSABLE}""",
+    "uuid",
+)
 
 
-def close_released_runs(plpy: Plpy) -> None:
-    """Close runs that stand as running although no agent executes them, for example after a restore."""
-    runs = [RunId(row["jobid"], row["jlgid"]) for row in RELEASED_RUNS(plpy)]
+def close_released_runs(plpy: Plpy, agent: str) -> None:
+    """Close runs that stand as running although no agent has their job, for example after a restore; *agent* has started."""
+    runs = [RunId(row["jobid"], row["jlgid"]) for row in RELEASED_RUNS(plpy, agent)]
     _abort_apart(plpy, [], runs)
 
 

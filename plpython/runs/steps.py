@@ -38,7 +38,7 @@ START_STEPS = Statement(
 -- the next step of each run that has one; jslid is NULL where it is not started, because it needs what the agent does not know,
 -- or a session has it locked: the log refers to it, and would wait
 WITH next AS MATERIALIZED (
-    SELECT r.jlgid, r.jobid, r.ended, p.claimed, n.jstid, s.jstatomic, clock_timestamp() AS handed,
+    SELECT r.jlgid, r.jobid, r.ended, p.started, n.jstid, s.jstatomic, clock_timestamp() AS handed,
            CASE WHEN s.jstid IS NOT NULL THEN nextval('pgagent.pga_jobsteplog_jslid_seq')::integer END AS jslid {NEXT_STEPS}
       LEFT JOIN LATERAL (
            SELECT s.jstid, coalesce(so.jstatomic, false) AS jstatomic

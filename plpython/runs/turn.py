@@ -38,7 +38,10 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobparameters IS NOT NULL)
        OR EXISTS (SELECT FROM pgagent_py.run_order o WHERE o.jlgparameters IS NOT NULL)
        OR EXISTS (SELECT FROM pgagent_py.run_option o WHERE o.jlgparameters IS NOT NULL) AS parametrised
-  FROM pgagent_py.agent a WHERE a.agent = $1 AND a.jagpid = pg_backend_pid()""",
+  FROM pgagent_py.agent a
+ WHERE a.agent = $1 AND a.jagpid = pg_backend_pid()
+   -- a user may have tidied up pgAgent's list
+   AND EXISTS (SELECT FROM pgagent.pga_jobagent l WHERE l.jagpid = a.jagpid)""",
     "uuid",
     row=AgentRow,
 )

@@ -3,6 +3,7 @@ CREATE TABLE pgagent_py.run (
     jobid integer NOT NULL,
     agent uuid NOT NULL,
     claimed timestamptz NOT NULL,
+    started timestamptz NOT NULL,
     jstid integer NOT NULL,
     jslid integer,
     handed timestamptz,
@@ -27,6 +28,8 @@ COMMENT ON COLUMN pgagent_py.run.agent IS
 'The agent that executes the run. It is the same one when it comes back with another backend.';
 COMMENT ON COLUMN pgagent_py.run.claimed IS
 'joblastrun of the claim: while the job has it, and the pid of this agent, it is claimed for this run.';
+COMMENT ON COLUMN pgagent_py.run.started IS
+'When the run has started, by the clock: the job''s timeout counts from then.';
 COMMENT ON COLUMN pgagent_py.run.jstid IS
 'The step that the agent has, or the last one that it had.';
 COMMENT ON COLUMN pgagent_py.run.jslid IS

@@ -17,9 +17,10 @@ ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE handed timestamptz;
 {{ new("tables/waiting_result") }}
 
 -- Until now the log alone told what a run in progress has executed.
-INSERT INTO pgagent_py.run (jlgid, jobid, agent, claimed, jstid, jslid, handed, try, atomic, done, not_before, waiting_since)
-SELECT l.jlgid, j.jobid, a.agent, j.joblastrun, last.jsljstid, CASE WHEN last.jslstatus = 'r' THEN last.jslid END, last.jslstart,
-       last.try, coalesce(so.jstatomic, false), coalesce(last.done, '{}'),
+INSERT INTO pgagent_py.run (
+       jlgid, jobid, agent, claimed, started, jstid, jslid, handed, try, atomic, done, not_before, waiting_since)
+SELECT l.jlgid, j.jobid, a.agent, j.joblastrun, l.jlgstart, last.jsljstid,
+       CASE WHEN last.jslstatus = 'r' THEN last.jslid END, last.jslstart, last.try, coalesce(so.jstatomic, false), coalesce(last.done, '{}'),
        CASE WHEN last.jslstatus <> 'r' THEN coalesce(w.not_before, clock_timestamp()) END,
        CASE WHEN last.jslstatus <> 'r' THEN coalesce(w.waiting_since, clock_timestamp()) END
   FROM pgagent.pga_job j

@@ -206,7 +206,7 @@ def test_a_cancel_of_the_session_ends_the_call(database: str, db: Db) -> None:
 
 def cancel_sleeper(db: Db, pid: int) -> None:
     sleeps = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
-    wait_for_row(db, sleeps, [pid])
+    wait_for_row(db, sleeps, pid)
     db.execute("SELECT pg_cancel_backend(%s)", [pid])
 
 
