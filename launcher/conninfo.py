@@ -84,8 +84,11 @@ def split_hosts(params: Params) -> list[Params]:
     given = _with_defaults(params)
     names = {key: str(given[key]).split(",") for key in PLACE if given.get(key)}
     count = max((len(values) for values in names.values()), default=1)
-    if count == 1 or any(len(values) not in (1, count) for values in names.values()):
-        return [given]  # if the numbers differ, libpq says so
+    # one port may be for all hosts; if other numbers differ, libpq says so
+    if count == 1 or any(
+        len(values) not in (count, 1 if key == "port" else count) for key, values in names.items()
+    ):
+        return [given]
     return [given | {key: values[n % len(values)] for key, values in names.items()} for n in range(count)]
 
 
