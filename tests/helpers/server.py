@@ -1,5 +1,6 @@
 """A PostgreSQL server of the tests' own."""
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -125,12 +126,14 @@ class Cluster:
     def freeze(self) -> None:
         """Stop all its processes where they are, as a machine that hangs does. `stop` thaws them."""
         for process in self._processes():
-            process.suspend()
+            with contextlib.suppress(psutil.NoSuchProcess):  # backends come and go
+                process.suspend()
 
     def thaw(self) -> None:
         """Let them go on."""
         for process in self._processes():
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def _processes(self) -> list[psutil.Process]:
         postmaster = psutil.Process(int((self.pgdata / "postmaster.pid").read_text().split()[0]))

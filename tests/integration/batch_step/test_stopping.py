@@ -21,7 +21,7 @@ def test_a_background_child_that_keeps_the_pipe_open_is_not_waited_for(long: str
     result = execute(f"sleep {long} & echo done")
     assert (result.jslstatus, result.jsloutput) == ("s", "done\n")
     assert result.jslduration < float(long)
-    assert processes(long)
+    wait_for(lambda: processes(long), what="the child's exec")
 
 
 def test_a_background_child_that_goes_on_writing_is_not_waited_for() -> None:
@@ -35,7 +35,8 @@ def test_a_script_that_forks_away_ends_with_its_first_process(long: str) -> None
     result = execute(f"setsid sleep {long} > /dev/null 2>&1 & echo away")
     assert (result.jslstatus, result.jsloutput) == ("s", "away\n")
     assert result.jslduration < float(long)
-    assert processes(long)  # also after the launcher's end: the step had ended before
+    # also after the launcher's end: the step had ended before
+    wait_for(lambda: processes(long), what="the child's exec")
 
 
 def stop_while_running(code: str, again: bool = False, **stop: Any) -> StepResult:
