@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from .control import Control
 
 
-class SideTask:
+class SideTask(ABC):
     """Something to do on the control connection, a few milliseconds at a time, while no turn needs it."""
 
     name = ""  # in the log
@@ -15,19 +17,19 @@ class SideTask:
         """Whether the launcher must not end yet, even if it is told to stop."""
         return False
 
+    @abstractmethod
     def seconds(self) -> float:
         """Return after how long the next turn has something to do."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def turn(self, control: Control, *, idle: bool, stopping: bool) -> None:
         """Do the work that is due now, but begin nothing new when *stopping*. *idle*: no step has ended meanwhile.
 
         The loop logs an error of the server. So put off the next turn before each query.
         """
-        raise NotImplementedError
 
-    def cancel(self) -> None:
+    def cancel(self) -> None:  # noqa: B027 - most have nothing to end
         """Hurry: the launcher is to end."""
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027
         """Stop at once and wait for the end."""
