@@ -85,7 +85,7 @@ CLAIM_CHOSEN = Statement(
 def claim_due_jobs(plpy: Plpy, agent: AgentRow, capacity: int, scope: str) -> list[StepRow]:
     """Claim at most *capacity* due jobs, longest due first, and return the first step of each.
 
-    If that fails, they are claimed one by one, and the job at fault is set aside.
+    If that fails, the job at fault is set aside.
     """
     try:
         with plpy.subtransaction():
@@ -93,16 +93,12 @@ def claim_due_jobs(plpy: Plpy, agent: AgentRow, capacity: int, scope: str) -> li
     except Exception as error:
         if is_passing(plpy, error):
             raise
-    steps: list[StepRow] = []
-    for row in DUE_NOW(plpy, agent["jagstation"], capacity, agent["jagknows"]):
-        jobid = row["jobid"]
-        steps += each_apart(
-            plpy,
-            [jobid],
-            lambda jobids: _claim(plpy, agent, 1, scope, list(jobids)),
-            lambda jobid, error: note_problem(plpy, jobid, 0, error),
-        )
-    return steps
+    return each_apart(
+        plpy,
+        [row["jobid"] for row in DUE_NOW(plpy, agent["jagstation"], capacity, agent["jagknows"])],
+        lambda jobids: _claim(plpy, agent, len(jobids), scope, list(jobids)),
+        lambda jobid, error: note_problem(plpy, jobid, 0, error),
+    )
 
 
 def _claim(plpy: Plpy, agent: AgentRow, capacity: int, scope: str, among: list[int] | None) -> list[StepRow]:

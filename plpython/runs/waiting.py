@@ -14,21 +14,28 @@ from ..ground.problems import note_problem
 from ..ground.vocabulary import RUNNING
 from .rows import ResultRow, result
 
-# $1 results, $2 agent.
+# Seconds after which what waits is looked at again: for a place or a session's lock; for what made the server fail.
+LOOK_AGAIN_SECONDS, SET_ASIDE_SECONDS = 0.2, 60.0
+
+# $1 results, $2 agent, $3 seconds.
 KEEP_RESULTS = Statement(
     """
-INSERT INTO pgagent_py.waiting_result (jslid, jlgid, agent, jslstatus, jslresult, jslduration, jsloutput)
-SELECT r.jslid, r.jlgid, $2, r.jslstatus, r.jslresult, r.jslduration, r.jsloutput FROM unnest($1) r
+INSERT INTO pgagent_py.waiting_result (jslid, jlgid, agent, jslstatus, jslresult, jslduration, jsloutput, not_before)
+SELECT r.jslid, r.jlgid, $2, r.jslstatus, r.jslresult, r.jslduration, r.jsloutput, clock_timestamp() + make_interval(secs => $3)
+  FROM unnest($1) r
     ON CONFLICT (jslid) DO NOTHING""",
     "pgagent_py.step_result[]",
     "uuid",
+    "float8",
 )
 
 
-def keep_results(plpy: Plpy, agent: str, results: Sequence[ResultRow]) -> None:
-    """Keep these results until their jobs and log rows are no longer locked."""
+def keep_results(
+    plpy: Plpy, agent: str, results: Sequence[ResultRow], seconds: float = LOOK_AGAIN_SECONDS
+) -> None:
+    """Keep these results for so many seconds, until their jobs and log rows may no longer be locked."""
     if results:
-        KEEP_RESULTS(plpy, results, agent)
+        KEEP_RESULTS(plpy, results, agent, seconds)
 
 
 # $1 jlgids, $2 steps (jstid) that have ended, $3 seconds to wait. At the end of its job's time, at the latest, a run is looked
@@ -46,9 +53,6 @@ UPDATE pgagent_py.run r
     "float8[]",
 )
 
-# Seconds after which a run is looked at again that waits for a place or for a session's lock.
-LOOK_AGAIN_SECONDS = 0.2
-
 
 def defer_runs(plpy: Plpy, ended: Mapping[int, int | None], seconds: Mapping[int, float]) -> None:
     """Let the runs in *seconds* (jlgid) wait for so long before their next step; *ended*: the step that each has ended."""
@@ -56,20 +60,7 @@ def defer_runs(plpy: Plpy, ended: Mapping[int, int | None], seconds: Mapping[int
         DEFER_RUNS(plpy, list(seconds), [ended.get(jlgid) for jlgid in seconds], list(seconds.values()))
 
 
-# $1 results, $2 agent, $3 seconds.
-PUT_OFF_RESULT = Statement(
-    """
-INSERT INTO pgagent_py.waiting_result (jslid, jlgid, agent, jslstatus, jslresult, jslduration, jsloutput, not_before)
-SELECT r.jslid, r.jlgid, $2, r.jslstatus, r.jslresult, r.jslduration, r.jsloutput, clock_timestamp() + make_interval(secs => $3)
-  FROM unnest($1) r
-    ON CONFLICT (jslid) DO NOTHING""",
-    "pgagent_py.step_result[]",
-    "uuid",
-    "float8",
-)
 JOB_OF_RUN = Statement("SELECT r.jobid FROM pgagent_py.run r WHERE r.jlgid = $1", "int4")
-
-SET_ASIDE_SECONDS = 60.0
 
 
 def set_aside(plpy: Plpy, agent: str, row: ResultRow, error: str) -> None:
@@ -79,7 +70,7 @@ def set_aside(plpy: Plpy, agent: str, row: ResultRow, error: str) -> None:
         if row["jslid"] is None:
             defer_runs(plpy, {}, {row["jlgid"]: SET_ASIDE_SECONDS})
         elif row["jslstatus"] != RUNNING:
-            PUT_OFF_RESULT(plpy, [row], agent, SET_ASIDE_SECONDS)
+            keep_results(plpy, agent, [row], SET_ASIDE_SECONDS)
 
 
 # The rows stay: the run goes on, ends, or is deferred again in the same turn. A run that a session has locked is left.
