@@ -156,7 +156,19 @@ def difference(pgagent: Connection, rule: Rule, begin: int, theirs: Answer, ours
         return 2
     if 32 in rule.monthdays and 1 < len(rule.monthdays) < 32:
         return 4
-    return 1 if len(rule.minutes) > 1 and theirs // 3600 == ours // 3600 else None
+    return 1 if len(rule.minutes) > 1 and missed_the_first_minutes(pgagent, rule, begin, theirs, int(ours)) else None
+
+
+def missed_the_first_minutes(pgagent: Connection, rule: Rule, begin: int, theirs: int, ours: int) -> bool:
+    """Return if pgAgent passed *ours* for a later minute of its hour, be it one that an exception sent on to *theirs*."""
+    found = theirs
+    if rule.exceptions:
+        answer = ask_pgagent(pgagent, replace(rule, exceptions=()), begin)
+        assert isinstance(answer, int)
+        found = answer
+    if found < ours:
+        return found < theirs and missed_the_first_minutes(pgagent, rule, found + 60, theirs, ours)
+    return found // 3600 == ours // 3600
 
 
 @forms(1_500, 15_000)
