@@ -156,7 +156,11 @@ def difference(pgagent: Connection, rule: Rule, begin: int, theirs: Answer, ours
         return 2
     if 32 in rule.monthdays and 1 < len(rule.monthdays) < 32:
         return 4
-    return 1 if len(rule.minutes) > 1 and missed_the_first_minutes(pgagent, rule, begin, theirs, int(ours)) else None
+    return (
+        1
+        if len(rule.minutes) > 1 and missed_the_first_minutes(pgagent, rule, begin, theirs, int(ours))
+        else None
+    )
 
 
 def missed_the_first_minutes(pgagent: Connection, rule: Rule, begin: int, theirs: int, ours: int) -> bool:
