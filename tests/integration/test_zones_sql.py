@@ -267,7 +267,7 @@ def random_rule(rng: random.Random, after: int) -> Rule:
 
 
 def insert(db: Db, job: int, rule: Rule) -> int:
-    """Insert *rule* as pgAdmin would, then set its time zone; return its id."""
+    """Insert *rule* as pgAdmin would, as the job's only schedule, then set its time zone; return its id."""
     values = [
         flags(rule.minutes, range(60)),
         flags(rule.hours, range(24)),
@@ -275,10 +275,9 @@ def insert(db: Db, job: int, rule: Rule) -> int:
         flags(rule.monthdays, range(1, 33)),
         flags(rule.months, range(1, 13)),
     ]
+    # The one before goes: pgAgent holds an exception's date and time only once, and an edit looks at all schedules of the job.
+    db.execute("DELETE FROM pgagent.pga_schedule")
     schedule = int(value(db, INSERT, job, rule.start, rule.end, *values))
-    db.execute(
-        "DELETE FROM pgagent.pga_exception"
-    )  # pgAgent holds each date and time only once, for all schedules
     for on_date, at_time in rule.exceptions:
         db.execute(
             "INSERT INTO pgagent.pga_exception (jexscid, jexdate, jextime) VALUES (%s, %s, %s)",
