@@ -102,7 +102,8 @@ class Columns:
         return [name for name in self.columns if values.get(name) is not None]
 
     def _statement(self, form: str, names: list[str]) -> Statement[Row]:
-        if (form, *names) not in self._statements:
+        key = (form, *names)
+        if key not in self._statements:
             first = 1 if form == INSERT else 2  # $1 is the id
             sql = form.format(
                 table=self.table,
@@ -112,8 +113,8 @@ class Columns:
                 excluded=", ".join(f"excluded.{name}" for name in names),
             )
             types = ["int4"] * (first - 1) + [self.columns[name].kind.type for name in names]
-            self._statements[form, *names] = Statement(sql, *types)
-        return self._statements[form, *names]
+            self._statements[key] = Statement(sql, *types)
+        return self._statements[key]
 
 
 class Options(Columns):

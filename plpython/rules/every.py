@@ -52,7 +52,7 @@ def _windows(left: int, period: int) -> Windows:
         width *= 2
         ends = left & ~(left >> 1)
     starts = left & ~(left << 1)
-    spans = zip(_bits(starts), _bits(ends), strict=True)
+    spans = zip(_bits(starts), _bits(ends))
     return Windows(60 * period, tuple((60 * first, 60 * last + 59) for first, last in spans))
 
 

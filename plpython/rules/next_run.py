@@ -155,7 +155,7 @@ def _keep(cache: dict[int, Kept], key: int, value: Kept) -> None:
 def _rule(plpy: Plpy, row: RuleRow) -> Rule:
     """Compile a row of the view schedule_rule."""
     zone = get_zone(plpy, row["jsctimezone"])
-    exceptions = tuple(zip(row["exception_days"] or (), row["exception_minutes"] or (), strict=True))
+    exceptions = tuple(zip(row["exception_days"] or (), row["exception_minutes"] or ()))
     schedule = compile_schedule(
         row["jscminutes"],
         row["jschours"],

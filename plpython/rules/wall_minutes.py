@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 MINUTES_PER_DAY = 1_440
 LAST_YEAR = 294_277
@@ -18,7 +18,7 @@ DAYS_TO_1970 = 719_162
 WEEKS = ((1 << 371) - 1) // 127
 """The first day of each of 53 weeks."""
 
-Exceptions = tuple[tuple[int | None, int | None], ...]
+Exceptions = tuple[tuple[Optional[int], Optional[int]], ...]
 """(day, minute of the day) of each; None in place of one means every day, or the whole day."""
 
 

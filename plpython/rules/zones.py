@@ -9,7 +9,6 @@ because it is an abbreviation like MSK, it means what it means in ``AT TIME ZONE
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import pairwise
 
 from ..ground.errors import invalid
 from ..ground.plan import Statement
@@ -117,11 +116,7 @@ class Zone:
         changes = list(self._load(low, high))
         starts = [index * CHUNK, *(instant for instant, _ in changes[1:])]
         ends = [*starts[1:], (index + 1) * CHUNK]
-        return [
-            (start, end, offset)
-            for start, end, (_, offset) in zip(starts, ends, changes, strict=True)
-            if start < end
-        ]
+        return [(start, end, offset) for start, end, (_, offset) in zip(starts, ends, changes) if start < end]
 
 
 def _representable(low: int, high: int) -> tuple[int, int]:
@@ -193,12 +188,12 @@ FROM pg_catalog.unnest($2) WITH ORDINALITY AS given (instant, n),
 
 
 def _probe(plpy: Plpy, abbreviation: str | None, instants: list[int]) -> list[tuple[int, int]]:
-    return list(zip(instants, OFFSETS(plpy, abbreviation, instants)[0]["offsets"], strict=True))
+    return list(zip(instants, OFFSETS(plpy, abbreviation, instants)[0]["offsets"]))
 
 
 def _changes(probes: list[tuple[int, int]]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Return the neighbours among *probes* whose offsets differ."""
-    return [(before, after) for before, after in pairwise(probes) if before[1] != after[1]]
+    return [(before, after) for before, after in zip(probes, probes[1:]) if before[1] != after[1]]
 
 
 USE_ZONE = Statement("SELECT pg_catalog.to_timestamp(0) AT TIME ZONE $1", "text")

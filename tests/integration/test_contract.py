@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.helpers import Cluster, Db, value
+from tests.helpers import Cluster, Db, pg_config, value
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -322,3 +322,17 @@ def test_pgagent_that_is_too_old_is_refused(bare_database: str) -> None:
             db.execute("UPDATE pg_extension SET extversion = %s WHERE extname = 'pgagent'", [version])
             db.execute("CREATE EXTENSION pgagent_py")
             db.execute("DROP EXTENSION pgagent_py")
+
+
+def test_python_that_is_too_old_is_refused(bare_database: str) -> None:
+    """None can be had here, so the check is asked for a newer one than there is."""
+    script = next((pg_config("--sharedir") / "extension").glob("pgagent_py--?.?.?.sql")).read_text()
+    check = re.search(r"(?s)DO LANGUAGE plpython3u .*?\$python\$;", script)
+    assert check
+    with psycopg.connect(bare_database, autocommit=True) as db:
+        db.execute("CREATE EXTENSION plpython3u")
+        db.execute(check[0].encode())
+        with pytest.raises(
+            psycopg.errors.FeatureNotSupported, match=r"Python 3[.\d]+ is too old: .* 3\.9 or later"
+        ):
+            db.execute(check[0].replace("(3, 9)", "(4, 0)").encode())

@@ -148,6 +148,9 @@ def in_sql(path: Path, text: str) -> Iterator[Message]:
         assert condition, f"{path}: {found[0]}"
         error = getattr(psycopg.errors, condition[1].title().replace("_", ""))
         yield Message(frozenset({placed(found[1].replace("%", "\0"))}), error.sqlstate, str(path))
+    for error in re.findall(r"plpy\.error\(\s*(f?\".*?\"),.*?sqlstate=\"(\w+)\"", text, re.DOTALL):
+        (shown,) = texts(ast.parse(error[0], mode="eval").body)
+        yield Message(frozenset({placed(shown)}), error[1], str(path))
     for reason in re.findall(r"format\('([a-z](?:[^']|'')*)'", text):
         yield Message(frozenset({placed(reason.replace("''", "'"))}), None, str(path))
 
