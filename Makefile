@@ -46,7 +46,7 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	PYTHONPATH=. $$python -m sql.render $(if $(filter $(EXTENSION)--$(EXTVERSION).sql,$@),,\
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
-.PHONY: help setup demo test test-all test-long test-one test-unit test-sql test-integration test-acceptance \
+.PHONY: help setup demo test test-all test-long test-one test-unit test-sql test-integration test-acceptance test-security \
         updatecheck lint format reference expected bench
 .DEFAULT_GOAL = all
 
@@ -98,6 +98,9 @@ test-integration: setup  ## run the tests of the extension on throwaway servers
 
 test-acceptance: setup  ## run the tests with a real launcher on throwaway servers
 	@$(PYTEST) -m 'not long' tests/acceptance $(ARGS)
+
+test-security: setup  ## run the tests that try to break out: roles against roles, and what leaks
+	@$(PYTEST) -m 'not long' tests/security $(ARGS)
 
 updatecheck: setup  ## check updates from every released version: objects, data, rights, open sessions
 	@$(PYTEST) tests/unit/test_render_updates.py tests/integration/test_update.py tests/integration/test_update_released.py $(ARGS)

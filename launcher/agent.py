@@ -54,7 +54,7 @@ class Agent:
         self._conninfo = control_conninfo(server)
         self._search = PrimarySearch(self._conninfo, self._event.set)
         self._pool = SqlPool(server, options.workers)
-        self._processes = Processes()
+        self._processes = Processes(options.pass_env)
         self._steps = RunningSteps(self._pool, self._processes, options.output_limit, self._event.set)
         self._side_tasks: Sequence[SideTask] = (Sender(options.smtp, self._event.set), Upkeep())
         self._stopping = Stopping(options.grace, self._cancel_all, self._event.set, self._cut)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from . import guard_process
+from .handover import inherited
 
 logger = logging.getLogger("pgagent_py.guard")
 
@@ -53,6 +54,7 @@ class Guard:
             stdout=subprocess.DEVNULL,
             pass_fds=[self._table],
             start_new_session=True,
+            env=inherited(),
         )
         self._watch = os.pidfd_open(self._process.pid)
         asyncio.get_running_loop().add_reader(self._watch, self._ended)

@@ -6,21 +6,18 @@ import argparse
 import logging
 import os
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from psycopg.conninfo import make_conninfo
 
-from .conninfo import SECRET_KEYWORDS, ConninfoError, Params, parse_conninfo
+from .conninfo import SECRET_KEYWORDS, ConninfoError, parse_conninfo
+from .handover import secrets_in_environment, start_again, take_secrets
 from .handshake import launcher_version
 from .output import DEFAULT_LIMIT
 from .smtp import Smtp, read_smtp
 
 LOG_LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.DEBUG}
-# Passwords given on the command line go into this variable, as a connection string, and vanish from the process list.
-SECRETS_VARIABLE = "PGAGENT_PY_SECRETS"
 SHORTEST_SLEEP_SECONDS = 0.1
 
 
@@ -35,6 +32,7 @@ class Options:
     workers: int
     grace: float
     output_limit: int
+    pass_env: Sequence[str]
     log_file: str | None
     log_level: int
     smtp: Smtp
@@ -112,6 +110,13 @@ def _add_step_options(parser: argparse.ArgumentParser) -> None:
         metavar="BYTES",
         help=f"kept of a step's output, half from its beginning and half from its end (default {DEFAULT_LIMIT})",
     )
+    add(
+        "--pass-env",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="hand this variable on to batch steps, though it is the launcher's secret: PGPASSWORD (repeatable)",
+    )
 
 
 def _seconds(text: str) -> float:
@@ -136,10 +141,14 @@ def read_options(arguments: Sequence[str]) -> Options:
         settings = parse_conninfo(" ".join(given.conninfo))
     except ConninfoError as error:
         command.error(f"CONNECTION-STRING: {error}")
-    if secrets := {keyword: value for keyword, value in settings.items() if keyword in SECRET_KEYWORDS}:
-        _hide(secrets, settings, [word for word in arguments if word not in given.conninfo])
-    settings |= parse_conninfo(os.environ.pop(SECRETS_VARIABLE, ""))
+    secrets = {keyword: value for keyword, value in settings.items() if keyword in SECRET_KEYWORDS}
+    variables = secrets_in_environment()
+    if secrets or variables:
+        shown = make_conninfo("", **{k: v for k, v in settings.items() if k not in secrets})
+        others = [word for word in arguments if word not in given.conninfo]
+        start_again([*others, shown], secrets, variables)
     try:
+        settings |= take_secrets()
         smtp = read_smtp(os.environ)
     except ValueError as error:
         command.error(f"environment: {error}")
@@ -151,16 +160,8 @@ def read_options(arguments: Sequence[str]) -> Options:
         workers=given.workers,
         grace=given.grace,
         output_limit=given.output_limit,
+        pass_env=given.pass_env,
         log_file=given.s,
         log_level=LOG_LEVELS[given.l],
         smtp=smtp,
     )
-
-
-def _hide(secrets: Params, settings: Params, others: list[str]) -> NoReturn:
-    """Start this program again without the secrets in the process list."""
-    os.environ[SECRETS_VARIABLE] = make_conninfo("", **secrets)
-    shown = make_conninfo("", **{k: v for k, v in settings.items() if k not in secrets})
-    # -P: not with modules from the current directory, which somebody may have put there
-    command = [sys.executable, "-P", "-m", "pgagent_py_launcher.main", *others, shown]
-    os.execv(sys.executable, command)

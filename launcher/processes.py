@@ -10,35 +10,34 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from . import guard_process
 from .guard import Guard
+from .handover import inherited
 from .script_directory import ScriptDirectory, sweep_directories
 
 CHECK_SECONDS = 60.0  # that an interpreter which could be read counts as readable
 SWEEP_PAUSE_SECONDS = 2.0  # less than other launchers wait before they close the runs of one that is gone
 
-# For the launcher alone, from the service manager and from itself.
-_NOT_INHERITED = frozenset(
-    b"NOTIFY_SOCKET LISTEN_FDS LISTEN_PID LISTEN_FDNAMES WATCHDOG_PID WATCHDOG_USEC"
-    b" PGAGENT_PY_SECRETS".split()
-)
 _ALL_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 class Processes:
     """Starts the processes of batch steps."""
 
-    def __init__(self) -> None:
-        """Kill and remove what dead launchers may have left; make nothing before the first batch step."""
+    def __init__(self, pass_env: Collection[str] = ()) -> None:
+        """Kill and remove what dead launchers may have left; make nothing before the first batch step.
+
+        *pass_env* names secrets of the launcher's environment that steps get all the same.
+        """
         self._directory: ScriptDirectory | None = None
         self._guard: Guard | None = None
         self._table = -1
         self._sessions = memoryview(b"")
         self._free: list[int] = []  # places of the table
         self._devnull = -1
-        self._environment = {k: v for k, v in os.environb.items() if k not in _NOT_INHERITED}
+        self._environment = {os.fsencode(k): os.fsencode(v) for k, v in inherited(pass_env).items()}
         self._checked: dict[str, float] = {}  # until when a program counts as readable
         self._checking: dict[str, asyncio.Future[None]] = {}
         self._sweep_at = 0.0

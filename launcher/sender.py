@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .control import MESSAGE, Control
+from .handover import inherited
 from .side_task import SideTask
 from .smtp import Smtp
 
@@ -128,6 +129,7 @@ class Sender(SideTask):
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # a traceback may hold a secret
             start_new_session=True,
+            env=inherited(),
         )
         assert process.stdin is not None
         assert process.stdout is not None

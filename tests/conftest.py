@@ -73,14 +73,14 @@ def pristine_cluster(scratch: Path) -> Cluster:
 @pytest.fixture(scope="session")
 def cluster(scratch: Path, pristine_cluster: Cluster) -> Iterator[Cluster]:
     """Return the running server that the tests share."""
-    yield from _running_copy(pristine_cluster, scratch / "shared")
+    yield from running_copy(pristine_cluster, scratch / "shared")
 
 
 @pytest.fixture
 def own_cluster(scratch: Path, pristine_cluster: Cluster) -> Iterator[Cluster]:
     """Return a running server that only this test uses."""
     directory = Path(tempfile.mkdtemp(prefix="own", dir=scratch))
-    yield from _running_copy(pristine_cluster, directory)
+    yield from running_copy(pristine_cluster, directory)
     shutil.rmtree(directory)
 
 
@@ -101,7 +101,8 @@ def standby(own_cluster: Cluster, scratch: Path) -> Iterator[Cluster]:
     cluster.stop("immediate")
 
 
-def _running_copy(pristine: Cluster, directory: Path) -> Iterator[Cluster]:
+def running_copy(pristine: Cluster, directory: Path) -> Iterator[Cluster]:
+    """Yield a running server with what *pristine* holds."""
     cluster = Cluster(directory)
     cluster.copy_from(pristine)
     cluster.start()

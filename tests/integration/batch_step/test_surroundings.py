@@ -38,7 +38,7 @@ def test_ids_names_and_parameters_are_in_the_environment() -> None:
 
 
 def test_what_is_the_launchers_own_stays_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NOTIFY_SOCKET", "LISTEN_FDS", "WATCHDOG_USEC", "PGAGENT_PY_SECRETS"):
+    for name in ("NOTIFY_SOCKET", "LISTEN_FDS", "WATCHDOG_USEC", "PGAGENT_PY_SECRETS", "PGPASSWORD"):
         monkeypatch.setenv(name, "secret")
     assert "secret" not in execute("env").jsloutput
 
