@@ -63,7 +63,8 @@ MEMBERS = """
     SELECT pg_describe_object(d.classid, d.objid, 0)
       FROM pg_depend d LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
            LEFT JOIN pg_class c ON c.oid = t.typrelid
-     WHERE coalesce(c.relkind, 'c') = 'c' AND coalesce(t.typcategory, 'C') <> 'A' AND refclassid = 'pg_extension'::regclass AND deptype = 'e'
+     WHERE coalesce(c.relkind, 'c') = 'c' AND coalesce(t.typcategory, 'C') <> 'A'
+       AND refclassid = 'pg_extension'::regclass AND deptype = 'e'
        AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pgagent_py')"""
 FUNCTIONS = """
     SELECT p.oid::regprocedure::text, p.proname, p.provolatile, p.proconfig, p.prosecdef, l.lanname,
