@@ -6,7 +6,7 @@ All times are epoch seconds (UTC, float), whatever the session's TimeZone and Da
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TypedDict, TypeVar
 
 from ..ground.plan import Statement
@@ -195,9 +195,28 @@ READ_JOB = Statement(
 
 def next_run(plpy: Plpy, schedule: int, after: float) -> str | None:
     """Return when *schedule*, which exists, fires first, strictly later than *after*; None when it never does."""
-    (row,) = READ_SCHEDULE(plpy, schedule)
-    firing = next_firing(*_rule(plpy, row), after)
-    return None if firing is None else timestamp(firing)
+    for rule in _working_rules(plpy, READ_SCHEDULE(plpy, schedule)):
+        firing = next_firing(*rule, after)
+        return None if firing is None else timestamp(firing)
+    return None
+
+
+def _working_rules(plpy: Plpy, rows: Iterable[RuleRow]) -> list[Rule]:
+    """Return the rules of *rows*. What firing() finds no next run for is left out, with a warning."""
+    rules = []
+    for row in rows:
+        try:
+            rule = _rule(plpy, row)
+            next_firing(*rule, time.time())
+        except Exception as error:
+            if is_passing(plpy, error):
+                raise
+            plpy.warning(
+                f"pgagent_py: schedule {row['jscid']} of job {row['jscjobid']} has no next run: {error}"
+            )
+        else:
+            rules.append(rule)
+    return rules
 
 
 PAGE = 1000  # runs that are looked for in one go
@@ -205,7 +224,7 @@ PAGE = 1000  # runs that are looked for in one go
 
 def next_runs(plpy: Plpy, job: int, count: int, after: float) -> list[str]:
     """Return the next *count* runs of *job* later than *after*: its enabled schedules merged, without repeats."""
-    rules = [_rule(plpy, row) for row in READ_JOB(plpy, job)]
+    rules = _working_rules(plpy, READ_JOB(plpy, job))
     find = _heeding_cancels(plpy)
     runs: list[str] = []
     while len(runs) < count:

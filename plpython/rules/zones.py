@@ -144,14 +144,18 @@ def load_offsets(plpy: Plpy, name: str, low: int, high: int) -> list[tuple[int, 
     Raises the server's own error for a name that it does not know.
     """
     session = _session(plpy)
-    abbreviation = None if _set_zone(plpy, name) else name
-    probes = _probe(plpy, abbreviation, [*range(low, high, PROBE), high])
-    first, changes, step = probes[0], _changes(probes), PROBE
-    while changes and step > 1:
-        step = -(-step // SPLIT)
-        closer = [at for (before, _), (after, _) in changes for at in (*range(before, after, step), after)]
-        changes = _changes(_probe(plpy, abbreviation, closer))
-    _set_session(plpy, *session)
+    try:
+        abbreviation = None if _set_zone(plpy, name) else name
+        probes = _probe(plpy, abbreviation, [*range(low, high, PROBE), high])
+        first, changes, step = probes[0], _changes(probes), PROBE
+        while changes and step > 1:
+            step = -(-step // SPLIT)
+            closer = [
+                at for (before, _), (after, _) in changes for at in (*range(before, after, step), after)
+            ]
+            changes = _changes(_probe(plpy, abbreviation, closer))
+    finally:
+        _set_session(plpy, *session)  # after an error, too: whoever notes it goes on in the same transaction
     return [first, *(after for _, after in changes)]
 
 

@@ -6,6 +6,9 @@ CREATE TABLE pgagent_py.dependency_met (
     jlgstatus text NOT NULL
 );
 
+-- It has no primary key, and a publication of all tables must not make its changes fail.
+ALTER TABLE pgagent_py.dependency_met REPLICA IDENTITY FULL;
+
 CREATE INDEX dependency_met_jobid ON pgagent_py.dependency_met (jobid, jobafter);
 
 COMMENT ON TABLE pgagent_py.dependency_met IS

@@ -4,6 +4,9 @@ CREATE TABLE pgagent_py.pause (
     paused_by text NOT NULL
 );
 
+-- It has no primary key, and a publication of all tables must not make its changes fail.
+ALTER TABLE pgagent_py.pause REPLICA IDENTITY FULL;
+
 CREATE UNIQUE INDEX pause_everything ON pgagent_py.pause ((jclid IS NULL)) WHERE jclid IS NULL;
 
 COMMENT ON TABLE pgagent_py.pause IS

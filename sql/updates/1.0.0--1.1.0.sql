@@ -43,3 +43,7 @@ SELECT w.jslid, w.jlgid, r.agent, w.jslstatus, w.jslresult, w.jslduration, w.jsl
 {{ new("views/this_agent") }}
 
 DROP TABLE pgagent_py.waiting_run;
+
+ALTER TABLE pgagent_py.dependency_met REPLICA IDENTITY FULL;
+ALTER TABLE pgagent_py.job_limit REPLICA IDENTITY FULL;
+ALTER TABLE pgagent_py.pause REPLICA IDENTITY FULL;

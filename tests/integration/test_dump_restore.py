@@ -53,6 +53,28 @@ def test_restored_database_runs_as_the_old_one(
         assert done == [("new", "s"), ("nightly", "s")]
 
 
+def test_a_schedule_in_a_time_zone_that_the_new_server_does_not_know_is_restored(
+    cluster: Cluster, db: Db, empty_database: str, tmp_path: Path
+) -> None:
+    for name in ("gone", "known"):
+        db.execute("SELECT pgagent_py.add_job(%s, cron => '0 3 * * *', timezone => 'Asia/Tokyo')", [name])
+    db.execute(
+        "UPDATE pgagent_py.schedule_option o SET jsctimezone = 'Atlantis/Capital'"
+        "  FROM pgagent.pga_schedule s WHERE s.jscid = o.jscid AND s.jscname = 'gone'"
+    )
+    options = contents(db)["pgagent_py.schedule_option"]
+    assert len(options) == 2
+    dump = str(tmp_path / "dump")
+    cluster.run("pg_dump", "--format=custom", "--file", dump, db.info.dbname)
+    cluster.run("pg_restore", "--exit-on-error", "--dbname", empty_database, dump)
+    with cluster.connect(empty_database) as restored:
+        assert contents(restored)["pgagent_py.schedule_option"] == options
+        nexts = "SELECT jobname, jobnextrun IS NULL FROM pgagent.pga_job ORDER BY jobname"
+        assert restored.execute(nexts).fetchall() == [("gone", True), ("known", False)]
+        errors = restored.execute("SELECT jobname, error FROM pgagent_py.problems").fetchall()
+        assert [name for name, error in errors if "Atlantis/Capital" in error] == ["gone"]
+
+
 def test_tables_that_are_dumped_have_their_sequences_dumped(db: Db) -> None:
     query = """
         WITH dumped AS (SELECT unnest(extconfig) AS oid FROM pg_extension WHERE extname = 'pgagent_py')

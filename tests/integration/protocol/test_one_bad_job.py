@@ -102,3 +102,36 @@ def test_a_job_with_another_schedule_goes_on_by_it(db: Db) -> None:
     make_zone_unknown(db, job)
     db.execute("SELECT pgagent_py.add_schedule(%s, 'other', cron => '@hourly')", [job])
     assert next_run(db, job) is not None
+
+
+def test_a_schedule_in_a_zone_that_is_gone_has_no_next_runs_to_show_either(db: Db) -> None:
+    bad, good = add_scheduled_job(db, "bad"), add_scheduled_job(db, "good")
+    make_zone_unknown(db, bad)
+    warnings: list[str] = []
+    db.add_notice_handler(lambda notice: warnings.append(str(notice.message_primary)))
+    query = "SELECT pgagent_py.next_run(jscid) FROM pgagent.pga_schedule WHERE jscjobid = %s"
+    assert db.execute(query, [bad]).fetchall() == [(None,)]
+    assert "Atlantis/Capital" in warnings[0]
+    runs = "SELECT count(*) FROM pgagent_py.next_runs(%s)"
+    assert [db.execute(runs, [job]).fetchone() for job in (bad, good)] == [(0,), (10,)]
+
+
+def test_a_zone_that_is_gone_leaves_the_session_in_its_own_time_zone(db: Db) -> None:
+    job = add_scheduled_job(db, "x")
+    with db.transaction():
+        db.execute("SET TimeZone = 'Asia/Kathmandu'")
+        make_zone_unknown(db, job)
+        assert next_run(db, job) is None
+        assert db.execute("SHOW TimeZone").fetchone() == ("Asia/Kathmandu",)
+
+
+def test_all_schedules_in_a_default_zone_that_is_gone_come_back_with_another_default(db: Db) -> None:
+    db.execute("SELECT pgagent_py.add_job('x', cron => '0 3 * * *')")
+    own = add_scheduled_job(db, "own zone")
+    db.execute("UPDATE pgagent_py.setting SET value = 'Atlantis/Capital' WHERE name = 'timezone'")
+    nexts = "SELECT jobname, jobnextrun IS NULL FROM pgagent.pga_job ORDER BY jobname"
+    assert db.execute(nexts).fetchall() == [("own zone", False), ("x", True)]
+    assert next_run(db, own) is not None
+    db.execute("SELECT pgagent_py.set_default_timezone('Europe/Paris')")
+    assert db.execute(nexts).fetchall() == [("own zone", False), ("x", False)]
+    assert db.execute("SELECT count(*) FROM pgagent_py.problems").fetchone() == (0,)
