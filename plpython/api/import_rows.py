@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
+from ..ground.roles import lock_jobs, note_code
 from ..rules.zones import check_zone
 from .calendars import MAKE_OPTIONS
 from .document import (
@@ -127,11 +128,14 @@ class Writer:
         _check_name(job, path)
         lists = ("steps", "schedules", "after")
         value = {name: given for name, given in job.items() if name not in lists}
+        if jobid is not None:
+            lock_jobs(self.plpy, [jobid])
         jobid = self._entity(JOB, None, jobid, value, path)
         for name, entity in (("steps", STEP), ("schedules", SCHEDULE)):
             self._entities(entity, jobid, _rows(job, name, path), f"{path}.{name}")
         with at(self.plpy, path):
             check_code(self.plpy, jobid, "owner")
+        note_code(self.plpy, jobid)
         return jobid
 
     def _entities(self, entity: Entity, parent: int, new: Sequence[Row], path: str) -> None:

@@ -44,7 +44,7 @@ def set_roles(plpy: Plpy, caller: str, job: int | None, owner: str | None, run_a
         run_as = run_as or ""
     elif owner is not None:
         owner_id = _role_id(plpy, "owner", owner)
-        _check_may_give(plpy, caller, owner)
+        _check_may_give(plpy, caller, owner, owner_id)
     if run_as:
         run_as_id = _role_id(plpy, "run_as", run_as)
     MAKE_ROW(plpy, job)
@@ -59,7 +59,13 @@ def set_roles(plpy: Plpy, caller: str, job: int | None, owner: str | None, run_a
     check_code(plpy, job, "owner" if run_as is None else "run_as")
 
 
-FIND_ROLE = Statement("SELECT r.oid::int8 AS oid, r.rolcanlogin FROM pg_roles r WHERE r.rolname = $1", "text")
+# Not by pg_roles alone: a transaction with an old snapshot would find a role that had this name once.
+FIND_ROLE = Statement(
+    """
+SELECT g.role::oid::int8 AS oid, coalesce(r.rolcanlogin, true) AS rolcanlogin
+  FROM to_regrole(quote_ident($1)) g (role) LEFT JOIN pg_roles r ON r.oid = g.role WHERE g.role IS NOT NULL""",
+    "text",
+)
 
 
 def _role_id(plpy: Plpy, argument: str, name: str) -> int:
@@ -73,11 +79,11 @@ def _role_id(plpy: Plpy, argument: str, name: str) -> int:
     return id_
 
 
-IS_MEMBER = Statement(f"SELECT WHERE pg_has_role($1, $2, {MEMBER})", "name", "name")
+IS_MEMBER = Statement(f"SELECT WHERE pg_has_role($1, $2, {MEMBER})", "name", "oid")
 
 
-def _check_may_give(plpy: Plpy, caller: str, owner: str) -> None:
-    if not IS_MEMBER(plpy, caller, owner):
+def _check_may_give(plpy: Plpy, caller: str, owner: str, owner_id: int) -> None:
+    if not IS_MEMBER(plpy, caller, owner_id):
         raise PgAgentError(
             f"owner: role {caller} is not a member of role {owner}",
             hint="Who gives a job away must be a member of the role that gets it.",

@@ -8,7 +8,7 @@ from ..ground.checks import check_job, check_name, not_blank
 from ..ground.errors import invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
-from ..ground.roles import missing
+from ..ground.roles import missing, note_code
 from ..ground.vocabulary import ON_ERROR
 from .options import (
     BOOLEAN,
@@ -111,6 +111,7 @@ def add_step(
     if atomic:
         OPTIONS.write(plpy, step, {"jstatomic": True})
     check_code(plpy, job, "sql" if batch is None else "batch")
+    note_code(plpy, job)
     return step
 
 
@@ -158,6 +159,7 @@ def alter_step(
     OPTIONS.write(plpy, step, options)
     if changed:
         check_code(plpy, found[0]["jstjobid"], changed[0])
+    note_code(plpy, found[0]["jstjobid"])
 
 
 EITHER = "A step is either sql => '...' or batch => '...'."

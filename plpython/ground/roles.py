@@ -6,7 +6,7 @@ it owns: those whose owner's rights it has. To any other role a job looks as if 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from .errors import PgAgentError, invalid
@@ -38,8 +38,9 @@ def check_edit(plpy: Plpy, caller: str) -> None:
         )
 
 
+# Not by pg_roles: a transaction with an old snapshot would find a role that had this name once.
 IS_MEMBER = Statement(
-    "SELECT FROM pg_roles g WHERE g.rolname = $2 AND pg_has_role($1, g.oid, 'MEMBER')", "name", "name"
+    "SELECT FROM to_regrole(quote_ident($2)) g (role) WHERE pg_has_role($1, g.role, 'MEMBER')", "name", "text"
 )
 
 
@@ -66,14 +67,56 @@ def check_launch(plpy: Plpy, caller: str) -> None:
 LOCK_JOBS = Statement(
     "SELECT FROM pgagent.pga_job j WHERE j.jobid = ANY ($1) ORDER BY j.jobid FOR NO KEY UPDATE", "int4[]"
 )
+LOCK_OPTIONS = Statement(
+    "SELECT FROM pgagent_py.job_option o WHERE o.jobid = ANY ($1) ORDER BY o.jobid FOR NO KEY UPDATE",
+    "int4[]",
+)
 
 
 def check_use(plpy: Plpy, caller: str, arguments: Mapping[str, Any]) -> None:
     """Raise an error unless *caller* may have jobs, and every job, step, schedule or run in *arguments* is its own.
 
-    Another's thing and one that does not exist give the same error. The jobs are locked, so that launchers leave them for a
-    later turn. Else a launcher would wait for a row of options that an open transaction has changed, and all jobs with it.
+    Another's thing and one that does not exist give the same error. The jobs are locked, and then it is looked again: while
+    the call waited for the lock, the job may have become another's. Launchers leave locked jobs for a later turn. Else a
+    launcher would wait for a row of options that an open transaction has changed, and all jobs with it.
     """
+    locked: set[int] = set()
+    while not (jobs := _check_jobs(plpy, caller, arguments)) <= locked:
+        lock_jobs(plpy, jobs)
+        locked |= jobs
+
+
+def lock_jobs(plpy: Plpy, jobs: Collection[int]) -> None:
+    """Lock *jobs* and their options until the transaction ends.
+
+    A transaction with an old snapshot gets a serialization failure if one of them has changed after it. That holds for an
+    owner that was given or taken, too: the trigger job_option_note makes a new version of the job's row.
+    """
+    LOCK_JOBS(plpy, list(jobs))
+    LOCK_OPTIONS(plpy, list(jobs))
+    _see_grants(plpy)
+
+
+class _UndoError(Exception):
+    """Leave a subtransaction."""
+
+
+# A table that no other statement of a session names.
+LOOK = "LOCK TABLE pgagent_py.kept_right IN ACCESS SHARE MODE"
+
+
+def _see_grants(plpy: Plpy) -> None:
+    """See rights that were taken away while this statement waited: the server takes note of them when it locks a table anew."""
+    try:
+        with plpy.subtransaction():
+            plpy.execute(LOOK)
+            raise _UndoError
+    except _UndoError:
+        pass
+
+
+def _check_jobs(plpy: Plpy, caller: str, arguments: Mapping[str, Any]) -> set[int]:
+    """Return the jobs that *arguments* name. Raise an error unless *caller* may have jobs, and they are its own."""
     editor = may_edit(plpy, caller)
     if not editor and not is_member(plpy, caller, "pgagent_py_user"):
         raise PgAgentError(
@@ -81,13 +124,11 @@ def check_use(plpy: Plpy, caller: str, arguments: Mapping[str, Any]) -> None:
             hint="Make it a member of pgagent_py_user, or grant it the tables of schema pgagent.",
             sqlstate="42501",
         )
-    jobs = {
+    return {
         _job_of_subject(plpy, caller, editor, argument, arguments[argument])
         for argument in sorted(SUBJECTS.keys() & arguments.keys())
         if arguments[argument] is not None
     }
-    if jobs:
-        LOCK_JOBS(plpy, list(jobs))
 
 
 class Subject(NamedTuple):
@@ -144,7 +185,7 @@ def missing(argument: str, id_: int | None) -> PgAgentError:
 MAY_BOOK = Statement(
     """
 SELECT o.jobowner IS NOT NULL AS owned, pg_has_role($1, o.jobownerid, 'USAGE') AS mine
-  FROM pgagent_py.job_option o WHERE o.jobid = $2""",
+  FROM pgagent_py.job_option o WHERE o.jobid = $2 FOR SHARE""",
     "name",
     "int4",
 )
@@ -161,11 +202,15 @@ def may_book(plpy: Plpy, caller: str, jobid: int) -> bool:
     return may_launch(plpy, caller)
 
 
+# What a session has locked is left. In a transaction with an old snapshot pg_roles may have a name that is another role's by now.
 REFRESH_NAMES = [
     Statement(
         f"""
 UPDATE pgagent_py.job_option o SET {column} = r.rolname FROM pg_roles r
- WHERE r.oid = o.{column}id AND r.rolname <> o.{column}"""
+ WHERE r.oid = o.{column}id
+   AND o.jobid IN (SELECT l.jobid FROM pgagent_py.job_option l JOIN pg_roles n ON n.oid = l.{column}id
+                    WHERE n.rolname <> l.{column} AND to_regrole(quote_ident(n.rolname)) = n.oid
+                      FOR NO KEY UPDATE OF l SKIP LOCKED)"""
     )
     for column in ("jobowner", "jobrunas")
 ]
@@ -175,3 +220,19 @@ def refresh_names(plpy: Plpy) -> None:
     """Take over the new names of roles that were renamed: the ids count, but a dump carries the names."""
     for statement in REFRESH_NAMES:
         statement(plpy)
+
+
+NOTE_CODE = Statement(
+    """
+UPDATE pgagent.pga_job j SET jobid = j.jobid FROM pgagent_py.job_option o
+ WHERE j.jobid = $1 AND o.jobid = j.jobid AND o.jobowner IS NOT NULL""",
+    "int4",
+)
+
+
+def note_code(plpy: Plpy, job: int | None) -> None:
+    """Make a new version of the row of an owned *job* whose steps have changed.
+
+    So a transaction with an older snapshot can't give away with the job what it does not see.
+    """
+    NOTE_CODE(plpy, job)

@@ -3,11 +3,12 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
-    IF TG_OP = 'INSERT' OR NEW.jobowner IS DISTINCT FROM OLD.jobowner THEN
-        NEW.jobownerid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.jobowner);
+    -- Not by pg_roles: a transaction with an old snapshot would find a role that had this name once.
+    IF TG_OP = 'INSERT' OR NEW.jobowner IS DISTINCT FROM OLD.jobowner AND NEW.jobownerid IS NOT DISTINCT FROM OLD.jobownerid THEN
+        NEW.jobownerid := to_regrole(quote_ident(NEW.jobowner));
     END IF;
-    IF TG_OP = 'INSERT' OR NEW.jobrunas IS DISTINCT FROM OLD.jobrunas THEN
-        NEW.jobrunasid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.jobrunas);
+    IF TG_OP = 'INSERT' OR NEW.jobrunas IS DISTINCT FROM OLD.jobrunas AND NEW.jobrunasid IS NOT DISTINCT FROM OLD.jobrunasid THEN
+        NEW.jobrunasid := to_regrole(quote_ident(NEW.jobrunas));
     END IF;
     RETURN NEW;
 END
@@ -20,3 +21,30 @@ COMMENT ON FUNCTION pgagent_py._resolve_roles() IS
 DROP TRIGGER IF EXISTS job_option_roles ON pgagent_py.job_option;
 CREATE TRIGGER job_option_roles BEFORE INSERT OR UPDATE OF jobowner, jobrunas ON pgagent_py.job_option
     FOR EACH ROW EXECUTE FUNCTION pgagent_py._resolve_roles();
+
+CREATE OR REPLACE FUNCTION pgagent_py._note_roles() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    UPDATE pgagent.pga_job j SET jobid = j.jobid WHERE j.jobid IN (OLD.jobid, NEW.jobid);
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._note_roles() IS
+'A job has got another owner, or runs as another role: make a new version of its row in pga_job. So a transaction with '
+'an older snapshot, which does not see the new role, can neither lock nor claim the job.';
+
+DROP TRIGGER IF EXISTS job_option_note ON pgagent_py.job_option;
+CREATE TRIGGER job_option_note AFTER UPDATE ON pgagent_py.job_option
+    FOR EACH ROW WHEN ((OLD.jobownerid, OLD.jobrunasid) IS DISTINCT FROM (NEW.jobownerid, NEW.jobrunasid))
+    EXECUTE FUNCTION pgagent_py._note_roles();
+
+DROP TRIGGER IF EXISTS job_option_note_new ON pgagent_py.job_option;
+CREATE TRIGGER job_option_note_new AFTER INSERT ON pgagent_py.job_option
+    FOR EACH ROW WHEN (NEW.jobowner IS NOT NULL) EXECUTE FUNCTION pgagent_py._note_roles();
+
+DROP TRIGGER IF EXISTS job_option_note_gone ON pgagent_py.job_option;
+CREATE TRIGGER job_option_note_gone AFTER DELETE ON pgagent_py.job_option
+    FOR EACH ROW WHEN (OLD.jobowner IS NOT NULL) EXECUTE FUNCTION pgagent_py._note_roles();
