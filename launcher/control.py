@@ -20,7 +20,8 @@ from .step import LARGEST_RESULT, StepResult, StepRun
 
 COLUMNS = """
     t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jstkind, t.jstcode, t.jstdbname, t.jstconnstr, t.jstatomic,
-    extract(epoch FROM t.jsttimeout)::float8, extract(epoch FROM t.jobtimeleft)::float8, t.jobrunas, t.jobparameters::text"""
+    extract(epoch FROM t.jsttimeout)::float8, extract(epoch FROM t.jobtimeleft)::float8, t.jobrunas, t.jobparameters::text,
+    t.jobroleid::int8"""
 
 RUN_DUE = f"""
 SELECT {COLUMNS}

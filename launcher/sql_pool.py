@@ -43,7 +43,7 @@ class SqlPool:
         self._workers = workers
         self._idle_seconds = idle_seconds
         self._use_seconds = use_seconds
-        self._targets: dict[tuple[str, str, str | None], Target] = {}
+        self._targets: dict[tuple[str, str, str | None, int | None], Target] = {}
         self._open: set[SqlConnection] = set()
         self._place: Params = {}
         self._tasks: dict[asyncio.Task[None], Target] = {}
@@ -64,7 +64,7 @@ class SqlPool:
 
     def target(self, run: StepRun) -> Target:
         """Return the target of a step. Raise `TargetError` if its connection string can't be read."""
-        key = (run.jstdbname, run.jstconnstr, run.jobrunas)
+        key = (run.jstdbname, run.jstconnstr, run.jobrunas, run.jobroleid)
         target = self._targets.get(key)
         if target is None:
             if len(self._targets) >= TARGETS_KEPT:
@@ -151,7 +151,7 @@ class SqlPool:
         if run.jobrunas:
             # An empty password keeps libpq from PGPASSWORD, which is the launcher's own.
             params |= {"user": run.jobrunas, "password": ""}
-        return Target(params, local=True)
+        return Target(params, local=True, role=run.jobroleid)
 
     # Idle connections
 

@@ -16,6 +16,10 @@ from .refusals import may_pass, refuses_options
 from .sql_connection import SqlConnection
 from .threads import in_thread
 
+# The id of the role that has logged in, whatever settings of its own it has.
+LOGGED_IN = """
+SELECT s.usesysid::pg_catalog.int8 FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) s"""
+
 
 class TargetError(Exception):
     """A step can't get a connection; the text has libpq's or the server's words, and no secret."""
@@ -59,15 +63,17 @@ class Target:
         "just_out",
         "local",
         "resetting",
+        "role",
         "spread_planned",
         "waiting",
     )
 
-    def __init__(self, params: Params, local: bool) -> None:
-        """Start without connections; *local* means the launcher's own server."""
+    def __init__(self, params: Params, local: bool, role: int | None = None) -> None:
+        """Start without connections; *local* means the launcher's own server, *role* is the id of the role that logs in."""
         self._params: Params = {}
         self._conninfo = self._plain_conninfo = ""
         self.local = local
+        self.role = role
         self.move(params)
         self.idle: list[SqlConnection] = []  # last in, first out: those that are not needed grow cold
         self.waiting: deque[WaitingStep] = deque()
@@ -103,13 +109,28 @@ class Target:
     async def connect(self) -> psycopg.AsyncConnection:
         """Open a connection. Raise `NotNowError` where trying again may help, else `TargetError`."""
         try:
-            return await psycopg.AsyncConnection.connect(await _resolved(self._conninfo), autocommit=True)
+            conn = await psycopg.AsyncConnection.connect(await _resolved(self._conninfo), autocommit=True)
+            return await self._checked(conn)
+        except TargetError:
+            raise
         except Exception as error:  # a strange host name makes Python's resolver raise anything
             words = _words(error)
         if refuses_options(words) and self._conninfo != self._plain_conninfo:
             self._conninfo = self._plain_conninfo
             return await self.connect()
         raise NotNowError(words) if await self._may_pass(words) else TargetError(words)
+
+    async def _checked(self, conn: psycopg.AsyncConnection) -> psycopg.AsyncConnection:
+        """Return the connection if the role that has logged in is the one that the step is for, not a later one of its name."""
+        if self.role is not None:
+            try:
+                cursor = await conn.execute(LOGGED_IN)
+                if await cursor.fetchone() != (self.role,):
+                    raise TargetError("Not executed: the role's name has become another role's.")
+            except BaseException:
+                await conn.close()
+                raise
+        return conn
 
     async def _may_pass(self, words: str) -> bool:
         known = may_pass(words, own_server=self.local)

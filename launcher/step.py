@@ -15,7 +15,7 @@ class StepRun:
     """One step to execute now: a row of the SQL type ``pgagent_py.step_run``, with pgAgent's column names.
 
     ``jstkind`` is SQL or BATCH. ``jsttimeout`` is in seconds. ``jobtimeleft`` is, too: it is what was left of the job's
-    timeout at the start of the step. ``jobparameters`` is JSON text.
+    timeout at the start of the step. ``jobparameters`` is JSON text. ``jobroleid`` is the id of the role ``jobrunas``.
     """
 
     jobid: int
@@ -33,6 +33,7 @@ class StepRun:
     jobtimeleft: float | None = None
     jobrunas: str | None = None
     jobparameters: str | None = None
+    jobroleid: int | None = None
 
 
 @dataclass(slots=True)

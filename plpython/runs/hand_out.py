@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import TypedDict, cast
 
 from ..ground.plan import Statement
-from ..ground.plpy import Plpy
+from ..ground.plpy import Plpy, Row
 from .rows import StepRow
 
 # The columns of step_run. s is the step, l the try (jslid, handed), r the run (jlgid, started), so and jo are the options of
@@ -18,34 +18,46 @@ STEP_RUN = """
         clock_timestamp() - r.started, '0')) END AS jobtimeleft,
     coalesce(jo.jobrunas, jo.jobowner)::text AS jobrunas, NULL::jsonb AS jobparameters,
     'r' AS jslstatus, NULL::int4 AS jslresult, NULL::text AS jsloutput, s.jstonerror::text AS jstonerror,
-    l.handed::text AS handed"""
+    l.handed::text AS handed, CASE WHEN jo.jobrunas IS NULL THEN jo.jobownerid ELSE jo.jobrunasid END AS jobroleid"""
 
 
 class RoleRow(TypedDict):
     """The role that a job runs as, and why the job, or a batch step of it, may not run."""
 
     jobid: int
+    roleid: int | None
     role: str
     refused: str | None
     refused_batch: str | None
 
 
 RUN_AS = Statement(
-    "SELECT r.jobid, r.role, r.refused, r.refused_batch FROM pgagent_py.job_role r WHERE r.jobid = ANY ($1)",
+    """
+SELECT r.jobid, r.roleid, r.role, r.refused, r.refused_batch FROM pgagent_py.job_role r WHERE r.jobid = ANY ($1)""",
     "int4[]",
     row=RoleRow,
 )
 
 
+CHANGED_HANDS = "the job has got another owner, or runs as another role, since its step was looked up"
+
+
 def set_run_as(plpy: Plpy, steps: Sequence[StepRow]) -> dict[int, str]:
-    """Put the role's present name into jobrunas of the *steps* that have one; return why some may not run, by jslid."""
+    """Put the role's present name into jobrunas of the *steps* that have one; return why some may not run, by jslid.
+
+    The steps come with the role that their job had when their code was read. Code that one role has written never runs as
+    another: if the job has changed hands since, the step does not run.
+    """
     owned = [step for step in steps if step["jobrunas"] is not None]
     if not owned:
         return {}
     roles = {row["jobid"]: row for row in RUN_AS(plpy, [step["jobid"] for step in owned])}
     reasons = {}
     for step in owned:
-        role = roles[step["jobid"]]
+        role = roles.get(step["jobid"])
+        if role is None or role["roleid"] != step["jobroleid"]:
+            reasons[step["jslid"]] = CHANGED_HANDS
+            continue
         step["jobrunas"] = role["role"]
         reason = role["refused"] or (role["refused_batch"] if step["jstkind"] == "b" else None)
         if reason:
@@ -103,5 +115,31 @@ def steps_in_progress(plpy: Plpy, agent: str) -> list[StepRow]:
         if step["jstcode"] is None:
             step.update(jstname="", jstkind="s", jstcode="", jstdbname="", jstconnstr="", jstonerror="f")
     set_parameters(plpy, steps)
-    set_run_as(plpy, steps)  # its reasons count no more: the steps were handed out already
+    _refuse(plpy, steps, set_run_as(plpy, steps))
     return steps
+
+
+RAISE = Statement(
+    """
+SELECT format('DO LANGUAGE plpgsql %L', format('BEGIN RAISE EXCEPTION USING MESSAGE = %L; END',
+              format('Not executed: %s.', $1))) AS code""",
+    "text",
+)
+
+
+def _refuse(plpy: Plpy, steps: Sequence[StepRow], reasons: Mapping[int, str]) -> None:
+    """Replace the code of steps that may not run any more by the reason, which it raises as an error.
+
+    The agent starts those that it never got. It compares the others by their ids only, and they go on.
+    """
+    for step in steps:
+        if reason := reasons.get(step["jslid"]):
+            code = RAISE(plpy, reason)[0]["code"]
+            nobodys: Row = {
+                "jstkind": "s",
+                "jstdbname": "",
+                "jstconnstr": "",
+                "jstatomic": False,
+                "jobrunas": None,
+            }
+            cast("Row", step).update(nobodys, jstcode=code, jobroleid=None)

@@ -28,6 +28,7 @@ class StepRow(TypedDict):
     jsloutput: str | None
     jstonerror: str
     handed: str
+    jobroleid: int | None
 
 
 class ResultRow(TypedDict):

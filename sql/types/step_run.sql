@@ -18,7 +18,8 @@ CREATE TYPE pgagent_py.step_run AS (
     jslresult integer,
     jsloutput text,
     jstonerror text,
-    handed timestamptz
+    handed timestamptz,
+    jobroleid oid
 );
 
 COMMENT ON TYPE pgagent_py.step_run IS
@@ -33,4 +34,5 @@ A step of a run, as run_due() returns it. The columns have pgAgent's names.
   ended.
 - jslresult, jsloutput: of a step that has been executed.
 - handed: when the step was handed out. With jslid it names this try of the step for ever, also after a failover.
+- jobroleid: the id of jobrunas. A launcher that has logged in compares it: the name may have become another role's.
 {% endfilter %};

@@ -10,7 +10,7 @@ ALTER TABLE pgagent_py.agent
     ADD COLUMN jagpooled boolean NOT NULL DEFAULT false,
     ADD COLUMN last_seen timestamptz NOT NULL DEFAULT clock_timestamp();
 
-ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE handed timestamptz;
+ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE handed timestamptz, ADD ATTRIBUTE jobroleid oid;
 
 {{ new("tables/run") }}
 
