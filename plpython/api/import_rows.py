@@ -111,6 +111,7 @@ CLEAR = {
     table: Statement(f"DELETE FROM {table.name} t WHERE t.{table.parent} = $1", "int4")
     for table in LIST_TABLES
 }
+VOUCH = Statement("UPDATE pgagent_py.message m SET msgeditor = true WHERE m.msgjobid = $1", "int4")
 IS_INFINITE = Statement("SELECT NOT isfinite($1) AS infinite", "timestamptz")
 
 
@@ -204,6 +205,9 @@ class Writer:
             with at(self.plpy, where):
                 self._check(table, row)
                 ADD[table](self.plpy, json.dumps(row | {table.parent: id_}))
+
+        if table is MESSAGE:
+            VOUCH(self.plpy, id_)
 
     def _check(self, table: Table, row: Row) -> None:
         """Refuse what the functions that set it one by one refuse, and the table would take."""

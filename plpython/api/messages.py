@@ -21,10 +21,11 @@ URL = re.compile(r"https?://[!-~]+")
 
 ADD = Statement(
     """
-    INSERT INTO pgagent_py.message (msgjobid, msgkind, msgtarget, msgwhen, msgsubject, msgtext)
-    VALUES ($1, $2, $3, $4, $5, $6) RETURNING msgid""",
+    INSERT INTO pgagent_py.message (msgjobid, msgkind, msgtarget, msgwhen, msgsubject, msgtext, msgeditor)
+    VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING msgid""",
     "int4",
     *["text"] * 5,
+    "bool",
 )
 
 
@@ -44,13 +45,14 @@ def add_message(
     else:
         check_job(plpy, job)
     check_message(kind, target, when, subject)
-    if kind == "webhook" and not may_edit(plpy, caller) and not is_member(plpy, caller, "pgagent_py_batch"):
+    editor = may_edit(plpy, caller)
+    if kind == "webhook" and not editor and not is_member(plpy, caller, "pgagent_py_batch"):
         raise PgAgentError(
             f"role {caller} may not add a webhook",
             hint="It is called from the launcher's host: that takes membership in pgagent_py_batch, as batch steps do.",
             sqlstate="42501",
         )
-    msgid: int = ADD(plpy, job, kind, target, when or "failure", subject, text)[0]["msgid"]
+    msgid: int = ADD(plpy, job, kind, target, when or "failure", subject, text, editor)[0]["msgid"]
     return msgid
 
 
@@ -107,6 +109,13 @@ def drop_message(plpy: Plpy, caller: str, message: int | None = None) -> None:
 # Seconds that a launcher has to report on the messages that it took; after them another one may send them.
 LEASE = 300.0
 
+# Webhooks whose owner has lost the right to them are given up.
+REFUSE = Statement("""
+UPDATE pgagent_py.queued_message q
+   SET qmsnotbefore = NULL, qmserror = 'Not sent: the job''s owner is not a member of pgagent_py_batch.'
+ WHERE q.qmsnotbefore <= clock_timestamp() AND q.qmsowner IS NOT NULL
+   AND pg_has_role(q.qmsowner, to_regrole('pgagent_py_batch'), 'MEMBER') IS NOT TRUE""")
+
 TAKE = Statement(
     """
     UPDATE pgagent_py.queued_message q
@@ -123,6 +132,7 @@ TAKE = Statement(
 def take_messages(plpy: Plpy, caller: str, count: int) -> list[dict[str, Any]]:
     """Return at most *count* messages to send now; finish_messages is owed for each."""
     check_launch(plpy, caller)
+    REFUSE(plpy)
     return [{**row, "data": json.loads(row["data"])} for row in TAKE(plpy, count, LEASE)]
 
 

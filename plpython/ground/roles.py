@@ -145,8 +145,7 @@ def _subject(noun: str, table: str, key: str, job: str) -> Subject:
     find_job = Statement(
         f"""
 SELECT t.{job} AS jobid FROM pgagent.{table} t WHERE t.{key} = $1
-   AND ($2 OR EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobid = t.{job} AND o.jobowner IS NOT NULL
-                         AND pg_has_role($3, o.jobownerid, 'USAGE')))""",
+   AND ($2 OR EXISTS (SELECT FROM pgagent_py.job_owner o WHERE o.jobid = t.{job} AND pg_has_role($3, o.jobownerid, 'USAGE')))""",
         "int4",
         "bool",
         "name",
@@ -184,8 +183,8 @@ def missing(argument: str, id_: int | None) -> PgAgentError:
 
 MAY_BOOK = Statement(
     """
-SELECT o.jobowner IS NOT NULL AS owned, pg_has_role($1, o.jobownerid, 'USAGE') AS mine
-  FROM pgagent_py.job_option o WHERE o.jobid = $2 FOR SHARE""",
+SELECT w.jobid IS NOT NULL AS owned, pg_has_role($1, w.jobownerid, 'USAGE') AS mine
+  FROM pgagent_py.job_option o LEFT JOIN pgagent_py.job_owner w ON w.jobid = o.jobid WHERE o.jobid = $2 FOR SHARE OF o""",
     "name",
     "int4",
 )
@@ -208,7 +207,8 @@ REFRESH_NAMES = [
         f"""
 UPDATE pgagent_py.job_option o SET {column} = r.rolname FROM pg_roles r
  WHERE r.oid = o.{column}id
-   AND o.jobid IN (SELECT l.jobid FROM pgagent_py.job_option l JOIN pg_roles n ON n.oid = l.{column}id
+   AND o.jobid IN (SELECT l.jobid FROM pgagent_py.job_option l
+                     JOIN pgagent_py.job_owner k ON k.jobid = l.jobid JOIN pg_roles n ON n.oid = k.{column}id
                     WHERE n.rolname <> l.{column} AND to_regrole(quote_ident(n.rolname)) = n.oid
                       FOR NO KEY UPDATE OF l SKIP LOCKED)"""
     )

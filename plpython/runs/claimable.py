@@ -12,7 +12,7 @@ LOCAL = """AND NOT EXISTS (
     SELECT FROM pgagent.pga_jobstep o WHERE o.jstjobid = j.jobid AND o.jstenabled
        AND (o.jstkind <> 's' OR o.jstconnstr <> '' OR o.jstdbname <> current_database()))
   AND EXISTS (
-    SELECT FROM pgagent_py.agent a LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
+    SELECT FROM pgagent_py.agent a LEFT JOIN pgagent_py.job_owner o ON o.jobid = j.jobid
      WHERE a.jagpid = pg_backend_pid()
        AND CASE WHEN o.jobowner IS NULL THEN a.jagall
                 ELSE a.jagown AND a.jagrole = CASE WHEN o.jobrunas IS NULL THEN o.jobownerid ELSE o.jobrunasid END END)"""

@@ -55,11 +55,12 @@ def set_run_as(plpy: Plpy, steps: Sequence[StepRow]) -> dict[int, str]:
     reasons = {}
     for step in owned:
         role = roles.get(step["jobid"])
-        if role is None or role["roleid"] != step["jobroleid"]:
-            reasons[step["jslid"]] = CHANGED_HANDS
-            continue
-        step["jobrunas"] = role["role"]
-        reason = role["refused"] or (role["refused_batch"] if step["jstkind"] == "b" else None)
+        reason = role["refused"] if role else CHANGED_HANDS
+        if role and not reason:
+            step["jobrunas"] = role["role"]
+            reason = role["refused_batch"] if step["jstkind"] == "b" else None
+            if role["roleid"] != step["jobroleid"]:
+                reason = CHANGED_HANDS
         if reason:
             reasons[step["jslid"]] = reason
     return reasons

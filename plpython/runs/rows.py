@@ -104,6 +104,8 @@ class AgentRow(TypedDict):
     jagall: bool
     jagreboot: list[int] | None
     jagpooled: bool
+    launches: bool  # whether its role is in pgagent_py_launcher now
+    role: str
     returned: bool
     waiting: bool
     limited: bool

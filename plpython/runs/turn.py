@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..ground.errors import PgAgentError
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.roles import check_launch
 from ..ground.vocabulary import ABORTED, FAILURE, SUCCESS
 from .agents import take_former_jobs
 from .book import finish_steps
@@ -26,6 +28,8 @@ from .wake import show_life, wake_for_due_jobs
 AGENT = Statement(
     """
 SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jagpooled,
+       pg_has_role(a.jagrole, to_regrole('pgagent_py_launcher'), 'MEMBER') IS TRUE AS launches,
+       pg_get_userbyid(a.jagrole) AS role,
        EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
        EXISTS (SELECT FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL)
        OR EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.agent = a.agent) AS waiting,
@@ -59,6 +63,7 @@ def run_due(
     if not agents:
         plpy.error("this session is not registered as an agent", hint="Call run_due().", sqlstate="55000")
     me = agents[0]
+    _check_right(plpy, me)
     if me["returned"]:
         take_former_jobs(plpy, me["jagpid"])
     if me["jagpooled"]:
@@ -75,6 +80,15 @@ def run_due(
     if me["limited"] and (finished or waited):
         wake_for_due_jobs(plpy)
     return _hand_out(plpy, me, started, capacity)
+
+
+def _check_right(plpy: Plpy, me: AgentRow) -> None:
+    """Raise an error if the role of the agent that may run every job has lost the right to."""
+    if me["jagall"] and not me["launches"]:
+        try:
+            check_launch(plpy, me["role"])
+        except PgAgentError as error:
+            plpy.error(error.message, hint=error.hint or "", sqlstate=error.sqlstate)
 
 
 def _first_of_each(results: Sequence[ResultRow]) -> list[ResultRow]:

@@ -64,8 +64,11 @@ BEGIN
           WHERE c.jlgid = ANY (runs) ORDER BY c.jlgid;
     END IF;
     -- All texts are cut: jsonb has a limit, and an error here would keep this run, and all others of the turn, from ending.
-    INSERT INTO pgagent_py.queued_message (qmsjobid, qmsjlgid, qmskind, qmstarget, qmssubject, qmstext, qmsdata)
-    SELECT c.jlgjobid, c.jlgid, m.msgkind, m.msgtarget, m.msgsubject, m.msgtext, jsonb_build_object(
+    INSERT INTO pgagent_py.queued_message (qmsjobid, qmsjlgid, qmskind, qmstarget, qmssubject, qmstext, qmsowner, qmsdata)
+    SELECT c.jlgjobid, c.jlgid, m.msgkind, m.msgtarget, m.msgsubject, m.msgtext,
+           CASE WHEN m.msgkind = 'webhook' AND NOT m.msgeditor AND m.msgjobid IS NOT NULL
+                THEN (SELECT coalesce(w.jobownerid, 0) FROM pgagent_py.job_owner w WHERE w.jobid = c.jlgjobid) END,
+           jsonb_build_object(
                'database', current_database(),
                'job', jsonb_build_object('id', j.jobid, 'name', left(j.jobname, 1000), 'description', left(j.jobdesc, 10000)),
                'run', jsonb_build_object('id', c.jlgid, 'status', {{ run_status("c.jlgstatus") }}, 'start', c.jlgstart,

@@ -15,7 +15,8 @@ CREATE TABLE pgagent_py.job_option (
     jobdone boolean NOT NULL DEFAULT false,
     jobkeepruns integer CHECK (jobkeepruns > 0),
     jobkeepfor interval CHECK (jobkeepfor > '0'),
-    jobparameters jsonb CHECK (jsonb_typeof(jobparameters) = 'object')
+    jobparameters jsonb CHECK (jsonb_typeof(jobparameters) = 'object'),
+    jobinstallation uuid
 );
 
 -- If there is such a row, run_due() chooses among the due jobs. Else it takes those that are due longest.
@@ -58,5 +59,7 @@ COMMENT ON COLUMN pgagent_py.job_option.jobkeepfor IS
 'How long its runs stay in the log. NULL: as set_retention() says.';
 COMMENT ON COLUMN pgagent_py.job_option.jobparameters IS
 'What its steps find as parameters: an object. NULL: nothing.';
+COMMENT ON COLUMN pgagent_py.job_option.jobinstallation IS
+'The installation in which the ids of jobowner and jobrunas were found. Those of another one mean nothing here.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.job_option', '');

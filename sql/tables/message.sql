@@ -5,7 +5,8 @@ CREATE TABLE pgagent_py.message (
     msgtarget text NOT NULL,
     msgwhen text NOT NULL CHECK (msgwhen IN ('failure', 'success', 'finish')),
     msgsubject text,
-    msgtext text
+    msgtext text,
+    msgeditor boolean NOT NULL DEFAULT false
 );
 
 CREATE INDEX message_msgjobid ON pgagent_py.message (msgjobid);
@@ -21,6 +22,9 @@ COMMENT ON COLUMN pgagent_py.message.msgwhen IS
 'How the run must end: failure (failed or aborted), success, or finish (in any way).';
 COMMENT ON COLUMN pgagent_py.message.msgtext IS
 'A Jinja2 template. NULL: the launcher''s own words.';
+COMMENT ON COLUMN pgagent_py.message.msgeditor IS
+'A role that may edit pgagent''s tables has added it. Else a webhook is called only while the job''s owner is in '
+'pgagent_py_batch.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.message', '');
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.message_msgid_seq', '');

@@ -12,7 +12,8 @@ CREATE TABLE pgagent_py.queued_message (
     qmstries integer NOT NULL DEFAULT 0,
     qmscreated timestamptz NOT NULL DEFAULT now(),
     qmsnotbefore timestamptz DEFAULT now(),
-    qmserror text
+    qmserror text,
+    qmsowner oid
 );
 
 CREATE INDEX queued_message_due ON pgagent_py.queued_message (qmsnotbefore);
@@ -23,3 +24,5 @@ COMMENT ON COLUMN pgagent_py.queued_message.qmsnotbefore IS
 'When the next try may begin. While a launcher tries, this is when that launcher counts as gone. NULL: given up.';
 COMMENT ON COLUMN pgagent_py.queued_message.qmserror IS
 'Why the last try failed. It names no target.';
+COMMENT ON COLUMN pgagent_py.queued_message.qmsowner IS
+'The role that must be in pgagent_py_batch when it is sent. NULL: none.';

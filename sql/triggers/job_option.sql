@@ -10,6 +10,7 @@ BEGIN
     IF TG_OP = 'INSERT' OR NEW.jobrunas IS DISTINCT FROM OLD.jobrunas AND NEW.jobrunasid IS NOT DISTINCT FROM OLD.jobrunasid THEN
         NEW.jobrunasid := to_regrole(quote_ident(NEW.jobrunas));
     END IF;
+    NEW.jobinstallation := CASE WHEN NEW.jobowner IS NOT NULL THEN (SELECT i.id FROM pgagent_py.installation i) END;
     RETURN NEW;
 END
 $plpgsql$;
@@ -21,6 +22,8 @@ COMMENT ON FUNCTION pgagent_py._resolve_roles() IS
 DROP TRIGGER IF EXISTS job_option_roles ON pgagent_py.job_option;
 CREATE TRIGGER job_option_roles BEFORE INSERT OR UPDATE OF jobowner, jobrunas ON pgagent_py.job_option
     FOR EACH ROW EXECUTE FUNCTION pgagent_py._resolve_roles();
+-- Also where rows are replicated.
+ALTER TABLE pgagent_py.job_option ENABLE ALWAYS TRIGGER job_option_roles;
 
 CREATE OR REPLACE FUNCTION pgagent_py._note_roles() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

@@ -2,6 +2,14 @@
 
 {{ new("tables/problem") }}
 
+{{ new("tables/installation") }}
+
+ALTER TABLE pgagent_py.job_option ADD COLUMN jobinstallation uuid;
+UPDATE pgagent_py.job_option SET jobinstallation = (SELECT i.id FROM pgagent_py.installation i) WHERE jobowner IS NOT NULL;
+
+ALTER TABLE pgagent_py.message ADD COLUMN msgeditor boolean NOT NULL DEFAULT false;
+ALTER TABLE pgagent_py.queued_message ADD COLUMN qmsowner oid;
+
 -- No launcher's turn may come between: what is in progress is taken over below.
 LOCK TABLE pgagent_py.agent IN ACCESS EXCLUSIVE MODE;
 

@@ -16,10 +16,9 @@ SELECT o.jobid, o.jobownerid AS ownerid, coalesce(w.rolname, o.jobowner) AS owne
                               WHERE b.rolname = 'pgagent_py_batch' AND pg_has_role(w.oid, b.oid, 'MEMBER'))
             THEN format('role %s, the job''s owner, is not a member of pgagent_py_batch', w.rolname)
        END AS refused_batch
-  FROM pgagent_py.job_option o
+  FROM pgagent_py.job_owner o
   LEFT JOIN pg_roles w ON w.oid = o.jobownerid
-  LEFT JOIN pg_roles u ON u.oid = o.jobrunasid
- WHERE o.jobowner IS NOT NULL;
+  LEFT JOIN pg_roles u ON u.oid = o.jobrunasid;
 
 COMMENT ON VIEW pgagent_py.job_role IS
 {% filter literal %}

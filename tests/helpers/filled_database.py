@@ -46,7 +46,7 @@ NEWER = ""
 # All rows, in text form, of pgagent's tables and ours
 TABLES = """
     SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname IN ('pgagent', 'pgagent_py') AND c.relkind = 'r' ORDER BY 1"""
+     WHERE n.nspname IN ('pgagent', 'pgagent_py') AND c.relkind = 'r' AND c.relname <> 'installation' ORDER BY 1"""
 
 
 def contents(db: psycopg.Connection[Any]) -> dict[str, list[str]]:

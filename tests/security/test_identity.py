@@ -16,6 +16,7 @@ from tests.helpers import (
     make_due,
     output,
     rows,
+    run_due,
     serving,
     stop,
     value,
@@ -116,3 +117,100 @@ def test_a_step_that_is_handed_out_again_runs_only_if_its_owner_may_still_have_i
         assert (step["jstkind"], step["jobrunas"]) == ("s", None)
         with pytest.raises(psycopg.errors.RaiseException, match=r"^Not executed: .*pgagent_py_batch"):
             admin.execute(step["jstcode"].encode())
+
+
+def test_the_daemon_may_not_claim_by_the_pid_of_a_session_that_is_gone(address: str, admin: Db) -> None:
+    """The pid was an agent's of ours once, and has been given to the daemon's backend."""
+    with login(address, "alice") as alice:
+        job = add_job(alice, "hers", "SELECT 1")
+    make_due(admin, job)
+    claim = "UPDATE pgagent.pga_job SET jobagentid = pg_backend_pid(), joblastrun = now() WHERE jobid = %s RETURNING jobid"
+    with login(address, "postgres") as daemon:
+        daemon.execute(
+            """INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown)
+               VALUES (pg_backend_pid(), gen_random_uuid(), 'x', now() - interval '1 day', 10, true, true)"""
+        )
+        daemon.execute("INSERT INTO pgagent.pga_jobagent (jagpid, jagstation) VALUES (pg_backend_pid(), 'x')")
+        assert rows(daemon, claim, job) == []
+        # Nor is it taken for that agent.
+        assert rows(daemon, "SELECT * FROM pgagent_py.this_agent") == []
+        assert rows(daemon, "SELECT * FROM pgagent_py.steps_in_progress()") == []
+    admin.execute("DELETE FROM pgagent_py.agent; DELETE FROM pgagent.pga_jobagent")
+
+
+@pytest.mark.parametrize("role", ["starter", "editor"])
+def test_a_launcher_whose_role_may_not_be_one_any_more_is_handed_out_nothing(
+    address: str, admin: Db, role: str
+) -> None:
+    job = add_job(admin, "nobody's", "SELECT 1")
+    right = (
+        "pgagent_py_launcher FROM starter" if role == "starter" else "INSERT ON pgagent.pga_job FROM editor"
+    )
+    with login(address, role) as session:
+        assert hand_out(session, str(uuid.uuid4())) == []
+        make_due(admin, job)
+        admin.execute(f"REVOKE {right}".encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match=f"role {role} may not run jobs"):
+            session.execute("SELECT * FROM pgagent_py.run_due(9)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute("SELECT pgagent_py.take_messages(9)")
+        admin.execute(f"GRANT {right.replace('FROM', 'TO')}".encode())
+        assert len(rows(session, "SELECT * FROM pgagent_py.run_due(9)")) == 1
+
+
+def test_a_webhook_is_not_called_when_its_owner_may_not_have_it_any_more(address: str, admin: Db) -> None:
+    """Nor one that was in the queue by then. What an administrator has added goes on."""
+    taken = "SELECT m ->> 'target' FROM jsonb_array_elements(pgagent_py.take_messages(9)) m ORDER BY 1"
+    with login(address, "carol") as carol:
+        job = add_job(carol, "hers", "SELECT 1")
+        for kind, target in (("webhook", "http://127.0.0.1:1/hers"), ("email", "carol@example.org")):
+            call(carol, "add_message", job, kind, target, "finish")
+        call(admin, "add_message", job, "webhook", "http://127.0.0.1:1/admin's", "finish")
+        for expected in (["hers"], []):
+            make_due(admin, job)
+            carol.execute("SELECT pgagent_py.run_due()")
+            if not expected:
+                admin.execute("REVOKE pgagent_py_batch FROM carol")
+            targets = [target for (target,) in rows(admin, taken)]
+            assert [target[19:] for target in targets if target.startswith("http")] == ["admin's", *expected]
+            assert "carol@example.org" in targets
+            admin.execute("DELETE FROM pgagent_py.queued_message WHERE qmsnotbefore IS NOT NULL")
+        admin.execute("GRANT pgagent_py_batch TO carol")
+    unsent = "SELECT qmserror FROM pgagent_py.unsent_message WHERE given_up"
+    assert "pgagent_py_batch" in value(admin, unsent)
+    admin.execute("DELETE FROM pgagent_py.queued_message")
+
+
+def test_role_ids_of_another_server_give_a_job_to_nobody(address: str, admin: Db, alice: Db, bob: Db) -> None:
+    """A restore with the triggers disabled brings them as they were: here they are other roles'."""
+    job = add_job(alice, "hers", "SELECT 1")
+    restore = """
+        CREATE TEMP TABLE dump AS SELECT * FROM pgagent_py.job_option;
+        DELETE FROM pgagent_py.job_option;
+        UPDATE dump SET jobinstallation = gen_random_uuid(), jobownerid = '{role}'::regrole;
+        ALTER TABLE pgagent_py.job_option DISABLE TRIGGER ALL;
+        INSERT INTO pgagent_py.job_option SELECT * FROM dump;
+        ALTER TABLE pgagent_py.job_option ENABLE TRIGGER ALL;
+        DROP TABLE dump"""
+    try:
+        admin.execute(restore.format(role="bob").encode())
+        make_due(admin, job)
+        for role in (alice, bob):
+            assert rows(role, "SELECT FROM pgagent_py.visible_job") == []
+            assert rows(role, "SELECT * FROM pgagent_py.run_due()") == []
+            with pytest.raises(psycopg.errors.InvalidParameterValue, match="does not exist"):
+                call(role, "alter_job", job, description="mine")
+        with login(address, "starter") as starter:
+            assert hand_out(starter, str(uuid.uuid4())) == []
+        assert "does not exist" in output(admin, job)
+        admin.execute(restore.format(role="alice").encode())
+        call(alice, "alter_job", job, description="mine")
+        call(admin, "alter_job", job, owner="bob")
+        assert run_due_after_making_due(admin, bob, job) == ["hers"]
+    finally:
+        admin.execute("ALTER TABLE pgagent_py.job_option ENABLE ALWAYS TRIGGER job_option_roles")
+
+
+def run_due_after_making_due(admin: Db, session: Db, job: int) -> list[str]:
+    make_due(admin, job)
+    return run_due(session)

@@ -1,0 +1,10 @@
+CREATE OR REPLACE FUNCTION pgagent_py._backend_start() RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $sql$
+    SELECT s.backend_start FROM pg_stat_get_activity(pg_backend_pid()) s
+$sql$;
+
+COMMENT ON FUNCTION pgagent_py._backend_start() IS
+'When this backend has started: with its pid, that tells it from an earlier one. pg_stat_activity hides it from roles '
+'that have not logged in themselves.';
