@@ -48,6 +48,8 @@ SELECT w.jslid, w.jlgid, r.agent, w.jslstatus, w.jslresult, w.jslduration, w.jsl
   FROM pgagent_py.waiting_run w JOIN pgagent_py.run r ON r.jlgid = w.jlgid AND r.jslid = w.jslid;
 
 -- The view reads the new tables from now on, so that the old one can go.
+{{ new("functions/_backend_start") }}
+
 {{ new("views/this_agent") }}
 
 DROP TABLE pgagent_py.waiting_run;
