@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from .errors import PgAgentError, invalid
 from .plan import Statement
 from .plpy import Plpy
+from .vocabulary import CHANGES, EDITED
 
 MAY_EDIT = Statement(
-    """
+    f"""
 SELECT has_schema_privilege($1, 'pgagent', 'USAGE')
    AND bool_and(has_table_privilege($1, t.name::regclass, p.privilege)) AS granted
-  FROM unnest('{pgagent.pga_job,pgagent.pga_jobstep,pgagent.pga_schedule,pgagent.pga_exception}'::text[]) t (name)
- CROSS JOIN unnest('{INSERT,UPDATE,DELETE}'::text[]) p (privilege)""",
+  FROM unnest('{{{",".join(f"pgagent.{table}" for table in EDITED)}}}'::text[]) t (name)
+ CROSS JOIN unnest('{{{",".join(CHANGES)}}}'::text[]) p (privilege)""",
     "name",
 )
 

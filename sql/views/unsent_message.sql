@@ -1,9 +1,11 @@
+{% from "macros/visible.j2" import may_edit %}
 CREATE OR REPLACE VIEW pgagent_py.unsent_message WITH (security_barrier) AS
 SELECT q.qmsid, q.qmsjobid, v.jobname, q.qmsjlgid, q.qmskind, q.qmscreated, q.qmstries,
-       q.qmsnotbefore, q.qmsnotbefore IS NULL AS given_up, q.qmserror,
+       q.qmsnotbefore, q.qmsnotbefore IS NULL AS given_up, CASE WHEN mine.edits THEN q.qmserror END AS qmserror,
        q.qmsjobid AS jobid, q.qmsjlgid AS jlgid
   FROM pgagent_py.queued_message q
   LEFT JOIN pgagent_py.visible_job v ON v.jobid = q.qmsjobid
+ {{ may_edit("q.qmsjobid") }}
  WHERE v.jobid IS NOT NULL OR has_table_privilege('pgagent.pga_job'::regclass, 'SELECT');
 
 GRANT SELECT ON pgagent_py.unsent_message TO PUBLIC;
@@ -17,5 +19,5 @@ pga_job sees all.
 - qmstries: how often sending it was tried.
 - qmsnotbefore: when it is tried again.
 - given_up: it is not tried again.
-- qmserror: why it failed the last time.
+- qmserror: why it failed the last time. NULL, too, for a role that may not edit the job: it may hold an address.
 {% endfilter %};
