@@ -67,7 +67,10 @@ MESSAGE = Table(
     order="t.msgid",
 )
 EXCEPTION = Table(
-    "pgagent.pga_exception", "jexscid", _columns("jex", ["jexdate", "jextime"]), order="t.jexdate, t.jextime"
+    "pgagent_py.every_exception",
+    "jexscid",
+    _columns("jex", ["jexdate", "jextime"]),
+    order="t.jexdate, t.jextime",
 )
 SCHEDULE_CALENDAR = Table(
     "pgagent_py.schedule_calendar", "jscid", _columns("cal", ["calname", "calonly"]), order="t.calname"

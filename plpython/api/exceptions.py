@@ -1,14 +1,15 @@
-"""Adding exceptions of schedules. A verb of the SQL API, as in jobs.py."""
+"""Exceptions of schedules. Verbs of the SQL API, as in jobs.py."""
 
 from __future__ import annotations
 
 from ..ground.checks import check_schedule
-from ..ground.errors import PgAgentError, invalid
+from ..ground.errors import invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.roles import missing
 
 INSERT = Statement(
-    "INSERT INTO pgagent.pga_exception (jexscid, jexdate, jextime) VALUES ($1, $2, $3) RETURNING jexid",
+    "INSERT INTO pgagent_py.every_exception (jexscid, jexdate, jextime) VALUES ($1, $2, $3) RETURNING jexid",
     "int4",
     "date",
     "time",
@@ -30,12 +31,14 @@ def add_exception(
         raise invalid("on_date", f"on_date can't be {on_date}", "Give a date.")
     if at_time is not None and at_time.startswith("24:"):
         raise invalid("at_time", f"at_time can't be {at_time}", "Give a time from 00:00 to 23:59.")
-    try:
-        jexid: int = INSERT(plpy, schedule, on_date, at_time)[0]["jexid"]
-    except plpy.spiexceptions.UniqueViolation:
-        raise PgAgentError(
-            f"there is an exception on_date {on_date} at_time {at_time} already",
-            hint="pgAgent's tables hold a date with a time once for all schedules: block the whole date, or another minute.",
-            sqlstate="23505",
-        ) from None
+    jexid: int = INSERT(plpy, schedule, on_date, at_time)[0]["jexid"]
     return jexid
+
+
+DROP = Statement("DELETE FROM pgagent_py.every_exception e WHERE e.jexid = $1 RETURNING e.jexid", "int4")
+
+
+def drop_exception(plpy: Plpy, caller: str, exception: int | None = None) -> None:
+    """Delete *exception*."""
+    if not DROP(plpy, exception):
+        raise missing("exception", exception)

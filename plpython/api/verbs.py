@@ -18,7 +18,7 @@ from ..runs.cancel import cancel_run
 from . import jobs, schedules, steps
 from .calendars import add_calendar, alter_calendar, attach_calendar, detach_calendar, drop_calendar
 from .dependencies import add_dependency, drop_dependency
-from .exceptions import add_exception
+from .exceptions import add_exception, drop_exception
 from .export_jobs import export_jobs
 from .history import purge_history
 from .import_crontab import import_crontab
@@ -72,6 +72,7 @@ FOR_USERS: tuple[Handler, ...] = (
     cancel_run,
     detach_calendar,
     drop_dependency,
+    drop_exception,
     drop_job,
     drop_message,
     import_crontab,

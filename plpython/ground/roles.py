@@ -141,11 +141,11 @@ class Subject(NamedTuple):
     find_job: Statement[Any]
 
 
-def _subject(noun: str, table: str, key: str, job: str) -> Subject:
-    """Return the subject whose job is the column *job* of pgAgent's *table*."""
+def _subject(noun: str, table: str, key: str, job: str, source: str = "") -> Subject:
+    """Return the subject whose job is the column *job* of pgAgent's *table*, or of *source*, which has all of them."""
     find_job = Statement(
         f"""
-SELECT t.{job} AS jobid FROM pgagent.{table} t WHERE t.{key} = $1
+SELECT t.{job} AS jobid FROM {source or f"pgagent.{table}"} t WHERE t.{key} = $1
    AND ($2 OR EXISTS (SELECT FROM pgagent_py.job_owner o WHERE o.jobid = t.{job} AND pg_has_role($3, o.jobownerid, 'USAGE')))""",
         "int4",
         "bool",
@@ -156,12 +156,15 @@ SELECT t.{job} AS jobid FROM pgagent.{table} t WHERE t.{key} = $1
 
 JOB = _subject("job", "pga_job", "jobid", "jobid")
 STEP = _subject("step", "pga_jobstep", "jstid", "jstjobid")
+EXCEPTIONS = """(
+    SELECT e.jexid, s.jscjobid FROM pgagent_py.every_exception e JOIN pgagent.pga_schedule s ON s.jscid = e.jexscid)"""
 SUBJECTS = {
     "job": JOB,
     "after": JOB,
     "step": STEP,
     "from_step": STEP,
     "schedule": _subject("schedule", "pga_schedule", "jscid", "jscjobid"),
+    "exception": _subject("exception", "pga_exception", "jexid", "jscjobid", EXCEPTIONS),
     "run": _subject("run", "pga_joblog", "jlgid", "jlgjobid"),
 }
 

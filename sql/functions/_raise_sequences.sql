@@ -3,7 +3,8 @@
 {% macro behind() %}
 (
 {% for table, id in tables.items() %}
-            {{ "UNION ALL " if not loop.first }}SELECT 'pgagent.{{ table }}_{{ id }}_seq' AS name, (SELECT max(t.{{ id }}) FROM pgagent.{{ table }} t) AS used,
+            {{ "UNION ALL " if not loop.first }}SELECT 'pgagent.{{ table }}_{{ id }}_seq' AS name, (
+                   SELECT max(t.{{ id }}) FROM {{ "pgagent_py.every_exception" if id == "jexid" else "pgagent." ~ table }} t) AS used,
                    s.last_value + s.is_called::integer AS next FROM pgagent.{{ table }}_{{ id }}_seq s
 {% endfor %}
         ) q WHERE q.used >= q.next

@@ -11,5 +11,5 @@ Keep a schedule from firing at some time. The schedule's own wall clock counts.
 
 Returns the exception's id (jexid).
 
-Errors: 22023 names a bad argument. 23505: pgAgent's tables hold this date and time already, for some schedule.
+Errors: 22023 names a bad argument. 23505: the schedule has it already.
 {% endcall %}

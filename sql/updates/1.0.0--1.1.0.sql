@@ -2,6 +2,8 @@
 
 {{ new("tables/problem") }}
 
+{{ new("tables/exception") }}
+
 {{ new("tables/installation") }}
 
 ALTER TABLE pgagent_py.job_option ADD COLUMN jobinstallation uuid;

@@ -15,7 +15,7 @@ SELECT s.jscid, s.jscjobid, s.jscenabled,
  CROSS JOIN LATERAL (
        SELECT array_agg(x.jexdate - date '1970-01-01' ORDER BY x.jexid) AS days,
               array_agg(trunc(extract(epoch FROM x.jextime) / 60)::integer ORDER BY x.jexid) AS minutes
-         FROM pgagent.pga_exception x
+         FROM pgagent_py.every_exception x
         WHERE x.jexscid = s.jscid AND isfinite(coalesce(x.jexdate, date '1970-01-01'))) e
  CROSS JOIN LATERAL (
        SELECT bool_or(a.calonly) AS has_only,

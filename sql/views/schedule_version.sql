@@ -3,7 +3,7 @@ SELECT s.jscid, s.jscjobid, s.jscenabled, s.ctid AS s_ctid, s.xmin AS s_xmin, s.
        -- A join would take longer for schedules without options.
        (SELECT (o.ctid, o.xmin, o.cmin)::text FROM pgagent_py.schedule_option o WHERE o.jscid = s.jscid) AS options,
        (SELECT z.value FROM pgagent_py.setting z WHERE z.name = 'timezone') AS default_zone,
-       EXISTS (SELECT FROM pgagent.pga_exception e WHERE e.jexscid = s.jscid) AS exceptions
+       EXISTS (SELECT FROM pgagent_py.every_exception e WHERE e.jexscid = s.jscid) AS exceptions
   FROM pgagent.pga_schedule s;
 
 COMMENT ON VIEW pgagent_py.schedule_version IS

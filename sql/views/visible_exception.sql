@@ -1,7 +1,7 @@
 {% from "macros/visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.visible_exception WITH (security_barrier) AS
 SELECT e.jexid, e.jexscid, e.jexdate, e.jextime, e.jexscid AS jscid
-  FROM pgagent.pga_exception e
+  FROM pgagent_py.every_exception e
   JOIN pgagent.pga_schedule s ON s.jscid = e.jexscid
  WHERE {{ may_see("s.jscjobid", "pga_exception") }};
 

@@ -42,7 +42,9 @@ RUNS = """
     SELECT pgagent_py.add_message(NULL, 'email', 'dba@example.org');
 """
 # What released versions do not have: tests of dumps fill it, tests of updates begin without it.
-NEWER = ""
+NEWER = """
+    SELECT pgagent_py.add_exception(jscid, '2099-01-01', '12:00') FROM pgagent.pga_schedule WHERE jscname IN ('nightly', 'polled')
+"""
 # All rows, in text form, of pgagent's tables and ours
 TABLES = """
     SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

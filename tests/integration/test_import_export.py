@@ -45,6 +45,7 @@ SELECT pgagent_py.add_schedule(2, 'sets', minutes => '{0,59}', hours => '{0,23}'
                                months => '{1,12}', start => '2029-01-01 00:00:01+00', "end" => '2031-01-01 00:00:00+00');
 SELECT pgagent_py.add_exception(3, on_date => '2030-05-01');
 SELECT pgagent_py.add_exception(3, at_time => '23:59');
+SELECT pgagent_py.add_exception(1, '2031-05-01', '10:00'), pgagent_py.add_exception(3, '2031-05-01', '10:00');
 SELECT pgagent_py.attach_calendar(3, 'holidays', true);
 SELECT pgagent_py.add_message(2, 'email', 'me@example.org', 'finish', '{{ run }}', 'subject');
 SELECT pgagent_py.add_message(2, 'webhook', 'https://example.org/hook');
@@ -85,7 +86,7 @@ def test_everything_round_trips_to_another_database(db: Db, other: Db) -> None:
         " FROM pgagent.pga_jobstep ORDER BY jstname, jstid",
         "SELECT jscname, jscdesc, jscenabled, jscstart, jscend, jscminutes, jschours, jscweekdays, jscmonthdays, jscmonths"
         " FROM pgagent.pga_schedule ORDER BY jscname, jscid",
-        "SELECT jexdate, jextime FROM pgagent.pga_exception ORDER BY 1, 2",
+        "SELECT jexdate, jextime FROM pgagent_py.every_exception ORDER BY 1, 2",
         "SELECT jsctimezone FROM pgagent_py.schedule_option ORDER BY 1",
         "SELECT msgkind, msgtarget, msgwhen, msgsubject, msgtext FROM pgagent_py.message ORDER BY 1",
         "TABLE pgagent_py.calendar_day ORDER BY 1, 2",
