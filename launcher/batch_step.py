@@ -216,6 +216,8 @@ class BatchStep:
             looked = self._loop.time()
             if not process.others() or (self._killed and looked > self._killed + GIVE_UP_SECONDS):
                 return  # those that are left are another user's, or hang in the kernel
+            if self._killed:
+                process.signal(signal.SIGKILL)  # also those that were being born
             await asyncio.sleep(LOOK_PAUSE_SECONDS + LOOK_PAUSE_FACTOR * (self._loop.time() - looked))
 
     def _kill(self) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
+import secrets
 import signal
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from . import guard_process
 from .guard import Guard
@@ -34,8 +36,10 @@ class Processes:
         self._directory: ScriptDirectory | None = None
         self._guard: Guard | None = None
         self._table = -1
-        self._sessions = memoryview(b"")
+        self._rows = memoryview(b"")
         self._free: list[int] = []  # places of the table
+        # No other launcher has the same tags, and no limit that anybody has set is so high.
+        self._tag = 2**61 + (secrets.randbits(36) << 24)
         self._devnull = -1
         self._environment = {os.fsencode(k): os.fsencode(v) for k, v in inherited(pass_env).items()}
         self._checked: dict[str, float] = {}  # until when a program counts as readable
@@ -69,33 +73,41 @@ class Processes:
         """Write *code* to a new file of the private directory; return its path. Raises `OSError`."""
         if self._directory is None:
             self._directory = self._prepare()
-        return self._directory.write(code)
+        self._tag += 1
+        return self._directory.write(code, self._tag)
 
     def spawn(self, command: list[str], variables: Mapping[bytes, bytes], out: int, err: int) -> Process:
-        """Start *command* in a session of its own, its output to the descriptors *out* and *err*.
+        """Start *command*, whose last word is a script, in a session of its own, its output to the descriptors *out* and *err*.
 
         Its stdin is empty, signals are as after login, no other descriptor is inherited. Raises `OSError`.
         """
-        process_id = os.posix_spawn(
-            command[0],
-            command,
-            {**self._environment, **variables},
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, self._devnull, 0),
-                (os.POSIX_SPAWN_DUP2, out, 1),
-                (os.POSIX_SPAWN_DUP2, err, 2),
-            ],
-            setsid=True,
-            setsigmask=(),
-            setsigdef=_ALL_SIGNALS,
-        )
+        tag = guard_process.tag_of_script(os.path.basename(command[-1]))  # noqa: PTH119
         place = self._free.pop()
-        self._sessions[place] = process_id
-        return Process(self, process_id, place)
+        self._rows[2 * place + 1] = tag  # before it starts: the launcher may be killed at any moment
+        try:
+            with _tagged(tag):
+                process_id = os.posix_spawn(
+                    command[0],
+                    command,
+                    {**self._environment, **variables},
+                    file_actions=[
+                        (os.POSIX_SPAWN_DUP2, self._devnull, 0),
+                        (os.POSIX_SPAWN_DUP2, out, 1),
+                        (os.POSIX_SPAWN_DUP2, err, 2),
+                    ],
+                    setsid=True,
+                    setsigmask=(),
+                    setsigdef=_ALL_SIGNALS,
+                )
+        except OSError:
+            self.forget(place)
+            raise
+        self._rows[2 * place] = process_id
+        return Process(self, process_id, tag, place)
 
     def forget(self, place: int) -> None:
         """Free the place of a process that has ended."""
-        self._sessions[place] = 0
+        self._rows[2 * place] = self._rows[2 * place + 1] = 0
         self._free.append(place)
 
     async def close(self) -> None:
@@ -115,9 +127,9 @@ class Processes:
         if self._devnull < 0:
             self._devnull = os.open(os.devnull, os.O_RDONLY)
         if self._table < 0:
-            self._table = os.memfd_create("sessions")
-            os.truncate(self._table, 4 * guard_process.PLACES)
-            self._sessions = guard_process.map_sessions(self._table)
+            self._table = os.memfd_create("steps")
+            os.truncate(self._table, guard_process.TABLE_BYTES)
+            self._rows = guard_process.map_table(self._table)
             self._free = list(range(guard_process.PLACES))
         directory = ScriptDirectory()
         try:
@@ -147,27 +159,43 @@ class Processes:
 class Process:
     """The process of a running step, leader of a session."""
 
-    __slots__ = ("_place", "_processes", "pid")
+    __slots__ = ("_place", "_processes", "_tag", "pid")
 
-    def __init__(self, processes: Processes, pid: int, place: int) -> None:
+    def __init__(self, processes: Processes, pid: int, tag: int, place: int) -> None:
         """Belong to *processes*."""
         self._processes = processes
+        self._tag = tag
         self._place = place
         self.pid = pid
 
     def signal(self, number: int) -> None:
-        """Send a signal to every process of the session."""
-        guard_process.signal_session(self.pid, number)
+        """Send a signal to every process of the step."""
+        guard_process.signal_step(self.pid, self._tag, number)
 
     def others(self) -> list[int]:
-        """Return the live processes of the session."""
-        return guard_process.processes_of(self.pid)
+        """Return the live processes of the step."""
+        return guard_process.processes_of(self.pid, self._tag)
 
     def reap(self) -> int:
         """Return the exit status (minus the signal's number, if one killed it) once it has ended."""
         _, status = os.waitpid(self.pid, 0)
         self._processes.forget(self._place)
         return os.waitstatus_to_exitcode(status)
+
+
+@contextlib.contextmanager
+def _tagged(tag: int) -> Iterator[None]:
+    """Let a process that is started meanwhile inherit *tag*, unless the administrator has limited the limit itself."""
+    soft, hard = resource.getrlimit(guard_process.TAG_LIMIT)
+    try:
+        resource.setrlimit(guard_process.TAG_LIMIT, (tag, hard))
+    except (ValueError, OSError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        resource.setrlimit(guard_process.TAG_LIMIT, (soft, hard))
 
 
 def _inherit_nothing() -> None:

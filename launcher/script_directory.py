@@ -21,9 +21,12 @@ class ScriptDirectory:
         """Make it. Raises `OSError`."""
         self.path, self._lock = _make_directory()
 
-    def write(self, code: str) -> str:
-        """Write *code* to a new file that only this user can read and execute; return its path. Raises `OSError`."""
-        path = os.path.join(self.path, secrets.token_hex(12))
+    def write(self, code: str, tag: int) -> str:
+        """Write *code* to a new file that only this user can read and execute; return its path. Raises `OSError`.
+
+        Its name tells the *tag* of the step's processes.
+        """
+        path = os.path.join(self.path, f"{tag:x}-{secrets.token_hex(8)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         try:
             descriptor = os.open(path, flags, 0o700)

@@ -13,6 +13,20 @@ from launcher.processes import Processes
 from tests.helpers import wait_for
 from tests.helpers.batch_steps import guard_of, guards, processes, start_launcher
 
+# What a daemon does to get away, and its parent goes on.
+DAEMON = """#!/usr/bin/env python3
+import os
+def daemon(*command, env):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            for fd in range(3):
+                os.close(fd)
+            os.execvpe(command[0], command, env)
+        os._exit(0)
+    os.wait()
+"""
+
 
 def escapes(number: str) -> list[str]:
     """Return scripts that do what they can to have a process that outlives them."""
@@ -24,6 +38,8 @@ def escapes(number: str) -> list[str]:
         f"exec env -i sleep {number}",
         f"env -i sleep {number} & sleep {number}",
         f"(sleep {number} &) ; sleep {number}",
+        f"(env -i setsid sleep {number} > /dev/null 2>&1 &) ; sleep {number}",
+        f"{DAEMON}daemon('sleep', '{number}', env={{}})\nos.execlp('sleep', 'sleep', '{number}')",
         f"#!/bin/bash\nset -m; sleep {number} & nohup sleep {number}",
     ]
 
@@ -120,8 +136,10 @@ def _arguments(process: psutil.Process) -> list[str]:
 
 
 def test_what_outlived_launcher_and_guard_is_ended_by_the_next_launcher(long: str, directory: Path) -> None:
-    launcher = start_launcher(f"sleep {long}", f"setsid sleep {long} & sleep {long}")
-    wait_for(lambda: len(processes(long)) == 3, what="the scripts")
+    launcher = start_launcher(
+        f"sleep {long}", f"setsid sleep {long} & sleep {long}", f"env -i setsid sleep {long} & sleep {long}"
+    )
+    wait_for(lambda: len(processes(long)) == 5, what="the scripts")
     bystander = start_launcher(f"sleep {long}1")
     wait_for(lambda: processes(f"{long}1"), what="another launcher's script")
     its_guard = guard_of(launcher)
@@ -129,7 +147,7 @@ def test_what_outlived_launcher_and_guard_is_ended_by_the_next_launcher(long: st
     launcher.kill()
     its_guard.kill()
     launcher.wait()
-    assert len(processes(long)) == 3
+    assert len(processes(long)) == 5
     Processes()
     assert not processes(long)
     assert processes(f"{long}1")  # its launcher lives

@@ -64,6 +64,43 @@ def test_cancel_sends_term_to_all_processes_of_the_step(long: str) -> None:
     assert not processes(long)
 
 
+# Processes that have left the script's session and cleared their environment; some also ignore SIGTERM.
+RUNAWAYS = [
+    "(env -i setsid sleep {0} > /dev/null 2>&1 &)",
+    "(env -i setsid sh -c \"trap '' TERM; sleep {0} & sleep {0}\" > /dev/null 2>&1 &)",
+    "env -i setsid setsid env -i sh -c 'cd /; exec sleep {0} <&- >&- 2>&-' &",
+]
+
+
+@pytest.mark.parametrize("runaway", RUNAWAYS)
+@pytest.mark.usefixtures("impatient")
+def test_what_has_left_session_and_environment_ends_with_a_cancelled_script(
+    long: str, runaway: str, directory: Path
+) -> None:
+    run = runaway.replace("{0}", long)
+    waiting = (
+        f"while [ ! -e {directory}/go ]; do sleep 0.01; done; rm {directory}/go; echo ready; sleep 100000"
+    )
+
+    async def scenario(steps: Processes) -> StepResult:
+        step = BatchStep(step_run(f"{run}\n{waiting}"), steps)
+        task = asyncio.create_task(step.execute())
+        await until(lambda: bool(processes(long)))
+        (directory / "go").touch()
+        await until(lambda: "ready" in step.output_so_far())
+        step.cancel("Stopped by the test.")
+        return await task
+
+    assert with_steps(scenario).jslstatus == "d"
+    assert not processes(long)
+
+
+def test_what_a_script_leaves_running_outlives_others_that_are_cancelled(long: str) -> None:
+    assert execute(f"(env -i setsid sleep {long} > /dev/null 2>&1 &)").jslstatus == "s"
+    assert stop_while_running("echo ready; sleep 100000").jslstatus == "d"
+    wait_for(lambda: processes(long), what="the child's exec")
+
+
 @pytest.mark.usefixtures("patient")
 def test_a_cancelled_script_may_tidy_up() -> None:
     result = stop_while_running(
