@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import psycopg
 
-from .conninfo import control_conninfo, server_conninfo
+from .conninfo import control_conninfo, hide_mistyped, server_conninfo
 from .control import Control
 from .handshake import CannotServeError
 from .loop import Loop, wait_for_event
@@ -80,7 +80,7 @@ class Agent:
                 await self._serve()
                 return
             except (psycopg.Error, CannotServeError) as error:
-                words = str(error).strip()
+                words = hide_mistyped(str(error).strip())
                 hopeless = isinstance(error, CannotServeError | psycopg.ProgrammingError) or is_mistake(words)
                 if hopeless and not self._registered:
                     raise CannotServeError(words) from error

@@ -159,5 +159,20 @@ def hide_values(message: str) -> str:
     return re.sub(r'"(.*?)"', shown, message, flags=re.DOTALL).strip()
 
 
+# Words of libpq and psycopg that quote what stands in the connection string itself. A mistyped one may have its password there.
+_QUOTING = re.compile(
+    r"^(?:connection (?:failed|is bad): )?(?:invalid |bad value|failed to resolve|could not (?:translate|parse|match|open|load|read)"
+    r"|definition of service|service file|(?:root )?certificate|private key)",
+    re.MULTILINE,
+)
+
+
+def hide_mistyped(message: str) -> str:
+    """Hide all between the first and the last quotation mark, unless the message quotes nothing of the connection string."""
+    if not _QUOTING.search(message):
+        return message
+    return re.sub(r"""(['"]).*['"]""", '"..."', message, flags=re.DOTALL).strip()
+
+
 def _connect_timeout() -> Params:
     return {} if "PGCONNECT_TIMEOUT" in os.environ else {"connect_timeout": CONNECT_TIMEOUT_SECONDS}

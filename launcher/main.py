@@ -10,10 +10,9 @@ import sys
 
 from .agent import Agent
 from .handshake import CannotServeError
+from .log import open_log
 from .options import Options, parser, read_options
 from .threads import reserve_threads
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 logger = logging.getLogger("pgagent_py")
 
@@ -22,10 +21,9 @@ def main() -> int:
     """Run the launcher; return its exit status: 0 when told to stop, 1 when it can't serve, 2 for a wrong option."""
     options = read_options(sys.argv[1:])
     try:
-        logging.basicConfig(filename=options.log_file, level=options.log_level, format=LOG_FORMAT)
+        open_log(options.log_file, options.log_level)
     except OSError as error:
         parser().error(f"-s: {error}")
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
     try:
         asyncio.run(_serve(options))
     except CannotServeError as error:

@@ -62,7 +62,12 @@ class PrimarySearch:
                 return found
             if not done:
                 break
-        silent = [host for host, attempts in self._attempts.items() if attempts and host not in failures]
+        # What can't be resolved is perhaps no name: a mistyped connection string may have its password there.
+        silent = [
+            host if host in self._addresses else "a host"
+            for host, attempts in self._attempts.items()
+            if attempts and host not in failures
+        ]
         raise _together(
             [*failures.values(), *(psycopg.OperationalError(f"{host}: no answer yet") for host in silent)]
         )
@@ -94,7 +99,7 @@ class PrimarySearch:
                 if not isinstance(
                     error, psycopg.Error
                 ):  # of a strange host name Python's resolver raises anything
-                    error = psycopg.OperationalError(f"{host}: {type(error).__name__}: {error}")
+                    error = psycopg.OperationalError(f"failed to resolve a host: {type(error).__name__}")
                 failures[host] = error
         return None
 
@@ -119,9 +124,10 @@ class PrimarySearch:
 
     async def _resolve(self, host: Params) -> list[Params]:
         """Return the addresses of a host; those that it had before, if its name can't be resolved now."""
-        if is_resolved(host):
-            return [place_of(host)]
         name = _name(host)
+        if is_resolved(host):
+            self._addresses[name] = [place_of(host)]
+            return self._addresses[name]
         known = self._addresses.get(name)
         try:
             async with asyncio.timeout(RESOLVE_SECONDS if known else None):

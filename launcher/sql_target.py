@@ -10,7 +10,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from .conninfo import PLACE, Params, hide_values, is_resolved, resolve, split_hosts, step_conninfo
+from .conninfo import PLACE, Params, hide_mistyped, is_resolved, resolve, split_hosts, step_conninfo
 from .output import Output
 from .refusals import may_pass, refuses_options
 from .sql_connection import SqlConnection
@@ -162,5 +162,4 @@ async def _resolved(conninfo: str) -> str:
 def _words(error: Exception) -> str:
     """Return libpq's or the server's words, without psycopg's."""
     words = re.sub(r"^connection (?:failed|is bad): ", "", str(error)).strip() or type(error).__name__
-    # A URI without @ has its password where the port belongs.
-    return hide_values(words) if words.startswith("invalid ") else words
+    return hide_mistyped(words)

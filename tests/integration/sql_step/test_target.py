@@ -60,15 +60,15 @@ SECRET = "geheim-7361"
         ("dbname=nowhere", 'FATAL:  database "nowhere" does not exist'),
         (f"host=127.0.0.1 password={SECRET}", 'FATAL:  password authentication failed for user "postgres"'),
         (f"host=127.0.0.1 port=1 password={SECRET}", "Connection refused"),
-        (f"host=no.such.host.invalid password={SECRET}", "failed to resolve host 'no.such.host.invalid'"),
+        (f"host=no.such.host.invalid password={SECRET}", 'failed to resolve host "..."'),
         (f"host=a..b password={SECRET}", "label empty or too long"),
         (f"password=my {SECRET} dbname=x", 'missing "=" after "..." in connection info string'),
         (f"hots=x password={SECRET}", 'invalid connection option "..."'),
         (f"password='{SECRET}", "unterminated quoted string in connection info string"),
         (f"postgresql://postgres:p@{SECRET}@127.0.0.1/postgres", "more than one @"),
         (f"postgresql://postgres:1/{SECRET}@127.0.0.1/postgres", "has a / before its @"),
-        (f"postgresql://postgres:{SECRET}", "failed to resolve host 'postgres'"),
-        (f"postgresql://postgres:{SECRET}@127.0.0.1:port/", 'invalid integer value "port"'),
+        (f"postgresql://postgres:{SECRET}", 'failed to resolve host "..."'),
+        (f"postgresql://postgres:{SECRET}@127.0.0.1:port/", 'invalid integer value "..."'),
     ],
 )
 def test_a_connection_that_is_refused_is_told_in_the_servers_or_libpqs_words(
