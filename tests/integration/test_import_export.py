@@ -21,7 +21,7 @@ NOT_DEFINITIONS = {
 }
 # Columns of the option tables that the database finds out by itself, or that are states
 NOT_CARRIED = {"jobid", "jstid", "jscid", "jobfailures", "jobdone", "jobownerid", "jobrunasid"}
-CARRIED_TABLES = {"job_dependency", "message", "calendar", "calendar_day", "schedule_calendar"}
+CARRIED_TABLES = {"job_dependency", "message", "calendar", "calendar_day", "schedule_calendar", "exception"}
 OPTION_TABLES = {"job_option": "jobid", "step_option": "jstid", "schedule_option": "jscid"}
 EXAMPLES = {
     "interval": "1:23:45",
