@@ -161,8 +161,8 @@ def hide_values(message: str) -> str:
 
 # Words of libpq and psycopg that quote what stands in the connection string itself. A mistyped one may have its password there.
 _QUOTING = re.compile(
-    r"^(?:connection (?:failed|is bad): )?(?:invalid |bad value|failed to resolve|could not (?:translate|parse|match|open|load|read)"
-    r"|definition of service|service file|(?:root )?certificate|private key)",
+    r"^(?:connection (?:failed|is bad): )?(?:invalid |bad value|failed to resolve"
+    r"|could not (?:translate|parse|match|open|load|read)|definition of service|service file|(?:root )?certificate|private key)",
     re.MULTILINE,
 )
 
