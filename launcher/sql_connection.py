@@ -46,7 +46,8 @@ class SqlConnection:
     After a query, ``error`` tells whether it failed, ``rows`` the rows affected by its last statement,
     ``value`` (of an internal query) the first column of its row, ``ended_transaction`` whether one of its
     statements may have ended a transaction. ``spoiled`` means that no other step may use the connection. ``expired``
-    means that no other step should.
+    means that no other step should. ``text`` is
+    what it executes, or has executed last.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class SqlConnection:
         "owner",
         "rows",
         "spoiled",
+        "text",
         "value",
     )
 
@@ -83,6 +85,7 @@ class SqlConnection:
         self.value: bytes | None = None
         self.ended_transaction = False
         self.spoiled = False
+        self.text = b""
         self.expired = False
         self._pgconn: PGconn = conn.pgconn
         self._on_lost = on_lost
@@ -128,6 +131,7 @@ class SqlConnection:
         Raises nothing: an error on this side is reported like one of the server.
         """
         self._begin(output, on_end, internal)
+        self.text = text
         try:
             self._pgconn.send_query(text)
             if _CAN_CHUNK:

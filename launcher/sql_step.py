@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from .output import DEFAULT_LIMIT, Output
+from .session_end import end_session
 from .sql_connection import SqlConnection
 from .sql_pool import SqlPool
 from .sql_target import Stopped, Target, TargetError
@@ -17,7 +18,7 @@ from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
 logger = logging.getLogger("pgagent_py.sql_step")
 
 CANCEL_REPEAT_SECONDS = 1.0  # between cancel requests: code may catch one and go on
-CANCEL_GIVE_UP_SECONDS = 10.0  # of cancel requests in vain, after which the connection is dropped
+CANCEL_GIVE_UP_SECONDS = 10.0  # of cancel requests in vain, after which the session is ended
 KILL_GIVE_UP_SECONDS = 0.25  # the same when there is no time: a cancelled run is to end within a second
 
 _SET_IDS = (
@@ -203,7 +204,7 @@ class SqlStep:
         return query.as_bytes(connection.conn)
 
     async def _stop(self, connection: SqlConnection, kill: bool) -> None:
-        """Ask the server to cancel until the query in progress has ended; in the end drop the connection."""
+        """Ask the server to cancel until the query in progress has ended; in the end have it end the session."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (KILL_GIVE_UP_SECONDS if kill else CANCEL_GIVE_UP_SECONDS)
         while self._connection is connection and loop.time() < deadline:
@@ -214,8 +215,14 @@ class SqlStep:
                 logger.debug("cancel request: %s", error)
             if self._query_end is not None:
                 await asyncio.wait([self._query_end], timeout=patience)
+        if self._connection is not connection or self._target is None:
+            return
+        self._output.line(b"The server did not react to cancel requests; the session was to be ended.")
+        reason = await end_session(self._target.conninfo, connection)
         if self._connection is connection:
-            connection.close("The server did not react to cancel requests; the connection was dropped.")
+            connection.close(
+                f"The session may go on at the server: {reason}." if reason else "The session was ended."
+            )
 
     def _let_go(self) -> None:
         """Give back what the step holds, however it ended."""

@@ -89,6 +89,11 @@ class Target:
         self._plain_conninfo = step_conninfo(self._params, check_client=False)
 
     @property
+    def conninfo(self) -> str:
+        """The connection string that works, complete."""
+        return self._conninfo
+
+    @property
     def in_use(self) -> bool:
         """Whether forgetting the target would lose something."""
         return bool(self.idle or self.waiting or self.connecting or self.resetting)
