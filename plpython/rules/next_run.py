@@ -195,28 +195,26 @@ READ_JOB = Statement(
 
 def next_run(plpy: Plpy, schedule: int, after: float) -> str | None:
     """Return when *schedule*, which exists, fires first, strictly later than *after*; None when it never does."""
-    for rule in _working_rules(plpy, READ_SCHEDULE(plpy, schedule)):
-        firing = next_firing(*rule, after)
-        return None if firing is None else timestamp(firing)
-    return None
+    found = _first_firings(plpy, READ_SCHEDULE(plpy, schedule), after)
+    return timestamp(found[0][1]) if found and found[0][1] is not None else None
 
 
-def _working_rules(plpy: Plpy, rows: Iterable[RuleRow]) -> list[Rule]:
-    """Return the rules of *rows*. What firing() finds no next run for is left out, with a warning."""
-    rules = []
+def _first_firings(
+    plpy: Plpy, rows: Iterable[RuleRow], after: float
+) -> list[tuple[Rule, int | float | None]]:
+    """Return rules with when they fire first. Those that make the server fail are left out, with a warning."""
+    found = []
     for row in rows:
         try:
             rule = _rule(plpy, row)
-            next_firing(*rule, time.time())
+            found.append((rule, next_firing(*rule, after)))
         except Exception as error:
             if is_passing(plpy, error):
                 raise
             plpy.warning(
                 f"pgagent_py: schedule {row['jscid']} of job {row['jscjobid']} has no next run: {error}"
             )
-        else:
-            rules.append(rule)
-    return rules
+    return found
 
 
 PAGE = 1000  # runs that are looked for in one go
@@ -224,7 +222,7 @@ PAGE = 1000  # runs that are looked for in one go
 
 def next_runs(plpy: Plpy, job: int, count: int, after: float) -> list[str]:
     """Return the next *count* runs of *job* later than *after*: its enabled schedules merged, without repeats."""
-    rules = _working_rules(plpy, READ_JOB(plpy, job))
+    rules = [rule for rule, _ in _first_firings(plpy, READ_JOB(plpy, job), after)]
     find = _heeding_cancels(plpy)
     runs: list[str] = []
     while len(runs) < count:
