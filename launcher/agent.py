@@ -45,6 +45,7 @@ class Agent:
         self._id = uuid4()
         self._registered = False
         self._noted = ""  # what was said last about the extension's version
+        self._problems: set[str] = set()  # of the database, that were said
         self._pause = FIRST_PAUSE_SECONDS
         self._tried_at = 0.0
         self._words = ""  # what was said last of the outage
@@ -108,6 +109,10 @@ class Agent:
             if note and note != self._noted:
                 logger.warning("action=connect %s", note)
             self._noted = note
+            for problem in await control.problems():
+                if problem not in self._problems:
+                    logger.error("action=check %s", problem)
+                    self._problems.add(problem)
             await loop.resume()
             logger.info("action=serve agent=%s extension=%s", self._id, await control.version())
             notify_systemd("READY=1\nSTATUS=Serving")

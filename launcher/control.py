@@ -34,6 +34,8 @@ STEPS_IN_PROGRESS = f"SELECT {COLUMNS} FROM pgagent_py.steps_in_progress() t"
 
 START_AGENT = "SELECT pgagent_py.start_agent(%s, %s, %s" + (", knows => %s)" if KNOWS else ")")
 
+PROBLEMS = "SELECT p.error FROM pgagent_py.problems p WHERE p.jobid IS NULL ORDER BY 1"
+
 # Payloads of the notifications on the channel pgagent_py. Any other payload only wakes the launcher.
 CANCEL = "cancel"  # runs of some agent are to be ended
 MESSAGE = "message"  # there is a message to send
@@ -61,7 +63,11 @@ SELECT pg_catalog.set_config('synchronous_commit', 'local', false)
  WHERE pg_catalog.current_setting('synchronous_commit') = 'off'
  UNION ALL
 SELECT pg_catalog.set_config('client_encoding', e.name, false)
-  FROM pg_catalog.current_setting('server_encoding') e (name) WHERE e.name <> 'SQL_ASCII'"""
+  FROM pg_catalog.current_setting('server_encoding') e (name) WHERE e.name <> 'SQL_ASCII'
+ UNION ALL
+SELECT pg_catalog.set_config('session_replication_role', 'origin', false)
+ WHERE pg_catalog.current_setting('session_replication_role') = 'replica'
+   AND pg_catalog.current_setting('is_superuser') = 'on'"""
 
 
 class Control:
@@ -120,6 +126,10 @@ class Control:
     async def cancelled_runs(self) -> dict[int, str]:
         """Return the cancelled runs (jlgid) of this agent, with what their log is to say."""
         return dict(await self.fetch("SELECT c.jlgid, c.note FROM pgagent_py.cancelled_runs() c"))
+
+    async def problems(self) -> list[str]:
+        """Return what is wrong with the database as a whole."""
+        return [error for (error,) in await self.fetch(PROBLEMS)]
 
     async def version(self) -> str:
         """Return the version of the extension that runs in the database."""

@@ -62,6 +62,15 @@ def _sign(plpy: Plpy, interval: str) -> int:
 
 def set_notify_runs(plpy: Plpy, caller: str, enabled: bool | None = None) -> None:
     """Switch the notifications of starts and ends of runs on or off."""
+    _switch(plpy, "notify_runs", enabled)
+
+
+def set_serve_subscribed(plpy: Plpy, caller: str, enabled: bool | None = None) -> None:
+    """Let jobs run, or not, in a database that gets them by a subscription."""
+    _switch(plpy, "serve_subscribed", enabled)
+
+
+def _switch(plpy: Plpy, name: str, enabled: bool | None) -> None:
     if enabled is None:
         raise invalid("enabled", "enabled is missing", "Give true or false.")
-    _set_or_forget(plpy, "notify_runs", "on", not enabled)
+    _set_or_forget(plpy, name, "on", not enabled)

@@ -30,7 +30,7 @@ from .messages import add_message, drop_message, finish_messages, take_messages
 from .options import Columns
 from .runs import run_now
 from .schedules import add_schedule, alter_schedule
-from .settings import set_default_timezone, set_notify_runs, set_retention
+from .settings import set_default_timezone, set_notify_runs, set_retention, set_serve_subscribed
 from .steps import add_step, alter_step
 from .upkeep import upkeep
 
@@ -91,6 +91,7 @@ FOR_EDITORS: tuple[Handler, ...] = (
     set_limit,
     set_notify_runs,
     set_retention,
+    set_serve_subscribed,
 )
 FOR_AGENTS: tuple[Handler, ...] = (
     finish_messages,

@@ -27,6 +27,9 @@ FORMER_BACKENDS = Statement(
 )
 
 
+CHECK_SERVED = Statement("SELECT pgagent_py._check_served()")
+
+
 def start_agent(
     plpy: Plpy,
     caller: str,
@@ -43,6 +46,7 @@ def start_agent(
     stands between, so that this backend may outlive the agent.
     """
     check_launch(plpy, caller)
+    CHECK_SERVED(plpy)
     refresh_names(plpy)
     me = _session(plpy, caller)
     former = FORMER_BACKENDS(plpy, agent, me["backend_start"])

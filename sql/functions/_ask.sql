@@ -6,6 +6,7 @@ DECLARE
     result jsonb;
     error jsonb;
 BEGIN
+    PERFORM pgagent_py._check_session();
     INSERT INTO pgagent_py.request (verb, arguments) VALUES (_ask.verb, _ask.arguments) RETURNING answer INTO result;
     error := result -> 'error';
     IF error IS NOT NULL THEN

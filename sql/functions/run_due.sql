@@ -28,6 +28,7 @@ BEGIN
     IF pg_is_in_recovery() THEN
         RETURN;
     END IF;
+    PERFORM pgagent_py._check_session(), pgagent_py._check_served();
     IF NOT registered THEN
         me := gen_random_uuid();
         PERFORM pgagent_py._ask(CASE WHEN capacity > 0 OR cardinality(finished) > 0 THEN 'start_agent' ELSE 'start_session' END,
@@ -60,5 +61,6 @@ those that run as the role that has logged in. A role that may not run a launche
 
 With capacity 0 and results the call books the results and returns nothing.
 
-Errors: 22023: capacity is negative, or a result is incomplete. 42501: the role may not run jobs.
+Errors: 22023: capacity is negative, or a result is incomplete. 42501: the role may not run jobs. 55000: the jobs come
+by a subscription, or triggers do not fire in this session.
 {% endfilter %};

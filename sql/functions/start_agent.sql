@@ -12,5 +12,5 @@ Register this backend as an agent, which may claim jobs. An agent that comes bac
 - pooled: true says that a connection pooler stands between, so that the backend may outlive the agent. The agent then
   has to call run_due() or next_wake() at least once a minute: else it counts as gone.
 
-Errors: 42501: the role may not run jobs.
+Errors: 42501: the role may not run jobs. 55000: the jobs come by a subscription.
 {% endcall %}

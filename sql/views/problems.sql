@@ -1,14 +1,18 @@
 CREATE OR REPLACE VIEW pgagent_py.problems WITH (security_barrier) AS
 SELECT v.jobid, v.jobname, nullif(p.jscid, 0) AS jscid, p.since, p.error, p.not_before AS next_try
-  FROM pgagent_py.visible_job v JOIN pgagent_py.problem p ON p.jobid = v.jobid;
+  FROM pgagent_py.visible_job v JOIN pgagent_py.problem p ON p.jobid = v.jobid
+ UNION ALL
+SELECT NULL, NULL, NULL, NULL, d.error, NULL FROM pgagent_py.database_problem d;
 
 GRANT SELECT ON pgagent_py.problems TO PUBLIC;
 
 COMMENT ON VIEW pgagent_py.problems IS
 {% filter literal %}
 The jobs that the current role may see and that do not run as they should, because something of theirs makes the
-server fail: a time zone that it does not know any more, a number out of range. All others go on.
+server fail: a time zone that it does not know any more, a number out of range. All others go on. What is wrong with
+the database as a whole is here, too: its jobs come by a subscription, or triggers of pgAgent's tables are disabled.
 
+- jobid, jobname: NULL if it is the whole database.
 - jscid: the schedule that has no next run because of it. NULL: the job itself cannot be started.
 - since: when that was first seen.
 - error: the words of the server.
