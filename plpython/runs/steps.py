@@ -99,6 +99,17 @@ def start_steps(plpy: Plpy, runs: Sequence[BookedRow], knows: Sequence[str]) -> 
 
 
 RUNS_TO_GO_ON = Statement(f"SELECT r.jlgid {NEXT_STEPS}", "int4[]", "int4[]", "int4[]")
+# Of a step that a session executes, effect and booking are one transaction: there is no commit that could be lost.
+COMMIT_WITH_BOOKING = Statement(
+    "UPDATE pgagent_py.run r SET atomic = false WHERE r.agent = $1 AND r.atomic", "uuid"
+)
+
+
+def commit_with_booking(plpy: Plpy, agent: str) -> None:
+    """Let the steps of *agent*, which executes them in this transaction, count as they are reported."""
+    COMMIT_WITH_BOOKING(plpy, agent)
+
+
 
 
 def runs_to_go_on(plpy: Plpy, runs: Sequence[BookedRow]) -> set[int]:

@@ -21,7 +21,7 @@ from .orphans import fail_orphans
 from .problems import each_apart
 from .reboot import run_reboot_jobs
 from .rows import AgentRow, BookedRow, Ended, ResultRow, StepRow, result
-from .steps import Started, runs_to_go_on, start_steps
+from .steps import Started, commit_with_booking, runs_to_go_on, start_steps
 from .waiting import LOOK_AGAIN_SECONDS, defer_runs, set_aside, take_waiting
 from .wake import show_life, wake_for_due_jobs
 
@@ -79,7 +79,10 @@ def run_due(
         started += claim_due_jobs(plpy, me, capacity - len(started), scope)
     if me["limited"] and (finished or waited):
         wake_for_due_jobs(plpy)
-    return _hand_out(plpy, me, started, capacity)
+    steps = _hand_out(plpy, me, started, capacity)
+    if local and any(step["jstatomic"] for step in steps):
+        commit_with_booking(plpy, agent)
+    return steps
 
 
 def _check_right(plpy: Plpy, me: AgentRow) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.helpers import PATIENCE, Db, add_due_job, wait_for_row
+from tests.helpers import PATIENCE, Db, add_due_job, alter_steps, wait_for_row
 
 HISTORY = """
     SELECT j.jobname, r.jlgstatus, l.jslstatus FROM pgagent.pga_joblog r
@@ -246,3 +246,15 @@ def test_what_a_step_sets_stays_its_own(db: Db) -> None:
     settings["application_name"] = ""
     for name, value in settings.items():
         assert db.execute(f"SELECT current_setting('{name}')".encode()).fetchone() == (value,)
+
+
+def test_an_atomic_step_that_a_session_executes_counts_as_it_ends(db: Db) -> None:
+    """Its effect and its end are in one transaction, so it need not book itself."""
+    db.execute("CREATE TABLE effects (note text)")
+    job = add_due_job(db, "x", "INSERT INTO effects VALUES ('x')", "INSERT INTO effects VALUES (1 / 0)")
+    db.execute("UPDATE pgagent.pga_jobstep SET jstonerror = 'f' WHERE jstjobid = %s", [job])
+    alter_steps(db, atomic=True, retries=1, retry_delay="0 s")
+    query = "SELECT jstname, jslstatus FROM pgagent_py.run_due()"
+    assert db.execute(query).fetchall() == [("1", "s"), ("2", "f"), ("2", "f")]
+    assert db.execute(HISTORY).fetchall() == [("x", "f", "s"), ("x", "f", "f"), ("x", "f", "f")]
+    assert db.execute("TABLE effects").fetchall() == [("x",)]
