@@ -48,12 +48,15 @@ WITH live AS MATERIALIZED (
       LEFT JOIN pgagent_py.step_option so ON so.jstid = p.jstid
       LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = p.jlgid
       LEFT JOIN pgagent_py.job_option jo ON jo.jobid = p.jobid
-      -- an atomic step that has committed its success has booked it; if it has not, nothing of it happened
+      -- an atomic step that has committed its success has booked it; if it has not, nothing of it happened. A run without a
+      -- result, whose last step is not done, waits for the next try: if that step is disabled or gone by now, it has failed.
      CROSS JOIN LATERAL (
-           SELECT CASE WHEN p.booked THEN 's' WHEN p.atomic AND r.jslstatus = 's' THEN 'f' ELSE r.jslstatus END AS status) e
+           SELECT CASE WHEN p.booked THEN 's' WHEN p.atomic AND r.jslstatus = 's' THEN 'f'
+                       WHEN r.jslid IS NULL AND p.jstid <> ALL (p.done) AND NOT coalesce(s.jstenabled, false) THEN 'f'
+                       ELSE r.jslstatus END AS status) e
      CROSS JOIN LATERAL (
            SELECT e.status, coalesce(p.started + jo.jobtimeout <= clock_timestamp(), false) AS expired,
-                  CASE WHEN e.status = 'f' AND p.try <= so.jstretries
+                  CASE WHEN e.status = 'f' AND p.try <= so.jstretries AND r.jslid IS NOT NULL
                        THEN least(86400, extract(epoch FROM so.jstretrydelay) * so.jstretrybackoff ^ (p.try - 1))::float8
                        END AS delay) t
       -- the locks: the job, the run's log, the step's, and the run while an atomic step may be committing

@@ -11,13 +11,14 @@ from .hand_out import STEP_RUN
 from .rows import BookedRow, StepRow
 
 # Steps in the order of their names, without those that this run has done (table run): renaming a step while the job runs
-# neither skips nor repeats it. A step that has failed in a run that goes on is to be tried again. A run may begin in the middle.
+# neither skips nor repeats it. A step that has failed in a run that goes on is to be tried again, before all others. A run may
+# begin in the middle.
 NEXT_STEP = """
     SELECT s.jstid FROM pgagent.pga_jobstep s
      WHERE s.jstjobid = r.jobid AND s.jstenabled AND s.jstid <> ALL (p.done) AND s.jstid IS DISTINCT FROM r.ended
        AND NOT EXISTS (SELECT FROM pgagent_py.run_option ro
                         WHERE ro.jlgid = r.jlgid AND (s.jstname, s.jstid) < (ro.jstname, ro.jstid))
-     ORDER BY s.jstname, s.jstid LIMIT 1"""
+     ORDER BY s.jstid <> p.jstid, s.jstname, s.jstid LIMIT 1"""
 
 # $1 jlgids, $2 jobids, $3 the step (jstid) that each has just ended.
 NEXT_STEPS = f"""
@@ -98,7 +99,6 @@ def start_steps(plpy: Plpy, runs: Sequence[BookedRow], knows: Sequence[str]) -> 
     )
 
 
-RUNS_TO_GO_ON = Statement(f"SELECT r.jlgid {NEXT_STEPS}", "int4[]", "int4[]", "int4[]")
 # Of a step that a session executes, effect and booking are one transaction: there is no commit that could be lost.
 COMMIT_WITH_BOOKING = Statement(
     "UPDATE pgagent_py.run r SET atomic = false WHERE r.agent = $1 AND r.atomic", "uuid"
@@ -110,6 +110,7 @@ def commit_with_booking(plpy: Plpy, agent: str) -> None:
     COMMIT_WITH_BOOKING(plpy, agent)
 
 
+RUNS_TO_GO_ON = Statement(f"SELECT r.jlgid {NEXT_STEPS}", "int4[]", "int4[]", "int4[]")
 
 
 def runs_to_go_on(plpy: Plpy, runs: Sequence[BookedRow]) -> set[int]:

@@ -1,6 +1,8 @@
 """Jobs and steps that are changed, locked or gone while they run."""
 
-from tests.helpers import Db, wait_for
+import pytest
+
+from tests.helpers import Db, alter_steps, wait_for
 from tests.helpers.protocol import Agent, done, due_job, status_of_run
 
 
@@ -81,3 +83,50 @@ def test_job_disabled_while_it_runs_ends_its_run_and_has_no_next_one(agent: Agen
     agent.run_due(1, done(second))
     assert status_of_run(db, step.jlgid) == "s"
     assert db.execute("SELECT jobnextrun, jobagentid FROM pgagent.pga_job").fetchone() == (None, None)
+
+
+RETRIES_END = {
+    "disabled": "UPDATE pgagent.pga_jobstep SET jstenabled = false WHERE jstname = 'a'",
+    "deleted": "DELETE FROM pgagent.pga_jobstep WHERE jstname = 'a'",
+}
+
+
+@pytest.mark.parametrize("change", RETRIES_END.values(), ids=RETRIES_END.keys())
+@pytest.mark.parametrize("steps", ["a", "ab"])
+def test_a_step_that_is_taken_away_between_two_tries_has_failed(
+    agent: Agent, db: Db, change: str, steps: str
+) -> None:
+    due_job(db, "x", steps)
+    alter_steps(db, retries=3, retry_delay="0.1 s")
+    (step,) = agent.run_due(1)
+    assert agent.run_due(0, done(step, "f", -1)) == []
+    db.execute(change.encode())
+    wait_for(
+        lambda: agent.run_due(1) or status_of_run(db, step.jlgid) != "r", what="the next step or the end"
+    )
+    assert status_of_run(db, step.jlgid) == "f"
+    assert db.execute("SELECT jobagentid FROM pgagent.pga_job").fetchone() == (None,)
+
+
+def test_a_step_that_is_disabled_between_two_tries_counts_as_on_error_says(agent: Agent, db: Db) -> None:
+    due_job(db, "x", "ab")
+    alter_steps(db, retries=3, retry_delay="0.1 s", on_error="ignore")
+    (step,) = agent.run_due(1)
+    assert agent.run_due(0, done(step, "f", -1)) == []
+    db.execute(RETRIES_END["disabled"].encode())
+    (second,) = wait_for(lambda: agent.run_due(1), what="the next step")
+    assert second.jstname == "b"
+    agent.run_due(1, done(second))
+    assert status_of_run(db, step.jlgid) == "s"
+
+
+def test_the_next_try_comes_next_whatever_the_step_is_called_by_then(agent: Agent, db: Db) -> None:
+    due_job(db, "x", "ab")
+    alter_steps(db, retries=1, retry_delay="0.1 s")
+    (step,) = agent.run_due(1)
+    assert agent.run_due(0, done(step, "f", -1)) == []
+    db.execute("UPDATE pgagent.pga_jobstep SET jstname = 'z' WHERE jstname = 'a'")
+    (again,) = wait_for(lambda: agent.run_due(1), what="the next try")
+    assert (again.jstid, again.jstname) == (step.jstid, "z")
+    assert agent.run_due(1, done(again, "f", -1)) == []
+    assert status_of_run(db, step.jlgid) == "f"
