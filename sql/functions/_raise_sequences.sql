@@ -1,10 +1,13 @@
 {% set tables = {"pga_jobclass": "jclid", "pga_job": "jobid", "pga_jobstep": "jstid", "pga_schedule": "jscid",
                  "pga_exception": "jexid", "pga_joblog": "jlgid", "pga_jobsteplog": "jslid"} %}
+{# Ids of ours that outlive the rows of pgAgent's log. #}
+{% set ours = {"jlgid": ["run"], "jslid": ["run", "waiting_result"]} %}
 {% macro behind() %}
 (
 {% for table, id in tables.items() %}
-            {{ "UNION ALL " if not loop.first }}SELECT 'pgagent.{{ table }}_{{ id }}_seq' AS name, (
-                   SELECT max(t.{{ id }}) FROM {{ "pgagent_py.every_exception" if id == "jexid" else "pgagent." ~ table }} t) AS used,
+            {{ "UNION ALL " if not loop.first }}SELECT 'pgagent.{{ table }}_{{ id }}_seq' AS name,
+                   greatest((SELECT max(t.{{ id }}) FROM {{ "pgagent_py.every_exception" if id == "jexid" else "pgagent." ~ table }} t)
+                   {%- for own in ours.get(id, []) %}, (SELECT max(t.{{ id }}) FROM pgagent_py.{{ own }} t){% endfor %}) AS used,
                    s.last_value + s.is_called::integer AS next FROM pgagent.{{ table }}_{{ id }}_seq s
 {% endfor %}
         ) q WHERE q.used >= q.next
@@ -23,5 +26,6 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._raise_sequences() IS
-'Raise pgAgent''s sequences to the ids that its tables hold. pg_dump dumps the tables and not the sequences, so after a '
-'restore they would hand out ids that are taken.';
+'Raise pgAgent''s sequences to the ids that its tables, or our runs in progress, hold. pg_dump dumps the tables and not '
+'the sequences, so after a restore they would hand out ids that are taken; so they would after TRUNCATE ... RESTART '
+'IDENTITY of the log.';

@@ -108,3 +108,22 @@ notify those who follow the runs.
     referencing="NEW TABLE AS changed OLD TABLE AS before") %}
 notify those who follow the runs, queue messages.
 {% endcall %}
+
+CREATE OR REPLACE FUNCTION pgagent_py._keep_ids() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    PERFORM pgagent_py._raise_sequences();
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._keep_ids() IS
+'The log was truncated, perhaps with RESTART IDENTITY: the ids of runs and steps in progress are not given again.';
+
+{% for table in ["pga_joblog", "pga_jobsteplog"] %}
+{% call trigger("pgagent_py_keep_ids", "AFTER TRUNCATE", table, "_keep_ids", for_each="STATEMENT") %}
+the ids of runs in progress are not given again.
+{% endcall %}
+{% endfor %}

@@ -62,6 +62,22 @@ class Agent:
         self.db.close()
 
 
+def come_back(lost: Agent, database: str) -> Agent:
+    """Let the agent lose its backend and come back with another."""
+    lost.db.close()
+    found = Agent.__new__(Agent)
+    found.db = psycopg.connect(database, autocommit=True)
+    found.pid, found.agent = found.db.info.backend_pid, lost.agent
+    found.db.execute("SET lock_timeout = '60 s'")
+    found.db.execute("SELECT pgagent_py.start_agent(%s, 'here.example', true)", [lost.agent])
+    return found
+
+
+def in_progress(agent: Agent) -> list[int]:
+    """Return the steps (jslid) that the database says the agent has."""
+    return [row[0] for row in agent.db.execute("SELECT s.jslid FROM pgagent_py.steps_in_progress() s")]
+
+
 def done(step: Step, status: str = "s", result: int = 0, output: str = "") -> Result:
     """Return the result of a step."""
     return Result(step.jlgid, step.jslid, status, result, output)

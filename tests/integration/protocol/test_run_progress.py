@@ -7,23 +7,17 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.helpers import Cluster, Db
-from tests.helpers.protocol import Agent, Result, Step, done, due_job, status_of_run, step_log
-
-
-def come_back(lost: Agent, database: str) -> Agent:
-    """Let the agent lose its backend and come back with another."""
-    lost.db.close()
-    found = Agent.__new__(Agent)
-    found.db = psycopg.connect(database, autocommit=True)
-    found.pid, found.agent = found.db.info.backend_pid, lost.agent
-    found.db.execute("SET lock_timeout = '60 s'")
-    found.db.execute("SELECT pgagent_py.start_agent(%s, 'here.example', true)", [lost.agent])
-    return found
-
-
-def in_progress(agent: Agent) -> list[int]:
-    """Return the steps (jslid) that the database says the agent has."""
-    return [row[0] for row in agent.db.execute("SELECT s.jslid FROM pgagent_py.steps_in_progress() s")]
+from tests.helpers.protocol import (
+    Agent,
+    Result,
+    Step,
+    come_back,
+    done,
+    due_job,
+    in_progress,
+    status_of_run,
+    step_log,
+)
 
 
 def is_free(db: Db, job: int) -> bool:
