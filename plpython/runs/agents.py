@@ -14,14 +14,16 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_launch, check_use, may_launch, refresh_names
 from ..rules.clock import clock_was_corrected, recompute_after_correction
-from .orphans import close_agents, close_released_runs, forget_agents
+from .orphans import close_agents, close_released_runs, forget_agents, leave_closed
 from .problems import retry_schedules
 from .reboot import reboot_jobs, run_reboot_jobs
 from .waiting import carry_on_booked
 
-# It waits for another agent that is closing what this one left behind; then the rows are gone.
 FORMER_BACKENDS = Statement(
-    "SELECT a.jagpid, a.backend_start = $2 AS here, a.jagknows FROM pgagent_py.agent a WHERE a.agent = $1 FOR UPDATE",
+    """
+SELECT a.jagpid, a.backend_start = $2 AS here, a.jagknows,
+       EXISTS (SELECT FROM pgagent_py.living_agent v WHERE v.agent = a.agent) AS living
+  FROM pgagent_py.agent a WHERE a.agent = $1""",
     "uuid",
     "timestamptz",
 )
@@ -56,6 +58,7 @@ def start_agent(
     known = [kind for kind in knows or () if kind is not None] or (former[0]["jagknows"] if former else [])
     _register(plpy, agent, station, me, True, known, bool(pooled))
     _take_over(plpy, agent, me["pid"])
+    leave_closed(plpy, agent, any(row["living"] for row in former))
     carry_on_booked(plpy, agent)
     if not former and not again:
         run_reboot_jobs(plpy, reboot_jobs(plpy, station))
@@ -173,7 +176,13 @@ def _vacate(plpy: Plpy, pid: int) -> None:
         close_agents(plpy, [pid])  # a daemon's
 
 
-FOUND_AGAIN = Statement("UPDATE pgagent_py.agent SET missing_since = NULL WHERE agent = $1", "uuid")
+# A row that another agent's turn has locked keeps its time; it does not count while another row of the agent has none.
+FOUND_AGAIN = Statement(
+    """
+UPDATE pgagent_py.agent SET missing_since = NULL
+ WHERE jagpid IN (SELECT a.jagpid FROM pgagent_py.agent a WHERE a.agent = $1 FOR NO KEY UPDATE SKIP LOCKED)""",
+    "uuid",
+)
 # A backend that is cut off from the launcher, which the server has not noticed yet.
 END_FORMER_BACKENDS = Statement(
     """

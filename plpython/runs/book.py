@@ -41,7 +41,8 @@ WITH live AS MATERIALIZED (
            AND (k.jslid IS NOT NULL OR r.jslid IS NULL
                 OR NOT EXISTS (SELECT FROM pgagent.pga_jobsteplog x
                                 WHERE x.jslid = r.jslid AND x.jsljlgid = r.jlgid AND x.jslstatus = 'r'))
-           AND (NOT p.atomic OR a.jlgid IS NOT NULL) AS locked
+           AND (NOT p.atomic OR a.jlgid IS NOT NULL)
+           AND (o.jobid IS NOT NULL OR jo.jobmaxfailures IS NULL AND NOT coalesce(jo.jobdeleteonsuccess, false)) AS locked
       FROM unnest($1) r
       JOIN pgagent_py.run p ON p.jlgid = r.jlgid AND p.agent = $2 AND p.jslid IS NOT DISTINCT FROM r.jslid
       LEFT JOIN pgagent.pga_jobstep s ON s.jstid = p.jstid
@@ -59,10 +60,15 @@ WITH live AS MATERIALIZED (
                   CASE WHEN e.status = 'f' AND p.try <= so.jstretries AND r.jslid IS NOT NULL
                        THEN least(86400, extract(epoch FROM so.jstretrydelay) * so.jstretrybackoff ^ (p.try - 1))::float8
                        END AS delay) t
-      -- the locks: the job, the run's log, the step's, and the run while an atomic step may be committing
+      -- the locks: the job, its options if they have a say at the end, the run's log, the step's, and the run while an atomic
+      -- step may be committing
       LEFT JOIN LATERAL (
            SELECT j.jobid, j.jobagentid, j.joblastrun FROM pgagent.pga_job j WHERE j.jobid = p.jobid
               FOR NO KEY UPDATE SKIP LOCKED) j ON true
+      LEFT JOIN LATERAL (
+           SELECT o.jobid FROM pgagent_py.job_option o
+            WHERE o.jobid = jo.jobid AND (jo.jobmaxfailures IS NOT NULL OR jo.jobdeleteonsuccess)
+              FOR NO KEY UPDATE SKIP LOCKED) o ON true
       LEFT JOIN LATERAL (
            SELECT l.jlgid FROM pgagent.pga_joblog l WHERE l.jlgid = r.jlgid FOR NO KEY UPDATE SKIP LOCKED) l ON true
       LEFT JOIN LATERAL (

@@ -17,10 +17,19 @@ WITH ready AS MATERIALIZED (
      WHERE d.jobid IN (SELECT m.jobid FROM pgagent_py.dependency_met m)
      GROUP BY d.jobid
     HAVING bool_and(EXISTS (SELECT FROM pgagent_py.dependency_met m WHERE m.jobid = d.jobid AND m.jobafter = d.jobafter))),
--- a job that a session has locked waits for a later turn
+-- a job waits for a later turn if a session has it locked, or one of its conditions, or an earlier order
+condition AS MATERIALIZED (
+    SELECT m.ctid FROM pgagent_py.dependency_met m WHERE m.jobid IN (SELECT ready.jobid FROM ready) FOR UPDATE SKIP LOCKED),
+earlier AS MATERIALIZED (
+    SELECT o.jobid FROM pgagent_py.run_order o WHERE o.jobid IN (SELECT ready.jobid FROM ready) FOR UPDATE SKIP LOCKED),
 free AS MATERIALIZED (
     SELECT j.jobid, j.jobenabled, {DUE_NOW} AS due
-      FROM pgagent.pga_job j WHERE j.jobid IN (SELECT ready.jobid FROM ready)
+      FROM pgagent.pga_job j
+     WHERE j.jobid IN (SELECT ready.jobid FROM ready)
+       AND NOT EXISTS (SELECT FROM pgagent_py.dependency_met m
+                        WHERE m.jobid = j.jobid AND m.ctid NOT IN (SELECT condition.ctid FROM condition))
+       AND NOT EXISTS (SELECT FROM pgagent_py.run_order o
+                        WHERE o.jobid = j.jobid AND o.jobid NOT IN (SELECT earlier.jobid FROM earlier))
        FOR NO KEY UPDATE SKIP LOCKED),
 -- conditions count once, those of a disabled job as well
 met AS (

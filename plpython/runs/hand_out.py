@@ -99,7 +99,8 @@ SELECT {STEP_RUN.replace("s.jstid", "r.jstid", 1)}
   LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid
  WHERE r.agent = $1 AND r.jslid IS NOT NULL AND NOT r.booked
    AND NOT EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.jslid = r.jslid)
-   AND EXISTS (SELECT FROM pgagent_py.agent a WHERE a.agent = $1 AND a.jagpid = pg_backend_pid())""",
+   AND EXISTS (SELECT FROM pgagent_py.agent a
+                WHERE a.agent = $1 AND a.jagpid = pg_backend_pid() AND (r.jlgid = ANY (a.jagleft)) IS NOT TRUE)""",
     "uuid",
     row=StepRow,
 )

@@ -46,7 +46,7 @@ UPDATE pgagent_py.agent a SET missing_since = clock_timestamp()
     "int4[]",
 )
 
-# One agent closes, the others go on. An agent that comes back (start_agent) and one that closes exclude each other by the row.
+# One agent closes, the others go on.
 LOCK_GONE = Statement(
     """
 SELECT a.jagpid FROM pgagent_py.agent a
@@ -118,6 +118,7 @@ RUNS_OF_AGENTS = Statement(
 WITH candidate AS MATERIALIZED (
     SELECT p.jobid, p.jlgid FROM pgagent_py.run p
      WHERE p.agent IN (SELECT a.agent FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1))
+       AND NOT EXISTS (SELECT FROM pgagent_py.agent o WHERE o.agent = p.agent AND o.jagpid <> ALL ($1))
      UNION ALL
     -- the daemon's: the log is all that tells of them
     SELECT l.jlgjobid, l.jlgid FROM pgagent.pga_job j JOIN pgagent.pga_joblog l ON l.jlgjobid = j.jobid AND l.jlgstatus = 'r'
@@ -140,13 +141,25 @@ RETURNING jobid""",
 )
 
 
+# A new look after the runs are locked. From now on, an agent that comes back leaves them to this one (leave_closed).
+COME_BACK = Statement(
+    """
+SELECT p.jlgid FROM pgagent_py.run p
+ WHERE p.jlgid = ANY ($2) AND EXISTS (SELECT FROM pgagent_py.agent o WHERE o.agent = p.agent AND o.jagpid <> ALL ($1))""",
+    "int4[]",
+    "int4[]",
+)
+
+
 def close_agents(plpy: Plpy, pids: Sequence[int]) -> None:
     """Close what the agents with these backend pids have in progress: runs and steps to d, jobs released.
 
-    An agent with a job that another session has locked stays on the list, for the next look.
+    An agent with a job that another session has locked stays on the list, for the next look. The runs of one that has come back
+    with another backend are its own again.
     """
     runs = [RunId(row["jobid"], row["jlgid"]) for row in RUNS_OF_AGENTS(plpy, pids)]
-    _abort_apart(plpy, pids, runs)
+    kept = {row["jlgid"] for row in COME_BACK(plpy, pids, [run.jlgid for run in runs])} if runs else set()
+    _abort_apart(plpy, pids, [run for run in runs if run.jlgid not in kept])
     if RELEASE(plpy, pids):
         wake(plpy)
     forget_agents(plpy, pids)
@@ -154,23 +167,27 @@ def close_agents(plpy: Plpy, pids: Sequence[int]) -> None:
 
 LOG_OUT = Statement(
     """
-DELETE FROM pgagent.pga_jobagent g WHERE g.jagpid = ANY ($1)
-   AND NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobagentid = g.jagpid)""",
+DELETE FROM pgagent.pga_jobagent
+ WHERE jagpid IN (SELECT g.jagpid FROM pgagent.pga_jobagent g WHERE g.jagpid = ANY ($1)
+                     AND NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobagentid = g.jagpid)
+                     FOR UPDATE SKIP LOCKED)""",
     "int4[]",
 )
 # Also an agent that a user has removed from pgAgent's list.
 FORGET_AGENTS = Statement(
     """
-DELETE FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1)
-   AND NOT EXISTS (SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = a.jagpid)
-   AND (NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.agent = a.agent)
-        OR EXISTS (SELECT FROM pgagent_py.agent o WHERE o.agent = a.agent AND o.jagpid <> a.jagpid))""",
+DELETE FROM pgagent_py.agent
+ WHERE jagpid IN (SELECT a.jagpid FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1)
+                     AND NOT EXISTS (SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = a.jagpid)
+                     AND (NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.agent = a.agent)
+                          OR EXISTS (SELECT FROM pgagent_py.agent o WHERE o.agent = a.agent AND o.jagpid <> a.jagpid))
+                     FOR UPDATE SKIP LOCKED)""",
     "int4[]",
 )
 
 
 def forget_agents(plpy: Plpy, pids: Sequence[int]) -> None:
-    """Remove these pids from the lists of agents, except those that jobs are still claimed with."""
+    """Remove these pids from the lists of agents, except those that jobs are still claimed with, or that are locked."""
     LOG_OUT(plpy, pids)
     FORGET_AGENTS(plpy, pids)
 
@@ -194,6 +211,56 @@ def close_released_runs(plpy: Plpy, agent: str) -> None:
     """Close runs that stand as running although no agent has their job, for example after a restore; *agent* has started."""
     runs = [RunId(row["jobid"], row["jlgid"]) for row in RELEASED_RUNS(plpy, agent)]
     _abort_apart(plpy, [], runs)
+
+
+# $2 whether it has been living: then nobody is closing its runs, but its own former backend may have them locked. The lock can be
+# had while an atomic step books itself. Closed in the log: the daemon gives no grace time, and does not know the table run.
+LEAVE_CLOSED = Statement(
+    """
+WITH free AS MATERIALIZED (
+    SELECT r.jlgid FROM pgagent_py.run r WHERE r.agent = $1 AND NOT $2 FOR KEY SHARE SKIP LOCKED)
+UPDATE pgagent_py.agent a SET jagleft = (
+       SELECT array_agg(r.jlgid) FROM pgagent_py.run r
+        WHERE r.agent = $1 AND (NOT $2 AND r.jlgid NOT IN (SELECT free.jlgid FROM free)
+              OR EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgid = r.jlgid AND l.jlgstatus <> 'r')))
+ WHERE a.agent = $1 AND a.jagpid = pg_backend_pid()""",
+    "uuid",
+    "bool",
+)
+
+
+def leave_closed(plpy: Plpy, agent: str, living: bool) -> None:
+    """Leave those runs of *agent*, which comes back with this backend, that were closed meanwhile, or are being closed right now.
+
+    It executes no step of them. They end as aborted, even if that session undoes what it has done: see close_left.
+    """
+    LEAVE_CLOSED(plpy, agent, living)
+
+
+LEFT_RUNS = Statement(
+    f"""
+WITH candidate AS MATERIALIZED (
+    SELECT p.jobid, p.jlgid FROM pgagent_py.run p WHERE p.jlgid = ANY ($1) AND p.agent = $2),
+{CLOSABLE}""",
+    "int4[]",
+    "uuid",
+)
+STILL_LEFT = Statement(
+    """
+UPDATE pgagent_py.agent a SET jagleft = (
+       SELECT array_agg(r.jlgid) FROM pgagent_py.run r WHERE r.jlgid = ANY (a.jagleft) AND r.agent = $1)
+ WHERE a.agent = $1 AND a.jagpid = pg_backend_pid()
+RETURNING coalesce(a.jagleft, '{}') AS jagleft""",
+    "uuid",
+)
+
+
+def close_left(plpy: Plpy, agent: str, pid: int, left: Sequence[int]) -> list[int]:
+    """Close those runs that *agent* has left to a session which has not closed them; return those still left (jlgid)."""
+    runs = [RunId(row["jobid"], row["jlgid"]) for row in LEFT_RUNS(plpy, left, agent)]
+    _abort_apart(plpy, [pid], runs)
+    still: list[int] = STILL_LEFT(plpy, agent)[0]["jagleft"]
+    return still
 
 
 def _abort_apart(plpy: Plpy, pids: Sequence[int], runs: Sequence[RunId]) -> None:

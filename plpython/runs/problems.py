@@ -47,9 +47,11 @@ def each_apart(
 # Problems of jobs and schedules that are gone go, too.
 RETRY_SCHEDULES = Statement(f"""
 WITH gone AS (
-    DELETE FROM pgagent_py.problem p
-     WHERE NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobid = p.jobid)
-        OR p.jscid <> 0 AND NOT EXISTS (SELECT FROM pgagent.pga_schedule s WHERE s.jscid = p.jscid))
+    DELETE FROM pgagent_py.problem WHERE (jobid, jscid) IN (
+           SELECT p.jobid, p.jscid FROM pgagent_py.problem p
+            WHERE NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobid = p.jobid)
+               OR p.jscid <> 0 AND NOT EXISTS (SELECT FROM pgagent.pga_schedule s WHERE s.jscid = p.jscid)
+              FOR UPDATE SKIP LOCKED))
 UPDATE pgagent.pga_job SET jobnextrun = NULL
  WHERE jobid IN (SELECT j.jobid FROM pgagent.pga_job j
                   WHERE j.jobid IN (SELECT p.jobid FROM pgagent_py.problem p

@@ -104,6 +104,7 @@ class AgentRow(TypedDict):
     jagall: bool
     jagreboot: list[int] | None
     jagpooled: bool
+    jagleft: list[int] | None
     launches: bool  # whether its role is in pgagent_py_launcher now
     role: str
     returned: bool

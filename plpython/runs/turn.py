@@ -17,7 +17,7 @@ from .claimable import ANY, IN_SESSION, IN_SESSION_ONCE
 from .dependencies import start_dependents
 from .finish import finish_jobs, note_runs
 from .hand_out import set_parameters, set_run_as
-from .orphans import fail_orphans
+from .orphans import close_left, fail_orphans
 from .problems import each_apart
 from .reboot import run_reboot_jobs
 from .rows import AgentRow, BookedRow, Ended, ResultRow, StepRow, result
@@ -27,7 +27,7 @@ from .wake import show_life, wake_for_due_jobs
 
 AGENT = Statement(
     """
-SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jagpooled,
+SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jagpooled, a.jagleft,
        pg_has_role(a.jagrole, to_regrole('pgagent_py_launcher'), 'MEMBER') IS TRUE AS launches,
        pg_get_userbyid(a.jagrole) AS role,
        EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
@@ -68,6 +68,9 @@ def run_due(
         take_former_jobs(plpy, me["jagpid"])
     if me["jagpooled"]:
         show_life(plpy)
+    if me["jagleft"]:
+        left = close_left(plpy, agent, me["jagpid"], me["jagleft"])
+        finished = [row for row in finished if row["jlgid"] not in left]
     run_reboot_jobs(plpy, me["jagreboot"] or [])
     waited = take_waiting(plpy, agent) if me["waiting"] else []
     started = _carry_on_apart(plpy, me, _first_of_each([*waited, *finished]), capacity)

@@ -85,7 +85,9 @@ SELECT r.jlgid FROM pgagent_py.run r
 TAKE_RESULTS = Statement(
     """
 DELETE FROM pgagent_py.waiting_result w
- WHERE w.agent = $1 AND (w.not_before <= clock_timestamp() OR w.waiting_since > clock_timestamp())
+ WHERE w.jslid IN (SELECT k.jslid FROM pgagent_py.waiting_result k
+                    WHERE k.agent = $1 AND (k.not_before <= clock_timestamp() OR k.waiting_since > clock_timestamp())
+                      FOR UPDATE SKIP LOCKED)
 RETURNING w.jlgid, w.jslid, w.jslstatus, w.jslresult, w.jslduration::text AS jslduration, w.jsloutput""",
     "uuid",
     row=ResultRow,
@@ -103,7 +105,7 @@ CARRY_ON_BOOKED = Statement(
     """
 UPDATE pgagent_py.run r
    SET jslid = NULL, booked = false, done = r.done || r.jstid, not_before = clock_timestamp(), waiting_since = clock_timestamp()
- WHERE r.agent = $1 AND r.booked""",
+ WHERE r.jlgid IN (SELECT b.jlgid FROM pgagent_py.run b WHERE b.agent = $1 AND b.booked FOR NO KEY UPDATE SKIP LOCKED)""",
     "uuid",
 )
 
@@ -115,8 +117,10 @@ def carry_on_booked(plpy: Plpy, agent: str) -> None:
 
 # The sweep: a run may have been closed meanwhile, or its job deleted.
 FORGET_RESULTS = Statement("""
-DELETE FROM pgagent_py.waiting_result w
- WHERE NOT EXISTS (SELECT FROM pgagent_py.run r WHERE r.jlgid = w.jlgid AND r.jslid = w.jslid)""")
+DELETE FROM pgagent_py.waiting_result
+ WHERE jslid IN (SELECT w.jslid FROM pgagent_py.waiting_result w
+                  WHERE NOT EXISTS (SELECT FROM pgagent_py.run r WHERE r.jlgid = w.jlgid AND r.jslid = w.jslid)
+                    FOR UPDATE SKIP LOCKED)""")
 
 
 def forget_results(plpy: Plpy) -> None:

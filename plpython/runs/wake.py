@@ -45,9 +45,11 @@ SELECT a.jagpooled, CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(held="")}) 
 
 SHOW_LIFE = Statement(
     """
-UPDATE pgagent_py.agent a SET last_seen = clock_timestamp()
- WHERE a.jagpid = pg_backend_pid() AND a.jagpooled
-   AND a.last_seen NOT BETWEEN clock_timestamp() - interval '10 s' AND clock_timestamp()"""
+UPDATE pgagent_py.agent SET last_seen = clock_timestamp()
+ WHERE jagpid IN (SELECT a.jagpid FROM pgagent_py.agent a
+                   WHERE a.jagpid = pg_backend_pid() AND a.jagpooled
+                     AND a.last_seen NOT BETWEEN clock_timestamp() - interval '10 s' AND clock_timestamp()
+                     FOR NO KEY UPDATE SKIP LOCKED)"""
 )
 
 

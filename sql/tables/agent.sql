@@ -10,7 +10,8 @@ CREATE TABLE pgagent_py.agent (
     missing_since timestamptz,
     jagknows text[] NOT NULL DEFAULT '{}',
     jagpooled boolean NOT NULL DEFAULT false,
-    last_seen timestamptz NOT NULL DEFAULT clock_timestamp()
+    last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
+    jagleft integer[]
 );
 
 COMMENT ON COLUMN pgagent_py.agent.jagrole IS
@@ -28,6 +29,8 @@ COMMENT ON COLUMN pgagent_py.agent.jagpooled IS
 'A connection pooler stands between it and its backend. Then the backend''s life is not its life: last_seen counts.';
 COMMENT ON COLUMN pgagent_py.agent.last_seen IS
 'When it was last seen, kept up only if jagpooled.';
+COMMENT ON COLUMN pgagent_py.agent.jagleft IS
+'Runs (jlgid) that another session was closing, or had closed, when it came back: it goes on with none of them.';
 
 COMMENT ON TABLE pgagent_py.agent IS
 {% filter literal %}

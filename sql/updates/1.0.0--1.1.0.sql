@@ -18,7 +18,8 @@ LOCK TABLE pgagent_py.agent IN ACCESS EXCLUSIVE MODE;
 ALTER TABLE pgagent_py.agent
     ADD COLUMN jagknows text[] NOT NULL DEFAULT '{}',
     ADD COLUMN jagpooled boolean NOT NULL DEFAULT false,
-    ADD COLUMN last_seen timestamptz NOT NULL DEFAULT clock_timestamp();
+    ADD COLUMN last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ADD COLUMN jagleft integer[];
 
 ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE handed timestamptz, ADD ATTRIBUTE jobroleid oid;
 
