@@ -17,10 +17,12 @@ from .rows import AgentRow, Ended, StepRow
 # $1 pid, $2 station, $3 how many, $4 what the agent knows, $5 agent. {only} narrows the jobs down, {begin} the steps; {order}
 # sorts the runs.
 CLAIM_DUE_JOBS = f"""
--- due jobs that no other session has locked: those are left for a later turn
+-- due jobs that no other session has locked: those are left for a later turn; all are, while one has the agent's entry locked,
+-- which the claim refers to
 WITH due AS MATERIALIZED (
     SELECT j.jobid, j.jobnextrun FROM pgagent.pga_job j
      WHERE {DUE} AND {FOR_AGENT.format(station="$2", knows="$4")} {{only}}
+       AND EXISTS (SELECT FROM pgagent.pga_jobagent l WHERE l.jagpid = $1 FOR KEY SHARE SKIP LOCKED)
      ORDER BY j.jobnextrun LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED),
 -- the first step of each, NULL if it has none
 first AS MATERIALIZED (
