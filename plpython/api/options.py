@@ -6,6 +6,7 @@ A verb that takes such arguments as **given names its tables of them. None leave
 from __future__ import annotations
 
 import keyword
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -142,13 +143,21 @@ def number(least: float, most: float, unit: str = "") -> Check:
 
     def check(plpy: Plpy, argument: str, given: float | str) -> float:
         # JSON knows neither NaN nor infinity: they come as text. NaN is in no range.
-        value = float(given) if isinstance(given, str) else given
+        value = _number(given)
         if not least <= value <= most:
             hint = f"Give {least:g} to {most:.15g}{unit}."
             raise invalid(argument, f"{argument} can't be {given}{unit}", hint)
         return value
 
     return check
+
+
+def _number(given: float | str) -> float:
+    """Return the number that a text stands for; NaN if it is none."""
+    try:
+        return float(given) if isinstance(given, str) else given
+    except ValueError:
+        return math.nan
 
 
 def seconds(least: float, most: float) -> Check:

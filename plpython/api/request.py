@@ -9,6 +9,7 @@ from typing import Any
 from ..ground.errors import PgAgentError, spi_details, sqlstate
 from ..ground.plpy import Plpy
 from ..ground.roles import check_edit, check_use
+from .kinds import check_kind
 from .options import python_name
 from .verbs import VERBS, Callers, Verb
 
@@ -21,7 +22,7 @@ def handle(plpy: Plpy, td: dict[str, Any]) -> str:
         plpy.error("_handle_request is the trigger of pgagent_py.request only", sqlstate="42501")
     try:
         with plpy.subtransaction():  # a refused request leaves nothing half done
-            value = _execute(plpy, new["caller"], new["verb"], json.loads(new["arguments"] or "{}"))
+            value = _execute(plpy, new["caller"], new["verb"], _read(new["arguments"]))
         answer = {"value": value}
     except PgAgentError as error:
         answer = {"error": {"message": error.message, "hint": error.hint, "sqlstate": error.sqlstate}}
@@ -35,6 +36,17 @@ def handle(plpy: Plpy, td: dict[str, Any]) -> str:
         answer = {"error": {"message": message, "detail": traceback.format_exc(), "sqlstate": "XX000"}}
     td["new"] = {"answer": json.dumps(answer)}
     return "MODIFY"
+
+
+def _read(arguments: str | None) -> Any:
+    """Return the arguments. What Python can't read is an error of the caller's."""
+    try:
+        return json.loads(arguments or "{}")
+    except (ValueError, RecursionError):
+        raise PgAgentError(
+            "arguments has a number of too many digits, or too many levels of lists and objects",
+            "Python reads 4300 digits and some hundred levels.",
+        ) from None
 
 
 def _execute(plpy: Plpy, caller: str, name: str | None, arguments: Any) -> Any:
@@ -56,7 +68,7 @@ def _execute(plpy: Plpy, caller: str, name: str | None, arguments: Any) -> Any:
 
 def _check_arguments(verb: Verb, arguments: dict[str, Any]) -> None:
     """Refuse arguments that the verb does not have, and calls without those that it must have."""
-    for argument in sorted(arguments.keys() - verb.arguments):
+    for argument in sorted(arguments.keys() - verb.arguments.keys()):
         raise PgAgentError(
             f'{verb.name} has no argument "{argument}"', f"It has: {', '.join(sorted(verb.arguments))}."
         )
@@ -64,3 +76,5 @@ def _check_arguments(verb: Verb, arguments: dict[str, Any]) -> None:
         raise PgAgentError(
             f'{verb.name} needs the argument "{argument}"', "Call the function of the verb's name."
         )
+    for argument, value in arguments.items():
+        check_kind(argument, verb.arguments[argument], value)

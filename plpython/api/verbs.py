@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import inspect
 import keyword
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ..runs.agents import start_agent, start_session, stop_agent
@@ -25,6 +25,7 @@ from .import_crontab import import_crontab
 from .import_jobs import import_jobs
 from .import_pg_cron import import_pg_cron
 from .jobs import add_job, alter_job, drop_job
+from .kinds import kind_of_column
 from .limits import pause, resume, set_limit
 from .messages import add_message, drop_message, finish_messages, take_messages
 from .options import Columns
@@ -49,12 +50,12 @@ class Callers(enum.Enum):
 
 
 class Verb(NamedTuple):
-    """A verb: *arguments* are those that it can have, by their names in SQL, *required* those that it must have."""
+    """A verb: *arguments* are those that it can have, their kinds by their names in SQL, *required* those that it must have."""
 
     name: str
     handler: Handler
     callers: Callers
-    arguments: frozenset[str]
+    arguments: Mapping[str, str]
     required: frozenset[str]
 
 
@@ -125,8 +126,10 @@ def _verb(handler: Handler, callers: Callers) -> Verb:
     _, _, *parameters = inspect.signature(handler).parameters.values()  # without plpy and caller
     named = {sql_name(p.name): p for p in parameters if p.kind is not p.VAR_KEYWORD}
     required = {name for name, p in named.items() if p.default is p.empty}
-    given = {sql_name(name) for table in GIVEN.get(handler, ()) for name in table.arguments}
-    return Verb(handler.__name__, handler, callers, frozenset(named.keys() | given), frozenset(required))
+    kinds = {name: str(p.annotation) for name, p in named.items()}
+    for table in GIVEN.get(handler, ()):
+        kinds |= {sql_name(name): kind_of_column(column) for name, column in table.arguments.items()}
+    return Verb(handler.__name__, handler, callers, kinds, frozenset(required))
 
 
 VERBS = {
