@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
+from .main import STOP_SIGNALS
 from .smtp import SETTINGS_PREFIX
 
 HANDOVER = "PGAGENT_PY_SECRETS"  # the descriptor of that file
@@ -40,6 +42,9 @@ def start_again(
         json.dump(document, writer)
     os.set_inheritable(file, True)
     os.environ[HANDOVER] = str(file)
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, STOP_SIGNALS
+    )  # exec takes the handlers off: `main` sets them again, then unblocks
     # -P: not with modules from the current directory, which somebody may have put there
     os.execv(sys.executable, [sys.executable, "-P", "-m", "pgagent_py_launcher.main", *arguments])
 

@@ -1,10 +1,13 @@
 """Launchers that are told to stop."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -135,3 +138,31 @@ def test_a_log_that_nobody_reads_stops_nothing(database: str, db: Db) -> None:
     finally:
         agent.kill()
         agent.wait()
+
+
+@pytest.mark.parametrize("environment", [{}, {"PGPASSWORD": "secret"}], ids=["", "starts again"])
+def test_a_launcher_that_is_told_to_stop_while_it_starts_stops_with_status_0(
+    database: str, db: Db, launcher: StartLauncher, environment: dict[str, str]
+) -> None:
+    """At any moment from its first line on, also while it starts itself again without its secrets."""
+    for part in range(12):
+        agent = launcher(database, env=environment)
+        wait_for(partial(handles_sigterm, agent.pid), every=0.001)
+        time.sleep(part * 0.04)
+        assert agent.terminate() == 0, agent.log_text()
+    wait_for(lambda: agents(db) == 0)
+
+
+def handles_sigterm(pid: int) -> bool:
+    """Return whether a process catches SIGTERM."""
+    caught = re.search(r"(?m)^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text())
+    assert caught
+    return bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def test_nothing_else_is_imported_before_a_launcher_can_be_told_to_stop() -> None:
+    program = "import sys, pgagent_py_launcher.main; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-I", "-c", program], text=True).split()
+    ours = {name for name in loaded if name.startswith("pgagent_py_launcher")}
+    assert ours == {"pgagent_py_launcher", "pgagent_py_launcher.main"}
+    assert not {"asyncio", "argparse", "logging", "psycopg"} & set(loaded)
