@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..ground.errors import invalid
 
-__all__ = ["REBOOT", "CronSets", "is_reboot", "parse_cron"]
+__all__ = ["REBOOT", "CronSets", "both_days", "is_reboot", "parse_cron"]
 
 REBOOT = "@reboot"
 ALIASES = {
@@ -57,7 +58,7 @@ class Field(NamedTuple):
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 FIELDS = (Field(0, 59), Field(0, 23), Field(1, 31), Field(1, 12, MONTHS), Field(0, 6, DAYS))
-ANY = {"*", "*/1"}
+BOTH_DAYS = 'cron "{}": a day must match both day fields, since one begins with *'
 ITEM = re.compile(r"(?:(?P<any>\*)|(?P<low>[a-z0-9]+)(?:-(?P<high>[a-z0-9]+))?)(?:/(?P<step>[0-9]+))?")
 
 
@@ -79,8 +80,8 @@ def is_reboot(text: str) -> bool:
 def parse_cron(text: str) -> list[CronSets]:
     """Return the schedules that together fire as the cron expression *text* does.
 
-    There are two if day of month and day of week are both given, for cron then means either: ``*`` and
-    ``*/1`` do not count as given, ``*/2`` does.
+    There are two if both day fields restrict the days, for cron then means either. But if one of them begins with ``*``, such as
+    ``*/2``, cron means both, and so do pgAgent's sets.
     Raise PgAgentError for what is no cron expression and for what the five sets cannot say.
     """
     expression = text.strip().lower()
@@ -92,14 +93,29 @@ def parse_cron(text: str) -> list[CronSets]:
         minutes, hours, monthdays, months, weekdays = map(_members, fields, FIELDS)
     except ValueError:
         raise invalid("cron", f'"{text}" is not a cron expression', FIELDS_HINT) from None
+    if _means_both(fields):
+        return [CronSets(minutes, hours, weekdays, monthdays, months)]
     if monthdays and weekdays:
         return [
             CronSets(minutes, hours, (), monthdays, months),
             CronSets(minutes, hours, weekdays, (), months),
         ]
-    if all(ANY.isdisjoint(fields[day].split(",")) for day in (DAY_OF_MONTH, DAY_OF_WEEK)):
-        monthdays = weekdays = ()  # either of both, and one of them names every day, such as 1-31
-    return [CronSets(minutes, hours, weekdays, monthdays, months)]
+    # either of both, and one of them names every day, such as 1-31
+    return [CronSets(minutes, hours, (), (), months)]
+
+
+def _means_both(fields: Sequence[str]) -> bool:
+    """Return whether a day must match both day fields: one begins with a star, as cron's own readers look at it."""
+    return any(fields[day].startswith("*") for day in (DAY_OF_MONTH, DAY_OF_WEEK))
+
+
+def both_days(text: str) -> str:
+    """Return a sentence if the cron expression *text* restricts both day fields and means both, else ''."""
+    fields = text.split()
+    if len(fields) != 5 or not _means_both(fields):
+        return ""
+    (sets,) = parse_cron(text)
+    return BOTH_DAYS.format(text.strip()) if sets.monthdays and sets.weekdays else ""
 
 
 def _check_fields(text: str, fields: list[str]) -> None:

@@ -11,7 +11,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import SETS
 from ..rules.zones import check_zone
-from .cron import is_reboot, parse_cron
+from .cron import both_days, is_reboot, parse_cron
 from .options import (
     BOOLEAN,
     FLAGS,
@@ -152,6 +152,8 @@ def alter_schedule(
 
 def _sets(plpy: Plpy, cron: str) -> list[Values]:
     """Return the five sets, as columns, of each schedule that is asked for; @reboot leaves them empty."""
+    if said := both_days(cron):
+        plpy.notice(said)
     ways = [dict.fromkeys(SETS, ())] if is_reboot(cron) else [way._asdict() for way in parse_cron(cron)]
     return [{f"jsc{name}": flags(plpy, name, numbers) for name, numbers in way.items()} for way in ways]
 

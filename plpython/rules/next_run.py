@@ -13,12 +13,13 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.problems import forget_problems, is_passing, note_problem
 from .clock import now_or_last_run
-from .schedule import NextRun, Schedule, compile_schedule, merge_runs
+from .schedule import MICRO, Instant, NextRun, Schedule, compile_schedule, in_seconds, merge_runs
 from .schedule import next_run as next_firing
 from .zones import Zone, get_zone
 
 Rule = tuple[Schedule, Zone]
 Kept = TypeVar("Kept")
+T = TypeVar("T")
 
 NEVER = float("inf")
 CACHE_SIZE = 20_000  # entries, about 1 KiB each
@@ -51,6 +52,9 @@ class RuleRow(TypedDict):
     blocked_days: list[int] | None
     only_days: list[int] | None
     varies: bool
+    start_micros: int | None
+    end_micros: int | None
+    at_micros: int | None
 
 
 class VersionedRuleRow(RuleRow):
@@ -100,7 +104,7 @@ def firing(plpy: Plpy, jscid: int, version: Hashable, exceptions: bool, last_run
             raise
         note_problem(plpy, None, jscid, str(error))
         return NEVER
-    next_ = NEVER if found is None else found
+    next_ = NEVER if found is None else float(found)
     if may_keep:
         _keep(_rules, jscid, (version, rule, now, next_))
     return next_
@@ -162,24 +166,37 @@ def _rule(plpy: Plpy, row: RuleRow) -> Rule:
         row["jscweekdays"],
         row["jscmonthdays"],
         row["jscmonths"],
-        NEVER if row["jscreboot"] else row["jscstart"],  # what a launcher's start sets off fires at no time
-        row["jscend"],
+        NEVER
+        if row["jscreboot"]
+        else exact(row["start_micros"], row["jscstart"]),  # what a launcher's start sets off fires at no time
+        exact(row["end_micros"], row["jscend"]),
         row["jsctimezone"],
         exceptions,
         row["jscevery"],
-        row["jscat"],
+        exact(row["at_micros"], row["jscat"]),
         tuple(row["blocked_days"] or ()),
         None if row["only_days"] is None else tuple(row["only_days"]),
     )
     return schedule, zone
 
 
-def timestamp(epoch: float) -> str:
+def exact(micros: int | None, otherwise: T) -> Instant | T:
+    """Return microseconds as seconds, without loss; *otherwise* if there are none, as of an infinite time."""
+    return otherwise if micros is None else in_seconds(micros)
+
+
+def _read_instant(text: str) -> Instant:
+    """Return the seconds of what is microseconds, or infinity, as text."""
+    return float(text) if text.endswith("infinity") else in_seconds(int(text))
+
+
+def timestamp(epoch: Instant) -> str:
     """Return *epoch* as timestamptz text that every DateStyle reads alike, of any year."""
-    if epoch == float("inf"):
+    if epoch == NEVER:
         return "infinity"
-    days, seconds = divmod(epoch, 86400)
-    return f"J{int(days) + 2440588} {int(seconds) // 3600:02}:{int(seconds) // 60 % 60:02}:{seconds % 60:09.6f}+00"
+    second, micros = divmod(round(epoch * MICRO), MICRO)
+    days, second = divmod(second, 86400)
+    return f"J{days + 2440588} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{micros:06}+00"
 
 
 # Both give what the role that asks may see.
@@ -193,15 +210,13 @@ READ_JOB = Statement(
 )
 
 
-def next_run(plpy: Plpy, schedule: int, after: float) -> str | None:
+def next_run(plpy: Plpy, schedule: int, after: str) -> str | None:
     """Return when *schedule*, which exists, fires first, strictly later than *after*; None when it never does."""
-    found = _first_firings(plpy, READ_SCHEDULE(plpy, schedule), after)
+    found = _first_firings(plpy, READ_SCHEDULE(plpy, schedule), _read_instant(after))
     return timestamp(found[0][1]) if found and found[0][1] is not None else None
 
 
-def _first_firings(
-    plpy: Plpy, rows: Iterable[RuleRow], after: float
-) -> list[tuple[Rule, int | float | None]]:
+def _first_firings(plpy: Plpy, rows: Iterable[RuleRow], after: Instant) -> list[tuple[Rule, Instant | None]]:
     """Return rules with when they fire first. Those that make the server fail are left out, with a warning."""
     found = []
     for row in rows:
@@ -220,17 +235,18 @@ def _first_firings(
 PAGE = 1000  # runs that are looked for in one go
 
 
-def next_runs(plpy: Plpy, job: int, count: int, after: float) -> list[str]:
+def next_runs(plpy: Plpy, job: int, count: int, after: str) -> list[str]:
     """Return the next *count* runs of *job* later than *after*: its enabled schedules merged, without repeats."""
-    rules = [rule for rule, _ in _first_firings(plpy, READ_JOB(plpy, job), after)]
+    rules = [rule for rule, _ in _first_firings(plpy, READ_JOB(plpy, job), _read_instant(after))]
+    last = _read_instant(after)
     find = _heeding_cancels(plpy)
     runs: list[str] = []
     while len(runs) < count:
-        page = merge_runs(rules, after, min(PAGE, count - len(runs)), find)
+        page = merge_runs(rules, last, min(PAGE, count - len(runs)), find)
         runs += map(timestamp, page)
         if len(page) < PAGE:
             break
-        after = page[-1]
+        last = page[-1]
     return runs
 
 
@@ -243,7 +259,7 @@ def _heeding_cancels(plpy: Plpy) -> NextRun:
     """Return next_firing that goes by the server now and then: Python alone would not notice a cancel or a timeout."""
     heeded = time.monotonic()
 
-    def find(schedule: Schedule, zone: Zone, after: float) -> int | float | None:
+    def find(schedule: Schedule, zone: Zone, after: Instant) -> Instant | None:
         nonlocal heeded
         if time.monotonic() > heeded + HEED_EVERY_SECONDS:
             HEED(plpy)

@@ -6,9 +6,10 @@ Instants are seconds since 1970-01-01 00:00 UTC. wall_minutes.py says at which w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from heapq import merge
 from math import floor, inf
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from .every import WEEK, find_windows, next_multiple
 from .wall_minutes import Exceptions, WallMinutes, compile_wall_minutes
@@ -17,6 +18,8 @@ from .zones import FIRST_INSTANT, LAST_INSTANT, SHIFT, Zone
 __all__ = ["Schedule", "compile_schedule", "firings", "merge_runs", "next_run"]
 
 MICRO = 1_000_000
+# Seconds. A Decimal is exact in far years, too, where a float has no room for microseconds.
+Instant = Union[int, float, Decimal]
 SUNDAY = 3 * 86_400  # 1970-01-04: weeks are counted from there
 # How often an interval may miss openings at its times of the week before it is taken never to meet one.
 EVERY_TRIES = 120
@@ -24,15 +27,23 @@ EVERY_TRIES = 120
 NEAR_TRIES = 2
 
 
+def in_seconds(micros: int) -> Instant:
+    """Return microseconds as seconds, without loss."""
+    if micros % MICRO == 0:
+        return micros // MICRO
+    seconds = micros / MICRO
+    return seconds if round(seconds * MICRO) == micros else Decimal(micros) / MICRO
+
+
 class Schedule(NamedTuple):
     """When something fires; made by ``compile_schedule``."""
 
     wall_minutes: WallMinutes
-    start: float
-    end: float
+    start: Instant
+    end: Instant
     zone: str
     every: int | None
-    at: float | None
+    at: Instant | None
 
 
 def compile_schedule(
@@ -41,12 +52,12 @@ def compile_schedule(
     weekdays: str,
     monthdays: str,
     months: str,
-    start: float | None,
-    end: float | None,
+    start: Instant | None,
+    end: Instant | None,
     zone: str,
     exceptions: Exceptions = (),
     every: int | None = None,
-    at: float | None = None,
+    at: Instant | None = None,
     blocked_days: tuple[int, ...] = (),
     only_days: tuple[int, ...] | None = None,
 ) -> Schedule:
@@ -64,7 +75,7 @@ def compile_schedule(
     )
 
 
-def next_run(schedule: Schedule, zone: Zone, after: float) -> int | float | None:
+def next_run(schedule: Schedule, zone: Zone, after: Instant) -> Instant | None:
     """Return the first instant strictly later than *after* at which *schedule* fires, or None.
 
     *zone* is the Zone of ``schedule.zone``. It is not asked for anything if no date can ever match.
@@ -85,10 +96,10 @@ def next_run(schedule: Schedule, zone: Zone, after: float) -> int | float | None
     return found if found is not None and found <= end and found <= LAST_INSTANT else None
 
 
-NextRun = Callable[[Schedule, Zone, float], "int | float | None"]
+NextRun = Callable[[Schedule, Zone, Instant], "Instant | None"]
 
 
-def firings(schedule: Schedule, zone: Zone, after: float, find: NextRun = next_run) -> Iterator[int | float]:
+def firings(schedule: Schedule, zone: Zone, after: Instant, find: NextRun = next_run) -> Iterator[Instant]:
     """Yield each instant later than *after* at which *schedule* fires, in order; *find* looks for the next one."""
     found = find(schedule, zone, after)
     while found is not None:
@@ -97,10 +108,10 @@ def firings(schedule: Schedule, zone: Zone, after: float, find: NextRun = next_r
 
 
 def merge_runs(
-    schedules: Iterable[tuple[Schedule, Zone]], after: float, count: int, find: NextRun = next_run
-) -> list[int | float]:
+    schedules: Iterable[tuple[Schedule, Zone]], after: Instant, count: int, find: NextRun = next_run
+) -> list[Instant]:
     """Return the first *count* instants later than *after* at which any of *schedules* fires, each once."""
-    runs: list[int | float] = []
+    runs: list[Instant] = []
     if count <= 0:
         return runs
     for instant in merge(*(firings(schedule, zone, after, find) for schedule, zone in schedules)):
@@ -132,7 +143,7 @@ def _next_any_hour(allowed: WallMinutes, zone: Zone, lower: int) -> int | None:
             lower = max(end, wall * 60 - SHIFT)
 
 
-def _next_of_every(schedule: Schedule, zone: Zone, every: int, after: float) -> int | float | None:
+def _next_of_every(schedule: Schedule, zone: Zone, every: int, after: Instant) -> Instant | None:
     """Return the first start + k * every later than *after* whose wall minute matches, or None."""
     allowed, start = schedule.wall_minutes, schedule.start
     # Whole microseconds, as timestamptz has them: sums of floats would drift from the anchor.
@@ -159,7 +170,7 @@ def _next_of_every(schedule: Schedule, zone: Zone, every: int, after: float) -> 
             minute = instant - (instant + offset) % 60
             open_from = _next_any_hour(allowed, zone, minute)
             if open_from == minute:
-                return run / MICRO if run % MICRO else instant
+                return in_seconds(run)
             if far and open_from is not None:
                 open_from = max(open_from, far.next_try(instant, until, offset))
         if open_from is None:
@@ -209,7 +220,7 @@ class _FarTries:
         return min((max(instant, wall * 60 - offset) for wall, offset in chances), default=None)
 
 
-def _only_run(schedule: Schedule, zone: Zone, at: float) -> float | None:
+def _only_run(schedule: Schedule, zone: Zone, at: Instant) -> Instant | None:
     """Return *at* if the rest of the schedule lets it fire then."""
     if not schedule.start <= at <= schedule.end:
         return None

@@ -1,7 +1,7 @@
-CREATE OR REPLACE FUNCTION pgagent_py._next_runs(job integer, count integer, after float8) RETURNS SETOF timestamptz
+CREATE OR REPLACE FUNCTION pgagent_py._next_runs(job integer, count integer, after text) RETURNS SETOF timestamptz
 LANGUAGE plpython3u STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS {{ python_call("rules.next_run.next_runs", "job", "count", "after") }};
 
-COMMENT ON FUNCTION pgagent_py._next_runs(integer, integer, float8) IS
-'next_runs() of a job that exists; after in epoch seconds.';
+COMMENT ON FUNCTION pgagent_py._next_runs(integer, integer, text) IS
+'next_runs() of a job that exists; after in microseconds since 1970, or infinity.';

@@ -14,8 +14,8 @@
 Add a job. With sql or batch it gets a step, with cron a schedule, both under the job's name.
 
 - name: what to call it; several jobs may have the same name.
-- cron: when it runs, as in add_schedule(). Where cron restricts both day fields, which means either, the job gets two
-  schedules.
+- cron: when it runs, as in add_schedule(). Where cron restricts both day fields, which means either unless one
+  begins with *, the job gets two schedules.
 - sql, batch: the code of its step: SQL, or a script. Give one of the two, or neither.
 - database: the database of this server in which sql runs. Default: this one.
 - timezone: the time zone whose wall clock cron is read in. Default: default_timezone().

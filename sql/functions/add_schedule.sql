@@ -33,8 +33,8 @@ missing or empty means any. The schedule fires at the minutes of its wall clock 
   days or less, since months have no fixed length.
 - at: it fires once, at this time.
 
-Returns the schedule's id (jscid). Where cron restricts both day fields, which means either, two schedules are made,
-and two ids returned.
+Returns the schedule's id (jscid). Where cron restricts both day fields, which means either unless one begins
+with *, two schedules are made, and two ids returned.
 
 Errors: 22023 names a bad argument, and nothing is added.
 {% endcall %}

@@ -9,7 +9,8 @@ SELECT s.jscid, s.jscjobid, s.jscenabled,
        coalesce(o.jscreboot, false) AS jscreboot,
        e.days AS exception_days, e.minutes AS exception_minutes,
        c.blocked AS blocked_days, CASE WHEN c.has_only THEN coalesce(c.only, '{}') END AS only_days,
-       e.days IS NOT NULL OR c.has_only IS NOT NULL AS varies
+       e.days IS NOT NULL OR c.has_only IS NOT NULL AS varies,
+       pgagent_py._micros(s.jscstart) AS start_micros, pgagent_py._micros(s.jscend) AS end_micros, pgagent_py._micros(o.jscat) AS at_micros
   FROM pgagent.pga_schedule s
   LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid
  CROSS JOIN LATERAL (
@@ -30,6 +31,7 @@ SELECT s.jscid, s.jscjobid, s.jscenabled,
 COMMENT ON VIEW pgagent_py.schedule_rule IS
 {% filter literal %}
 Each schedule with all that decides when it fires, in the form that plpython/rules/next_run.py compiles. Sets of flags
-are text. Times are epoch seconds, every is seconds. Days count from 1970-01-01, minutes from midnight. varies: it has
+are text. Times are epoch seconds, every is seconds. The columns with micros have
+the exact times, NULL for an infinite one. Days count from 1970-01-01, minutes from midnight. varies: it has
 exceptions or calendars, so rows that schedule_version does not identify can change it.
 {% endfilter %};

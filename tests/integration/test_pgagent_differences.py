@@ -98,9 +98,10 @@ def ask_pgagent_within(pgagent: Connection, rule: Rule, begin: int, timeout: str
     return answer
 
 
-def ask_us(rule: Rule, begin: int) -> int | float | None:
+def ask_us(rule: Rule, begin: int) -> float | None:
     """Return the next run from the minute *begin* on."""
-    return next_run(compiled(replace(rule, start=float(begin))), zone(rule.zone), begin - 1)
+    found = next_run(compiled(replace(rule, start=float(begin))), zone(rule.zone), begin - 1)
+    return None if found is None else float(found)
 
 
 def some(rng: random.Random, of: range, chance: float) -> frozenset[int]:

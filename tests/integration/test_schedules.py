@@ -19,6 +19,20 @@ def test_every_counts_from_start(db: Db) -> None:
     assert runs(db, job, 1, "2030-01-01 00:00:10Z") == [first + timedelta(seconds=90)]
 
 
+@pytest.mark.parametrize("start", ["2026-01-01 00:00:00.000001Z", "2300-01-01 00:00:00.000001Z"])
+def test_every_is_exact_to_the_microsecond_in_every_year(db: Db, start: str) -> None:
+    job = add_job(db, "job")
+    add = "SELECT pgagent_py.add_schedule(%s, 's', every => '90 s', start => %s, \"end\" => %s::timestamptz + '3 min')"
+    schedule = value(db, add, job, start, start)
+    first = datetime.fromisoformat(start)
+    expected = [first + k * timedelta(seconds=90) for k in range(3)]
+    assert runs(db, job, 9, "2000-01-01Z") == expected
+    after = "SELECT pgagent_py.next_run(%s, %s) AT TIME ZONE 'UTC'"
+    assert value(db, after, schedule, expected[0]).replace(tzinfo=UTC) == expected[1]
+    assert runs(db, job, 9, "-infinity") == expected
+    assert runs(db, job, 9, "infinity") == []
+
+
 def test_every_fires_only_when_the_sets_let_it(db: Db) -> None:
     job = add_job(db, "job")
     db.execute(
@@ -29,6 +43,18 @@ def test_every_fires_only_when_the_sets_let_it(db: Db) -> None:
     monday = datetime(2030, 1, 7, tzinfo=UTC)
     expected = [monday, monday + timedelta(hours=6), monday + timedelta(days=7)]
     assert runs(db, job, 3, "2030-01-01Z") == expected
+
+
+def test_a_notice_says_that_both_day_fields_count(db: Db) -> None:
+    said: list[str] = []
+    db.add_notice_handler(lambda notice: said.append(str(notice.message_primary)))
+    job = add_job(db, "first sunday", cron="0 9 1-7 * */7")
+    schedule = value(db, "SELECT jscid FROM pgagent.pga_schedule WHERE jscjobid = %s", job)
+    db.execute("SELECT pgagent_py.alter_schedule(%s, cron => '0 9 */2 * mon')", [schedule])
+    assert [text.partition(":")[0] for text in said] == ['cron "0 9 1-7 * */7"', 'cron "0 9 */2 * mon"']
+    assert value(db, "SELECT count(*) FROM pgagent.pga_schedule") == 1
+    add_job(db, "either", cron="0 9 13 * fri")
+    assert len(said) == 2
 
 
 def test_at_fires_once(db: Db) -> None:

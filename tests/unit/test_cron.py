@@ -6,13 +6,14 @@ import pytest
 from croniter import croniter
 from hypothesis import strategies as st
 
-from plpython.api.cron import CronSets, is_reboot, parse_cron
+from plpython.api.cron import CronSets, both_days, is_reboot, parse_cron
 from plpython.ground.errors import PgAgentError
-from plpython.rules.schedule import merge_runs
+from plpython.rules.schedule import Instant, merge_runs
 from tests.helpers import for_all, forms
 from tests.unit.oracle import Rule, compiled, instant_of, zone
 
 WORKDAYS = (1, 2, 3, 4, 5)
+WEEK = (1, 2, 3, 4, 5, 6, 7)
 ODD_DAYS = tuple(range(1, 32, 2))
 
 
@@ -35,12 +36,16 @@ ODD_DAYS = tuple(range(1, 32, 2))
         ("0 0 15,l * *", [CronSets((0,), (0,), (), (15, 32), ())]),
         ("5-5 7-7/3 * * fri-fri", [CronSets((5,), (7,), (5,), (), ())]),
         ("0 0 13 * fri", [CronSets((0,), (0,), (), (13,), ()), CronSets((0,), (0,), (5,), (), ())]),
-        ("0 0 */2 2 1", [CronSets((0,), (0,), (), ODD_DAYS, (2,)), CronSets((0,), (0,), (1,), (), (2,))]),
+        ("0 0 */2 2 1", [CronSets((0,), (0,), (1,), ODD_DAYS, (2,))]),
+        ("0 9 1-7 * */7", [CronSets((0,), (9,), (0,), WEEK, ())]),
         ("0 0 *,5 * 1", [CronSets((0,), (0,), (1,), (), ())]),
+        ("0 0 5,* * 1", [CronSets((0,), (0,), (), (), ())]),
+        ("0 0 1,*/30 * 1", [CronSets((0,), (0,), (), (1, 31), ()), CronSets((0,), (0,), (1,), (), ())]),
+        ("0 0 13 * 1,*/6", [CronSets((0,), (0,), (), (13,), ()), CronSets((0,), (0,), (0, 1, 6), (), ())]),
         ("0 0 */1 * 1", [CronSets((0,), (0,), (1,), (), ())]),
         ("0 0 1-31 * 1", [CronSets((0,), (0,), (), (), ())]),
         ("0 0 13 * 0-6", [CronSets((0,), (0,), (), (), ())]),
-        ("0 0 1-31 * */2", [CronSets((0,), (0,), (), (), ())]),
+        ("0 0 1-31 * */2", [CronSets((0,), (0,), (0, 2, 4, 6), (), ())]),
         ("0 22-2 * nov-feb fri-mon", [CronSets((0,), (0, 1, 2, 22, 23), (0, 1, 5, 6), (), (1, 2, 11, 12))]),
         ("0 21-3/2 * * 7-2", [CronSets((0,), (1, 3, 21, 23), (0, 1, 2), (), ())]),
         ("59/15 23/2 * dec/3 5/1", [CronSets((59,), (23,), (5, 6), (), (12,))]),
@@ -115,6 +120,22 @@ def test_what_is_refused_says_why_and_how_to_write_it(text: str, problem: str, h
     assert refused.value.sqlstate == "22023"
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("0 9 1-7 * */7", True),
+        ("0 0 */2 * 1", True),
+        ("0 0 1,*/2 * 1", False),
+        ("0 0 */1 * 1", False),
+        ("0 0 13 * 5", False),
+        ("@weekly", False),
+        ("* * * * *", False),
+    ],
+)
+def test_it_is_said_where_both_day_fields_count(text: str, says: bool) -> None:
+    assert bool(both_days(text)) is says
+
+
 def test_reboot_is_no_time() -> None:
     assert is_reboot("@reboot")
     assert is_reboot(" @Reboot ")
@@ -155,11 +176,15 @@ def rule_of(sets: CronSets) -> Rule:
     return Rule(minutes, hours, weekdays, monthdays, months)
 
 
+def is_either(text: str) -> bool:
+    """Return whether cron means either day field: none of both begins with a star."""
+    return not any(field.startswith("*") for field in text.split()[2::2])
+
+
 def every_day_by_number(text: str, parsed: list[CronSets]) -> bool:
-    """Return whether a day field names all days, such as 1-31, and the other is */n: croniter reads the first as *."""
-    days = text.split()[2::2]
-    given = all({"*", "*/1"}.isdisjoint(field.split(",")) for field in days)
-    return given and "*" in "".join(days) and not (parsed[0].monthdays or parsed[0].weekdays or parsed[1:])
+    """Return whether a day field names all days, such as 1-31, and the other holds */n: croniter reads the first as *."""
+    given = is_either(text) and "*" in "".join(text.split()[2::2])
+    return given and not (parsed[0].monthdays or parsed[0].weekdays or parsed[1:])
 
 
 @pytest.mark.slow
@@ -172,7 +197,9 @@ def test_runs_are_those_of_croniter(size: int) -> None:
 
 def check_croniter(text: str, after: int) -> None:
     try:
-        theirs = croniter(text, datetime.fromtimestamp(after, UTC), max_years_between_matches=12)
+        theirs = croniter(
+            text, datetime.fromtimestamp(after, UTC), max_years_between_matches=12, day_or=is_either(text)
+        )
     except ValueError:
         with pytest.raises(PgAgentError):
             parse_cron(text)
@@ -181,7 +208,7 @@ def check_croniter(text: str, after: int) -> None:
     if every_day_by_number(text, parsed):
         return
     schedules = [(compiled(rule_of(sets)), zone("UTC")) for sets in parsed]
-    ours: list[int | float | None] = [*merge_runs(schedules, after, 6)]
+    ours: list[Instant | None] = [*merge_runs(schedules, after, 6)]
     for found in ours or [None]:
         try:
             expected = theirs.get_next(float)

@@ -18,7 +18,7 @@ def runs(rule: Rule, after: str, count: int) -> list[str]:
     """Return the next runs as the rule's own clock shows them, with the offset."""
     instants = merge_runs([(compiled(rule), zone(rule.zone))], instant_of(after, rule.zone), count)
     return [
-        datetime.fromtimestamp(instant, ZoneInfo(rule.zone)).strftime("%Y-%m-%d %H:%M%z")
+        datetime.fromtimestamp(float(instant), ZoneInfo(rule.zone)).strftime("%Y-%m-%d %H:%M%z")
         for instant in instants
     ]
 

@@ -5,7 +5,7 @@ from datetime import date, time
 
 import pytest
 
-from plpython.rules.schedule import firings, merge_runs, next_run
+from plpython.rules.schedule import firings, in_seconds, merge_runs, next_run
 from plpython.rules.zones import CHUNK, Zone
 from tests.unit.oracle import Rule, compiled, instant_of, on, zone
 
@@ -87,3 +87,10 @@ def test_every_finds_a_meeting_that_is_far_away(rule: Rule, every: int, expected
     start = instant_of("2024-01-01 09:30", "Europe/Paris")
     schedule = compiled(replace(rule, start=start, zone="Europe/Paris"))._replace(every=every)
     assert next_run(schedule, zone("Europe/Paris"), start) == instant_of(expected, "Europe/Paris")
+
+
+def test_every_is_exact_in_years_for_which_a_float_has_no_microseconds() -> None:
+    micros = 1_000_000 * instant_of("2300-01-01") + 1
+    schedule = compiled(Rule())._replace(start=in_seconds(micros), every=7)
+    found = merge_runs([(schedule, zone("UTC"))], 0, 3)
+    assert [round(instant * 1_000_000) for instant in found] == [micros + k * 7_000_000 for k in range(3)]

@@ -261,7 +261,7 @@ def check_every(case: tuple[Rule, int, int]) -> None:
         assert [found] == expected
     elif found is not None:
         assert found > after + 999 * every
-        assert fires_by_interval(rule, every, found)
+        assert fires_by_interval(rule, every, float(found))
 
 
 def every_by_trying(rule: Rule, every: int, after: int) -> Iterator[float]:
