@@ -7,13 +7,13 @@ has its default is left out. A new column of a table of options is a field witho
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..ground.checks import read_classes
 from ..ground.errors import PgAgentError, invalid
+from ..ground.exact_json import read_json
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.vocabulary import ON_ERROR, SETS
@@ -157,7 +157,7 @@ class Fields:
             }
             values = ", ".join(f"'{name}', {expression}" for name, expression in constants.items())
             (row,) = self.plpy.execute(f"SELECT jsonb_build_object({values})::text AS defaults")
-            self._defaults[table.name] = dict.fromkeys(table.columns) | json.loads(row["defaults"])
+            self._defaults[table.name] = dict.fromkeys(table.columns) | read_json(row["defaults"])
         return self._defaults[table.name]
 
     def to_fields(self, table: Table, row: Row) -> Row:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from ..ground.exact_json import read_json
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.roles import refresh_names
@@ -89,7 +88,7 @@ class Reader:
 
     def rows(self, table: Table, parent: int) -> list[Row]:
         """Return the rows of *parent*, with all columns."""
-        return [json.loads(row["row"]) for row in READ_ROWS[table](self.plpy, parent)]
+        return [read_json(row["row"]) for row in READ_ROWS[table](self.plpy, parent)]
 
 
 READ_CALENDARS = Statement("""
@@ -102,6 +101,6 @@ SELECT c.calname, c.caldesc,
 def read_calendars(plpy: Plpy) -> dict[str, Row]:
     """Return the calendars with their days by name."""
     return {
-        row["calname"]: {"description": row["caldesc"], "days": json.loads(row["days"] or "[]")}
+        row["calname"]: {"description": row["caldesc"], "days": read_json(row["days"] or "[]")}
         for row in READ_CALENDARS(plpy)
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..ground.exact_json import read_json
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.roles import refresh_names
@@ -20,19 +21,20 @@ class UndoError(Exception):
     """Leave the subtransaction of a dry run."""
 
 
-def import_jobs(plpy: Plpy, caller: str, jobs: Any = None, dry_run: bool | None = None) -> list[Row]:
+def import_jobs(plpy: Plpy, caller: str, jobs: str | None = None, dry_run: bool | None = None) -> list[Row]:
     """Make the jobs and calendars in the document what it says, leave all others; return a row for each.
 
     *dry_run*: only return what would change.
     """
-    if not isinstance(jobs, dict) or jobs.keys() - {"jobs", "calendars"}:
+    document = read_json(jobs or "null")
+    if not isinstance(document, dict) or document.keys() - {"jobs", "calendars"}:
         raise wrong("the document", 'must be {"jobs": {...}, "calendars": {...}}')
     changes: list[Row] = []
     try:
         with plpy.subtransaction():
             refresh_names(plpy)
-            changes = _write_calendars(plpy, _objects(jobs, "calendars"))
-            changes += _write_jobs(Writer(plpy, caller), _objects(jobs, "jobs"))
+            changes = _write_calendars(plpy, _objects(document, "calendars"))
+            changes += _write_jobs(Writer(plpy, caller), _objects(document, "jobs"))
             if dry_run:
                 raise UndoError
     except UndoError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..ground.errors import PgAgentError, invalid
+from ..ground.exact_json import write_json
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.roles import lock_jobs, note_code
@@ -135,6 +135,8 @@ class Writer:
         for name, entity in (("steps", STEP), ("schedules", SCHEDULE)):
             self._entities(entity, jobid, _rows(job, name, path), f"{path}.{name}")
         with at(self.plpy, path):
+            # Last: the steps that it has now decide what its owner and run_as may be, not those that it had.
+            self._roles(jobid, job.get("owner"), job.get("run_as"))
             check_code(self.plpy, jobid, "owner")
         note_code(self.plpy, jobid)
         return jobid
@@ -164,10 +166,10 @@ class Writer:
         row = self.fields.to_row(entity.table, {k: v for k, v in value.items() if k in own}, path)
         with at(self.plpy, path):
             if id_ is None:
-                new = json.dumps(row | {entity.table.parent: parent})
+                new = write_json(row | {entity.table.parent: parent})
                 id_ = int(INSERT[entity](self.plpy, new)[0]["id"])
             else:
-                UPDATE[entity](self.plpy, json.dumps(row), id_)
+                UPDATE[entity](self.plpy, write_json(row), id_)
         self._options(entity.options, id_, {k: v for k, v in value.items() if k in options}, path)
         for name, table in entity.lists.items():
             self._list(table, id_, _rows(value, name, path), f"{path}.{name}")
@@ -180,13 +182,12 @@ class Writer:
         row = self.fields.to_row(table, value, path)
         with at(self.plpy, path):
             self._check(table, row)
-            PUT[table](self.plpy, json.dumps(row | {table.parent: id_}))
-            if table is JOB_OPTION:
-                self._roles(id_, row["jobowner"], row["jobrunas"])
+            PUT[table](self.plpy, write_json(row | {table.parent: id_}))
 
     def _roles(self, jobid: int, owner: str | None, run_as: str | None) -> None:
-        (now,) = self.reader.rows(JOB_OPTION, jobid)
-        if (now["jobowner"], now["jobrunas"]) != (owner, run_as):
+        for now in self.reader.rows(JOB_OPTION, jobid):
+            if (now["jobowner"], now["jobrunas"]) == (owner, run_as):
+                continue
             given = None if now["jobowner"] == owner else owner or ""
             set_roles(self.plpy, self.caller, jobid, given, run_as or "")
 
@@ -204,7 +205,7 @@ class Writer:
             row = self.fields.to_row(table, value, where)
             with at(self.plpy, where):
                 self._check(table, row)
-                ADD[table](self.plpy, json.dumps(row | {table.parent: id_}))
+                ADD[table](self.plpy, write_json(row | {table.parent: id_}))
 
         if table is MESSAGE:
             VOUCH(self.plpy, id_)

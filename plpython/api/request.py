@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 from ..ground.errors import PgAgentError, spi_details, sqlstate
+from ..ground.exact_json import write_json
 from ..ground.plpy import Plpy
 from ..ground.roles import check_edit, check_use
 from .kinds import check_kind
@@ -34,7 +35,7 @@ def handle(plpy: Plpy, td: dict[str, Any]) -> str:
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
         answer = {"error": {"message": message, "detail": traceback.format_exc(), "sqlstate": "XX000"}}
-    td["new"] = {"answer": json.dumps(answer)}
+    td["new"] = {"answer": write_json(answer)}
     return "MODIFY"
 
 

@@ -1,5 +1,5 @@
 {% from "macros/verb.j2" import verb %}
-{% call verb("export_jobs", returns="jsonb") %}
+{% call verb("export_jobs", returns="jsonb", settings=["intervalstyle = 'postgres'", "extra_float_digits = 1"]) %}
 Return a JSON document for import_jobs(). It holds all calendars, and all jobs with their steps, schedules, options,
 dependencies and messages. Values that have their default are left out. Runs and outputs are not exported.
 

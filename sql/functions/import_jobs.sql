@@ -1,8 +1,9 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("import_jobs", [
-    "jobs jsonb",
+    "jobs jsonb AS text",
     "dry_run boolean DEFAULT false",
-], returns="TABLE (kind text, name text, action text, changes jsonb)") %}
+], returns="TABLE (kind text, name text, action text, changes jsonb)",
+    settings=["intervalstyle = 'postgres'", "extra_float_digits = 1"]) %}
 Make jobs and calendars what a document of export_jobs() says, in one transaction. Missing ones are added and others
 changed. Those that the document does not name stay as they are.
 

@@ -319,3 +319,46 @@ def test_strangers_may_neither_export_nor_import(db: Db) -> None:
     finally:
         db.execute("RESET ROLE")
         db.execute("DROP ROLE import_stranger")
+
+
+NUMBERS = '{"a": 100000000000000000.5, "b": 12345678901234567890, "c": [1.50, -0.1, 1e400], "d": 0.30000000000000004}'
+
+
+def test_numbers_stay_as_they_are_whatever_the_session_is_set_to(db: Db, other: Db) -> None:
+    db.execute("SELECT pgagent_py.add_job('x', sql => 'SELECT 1')")
+    db.execute(
+        "SELECT pgagent_py.alter_job(1, parameters => %s, timeout => '-1 day +50:00'::interval)", [NUMBERS]
+    )
+    db.execute("SELECT pgagent_py.alter_step(1, retry_backoff => 0.1::float8 + 1.2, retry_delay => '1 h')")
+    text = "SELECT pgagent_py.export_jobs()::text"
+    (document,) = db.execute(text).fetchone() or ("",)
+    for connection in (db, other):
+        connection.execute("SET intervalstyle = 'sql_standard'; SET extra_float_digits = -5")
+    assert db.execute(text).fetchone() == (document,)
+    other.execute("SELECT * FROM pgagent_py.import_jobs(%s::jsonb)", [document])
+    assert other.execute(text).fetchone() == (document,)
+    query = "SELECT jobparameters = %s::jsonb, jobtimeout = '26 h' FROM pgagent_py.job_option"
+    assert other.execute(query, [NUMBERS]).fetchone() == (True, True)
+    backoff = "SELECT jstretrybackoff = 0.1::float8 + 1.2 FROM pgagent_py.step_option"
+    assert other.execute(backoff).fetchone() == (True,)
+
+
+def test_owner_and_run_as_are_checked_against_the_steps_of_the_document(db: Db) -> None:
+    db.execute("CREATE ROLE importer_owner LOGIN IN ROLE pgagent_py_user")
+    try:
+        db.execute("SELECT pgagent_py.add_job('x', sql => 'SELECT 1')")
+        db.execute("SELECT pgagent_py.add_step(1, 'remote', sql => 'SELECT 1', connstr => 'dbname=x')")
+        document = export(db)
+        document["jobs"]["x"]["owner"] = "importer_owner"
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="can't have a connstr"):
+            import_(db, document)
+        document["jobs"]["x"]["steps"] = [{"name": "local", "sql": "SELECT 1"}]
+        assert import_(db, document)["x"][0] == "change"
+        document["jobs"]["x"]["steps"] = [{"name": "script", "batch": "true"}]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="pgagent_py_batch"):
+            import_(db, document)
+        del document["jobs"]["x"]["owner"]
+        assert import_(db, document)["x"][0] == "change"
+    finally:
+        db.execute("SELECT pgagent_py.drop_job(jobid) FROM pgagent.pga_job")
+        db.execute("DROP ROLE importer_owner")
