@@ -25,6 +25,11 @@ CONTROL_DEFAULTS: Params = {
     "tcp_user_timeout": 10_000,  # milliseconds
     "client_encoding": "UTF8",
 }
+# What is set for the role or the database could end the control connection before the launcher has set anything itself.
+CONTROL_OPTIONS = (
+    "-c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0"
+    " -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off"
+)
 # A step notices a dead network within a minute, even if it only waits for its result.
 STEP_DEFAULTS: Params = {
     "keepalives_idle": 30,
@@ -143,11 +148,16 @@ def _with_defaults(params: Params) -> Params:
 def step_conninfo(given: Params, *, check_client: bool) -> str:
     """Return the connection string of a step; *check_client*: the server looks whether the client is still there."""
     fixed: Params = {"fallback_application_name": APPLICATION_NAME, "client_encoding": "UTF8"}
-    # A service may have options of its own, which ours would replace.
-    if check_client and not given.get("service") and "PGSERVICE" not in os.environ:
-        options = given.get("options") or os.environ.get("PGOPTIONS", "")
-        fixed["options"] = f"{options} {CLIENT_CHECK_OPTIONS}".strip()
+    if check_client:
+        fixed |= add_options(given, CLIENT_CHECK_OPTIONS)
     return make_conninfo("", **(STEP_DEFAULTS | _connect_timeout() | given | fixed))
+
+
+def add_options(given: Params, options: str) -> Params:
+    """Return the keyword that adds *options* to those given; none where a service may have some, which ours would replace."""
+    if given.get("service") or "PGSERVICE" in os.environ:
+        return {}
+    return {"options": f"{given.get('options') or os.environ.get('PGOPTIONS', '')} {options}".strip()}
 
 
 def hide_values(message: str) -> str:

@@ -52,9 +52,23 @@ SETTINGS = {
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",
     "default_transaction_read_only": "off",
     "default_transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "row_security": "on",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "array_nulls": "on",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
 }
+BEGIN_ATTEMPTS = 5
+BEGIN_SESSION = """
+SELECT pg_catalog.set_config('statement_timeout', '0', false), pg_catalog.set_config('idle_session_timeout', '0', false),
+       pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)"""
 SET_SETTINGS = """
 SELECT pg_catalog.set_config(s.name, w.value, false)
   FROM pg_catalog.jsonb_each_text(%s) w (name, value) JOIN pg_catalog.pg_settings s ON s.name = w.name
@@ -88,8 +102,7 @@ class Control:
 
     async def start_agent(self, agent: UUID, station: str, again: bool) -> str:
         """Register, *again* if a connection was lost. Return what `check_extensions` says; CannotServeError if it refuses."""
-        # First of all: the owner of the database sets its path, and the launcher's role must not call the owner's functions.
-        await self._execute("SET search_path = pg_catalog, pg_temp")
+        await self._begin_session()
         (row,) = await self._execute(THIS_BACKEND)
         self._deadline.backend = Backend(*row)
         (row,) = await self._execute(INSTALLED)
@@ -101,6 +114,19 @@ class Control:
         await self._execute("LISTEN pgagent_py")
         await self._execute(START_AGENT, [agent, station, again, *([list(KNOWS)] if KNOWS else [])])
         return note
+
+    async def _begin_session(self) -> None:
+        """Do first of all what the rest needs, if need be again: until then, what is set for the role may cancel it.
+
+        The owner of the database sets its path, and the launcher's role must not call the owner's functions.
+        """
+        for attempt in range(1, BEGIN_ATTEMPTS + 1):
+            try:
+                await self._execute(BEGIN_SESSION)
+                return
+            except psycopg.errors.QueryCanceled:
+                if attempt == BEGIN_ATTEMPTS:
+                    raise
 
     async def run_due(self, capacity: int, finished: Sequence[StepResult]) -> list[StepRun]:
         """Book the results and return at most *capacity* steps to execute now."""

@@ -14,7 +14,17 @@ from typing import Any, NamedTuple, TypeAlias
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from .conninfo import Params, is_resolved, parse_conninfo, place_of, resolve, split_hosts
+from .conninfo import (
+    CONTROL_OPTIONS,
+    Params,
+    add_options,
+    is_resolved,
+    parse_conninfo,
+    place_of,
+    resolve,
+    split_hosts,
+)
+from .refusals import refuses_options
 from .threads import in_thread
 
 Connection: TypeAlias = "psycopg.AsyncConnection[Any]"
@@ -141,13 +151,22 @@ class PrimarySearch:
 
 async def _connect_to(params: Params) -> Found:
     """Connect to one address."""
-    connection = await psycopg.AsyncConnection.connect(
-        make_conninfo("", **params), autocommit=True, prepare_threshold=None
-    )
+    try:
+        connection = await _connect_by(params | add_options(params, CONTROL_OPTIONS))
+    except psycopg.OperationalError as error:
+        if not refuses_options(str(error)):
+            raise
+        connection = await _connect_by(params)
     if connection.pgconn.parameter_status(b"in_hot_standby") == b"on":
         await connection.close()
         raise psycopg.OperationalError(STANDBY)
     return Found(connection, place_of(params))
+
+
+async def _connect_by(params: Params) -> Connection:
+    return await psycopg.AsyncConnection.connect(
+        make_conninfo("", **params), autocommit=True, prepare_threshold=None
+    )
 
 
 def _drop(attempt: Attempt) -> None:
