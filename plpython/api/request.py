@@ -8,6 +8,7 @@ from typing import Any
 
 from ..ground.errors import PgAgentError, spi_details, sqlstate
 from ..ground.exact_json import write_json
+from ..ground.foreign import refuse_foreign_code
 from ..ground.plpy import Plpy
 from ..ground.roles import check_edit, check_use
 from .kinds import check_kind
@@ -58,6 +59,7 @@ def _execute(plpy: Plpy, caller: str, name: str | None, arguments: Any) -> Any:
     if not isinstance(arguments, dict):
         raise PgAgentError("arguments is no JSON object", "Call the function of the verb's name.")
     _check_arguments(verb, arguments)
+    refuse_foreign_code(plpy)
     if verb.callers is Callers.USERS:
         check_use(plpy, caller, arguments)
     elif verb.callers is Callers.EDITORS:

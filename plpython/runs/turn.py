@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ground.errors import PgAgentError
+from ..ground.foreign import refuse_here
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_launch
@@ -58,6 +59,7 @@ def run_due(
 
     The backend is registered as *agent*. *local*: claim only what can run in the session itself.
     """
+    refuse_here(plpy)
     fail_orphans(plpy)
     agents = AGENT(plpy, agent)
     if not agents:

@@ -3,6 +3,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     IF TG_OP = 'TRUNCATE' THEN
         UPDATE pgagent.pga_job j SET jobnextrun = NULL WHERE j.jobenabled;
     ELSIF TG_TABLE_NAME = 'pga_schedule' THEN

@@ -1,3 +1,5 @@
+{{ new("tables/code_version") }}
+
 {{ new("tables/kept_right") }}
 
 {{ new("tables/problem") }}

@@ -98,7 +98,8 @@ def test_members_are_the_files_of_the_source(db: Db) -> None:
         elif match := re.match(r"type pgagent_py\.(\w+)$", member):
             found["types"].add(match[1])
         else:
-            assert member == "schema pgagent_py" or re.match(r"(sequence|type) pgagent_py\.", member), member
+            known = r"schema pgagent_py$|(sequence|type) pgagent_py\.|event trigger pgagent_py_"
+            assert re.match(known, member), member
     triggers = "".join(path.read_text() for kind in TRIGGERS for path in (TOP / "sql" / kind).glob("*.sql"))
     found["functions"] -= set(re.findall(r"CREATE OR REPLACE FUNCTION pgagent_py\.(\w+)", triggers))
     for kind, names in found.items():

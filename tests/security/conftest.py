@@ -3,6 +3,7 @@
 alice, bob   are in pgagent_py_user
 carol        is in pgagent_py_user and in pgagent_py_batch
 editor       has all privileges on pgAgent's tables
+dbowner      is to own a database
 reader       may read them
 mallory      has nothing but a schema of her own
 starter      runs launchers: it is in pgagent_py_launcher
@@ -23,6 +24,7 @@ CREATE ROLE alice LOGIN IN ROLE pgagent_py_user;
 CREATE ROLE bob LOGIN IN ROLE pgagent_py_user;
 CREATE ROLE carol LOGIN IN ROLE pgagent_py_user, pgagent_py_batch;
 CREATE ROLE editor LOGIN;
+CREATE ROLE dbowner LOGIN;
 CREATE ROLE reader LOGIN;
 CREATE ROLE mallory LOGIN;
 CREATE ROLE starter LOGIN IN ROLE pgagent_py_launcher"""

@@ -1,0 +1,36 @@
+CREATE OR REPLACE FUNCTION pgagent_py._note_ddl() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+DECLARE
+    theirs regnamespace := to_regnamespace('pgagent');
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_event_trigger_ddl_commands() c
+         WHERE c.schema_name = 'pgagent' OR c.classid = 'pg_namespace'::regclass
+            OR c.classid = 'pg_trigger'::regclass AND EXISTS (
+               SELECT FROM pg_trigger t JOIN pg_class r ON r.oid = t.tgrelid WHERE t.oid = c.objid AND r.relnamespace = theirs)
+            OR c.classid = 'pg_rewrite'::regclass AND EXISTS (
+               SELECT FROM pg_rewrite w JOIN pg_class r ON r.oid = w.ev_class WHERE w.oid = c.objid AND r.relnamespace = theirs)
+            OR c.classid = 'pg_proc'::regclass AND EXISTS (
+               SELECT FROM pg_trigger t JOIN pg_class r ON r.oid = t.tgrelid WHERE t.tgfoid = c.objid AND r.relnamespace = theirs)
+            OR c.classid = 'pg_class'::regclass AND (
+               EXISTS (SELECT FROM pg_constraint k JOIN pg_class r ON r.oid = k.confrelid
+                        WHERE k.conrelid = c.objid AND k.contype = 'f' AND r.relnamespace = theirs)
+               OR EXISTS (SELECT FROM pg_inherits i JOIN pg_class r ON r.oid = i.inhparent
+                           WHERE i.inhrelid = c.objid AND r.relnamespace = theirs)))
+    THEN
+        UPDATE pgagent_py.code_version v SET version = v.version + 1;
+    END IF;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._note_ddl() IS
+'A command may have hung code on pgAgent''s tables: the next call of any session looks at them again. A transaction with '
+'an older snapshot, which would not find it, is refused.';
+
+DROP EVENT TRIGGER IF EXISTS pgagent_py_note_ddl;
+CREATE EVENT TRIGGER pgagent_py_note_ddl ON ddl_command_end
+    WHEN TAG IN ('CREATE TRIGGER', 'CREATE RULE', 'CREATE TABLE', 'ALTER TABLE', 'CREATE INDEX', 'ALTER INDEX', 'CREATE SCHEMA',
+                 'ALTER SCHEMA', 'CREATE FUNCTION', 'ALTER FUNCTION', 'ALTER ROUTINE', 'CREATE EXTENSION', 'ALTER EXTENSION')
+    EXECUTE FUNCTION pgagent_py._note_ddl();

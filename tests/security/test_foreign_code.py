@@ -1,0 +1,178 @@
+"""What roles that are no superusers hang on pgAgent's tables is never executed with the rights of the extension's owner."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.conftest import StartLauncher
+from tests.helpers import Cluster, Db, add_job, make_due, rows, run_due, serving, stop, value, wait_for_end
+from tests.helpers.roles import login
+
+# A place where any code notes as whom it was executed, and a function for each way to hang code on a table.
+SPY = """
+CREATE TABLE spy.seen (who name DEFAULT current_user);
+GRANT ALL ON spy.seen TO PUBLIC;
+CREATE FUNCTION spy.note() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN INSERT INTO spy.seen DEFAULT VALUES; RETURN true; END $$;
+CREATE FUNCTION spy.row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM spy.note(); RETURN NEW; END $$;
+CREATE FUNCTION spy.fixed(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM spy.note(); RETURN $1; END $$;
+GRANT USAGE ON SCHEMA spy TO PUBLIC"""
+# By editor, who has all privileges on the tables but does not own them.
+BY_PRIVILEGE = {
+    "trigger": "CREATE TRIGGER spy BEFORE INSERT OR UPDATE OR DELETE ON pgagent.{table} FOR EACH ROW EXECUTE FUNCTION spy.row()",
+    "for each statement": "CREATE TRIGGER spy AFTER INSERT OR UPDATE OR DELETE ON pgagent.{table} EXECUTE FUNCTION spy.row()",
+    "constraint trigger": "CREATE CONSTRAINT TRIGGER spy AFTER INSERT OR UPDATE ON pgagent.{table} DEFERRABLE INITIALLY DEFERRED"
+    " FOR EACH ROW EXECUTE FUNCTION spy.row()",
+    "condition": "CREATE TRIGGER spy AFTER INSERT OR UPDATE ON pgagent.{table} FOR EACH ROW WHEN (spy.note())"
+    " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "condition of built-in functions": "CREATE TRIGGER spy BEFORE INSERT OR UPDATE ON pgagent.{table} FOR EACH ROW"
+    " WHEN (query_to_xml('SELECT spy.note()', false, false, '') IS NOT NULL)"
+    " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "in the place of ours": "CREATE OR REPLACE TRIGGER pga_job_next_run BEFORE INSERT OR UPDATE ON pgagent.pga_job"
+    " FOR EACH ROW EXECUTE FUNCTION spy.row()",
+    "cascade": "CREATE TABLE spy.child (id int REFERENCES pgagent.pga_job ON DELETE CASCADE);"
+    " CREATE TRIGGER spy AFTER DELETE ON spy.child FOR EACH ROW EXECUTE FUNCTION spy.row()",
+}
+# By dbowner, who owns them.
+BY_OWNER = {
+    "rule": "CREATE RULE spy AS ON INSERT TO pgagent.pga_job DO ALSO SELECT spy.note()",
+    "default": "ALTER TABLE pgagent.pga_job ALTER jobdesc SET DEFAULT spy.fixed('')",
+    "check": "ALTER TABLE pgagent.pga_job ADD CONSTRAINT spy CHECK (spy.note())",
+    "domain": "CREATE DOMAIN spy.checked AS text CHECK (spy.note()); ALTER TABLE pgagent.pga_job ADD COLUMN spy spy.checked",
+    "index": "CREATE INDEX spy ON pgagent.pga_job (spy.fixed(jobname))",
+    "generated column": "ALTER TABLE pgagent.pga_job ADD COLUMN spy text GENERATED ALWAYS AS (spy.fixed('x')) STORED",
+    "child": "CREATE TABLE spy.child () INHERITS (pgagent.pga_job);"
+    " CREATE TRIGGER spy BEFORE UPDATE ON spy.child FOR EACH ROW EXECUTE FUNCTION spy.row()",
+    "trigger": BY_PRIVILEGE["trigger"].format(table="pga_joblog"),
+    "another table of the name": "ALTER SCHEMA pgagent RENAME TO before; CREATE SCHEMA pgagent;"
+    " CREATE TABLE pgagent.pga_job (LIKE before.pga_job INCLUDING ALL);"
+    " CREATE TRIGGER spy BEFORE INSERT ON pgagent.pga_job FOR EACH ROW EXECUTE FUNCTION spy.row()",
+    "overload": "CREATE FUNCTION pgagent.pga_next_schedule(int, timestamptz, timestamptz, bool[], bool[], bool[], bool[])"
+    " RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN PERFORM spy.note(); RETURN NULL; END $$",
+    "policy": "ALTER TABLE pgagent.pga_job ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+    " CREATE POLICY spy ON pgagent.pga_job USING (spy.note())",
+}
+OWNED = """
+SELECT format('ALTER TABLE %s OWNER TO {role}', c.oid::regclass)
+  FROM pg_class c WHERE c.relnamespace = 'pgagent'::regnamespace AND c.relkind = 'r'"""
+RULED = "SELECT who FROM spy.seen JOIN pg_roles ON rolname = who WHERE rolsuper"
+
+
+@pytest.fixture
+def stage(server: Cluster) -> Iterator[Db]:
+    """Return a superuser's session in a database where editor has a schema spy and all privileges on pgAgent's tables."""
+    with server.connect() as admin:
+        admin.execute("CREATE DATABASE stage TEMPLATE pgagent_py_template")
+    with server.connect("stage") as db:
+        db.execute("CREATE SCHEMA spy AUTHORIZATION editor; GRANT USAGE ON SCHEMA pgagent TO editor")
+        db.execute("GRANT ALL ON ALL TABLES IN SCHEMA pgagent TO editor")
+        db.execute("GRANT ALL ON ALL SEQUENCES IN SCHEMA pgagent TO editor; SET ROLE editor")
+        db.execute(SPY)
+        db.execute("RESET ROLE")
+        yield db
+    with server.connect() as admin:
+        admin.execute("DROP DATABASE stage WITH (FORCE)")
+
+
+def act(server: Cluster, job: int) -> list[str]:
+    """Do what alice can do by the extension, and what a launcher does; return the SQLSTATEs."""
+    states = []
+    address = server.conninfo("stage")
+    for role, statements in {
+        "alice": [
+            "SELECT pgagent_py.add_job('new', sql => 'SELECT 1', cron => '@hourly')",
+            f"SELECT pgagent_py.alter_job({job}, description => 'x')",
+            f"SELECT pgagent_py.add_step({job}, 'x', sql => 'SELECT 1')",
+            f"SELECT pgagent_py.run_now({job})",
+            "SELECT * FROM pgagent_py.run_due()",
+            f"SELECT pgagent_py.drop_job({job})",
+        ],
+        "starter": ["SELECT * FROM pgagent_py.run_due(9)", "SELECT pgagent_py.stop_agent()"],
+        "editor": ["UPDATE pgagent.pga_schedule SET jscjobid = (SELECT min(jobid) FROM pgagent.pga_job)"],
+    }.items():
+        with login(address, role) as session:
+            for statement in statements:
+                try:
+                    session.execute(statement.encode())
+                    states.append("")
+                except psycopg.Error as error:
+                    states.append(error.sqlstate or "?")
+    return states
+
+
+@pytest.mark.parametrize("kind", [*BY_PRIVILEGE, *(f"owner: {kind}" for kind in BY_OWNER)])
+def test_code_of_others_is_not_executed_with_our_rights(server: Cluster, stage: Db, kind: str) -> None:
+    with login(server.conninfo("stage"), "alice") as alice:
+        job = add_job(alice, "hers", "SELECT 1", cron="@yearly")
+        role, command = "editor", BY_PRIVILEGE.get(kind, "")
+        if not command:
+            role, command = "dbowner", BY_OWNER[kind.removeprefix("owner: ")]
+            stage.execute("ALTER SCHEMA pgagent OWNER TO dbowner; ALTER DATABASE stage OWNER TO dbowner")
+            stage.execute("GRANT ALL ON SCHEMA spy TO dbowner")
+            for (owned,) in rows(stage, OWNED.format(role=role)):
+                stage.execute(owned.encode())
+        with login(server.conninfo("stage"), role) as session:
+            session.execute(command.format(table="pga_job").encode())
+        stage.execute("TRUNCATE spy.seen")
+        states = act(server, job)
+        assert rows(stage, RULED) == []
+        # A policy does not hold for superusers: it is no reason to stop.
+        refused = "" if kind == "owner: policy" else "42501"
+        if kind != "owner: another table of the name":
+            assert states[0] == refused, states
+
+
+def test_it_goes_on_when_the_code_is_gone(server: Cluster, stage: Db, launcher: StartLauncher) -> None:
+    """A launcher waits meanwhile; a session that has an old snapshot is refused; triggers of superusers are legitimate."""
+    stage.execute("CREATE TABLE audit (job int)")
+    stage.execute(
+        """CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN INSERT INTO public.audit VALUES (NEW.jobid); RETURN NULL; END $$"""
+    )
+    stage.execute(
+        """CREATE TRIGGER audit AFTER UPDATE ON pgagent.pga_job FOR EACH ROW
+           WHEN (OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL AND NEW.joblastrun <= now()) EXECUTE FUNCTION audit()"""
+    )
+    agent = serving(launcher("-l", "2", "-r", "1", server.conninfo("stage")))
+    address = server.conninfo("stage")
+    with login(address, "alice") as alice, login(address, "editor") as editor:
+        job = add_job(alice, "hers", "SELECT 1")
+        make_due(stage, job)
+        wait_for_end(stage, job)
+        assert rows(stage, "SELECT job FROM audit") == [(job,)]
+        alice.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        alice.execute("SELECT 1")
+        editor.execute(BY_PRIVILEGE["trigger"].format(table="pga_jobstep").encode())
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            add_job(alice, "by an old snapshot", "SELECT 1")
+        alice.execute("ROLLBACK")
+        with pytest.raises(
+            psycopg.errors.InsufficientPrivilege, match=r"trigger spy on pgagent\.pga_jobstep"
+        ):
+            add_job(alice, "late", "SELECT 1")
+        agent.wait_for_log("trigger spy on pgagent.pga_jobstep")
+        stage.execute("DROP TRIGGER spy ON pgagent.pga_jobstep")
+        make_due(stage, job)
+        wait_for_end(stage, job)
+        assert rows(stage, RULED) == []
+    stop(agent)
+
+
+def test_the_extension_is_not_built_on_what_others_own(server: Cluster, stage: Db) -> None:
+    """It says whose; and the code is not executed by CREATE EXTENSION itself."""
+    stage.execute("DROP EXTENSION pgagent_py")
+    trigger = BY_PRIVILEGE["trigger"].format(table="pga_job")
+    with login(server.conninfo("stage"), "editor") as editor:
+        editor.execute(trigger.encode())
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"trigger spy on pgagent\.pga_job "):
+        stage.execute("CREATE EXTENSION pgagent_py")
+    stage.execute("DROP EXTENSION pgagent; DROP SCHEMA pgagent CASCADE")
+    stage.execute("CREATE SCHEMA pgagent AUTHORIZATION dbowner; CREATE EXTENSION pgagent")
+    stage.execute("ALTER FUNCTION pgagent.pga_job_trigger() OWNER TO dbowner")
+    with pytest.raises(
+        psycopg.errors.InsufficientPrivilege, match=r"pga_job_trigger\(\) belongs to role dbowner"
+    ):
+        stage.execute("CREATE EXTENSION pgagent_py")
+    stage.execute("ALTER FUNCTION pgagent.pga_job_trigger() OWNER TO postgres; CREATE EXTENSION pgagent_py")
+    assert value(stage, "SELECT pgagent_py.add_job('x', sql => 'SELECT 1')")
+    assert run_due(stage) == []
