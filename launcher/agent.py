@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 
+from .confirmation import Confirmation
 from .conninfo import control_conninfo, hide_mistyped, server_conninfo
 from .control import Control
 from .handshake import CannotServeError
@@ -56,7 +57,10 @@ class Agent:
         self._search = PrimarySearch(self._conninfo, self._event.set)
         self._pool = SqlPool(server, options.workers)
         self._processes = Processes(options.pass_env)
-        self._steps = RunningSteps(self._pool, self._processes, options.output_limit, self._event.set)
+        self._confirmation = Confirmation(self._event.set)
+        self._steps = RunningSteps(
+            self._pool, self._processes, self._confirmation, options.output_limit, self._event.set
+        )
         self._side_tasks: Sequence[SideTask] = (Sender(options.smtp, self._event.set), Upkeep())
         self._stopping = Stopping(options.grace, self._cancel_all, self._event.set, self._cut)
 
@@ -98,9 +102,16 @@ class Agent:
         """Connect and serve; psycopg.Error when that fails or the connection is lost."""
         self._tried_at = asyncio.get_running_loop().time()
         found = await self._search.look(LOOK_SECONDS if self._registered else FIRST_LOOK_SECONDS)
-        self._pool.use_server(found.place)
         control = self._control = Control(found.connection, self._conninfo, self._event.set)
-        loop = Loop(control, self._options, self._steps, self._side_tasks, self._stopping, self._event)
+        loop = Loop(
+            control,
+            self._options,
+            self._steps,
+            self._confirmation,
+            self._side_tasks,
+            self._stopping,
+            self._event,
+        )
         try:
             if self._stopping.given_up:
                 return
@@ -113,6 +124,7 @@ class Agent:
                 if problem not in self._problems:
                     logger.error("action=check %s", problem)
                     self._problems.add(problem)
+            self._pool.use_server(control.server, found.place)
             await loop.resume()
             logger.info("action=serve agent=%s extension=%s", self._id, await control.version())
             notify_systemd("READY=1\nSTATUS=Serving")
@@ -120,6 +132,7 @@ class Agent:
         finally:
             if loop.has_turned:
                 self._pause, self._words = FIRST_PAUSE_SECONDS, ""
+            self._confirmation.lapse()
             await control.close()
 
     async def _wait_for_server(self, words: str) -> None:

@@ -12,6 +12,7 @@ import signal
 import struct
 import termios
 
+from .confirmation import Confirmation
 from .output import DEFAULT_LIMIT, Output
 from .processes import Process, Processes
 from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
@@ -35,6 +36,7 @@ class BatchStep:
     __slots__ = (
         "_cancel_note",
         "_cancel_status",
+        "_confirmation",
         "_ended",
         "_kill_timer",
         "_killed",
@@ -47,12 +49,20 @@ class BatchStep:
         "_run",
         "_stderr",
         "_stdout",
+        "begun",
     )
 
-    def __init__(self, run: StepRun, processes: Processes, output_limit: int = DEFAULT_LIMIT) -> None:
-        """Prepare to execute *run*; of its output, *output_limit* bytes are kept."""
+    def __init__(
+        self,
+        run: StepRun,
+        processes: Processes,
+        output_limit: int = DEFAULT_LIMIT,
+        confirmation: Confirmation | None = None,
+    ) -> None:
+        """Prepare to execute *run* when there is a fresh *confirmation*; of its output, *output_limit* bytes are kept."""
         self._run = run
         self._processes = processes
+        self._confirmation = confirmation
         self._limit = output_limit
         self._stdout = Output(output_limit)
         self._stderr = Output(output_limit)
@@ -61,6 +71,7 @@ class BatchStep:
         self._read_timer: asyncio.TimerHandle | None = None
         self._cancel_note = ""
         self._cancel_status = ""  # set once cancelled
+        self.begun = False
         self._kill_timer: asyncio.TimerHandle | None = None
         self._killed = 0.0
         self._loop = asyncio.get_running_loop()
@@ -116,7 +127,9 @@ class BatchStep:
         code = self._run.jstcode.removeprefix("\ufeff").replace("\r\n", "\n")
         command = interpreter(code)
         if (checked := self._processes.check(command[0])) is not None:
-            await asyncio.wait([checked, self._ended], return_when=asyncio.FIRST_COMPLETED)
+            await self._wait(checked)
+        if self._confirmation is not None and not self._confirmation.is_fresh:
+            await self._wait(self._confirmation.wait())
         if self._cancel_status:
             return -1, ""
         script = self._processes.write_script(code)
@@ -126,12 +139,17 @@ class BatchStep:
             with contextlib.suppress(OSError):  # the script may have removed its file
                 os.unlink(script)  # noqa: PTH108 - hundreds per second
 
+    async def _wait(self, future: asyncio.Future[None]) -> None:
+        """Wait for something that must be done before the step begins, unless it is cancelled."""
+        await asyncio.wait([future, self._ended], return_when=asyncio.FIRST_COMPLETED)
+
     async def _execute_script(self, command: list[str], script: str) -> tuple[int, str]:
         try:
             process = self._start([*command, script], script)
         except OSError as error:
             return _start_failure(command[0], error)
         self._process = process
+        self.begun = True
         watch = os.pidfd_open(process.pid)
         self._loop.add_reader(watch, self._process_ended)
         try:

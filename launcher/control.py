@@ -21,7 +21,7 @@ from .step import LARGEST_RESULT, StepResult, StepRun
 COLUMNS = """
     t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jstkind, t.jstcode, t.jstdbname, t.jstconnstr, t.jstatomic,
     extract(epoch FROM t.jsttimeout)::float8, extract(epoch FROM t.jobtimeleft)::float8, t.jobrunas, t.jobparameters::text,
-    t.jobroleid::int8"""
+    t.jobroleid::int8, (extract(epoch FROM t.handed) * 1000000)::int8"""
 
 RUN_DUE = f"""
 SELECT {COLUMNS}
@@ -157,6 +157,11 @@ class Control:
         """Return what is wrong with the database as a whole."""
         return [error for (error,) in await self.fetch(PROBLEMS)]
 
+    async def confirm(self) -> None:
+        """Ask whether this connection's agent is still there; psycopg.OperationalError if it is not."""
+        if not await self.fetch("SELECT true FROM pgagent_py.this_agent"):
+            raise psycopg.OperationalError("the agent was closed meanwhile")
+
     async def version(self) -> str:
         """Return the version of the extension that runs in the database."""
         ((version,),) = await self.fetch("SELECT pgagent_py.version()")
@@ -187,6 +192,12 @@ class Control:
             self._heard.remove(payload)
             return True
         return False
+
+    @property
+    def server(self) -> str:
+        """What names the server."""
+        assert self._deadline.backend is not None
+        return self._deadline.backend.server
 
     @property
     def closed(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import psycopg
 
+from .confirmation import Confirmation, now
 from .control import CANCEL, Control
 from .options import Options
 from .running_steps import RunningSteps
@@ -33,6 +34,7 @@ class Loop:
         control: Control,
         options: Options,
         steps: RunningSteps,
+        confirmation: Confirmation,
         side_tasks: Sequence[SideTask],
         stopping: Stopping,
         event: asyncio.Event,
@@ -41,6 +43,7 @@ class Loop:
         self._control = control
         self._options = options
         self._steps = steps
+        self._confirmation = confirmation
         self._side_tasks = side_tasks
         self._stopping = stopping
         self._event = event
@@ -49,8 +52,10 @@ class Loop:
 
     async def resume(self) -> None:
         """Carry on with what an earlier connection left in progress."""
+        asked = now()
         in_progress = await self._control.steps_in_progress()
         self._steps.resume(in_progress, start=not self._stopping.asked)
+        self._confirmation.confirm(asked)
 
     async def run(self) -> None:
         """Turn until told to stop and all is booked; psycopg.Error when the connection is lost."""
@@ -60,6 +65,8 @@ class Loop:
             if self._control.heard(CANCEL):
                 self._steps.cancel_runs(await self._control.cancelled_runs())
             self._steps.sweep()
+            if self._confirmation.is_wanted:
+                await self._confirm()
             free = await self._turn()
             self.has_turned = True
             await self._do_side_tasks()
@@ -69,6 +76,11 @@ class Loop:
                 break
         await self._control.stop_agent()
 
+    async def _confirm(self) -> None:
+        asked = now()
+        await self._control.confirm()
+        self._confirmation.confirm(asked)
+
     def _is_done(self) -> bool:
         if not self._stopping.asked or len(self._steps) or self._steps.unbooked:
             return False
@@ -76,15 +88,17 @@ class Loop:
 
     async def _turn(self) -> int:
         """Book results and start the steps that are handed out; return how many more could be executed."""
-        free = 0 if self._stopping.asked else self._options.workers - len(self._steps)
+        free = 0 if self._stopping.asked else max(self._options.workers - self._steps.places, 0)
         results = self._steps.take_results()
         if not free and not results:
             return free
+        asked = now()
         try:
             runs = await self._control.run_due(free, results)
         except BaseException:
             self._steps.put_back(results)
             raise
+        self._confirmation.confirm(asked)
         for run in runs:
             self._steps.start(run)
         if runs:

@@ -5,37 +5,63 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from .batch_step import BatchStep
+from .confirmation import Confirmation
 from .processes import Processes
 from .sql_pool import SqlPool
 from .sql_step import SqlStep
-from .step import ABORTED, FAILED, RUNNING, SQL, RunningStep, StepResult, StepRun
+from .step import ABORTED, FAILED, RUNNING, SQL, RunningStep, StepResult, StepRun, Try
+from .tries import Tries
 
 logger = logging.getLogger("pgagent_py")
 
 OUTPUT_PAUSE_SECONDS = 2.0  # between two looks at what running steps have written
+# How long a step goes on whose run the new primary knows, but not yet as far as this step
+ADOPT_SECONDS = 30.0
 CANCEL_GRACE_SECONDS = 0.4  # that a step has to stop by itself when its run is cancelled
 # Booked in one call: the server takes 1 GB, and needs several times the memory.
 BOOKED_CHARACTERS = 16_000_000
+
+
+@dataclass(slots=True)
+class Running:
+    """A step that runs.
+
+    *wanted*: the server knows of it, so its result is to be booked. *behind*: it does not, but it knows of the run, and may
+    hand out the step again.
+    """
+
+    run: StepRun
+    step: RunningStep
+    wanted: bool = True
+    behind: bool = False
 
 
 class RunningSteps:
     """Starts steps, stops them, and collects their results."""
 
     def __init__(
-        self, pool: SqlPool, processes: Processes, output_limit: int, on_end: Callable[[], None]
+        self,
+        pool: SqlPool,
+        processes: Processes,
+        confirmation: Confirmation,
+        output_limit: int,
+        on_end: Callable[[], None],
     ) -> None:
-        """*on_end* is called whenever a step has ended."""
+        """No step begins without a fresh *confirmation*. *on_end* is called whenever a step has ended."""
         self._pool = pool
         self._processes = processes
+        self._confirmation = confirmation
         self._output_limit = output_limit
         self._on_end = on_end
-        self._running: dict[int, tuple[StepRun, RunningStep]] = {}  # by jslid
-        self._finished: list[StepResult] = []  # not booked yet
+        self._running: dict[Try, Running] = {}
+        self._finished: dict[Try, StepResult] = {}  # not booked yet
+        self._tries = Tries()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._shown: dict[int, str] = {}  # by jslid: the output that is in the log
+        self._shown: dict[Try, str] = {}  # the output that is in the log
         self._show_at = 0.0
 
     def __len__(self) -> int:
@@ -43,36 +69,81 @@ class RunningSteps:
         return len(self._running)
 
     @property
+    def places(self) -> int:
+        """Return how many steps run that the server knows of."""
+        return sum(running.wanted for running in self._running.values())
+
+    @property
     def unbooked(self) -> bool:
         """Whether finished steps are still to be booked."""
         return bool(self._finished)
 
     def start(self, run: StepRun) -> None:
-        """Execute a step, in the background."""
+        """Execute a step, in the background; what is known to have been executed is only reported."""
+        if self._adopt(run):
+            return
+        if (result := self._tries.repeat(run)) is not None:
+            logger.warning("action=repeat_result job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
+            self._end(run, result)
+            return
         step: RunningStep
         if run.jstkind == SQL:
-            step = SqlStep(run, self._pool, self._output_limit)
+            step = SqlStep(run, self._pool, self._output_limit, self._confirmation)
         else:
-            step = BatchStep(run, self._processes, self._output_limit)
+            step = BatchStep(run, self._processes, self._output_limit, self._confirmation)
         logger.debug("action=start_step job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
-        self._running[run.jslid] = run, step
-        task = asyncio.create_task(self._execute(run, step))
+        running = self._running[run.id] = Running(run, step)
+        task = asyncio.create_task(self._execute(running))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def resume(self, in_progress: Sequence[StepRun], start: bool) -> None:
-        """Compare with the steps that, by the database, are *in_progress* here; *start* those that never arrived."""
-        theirs = {run.jslid: run for run in in_progress}
-        mine = self._running.keys() | {result.jslid for result in self._finished}
+        """Compare with the steps that, by the database, are *in_progress* here; *start* those that never arrived.
+
+        It may be another database than before the connection was lost: a standby that became the primary, and that knows less
+        of what was booked. Ended steps are reported again, also those that it has still to hand out.
+        """
+        theirs = {run.id: run for run in in_progress}
+        self._finished = {id_: result for id_, result in self._finished.items() if id_ in theirs}
+        unknown = [
+            run for id_, run in theirs.items() if id_ not in self._running and id_ not in self._finished
+        ]
+        ended = self._tries.resume(unknown)
+        self._finished |= ended
+        for id_, running in self._running.items():
+            if id_ not in theirs:
+                running.wanted = False
+                behind = any(run.id in ended for run in unknown if run.jlgid == running.run.jlgid)
+                running.behind = behind and running.step.begun
+                if running.behind:
+                    asyncio.get_running_loop().call_later(ADOPT_SECONDS, self._close, running)
+                else:
+                    self._close(running)
         if start:
-            for jslid in theirs.keys() - mine:
-                self.start(theirs[jslid])
-        for jslid in self._running.keys() - theirs.keys():
-            self._running[jslid][1].cancel("The run was closed while the launcher was cut off.")
+            for run in unknown:
+                if run.id not in ended:
+                    self.start(run)
+
+    def _adopt(self, run: StepRun) -> bool:
+        """Let a step go on that is handed out again because the server has forgotten that it runs; return whether it does."""
+        for id_, running in self._running.items():
+            old = running.run
+            if running.behind and (old.jlgid, old.jstid) == (run.jlgid, run.jstid):
+                running.run, running.wanted, running.behind = run, True, False
+                self._running[run.id] = self._running.pop(id_)
+                return True
+        return False
+
+    def _close(self, running: Running) -> None:
+        """Stop a step of a run that is closed."""
+        if not running.wanted:
+            running.behind = False
+            running.step.cancel("The run was closed while the launcher was cut off.")
 
     def cancel_runs(self, notes: Mapping[int, str]) -> None:
         """Stop the steps of cancelled runs, by jlgid; their end is booked like any other."""
-        for run, step in self._running.values():
+        for running in self._running.values():
+            run, step = running.run, running.step
             if run.jlgid in notes:
                 logger.info("action=cancel_run job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
                 note = notes[run.jlgid]
@@ -82,18 +153,21 @@ class RunningSteps:
 
     def cancel_all(self, note: str, kill: bool) -> None:
         """Stop all steps."""
-        for _, step in self._running.values():
-            step.cancel(note, ABORTED, kill)
+        for running in self._running.values():
+            running.step.cancel(note, ABORTED, kill)
 
     def take_results(self) -> list[StepResult]:
         """Return what to book in one call: results, and when these are all, the output of running steps that has grown."""
-        count = _fitting(self._finished)
-        taken, self._finished = self._finished[:count], self._finished[count:]
+        finished = list(self._finished.values())
+        taken = finished[: _fitting(finished)]
+        for result in taken:
+            del self._finished[result.id]
         return taken if self._finished else taken + self._grown_output()
 
     def put_back(self, results: Sequence[StepResult]) -> None:
         """Keep results that could not be booked."""
-        self._finished = [result for result in results if result.jslstatus != RUNNING] + self._finished
+        kept = {result.id: result for result in results if result.jslstatus != RUNNING}
+        self._finished = kept | self._finished
 
     def sweep(self) -> None:
         """End, now and then, what batch steps of dead launchers have left running."""
@@ -103,7 +177,8 @@ class RunningSteps:
         """Return after how long to look at the output of running steps; None when no step runs."""
         return OUTPUT_PAUSE_SECONDS if self._running else None
 
-    async def _execute(self, run: StepRun, step: RunningStep) -> None:
+    async def _execute(self, running: Running) -> None:
+        run, step = running.run, running.step
         timer = None
         if run.jobtimeleft is not None:
             later = asyncio.get_running_loop().call_later
@@ -116,9 +191,18 @@ class RunningSteps:
         logger.debug(
             "action=finish_step job=%s run=%s step=%s %s", run.jobid, run.jlgid, run.jstid, result.jslstatus
         )
-        del self._running[run.jslid]
-        self._shown.pop(run.jslid, None)
-        self._finished.append(result)
+        run = running.run  # it may have been handed out again
+        del self._running[run.id]
+        self._shown.pop(run.id, None)
+        self._end(run, result, wanted=running.wanted, behind=running.behind)
+
+    def _end(self, run: StepRun, result: StepResult, *, wanted: bool = True, behind: bool = False) -> None:
+        """Keep the result of a step that has ended."""
+        result = replace(result, jslid=run.jslid, handed=run.handed)
+        if wanted or behind:
+            self._tries.note(run, result, repeat=behind)
+        if wanted:
+            self._finished[run.id] = result
         self._on_end()
 
     def _grown_output(self) -> list[StepResult]:
@@ -128,12 +212,13 @@ class RunningSteps:
             return []
         self._show_at = now + OUTPUT_PAUSE_SECONDS
         grown = []
-        for jslid, (run, step) in self._running.items():
-            output = step.output_so_far()
-            if output and output != self._shown.get(jslid):
-                grown.append(StepResult(run.jlgid, jslid, RUNNING, None, output, 0.0))
+        for id_, running in self._running.items():
+            output = running.step.output_so_far()
+            if running.wanted and output and output != self._shown.get(id_):
+                jslid, handed = id_
+                grown.append(StepResult(running.run.jlgid, jslid, RUNNING, None, output, 0.0, handed))
         del grown[_fitting(grown) :]
-        self._shown.update((result.jslid, result.jsloutput) for result in grown)
+        self._shown.update((result.id, result.jsloutput) for result in grown)
         return grown
 
 

@@ -46,8 +46,8 @@ class SqlConnection:
     After a query, ``error`` tells whether it failed, ``rows`` the rows affected by its last statement,
     ``value`` (of an internal query) the first column of its row, ``ended_transaction`` whether one of its
     statements may have ended a transaction. ``spoiled`` means that no other step may use the connection. ``expired``
-    means that no other step should. ``text`` is
-    what it executes, or has executed last.
+    means that no other step should. ``text`` is what it executes, or has executed last. ``server`` names the server, if it is
+    the launcher's own.
     """
 
     __slots__ = (
@@ -67,6 +67,7 @@ class SqlConnection:
         "opened",
         "owner",
         "rows",
+        "server",
         "spoiled",
         "text",
         "value",
@@ -87,6 +88,7 @@ class SqlConnection:
         self.spoiled = False
         self.text = b""
         self.expired = False
+        self.server: str | None = None
         self._pgconn: PGconn = conn.pgconn
         self._on_lost = on_lost
         self._on_end: Callable[[SqlConnection], object] | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from .conninfo import ConninfoError, Params, parse_conninfo
@@ -46,15 +45,20 @@ class SqlPool:
         self._targets: dict[tuple[str, str, str | None, int | None], Target] = {}
         self._open: set[SqlConnection] = set()
         self._place: Params = {}
+        self._local_server: str | None = None  # what names the server that hands out the steps
         self._tasks: dict[asyncio.Task[None], Target] = {}
         self._idle_timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def use_server(self, place: Params) -> None:
-        """Connect local steps to this host of the launcher's server from now on: it is the primary."""
-        if place == self._place:
+    def use_server(self, server: str, place: Params) -> None:
+        """Execute local steps on this server from now on, which is reached by *place*: it hands them out."""
+        if server == self._local_server and place == self._place:
             return
-        self._place = place
+        self._local_server, self._place = server, place
+        for connection in list(self._open):
+            if target_of(connection).local and connection.server != server:
+                connection.close("The launcher has left this server, which is the primary no more.")
+                self._lost(connection)
         for target in self._targets.values():
             if target.local:
                 target.move(place)
@@ -241,7 +245,8 @@ class SqlPool:
             while target.waiting:
                 self._make_room()
                 try:
-                    conn = await target.connect()
+                    connection = await target.connect(self._lost)
+                    self._check_server(connection)
                 except TargetError as error:
                     self._refuse(target, str(error))
                     return
@@ -252,15 +257,17 @@ class SqlPool:
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_RETRY_SECONDS)
                 else:
-                    self._take_in(conn, target)
+                    self._open.add(connection)
+                    self._ready(connection)
                     return
         finally:
             target.connecting -= 1
 
-    def _take_in(self, conn: psycopg.AsyncConnection, target: Target) -> None:
-        connection = SqlConnection(conn, target, self._lost)
-        self._open.add(connection)
-        self._ready(connection)
+    def _check_server(self, connection: SqlConnection) -> None:
+        """Raise `NotNowError` if a local step would come to another server than the one that handed it out."""
+        if target_of(connection).local and self._local_server not in (None, connection.server):
+            connection.close()
+            raise NotNowError("the launcher is not connected to this server, or not yet")
 
     def _refuse(self, target: Target, reason: str) -> bool:
         """Let the step that has waited longest fail; return whether there was one."""

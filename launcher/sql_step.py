@@ -8,6 +8,7 @@ import logging
 import psycopg
 from psycopg import sql
 
+from .confirmation import Confirmation
 from .output import DEFAULT_LIMIT, Output
 from .session_end import end_session
 from .sql_connection import SqlConnection
@@ -17,6 +18,7 @@ from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
 
 logger = logging.getLogger("pgagent_py.sql_step")
 
+BEGIN_ATTEMPTS = 3  # of a step whose connections are lost before it has begun
 CANCEL_REPEAT_SECONDS = 1.0  # between cancel requests: code may catch one and go on
 CANCEL_GIVE_UP_SECONDS = 10.0  # of cancel requests in vain, after which the session is ended
 KILL_GIVE_UP_SECONDS = 0.25  # the same when there is no time: a cancelled run is to end within a second
@@ -35,6 +37,7 @@ class SqlStep:
     __slots__ = (
         "_cancel_note",
         "_cancel_status",
+        "_confirmation",
         "_connection",
         "_output",
         "_pool",
@@ -44,13 +47,23 @@ class SqlStep:
         "_status",
         "_stoppers",
         "_target",
+        "_unconfirmed",
         "_waiting",
+        "begun",
     )
 
-    def __init__(self, run: StepRun, pool: SqlPool, output_limit: int = DEFAULT_LIMIT) -> None:
-        """Prepare to execute *run* on a connection of *pool*."""
+    def __init__(
+        self,
+        run: StepRun,
+        pool: SqlPool,
+        output_limit: int = DEFAULT_LIMIT,
+        confirmation: Confirmation | None = None,
+    ) -> None:
+        """Prepare to execute *run* on a connection of *pool*. It begins when there is a fresh *confirmation*."""
         self._run = run
         self._pool = pool
+        self._confirmation = confirmation
+        self._unconfirmed: asyncio.Future[None] | None = None
         self._output = Output(output_limit)
         self._target: Target | None = None
         self._connection: SqlConnection | None = None
@@ -61,6 +74,7 @@ class SqlStep:
         self._cancel_status = ""  # set once cancelled
         self._started = 0.0
         self._status = ""
+        self.begun = False
 
     async def execute(self) -> StepResult:
         """Run the step to its end and return how it ended. Never raises, unless its task is cancelled."""
@@ -101,6 +115,8 @@ class SqlStep:
             return
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(Stopped())
+        elif self._unconfirmed is not None and not self._unconfirmed.done():
+            self._unconfirmed.set_exception(Stopped())
         elif self._connection is not None:
             self._connection.spoiled = True  # a late cancel request must not hit another step
             task = asyncio.get_running_loop().create_task(self._stop(self._connection, kill))
@@ -113,9 +129,15 @@ class SqlStep:
 
     async def _execute(self) -> int:
         """Run the step; return the rows affected, or -1 on error. Everything else is in the output."""
-        connection = await self._connect()
         run = self._run
-        await self._set_settings(connection)
+        for _ in range(BEGIN_ATTEMPTS):
+            connection = await self._connect()
+            await self._set_settings(connection)
+            await self._confirm()
+            if not connection.spoiled:
+                break
+            self._let_go()  # it was lost before the step began
+        self.begun = True
         if run.jstatomic:
             return await self._execute_atomic(connection)
         await self._query(connection, run.jstcode.encode())
@@ -135,6 +157,13 @@ class SqlStep:
         self._check_not_cancelled()
         return connection
 
+    async def _confirm(self) -> None:
+        """Wait until it is certain that the step is still this launcher's to execute."""
+        if self._confirmation is not None and not self._confirmation.is_fresh:
+            self._unconfirmed = self._confirmation.wait()
+            await self._unconfirmed
+        self._check_not_cancelled()
+
     def _check_not_cancelled(self) -> None:
         if self._cancel_status:
             raise Stopped
@@ -148,13 +177,15 @@ class SqlStep:
         """Set the ids and parameters of the step in the session, where its code, functions and triggers can ask for them."""
         run = self._run
         # Though these are four statements, they cost a third less than one SELECT of set_config() for all.
-        await self._query(connection, _SET_IDS % (run.jobid, run.jlgid, run.jstid), internal=True)
+        end = self._query_end = asyncio.get_running_loop().create_future()
+        ids = _SET_IDS % (run.jobid, run.jlgid, run.jstid)
+        connection.query(ids, None, end.set_result, internal=True)
+        await end
         if run.jobparameters is not None:
             end = self._query_end = asyncio.get_running_loop().create_future()
             parameters = [run.jobparameters.encode()]
             connection.query_params(_SET_PARAMETERS, parameters, self._output, end.set_result)
             await end
-        self._check_not_cancelled()
 
     async def _execute_atomic(self, connection: SqlConnection) -> int:
         """Commit the step's effects and its log entry in one transaction, or neither."""
@@ -228,6 +259,7 @@ class SqlStep:
         """Give back what the step holds, however it ended."""
         if self._waiting is not None and self._target is not None:
             self._pool.leave(self._target, self._waiting)
+            self._waiting = None
         connection, self._connection = self._connection, None
         if connection is not None:
             if self._query_end is not None and not self._query_end.done():

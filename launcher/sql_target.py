@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
+from collections.abc import Callable
 
 import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from .conninfo import PLACE, Params, hide_mistyped, is_resolved, resolve, split_hosts, step_conninfo
+from .deadline import THIS_SERVER
 from .output import Output
 from .refusals import may_pass, refuses_options
 from .sql_connection import SqlConnection
@@ -111,22 +113,45 @@ class Target:
                 return step
         return None
 
-    async def connect(self) -> psycopg.AsyncConnection:
+    async def connect(self, on_lost: Callable[[SqlConnection], object]) -> SqlConnection:
         """Open a connection. Raise `NotNowError` where trying again may help, else `TargetError`."""
         try:
             conn = await psycopg.AsyncConnection.connect(await _resolved(self._conninfo), autocommit=True)
-            return await self._checked(conn)
+            await self._check_role(conn)
         except TargetError:
             raise
         except Exception as error:  # a strange host name makes Python's resolver raise anything
             words = _words(error)
-        if refuses_options(words) and self._conninfo != self._plain_conninfo:
-            self._conninfo = self._plain_conninfo
-            return await self.connect()
-        raise NotNowError(words) if await self._may_pass(words) else TargetError(words)
+            if not refuses_options(words) or self._conninfo == self._plain_conninfo:
+                raise await self._refusal(words) from error
+        else:
+            connection = SqlConnection(conn, self, on_lost)
+            await self._greet(connection)
+            return connection
+        self._conninfo = self._plain_conninfo
+        return await self.connect(on_lost)
 
-    async def _checked(self, conn: psycopg.AsyncConnection) -> psycopg.AsyncConnection:
-        """Return the connection if the role that has logged in is the one that the step is for, not a later one of its name."""
+    async def _greet(self, connection: SqlConnection) -> None:
+        """Ask what names the server. What is no PostgreSQL server does not know."""
+        output = Output()
+        answer: asyncio.Future[SqlConnection] = asyncio.get_running_loop().create_future()
+        try:
+            connection.query(THIS_SERVER.encode(), output, answer.set_result, internal=True)
+            await answer
+        except asyncio.CancelledError:
+            connection.abandon()
+            raise
+        if connection.spoiled:
+            connection.close()
+            raise await self._refusal(output.text().strip())
+        connection.server = None if connection.value is None else connection.value.decode()
+
+    async def _refusal(self, words: str) -> NotNowError | TargetError:
+        """Return the error for a connection that can't be made for this reason."""
+        return NotNowError(words) if await self._may_pass(words) else TargetError(words)
+
+    async def _check_role(self, conn: psycopg.AsyncConnection) -> None:
+        """Close the connection if the role that has logged in is not the step's, but a later one of its name."""
         if self.role is not None:
             try:
                 cursor = await conn.execute(LOGGED_IN)
@@ -135,7 +160,6 @@ class Target:
             except BaseException:
                 await conn.close()
                 raise
-        return conn
 
     async def _may_pass(self, words: str) -> bool:
         known = may_pass(words, own_server=self.local)

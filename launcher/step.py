@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 SQL, BATCH = "s", "b"  # jstkind
 SUCCEEDED, FAILED, ABORTED, RUNNING = "s", "f", "d", "r"  # jslstatus
 LARGEST_RESULT = 2**31 - 1  # jslresult is an integer
+Try: TypeAlias = tuple[int, int]  # jslid and handed: they name a try of a step for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class StepRun:
 
     ``jstkind`` is SQL or BATCH. ``jsttimeout`` is in seconds. ``jobtimeleft`` is, too: it is what was left of the job's
     timeout at the start of the step. ``jobparameters`` is JSON text. ``jobroleid`` is the id of the role ``jobrunas``.
+    ``handed`` is in microseconds since 1970.
     """
 
     jobid: int
@@ -34,6 +36,12 @@ class StepRun:
     jobrunas: str | None = None
     jobparameters: str | None = None
     jobroleid: int | None = None
+    handed: int = 0
+
+    @property
+    def id(self) -> Try:
+        """Return what names this try."""
+        return self.jslid, self.handed
 
 
 @dataclass(slots=True)
@@ -51,10 +59,21 @@ class StepResult:
     jslresult: int | None
     jsloutput: str
     jslduration: float
+    handed: int = 0
+
+    @property
+    def id(self) -> Try:
+        """Return the try that this is the result of."""
+        return self.jslid, self.handed
 
 
 class RunningStep(Protocol):
     """A step that can be executed once: an `SqlStep` or a `BatchStep`."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything of it may have been executed."""
+        ...
 
     async def execute(self) -> StepResult:
         """Run the step to its end and return how it ended. Never raises, unless its task is cancelled."""

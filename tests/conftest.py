@@ -87,8 +87,7 @@ def own_cluster(scratch: Path, pristine_cluster: Cluster) -> Iterator[Cluster]:
 @pytest.fixture
 def standby(own_cluster: Cluster, scratch: Path) -> Iterator[Cluster]:
     """Return a hot standby that streams from `own_cluster`."""
-    cluster = Cluster(scratch / "standby")
-    cluster.directory.mkdir()
+    cluster = Cluster(Path(tempfile.mkdtemp(prefix="standby", dir=scratch)))
     own_cluster.run(
         "pg_basebackup",
         "--write-recovery-conf",

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from tests.helpers import (
     check_sound,
     forms,
     make_due,
+    rows,
     serving,
     statuses,
     stop,
@@ -27,6 +29,7 @@ from tests.helpers.proxy import Proxy
 
 EVER = 3600  # as connect_timeout: no test waits for its end
 MOST_POLLS = 5
+CUT_BYTES = 12_000  # more than a run of three steps takes
 
 
 @pytest.fixture
@@ -145,4 +148,35 @@ def test_a_slow_server_is_given_its_time(own_cluster: Cluster, proxy: Proxy, lau
     wait_for(lambda: agent.log_text().count("action=serve") == 2, what="the launcher to be back")
     with own_cluster.connect(TEMPLATE) as db:
         assert agents(db) == 1
+    stop(agent)
+
+
+@forms(short=30, long=400)
+def test_the_network_is_cut_at_any_byte(
+    own_cluster: Cluster, proxy: Proxy, launcher: StartLauncher, tmp_path: Path, size: int
+) -> None:
+    """From the claim to the end of a run: each step is executed once, and what is logged as done was done."""
+    effects = tmp_path / "effects"
+    agent = serving(launcher("-l", "2", through(proxy.port, cluster=own_cluster)))
+    with own_cluster.connect(TEMPLATE) as db:
+        db.execute("CREATE TABLE effect (run integer)")
+        note = "INSERT INTO effect VALUES (current_setting('pgagent_py.run_id')::integer)"
+        script = f"echo $PGAGENT_RUN_ID $PGAGENT_STEP_ID >> {effects}"
+        job = add_yearly_job(
+            db, "a", {"batch": script}, {"sql": note, "on_error": "ignore"}, {"batch": script}
+        )
+        for number in range(size):
+            proxy.budget = 1 + number * CUT_BYTES // size
+            make_due(db, job)
+            wait_for_end(db, job)
+            proxy.budget = None
+        assert {status for status, _ in statuses(db, job)} == {"s"}
+        assert {steps for _, steps in statuses(db, job)} <= {"sss", "sis"}
+        lines = effects.read_text().splitlines()
+        assert len(lines) == len(set(lines)) == 2 * size
+        done = rows(db, "SELECT jsljlgid FROM pgagent.pga_jobsteplog WHERE jslstatus = 's' AND jslresult = 1")
+        noted = rows(db, "SELECT run FROM effect")
+        assert set(done) <= set(noted)
+        assert len(noted) == len(set(noted))
+        check_sound(db)
     stop(agent)

@@ -12,7 +12,7 @@ class Proxy:
 
     delay      seconds that each piece of data is held up
     swallow    acknowledge everything, and pass nothing on; a connection that has met this never recovers
-    budget     bytes from the server that still pass, after which everything is cut; None: any number
+    budget     bytes that still pass, in both directions together, before everything is cut; None: any number
     word       of the server, at which its connection is cut, once; None: any word passes
     accepted   the times at which connections were made, by time.monotonic()
     """
@@ -93,12 +93,13 @@ class Proxy:
                 if from_server and self.word and self.word in data:
                     self.word = None
                     break
-                if from_server and self.budget is not None:
+                if self.budget is not None:
                     data = data[: self.budget]
                     self.budget -= len(data)
                 sink.sendall(data)
-                if from_server and self.budget == 0:
-                    break
+                if self.budget == 0:
+                    self.budget = None
+                    self.cut()
         except OSError:
             pass
         if not swallowing:

@@ -8,6 +8,7 @@ import pytest
 from launcher.conninfo import parse_conninfo
 from launcher.refusals import is_mistake, may_pass
 from launcher.sql_target import Target, TargetError
+from tests.helpers.steps import until
 
 OWN, OTHER = True, False
 
@@ -54,7 +55,10 @@ def test_options_that_a_proxy_refuses_are_left_out_once() -> None:
         port = server.sockets[0].getsockname()[1]
         settings = f"hostaddr=127.0.0.1 port={port} user=u sslmode=disable gssencmode=disable options='-c work_mem=1MB'"
         async with server:
-            await Target(parse_conninfo(settings), local=False).connect()
+            try:
+                await Target(parse_conninfo(settings), local=False).connect(lambda _: None)
+            finally:
+                await until(lambda: len(startups) == 3)
 
     with pytest.raises(TargetError, match="unsupported startup parameter"):
         asyncio.run(asyncio.wait_for(connect(), 60))
