@@ -16,12 +16,12 @@ from .deadline import THIS_BACKEND, Backend, Deadline
 from .handshake import INSTALLED, KNOWS, Installed, check_extensions
 from .primary import STANDBY, Connection
 from .socket_watch import SocketWatch
-from .step import LARGEST_RESULT, StepResult, StepRun
+from .step import LARGEST_RESULT, RunName, StepResult, StepRun
 
 COLUMNS = """
     t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jstkind, t.jstcode, t.jstdbname, t.jstconnstr, t.jstatomic,
     extract(epoch FROM t.jsttimeout)::float8, extract(epoch FROM t.jobtimeleft)::float8, t.jobrunas, t.jobparameters::text,
-    t.jobroleid::int8, (extract(epoch FROM t.handed) * 1000000)::int8"""
+    t.jobroleid::int8, (extract(epoch FROM t.handed) * 1000000)::int8, (extract(epoch FROM t.claimed) * 1000000)::int8, t.try"""
 
 RUN_DUE = f"""
 SELECT {COLUMNS}
@@ -29,6 +29,8 @@ SELECT {COLUMNS}
        SELECT (r.jlgid, r.jslid, r.jslstatus, r.jslresult, make_interval(secs => r.seconds), r.jsloutput)::pgagent_py.step_result
          FROM unnest(%s::int4[], %s::int4[], %s::text[], %s::int4[], %s::float8[], %s::text[])
               r (jlgid, jslid, jslstatus, jslresult, seconds, jsloutput))) t"""
+
+OWN_RUNS = "SELECT r.jlgid, (extract(epoch FROM r.claimed) * 1000000)::int8 FROM pgagent_py.own_run r"
 
 STEPS_IN_PROGRESS = f"SELECT {COLUMNS} FROM pgagent_py.steps_in_progress() t"
 
@@ -143,6 +145,10 @@ class Control:
     async def steps_in_progress(self) -> list[StepRun]:
         """Return the steps that this agent has been handed out and that have no result yet."""
         return [StepRun(*row) for row in await self.fetch(STEPS_IN_PROGRESS)]
+
+    async def own_runs(self) -> set[RunName]:
+        """Return the runs that this agent has in progress, with and without a step."""
+        return set(await self.fetch(OWN_RUNS))
 
     async def next_wake(self) -> float | None:
         """Return the seconds after which to call run_due again; None when nothing is foreseen."""

@@ -54,7 +54,8 @@ class Loop:
         """Carry on with what an earlier connection left in progress."""
         asked = now()
         in_progress = await self._control.steps_in_progress()
-        self._steps.resume(in_progress, start=not self._stopping.asked)
+        runs = await self._control.own_runs()
+        self._steps.resume(in_progress, runs, start=not self._stopping.asked)
         self._confirmation.confirm(asked)
 
     async def run(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -13,7 +13,7 @@ from .confirmation import Confirmation
 from .processes import Processes
 from .sql_pool import SqlPool
 from .sql_step import SqlStep
-from .step import ABORTED, FAILED, RUNNING, SQL, RunningStep, StepResult, StepRun, Try
+from .step import ABORTED, FAILED, RUNNING, SQL, RunName, RunningStep, StepResult, StepRun, Try
 from .tries import Tries
 
 logger = logging.getLogger("pgagent_py")
@@ -30,7 +30,7 @@ BOOKED_CHARACTERS = 16_000_000
 class Running:
     """A step that runs.
 
-    *wanted*: the server knows of it, so its result is to be booked. *behind*: it does not, but it knows of the run, and may
+    *wanted*: the server knows of it, so its result is to be booked. *behind*: it does not, but it knows of the run, and will
     hand out the step again.
     """
 
@@ -82,9 +82,10 @@ class RunningSteps:
         """Execute a step, in the background; what is known to have been executed is only reported."""
         if self._adopt(run):
             return
-        if (result := self._tries.repeat(run)) is not None:
+        if result := self._tries.ended([run]).get(run.id):
             logger.warning("action=repeat_result job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
-            self._end(run, result)
+            self._finished[run.id] = result
+            self._on_end()
             return
         step: RunningStep
         if run.jstkind == SQL:
@@ -97,24 +98,24 @@ class RunningSteps:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def resume(self, in_progress: Sequence[StepRun], start: bool) -> None:
-        """Compare with the steps that, by the database, are *in_progress* here; *start* those that never arrived.
+    def resume(self, in_progress: Sequence[StepRun], runs: Collection[RunName], start: bool) -> None:
+        """Compare with the steps and *runs* that, by the database, are in progress here; *start* those that never arrived.
 
         It may be another database than before the connection was lost: a standby that became the primary, and that knows less
         of what was booked. Ended steps are reported again, also those that it has still to hand out.
         """
+        self._tries.look_back()
         theirs = {run.id: run for run in in_progress}
         self._finished = {id_: result for id_, result in self._finished.items() if id_ in theirs}
         unknown = [
             run for id_, run in theirs.items() if id_ not in self._running and id_ not in self._finished
         ]
-        ended = self._tries.resume(unknown)
+        ended = self._tries.ended(unknown)
         self._finished |= ended
         for id_, running in self._running.items():
             if id_ not in theirs:
                 running.wanted = False
-                behind = any(run.id in ended for run in unknown if run.jlgid == running.run.jlgid)
-                running.behind = behind and running.step.begun
+                running.behind = running.step.begun and running.run.run_name in runs
                 if running.behind:
                     asyncio.get_running_loop().call_later(ADOPT_SECONDS, self._close, running)
                 else:
@@ -127,8 +128,7 @@ class RunningSteps:
     def _adopt(self, run: StepRun) -> bool:
         """Let a step go on that is handed out again because the server has forgotten that it runs; return whether it does."""
         for id_, running in self._running.items():
-            old = running.run
-            if running.behind and (old.jlgid, old.jstid) == (run.jlgid, run.jstid):
+            if running.behind and run.repeats(running.run):
                 running.run, running.wanted, running.behind = run, True, False
                 self._running[run.id] = self._running.pop(id_)
                 return True
@@ -200,7 +200,9 @@ class RunningSteps:
         """Keep the result of a step that has ended."""
         result = replace(result, jslid=run.jslid, handed=run.handed)
         if wanted or behind:
-            self._tries.note(run, result, repeat=behind)
+            self._tries.note(run, result)
+        if behind:
+            self._tries.look_back()
         if wanted:
             self._finished[run.id] = result
         self._on_end()

@@ -9,6 +9,7 @@ SQL, BATCH = "s", "b"  # jstkind
 SUCCEEDED, FAILED, ABORTED, RUNNING = "s", "f", "d", "r"  # jslstatus
 LARGEST_RESULT = 2**31 - 1  # jslresult is an integer
 Try: TypeAlias = tuple[int, int]  # jslid and handed: they name a try of a step for ever
+RunName: TypeAlias = tuple[int, int]  # jlgid and claimed: they name a run for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class StepRun:
 
     ``jstkind`` is SQL or BATCH. ``jsttimeout`` is in seconds. ``jobtimeleft`` is, too: it is what was left of the job's
     timeout at the start of the step. ``jobparameters`` is JSON text. ``jobroleid`` is the id of the role ``jobrunas``.
-    ``handed`` is in microseconds since 1970.
+    ``handed`` and ``claimed`` are in microseconds since 1970.
     """
 
     jobid: int
@@ -37,11 +38,22 @@ class StepRun:
     jobparameters: str | None = None
     jobroleid: int | None = None
     handed: int = 0
+    claimed: int = 0
+    number: int = 1  # of the try, in its run
 
     @property
     def id(self) -> Try:
         """Return what names this try."""
         return self.jslid, self.handed
+
+    @property
+    def run_name(self) -> RunName:
+        """Return what names the run."""
+        return self.jlgid, self.claimed
+
+    def repeats(self, other: StepRun) -> bool:
+        """Return whether this is the same try as the other one, and only handed out again."""
+        return (self.run_name, self.jstid, self.number) == (other.run_name, other.jstid, other.number)
 
 
 @dataclass(slots=True)

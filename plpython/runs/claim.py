@@ -57,7 +57,7 @@ noted AS (
       FROM run LEFT JOIN pgagent_py.step_option so ON so.jstid = run.jstid WHERE run.jstid IS NOT NULL)
 SELECT {STEP_RUN}
   FROM run j
- CROSS JOIN LATERAL (SELECT j.jlgid, j.handed AS started) r
+ CROSS JOIN LATERAL (SELECT j.jlgid, j.handed AS started, now() AS claimed, 1 AS try) r
  CROSS JOIN LATERAL (SELECT j.jslid, j.handed) l
   LEFT JOIN pgagent.pga_jobstep s ON s.jstid = j.jstid
   LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid

@@ -9,8 +9,8 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from .rows import StepRow
 
-# The columns of step_run. s is the step, l the try (jslid, handed), r the run (jlgid, started), so and jo are the options of
-# step and job.
+# The columns of step_run. s is the step, l the try (jslid, handed), r the run (jlgid, started, claimed, try), so and jo are the
+# options of step and job.
 STEP_RUN = """
     j.jobid, r.jlgid, s.jstid, l.jslid, j.jobname, s.jstname, s.jstkind::text AS jstkind, s.jstcode,
     s.jstdbname::text AS jstdbname, s.jstconnstr, coalesce(so.jstatomic, false) AS jstatomic,
@@ -18,7 +18,8 @@ STEP_RUN = """
         clock_timestamp() - r.started, '0')) END AS jobtimeleft,
     coalesce(jo.jobrunas, jo.jobowner)::text AS jobrunas, NULL::jsonb AS jobparameters,
     'r' AS jslstatus, NULL::int4 AS jslresult, NULL::text AS jsloutput, s.jstonerror::text AS jstonerror,
-    l.handed::text AS handed, CASE WHEN jo.jobrunas IS NULL THEN jo.jobownerid ELSE jo.jobrunasid END AS jobroleid"""
+    l.handed::text AS handed, CASE WHEN jo.jobrunas IS NULL THEN jo.jobownerid ELSE jo.jobrunasid END AS jobroleid,
+    r.claimed::text AS claimed, r.try"""
 
 
 class RoleRow(TypedDict):

@@ -29,6 +29,7 @@ class StepRow(TypedDict):
     jstonerror: str
     handed: str
     jobroleid: int | None
+    claimed: str
 
 
 class ResultRow(TypedDict):

@@ -39,7 +39,9 @@ START_STEPS = Statement(
 -- the next step of each run that has one; jslid is NULL where it is not started, because it needs what the agent does not know,
 -- or a session has it locked: the log refers to it, and would wait
 WITH next AS MATERIALIZED (
-    SELECT r.jlgid, r.jobid, r.ended, p.started, n.jstid, s.jstatomic, clock_timestamp() AS handed,
+    SELECT r.jlgid, r.jobid, r.ended, p.started, p.claimed, n.jstid, s.jstatomic, clock_timestamp() AS handed,
+           -- the same step as before is its next try
+           CASE WHEN p.jstid = n.jstid THEN p.try + 1 ELSE 1 END AS try,
            CASE WHEN s.jstid IS NOT NULL THEN nextval('pgagent.pga_jobsteplog_jslid_seq')::integer END AS jslid {NEXT_STEPS}
       LEFT JOIN LATERAL (
            SELECT s.jstid, coalesce(so.jstatomic, false) AS jstatomic
@@ -50,12 +52,10 @@ WITH next AS MATERIALIZED (
 logged AS (
     INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus, jslstart)
     SELECT next.jslid, next.jlgid, next.jstid, 'r', next.handed FROM next WHERE next.jslid IS NOT NULL),
--- the same step as before is its next try
 noted AS (
     UPDATE pgagent_py.run p
        SET jstid = next.jstid, jslid = next.jslid, handed = next.handed, atomic = next.jstatomic, booked = false,
-           try = CASE WHEN p.jstid = next.jstid THEN p.try + 1 ELSE 1 END,
-           done = CASE WHEN next.ended IS NULL THEN p.done ELSE p.done || next.ended END,
+           try = next.try, done = CASE WHEN next.ended IS NULL THEN p.done ELSE p.done || next.ended END,
            not_before = NULL, waiting_since = NULL
       FROM next WHERE p.jlgid = next.jlgid AND next.jslid IS NOT NULL)
 SELECT {STEP_RUN},

@@ -19,7 +19,9 @@ CREATE TYPE pgagent_py.step_run AS (
     jsloutput text,
     jstonerror text,
     handed timestamptz,
-    jobroleid oid
+    jobroleid oid,
+    claimed timestamptz,
+    try integer
 );
 
 COMMENT ON TYPE pgagent_py.step_run IS
@@ -35,4 +37,6 @@ A step of a run, as run_due() returns it. The columns have pgAgent's names.
 - jslresult, jsloutput: of a step that has been executed.
 - handed: when the step was handed out. With jslid it names this try of the step for ever, also after a failover.
 - jobroleid: the id of jobrunas. A launcher that has logged in compares it: the name may have become another role's.
+- claimed, try: when the job was claimed for the run, and which try of the step this is, from 1. With jlgid and jstid they
+  tell that a step is handed out again, because a failover has lost that it was.
 {% endfilter %};

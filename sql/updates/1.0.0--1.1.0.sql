@@ -23,7 +23,11 @@ ALTER TABLE pgagent_py.agent
     ADD COLUMN last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
     ADD COLUMN jagleft integer[];
 
-ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE handed timestamptz, ADD ATTRIBUTE jobroleid oid;
+ALTER TYPE pgagent_py.step_run
+    ADD ATTRIBUTE handed timestamptz,
+    ADD ATTRIBUTE jobroleid oid,
+    ADD ATTRIBUTE claimed timestamptz,
+    ADD ATTRIBUTE try integer;
 
 {{ new("tables/run") }}
 

@@ -100,6 +100,35 @@ def test_steps_that_the_new_primary_has_forgotten_are_not_executed_again(
     stop(agent)
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_step_that_the_new_primary_has_not_even_started_is_not_executed_again(
+    pair: Pair, launcher: StartLauncher, tmp_path: Path, ended: bool
+) -> None:
+    """By all that it knows the run waits for a step that a session has locked. The step has ended, or it still runs."""
+    agent = serving(launcher("-l", "2", pair.conninfo))
+    job = add_yearly_job(pair.db, "a", "SELECT 1", gated(tmp_path, "two"), gated(tmp_path, "three"))
+    with pair.primary.connect(TEMPLATE) as editor, editor.transaction():
+        editor.execute(
+            "SELECT FROM pgagent.pga_jobstep WHERE jstjobid = %s AND jstname = '2' FOR UPDATE", [job]
+        )
+        make_due(pair.db, job)
+        wait_for(lambda: statuses(pair.db, job) == [("r", "s")], what="the first step to end")
+        pair.cut_replication()
+    wait_for(lambda: (tmp_path / "effects").exists(), what="the second step")
+    if ended:
+        (tmp_path / "two").touch()
+        wait_for(lambda: statuses(pair.db, job) == [("r", "ssr")], what="the third step")
+    db = pair.fail_over()
+    wait_for(lambda: statuses(db, job) == [("r", "ssr" if ended else "sr")], what="it to be handed out again")
+    (tmp_path / "two").touch()
+    (tmp_path / "three").touch()
+    wait_for_end(db, job)
+    assert statuses(db, job) == [("s", "sss")]
+    assert (tmp_path / "effects").read_text() == "two\nthree\n"
+    check_sound(db)
+    stop(agent)
+
+
 def test_a_step_of_a_lost_claim_that_waits_for_a_connection_never_begins(
     pair: Pair, launcher: StartLauncher
 ) -> None:

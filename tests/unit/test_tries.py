@@ -1,5 +1,7 @@
 """launcher/tries.py: what a launcher remembers of the steps that it has executed."""
 
+from dataclasses import replace
+
 import pytest
 
 from launcher import tries
@@ -21,6 +23,7 @@ def step_run(number: int, *, jlgid: int = 1, jstid: int = 0) -> StepRun:
         jstdbname="",
         jstconnstr="",
         handed=1_700_000_000_000_000 + number,
+        claimed=1_600_000_000_000_000,
     )
 
 
@@ -29,53 +32,48 @@ def result(run: StepRun, status: str = "s", output: str = "") -> StepResult:
     return StepResult(run.jlgid, run.jslid, status, run.jstid, output, 0.5, run.handed)
 
 
-def test_a_result_is_known_by_number_and_time() -> None:
+def again(run: StepRun, jslid: int) -> StepRun:
+    """Return the same try as it is handed out again, by a server that has forgotten the first time."""
+    return replace(run, jslid=jslid, handed=run.handed + 1_000_000)
+
+
+def test_a_step_that_is_handed_out_again_is_known() -> None:
     memory = Tries()
     done = step_run(1)
     memory.note(done, result(done, output="done\n"))
-    same_number = StepRun(**{name: getattr(done, name) for name in StepRun.__slots__} | {"handed": 5})
-    assert memory.resume([done]) == {done.id: result(done, output="done\n")}
-    assert memory.resume([same_number, step_run(2)]) == {}
+    memory.look_back()
+    repeated = again(done, 50)
+    assert memory.ended([done]) == {done.id: result(done, output="done\n")}
+    assert memory.ended([repeated]) == {
+        repeated.id: replace(result(done, output="done\n"), jslid=50, handed=repeated.handed)
+    }
 
 
-def test_what_followed_in_the_run_is_reported_again_once_and_in_order() -> None:
-    """The server has forgotten the end of the first step, two tries of the second and the third; another run is left alone."""
+def test_another_try_another_step_and_another_run_are_not() -> None:
+    """After a failover a new run may have an old number: only the time of its claim tells that it is another one."""
     memory = Tries()
-    first, failed, tried_again, third = (
-        step_run(1),
-        step_run(2),
-        step_run(3, jstid=2),
-        step_run(4, jstid=3),
-    )
-    before, other = step_run(0, jstid=9), step_run(5, jlgid=2)
-    for run, status in [
-        (before, "s"),
-        (first, "s"),
-        (failed, "f"),
-        (tried_again, "s"),
-        (third, "d"),
-        (other, "s"),
-    ]:
-        memory.note(run, result(run, status, f"{run.jslid}"))
-    assert memory.resume([first]) == {first.id: result(first, "s", "101")}
-    again = [step_run(11, jstid=2), step_run(12, jstid=2), step_run(13, jstid=3)]
-    assert [memory.repeat(run) for run in again] == [
-        StepResult(1, 111, "f", 2, "102", 0.5, again[0].handed),
-        StepResult(1, 112, "s", 2, "103", 0.5, again[1].handed),
-        StepResult(1, 113, "d", 3, "104", 0.5, again[2].handed),
+    done = step_run(1)
+    memory.note(done, result(done))
+    memory.look_back()
+    others = [
+        replace(again(done, 50), number=2),
+        replace(again(done, 51), jstid=done.jstid + 1),
+        replace(again(done, 52), jlgid=done.jlgid + 1),
+        replace(again(done, 53), claimed=done.claimed - 1),
+        replace(again(done, 54), claimed=done.claimed + 1),
     ]
-    assert memory.repeat(step_run(14, jstid=3)) is None
-    assert memory.repeat(step_run(15, jstid=9)) is None
-    assert memory.repeat(step_run(16, jlgid=2, jstid=5)) is None
-    memory.resume([])
-    assert memory.repeat(step_run(17, jstid=2)) is None
+    assert memory.ended(others) == {}
 
 
-def test_a_step_that_ends_late_is_reported_again_too() -> None:
+def test_it_counts_only_after_a_look_back() -> None:
+    """As long as the server is the same, it hands out no step twice."""
     memory = Tries()
-    run = step_run(1)
-    memory.note(run, result(run), repeat=True)
-    assert memory.repeat(step_run(2, jstid=1)) is not None
+    done = step_run(1)
+    memory.look_back()
+    memory.note(done, result(done))
+    assert memory.ended([done]) == {}
+    memory.look_back()
+    assert memory.ended([done]) != {}
 
 
 def test_its_size_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,13 +84,16 @@ def test_its_size_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [step_run(number, jlgid=number) for number in range(1, 101)]
     for run in runs:
         memory.note(run, result(run, output=f"\u00fc{run.jslid:9}"))
-    known = memory.resume(runs)
+    memory.look_back()
+    known = memory.ended(runs)
     assert sorted(jslid for jslid, _ in known) == list(range(191, 201))
     outputs = [known[run.id].jsloutput for run in runs[-10:]]
     assert outputs == ["The output is not known any more."] * 5 + [
         f"\u00fc{run.jslid:9}" for run in runs[-5:]
     ]
     memory.note(runs[0], result(runs[0], output="x" * 1000))
-    assert memory.resume(runs[:1])[runs[0].id].jsloutput == "x" * 64
+    memory.look_back()
+    assert memory.ended(runs[:1])[runs[0].id].jsloutput == "x" * 64
     memory.note(runs[1], StepResult(2, runs[1].jslid, "f", None, "", 0.0, runs[1].handed))
-    assert memory.resume([runs[1]])[runs[1].id].jslresult is None
+    memory.look_back()
+    assert memory.ended([runs[1]])[runs[1].id].jslresult is None
