@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import TypedDict
 
 from ..ground.errors import server_message, sqlstate
 from ..ground.plan import Statement
-from ..ground.plpy import Plpy, Row, SPIError
+from ..ground.plpy import Plpy, SPIError
 from ..ground.vocabulary import FAILURE, SUCCESS
 from .rows import ResultRow, StepRow, result
 
@@ -60,19 +59,41 @@ SELECT set_config(s.name, coalesce(b.setting, s.reset_val), false)
 )
 
 
+# Only if changed: inside a SECURITY DEFINER function of the caller's, setting the role is refused.
+RETURN_TO = Statement("SELECT set_config($1, $2, false) WHERE current_setting($1) <> $2", "text", "text")
+
+
+class Session:
+    """What the session had before: a step leaves no role and no setting behind."""
+
+    def __init__(self, plpy: Plpy) -> None:
+        self._who = WHO(plpy)[0]
+        self._settings = list(SESSION_SETTINGS(plpy))
+        self.path_changed = False  # by a step
+
+    def return_to(self, plpy: Plpy) -> None:
+        """Undo a step's SET, SET ROLE and SET SESSION AUTHORIZATION, for the rest of the session."""
+        for setting, value in self._who.items():
+            RETURN_TO(plpy, setting, value)
+        names = [row["name"] for row in self._settings]
+        RESTORE_SETTINGS(plpy, names, [row["setting"] for row in self._settings])
+
+
 def run_here(plpy: Plpy, agent: str) -> list[StepRow]:
     """Run the due jobs that are all SQL in this database, each step in a subtransaction; return one row per step.
 
     Runs with the rights of the caller.
     """
     executed: list[StepRow] = []
-    session = WHO(plpy)[0], list(SESSION_SETTINGS(plpy))
+    session = Session(plpy)
     steps = list(TURN(plpy, agent, ALL_STEPS, [], True))
     while steps or WAIT(plpy):
-        results = [execute(plpy, step, *session) for step in steps]
+        results = [execute(plpy, step, session) for step in steps]
         executed += map(_executed, steps, results)
         # Jobs that fall due meanwhile wait for the next call: this one comes to an end.
         steps = list(TURN(plpy, agent, ALL_STEPS, results, False))
+    if session.path_changed:
+        SESSION_PATH(plpy, False)
     return executed
 
 
@@ -83,8 +104,17 @@ def _executed(step: StepRow, ended: ResultRow) -> StepRow:
 
 
 # The step runs as in a fresh session, not under the search_path that our functions pin.
-SESSION_PATH = Statement("""
-SELECT set_config('search_path', (SELECT s.reset_val FROM pg_settings s WHERE s.name = 'search_path'), true)""")
+SESSION_PATH = Statement(
+    """
+SELECT set_config('search_path', (SELECT s.reset_val FROM pg_settings s WHERE s.name = 'search_path'), $1)""",
+    "bool",
+)
+# A SET of search_path in a step would outlive the call, although our functions pin it. The session gets its default back then:
+# what it has set itself can't be seen in here.
+PATH_CHANGED = Statement("""
+SELECT FROM pg_catalog.pg_settings s
+ WHERE s.name OPERATOR(pg_catalog.=) 'search_path'
+   AND s.reset_val OPERATOR(pg_catalog.<>) pg_catalog.current_setting('search_path')""")
 OUR_PATH = Statement("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)")
 # Settings that a launcher's sql_step.py makes, too.
 SETTINGS = Statement(
@@ -102,22 +132,21 @@ TAGS = {5: "SELECT", 6: "SELECT", 7: "INSERT 0", 8: "DELETE", 9: "UPDATE"}
 TAGS |= {11: "INSERT 0", 12: "DELETE", 13: "UPDATE", 18: "MERGE", 19: "MERGE"}
 
 
-def execute(plpy: Plpy, step: StepRow, who: Who, settings: Sequence[Row]) -> ResultRow:
-    """Execute one SQL step and return its result; an error undoes the step and is its result.
-
-    *who* and *settings* are what the session had before: a step leaves no role and no setting behind.
-    """
+def execute(plpy: Plpy, step: StepRow, session: Session) -> ResultRow:
+    """Execute one SQL step and return its result; an error undoes the step and is its result."""
     started = time.monotonic()
     try:
         with plpy.subtransaction():
             ids = [str(step["jobid"]), str(step["jlgid"]), str(step["jstid"])]
             SETTINGS(plpy, *ids, step["jobparameters"] or "{}")
-            SESSION_PATH(plpy)
+            SESSION_PATH(plpy, True)
             done = plpy.execute(step["jstcode"])
+            session.path_changed |= bool(PATH_CHANGED(plpy))
+            OUR_PATH(plpy)
+            session.return_to(plpy)
+            SESSION_PATH(plpy, True)
             _check_constraints(plpy)
             OUR_PATH(plpy)
-            _return_to(plpy, who)
-            RESTORE_SETTINGS(plpy, [row["name"] for row in settings], [row["setting"] for row in settings])
         status, rows, output = SUCCESS, done.nrows(), ""
         if tag := TAGS.get(done.status()):
             output = f"{tag} {rows}"
@@ -164,7 +193,7 @@ END $$"""
 
 
 def _check_constraints(plpy: Plpy) -> None:
-    """Raise what the step's deferred constraints would raise at COMMIT, when all steps would go down with it.
+    """Raise what the deferred constraints would raise at COMMIT, as the session is then, when all steps would go down with it.
 
     Undone, so that they stay deferred for the rest of the call: their triggers act at COMMIT.
     """
@@ -173,13 +202,3 @@ def _check_constraints(plpy: Plpy) -> None:
     except plpy.SPIError as error:
         if sqlstate(error) != CHECKED:
             raise
-
-
-# Only if changed: inside a SECURITY DEFINER function of the caller's, setting the role is refused.
-RETURN_TO = Statement("SELECT set_config($1, $2, false) WHERE current_setting($1) <> $2", "text", "text")
-
-
-def _return_to(plpy: Plpy, who: Who) -> None:
-    """Undo a step's SET ROLE or SET SESSION AUTHORIZATION, for the rest of the session."""
-    for setting, value in who.items():
-        RETURN_TO(plpy, setting, value)
