@@ -20,17 +20,11 @@ from typing import Any, Protocol
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, settings
 from pytest_postgresql.janitor import DatabaseJanitor
 
 from tests.helpers import Cluster, Launcher
 
 TEMPLATE = "pgagent_py_template"
-
-
-# A busy machine may take long for an example, and every run has examples of its own.
-settings.register_profile("tests", deadline=None, database=None, suppress_health_check=list(HealthCheck))
-settings.load_profile("tests")
 
 
 def pytest_configure() -> None:

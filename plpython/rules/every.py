@@ -47,7 +47,7 @@ def _windows(left: int, period: int) -> Windows:
     """Return the minutes of *left*, a mask of *period* minutes, as few spans, which may hold more."""
     ends = left & ~(left >> 1)
     width = 1
-    while ends.bit_count() > MOST_SPANS:
+    while bin(ends).count("1") > MOST_SPANS:
         left |= left >> width
         width *= 2
         ends = left & ~(left >> 1)

@@ -3,7 +3,8 @@
 Beside it, for a few tests each, there are modules of their own to import.
 """
 
-from .forms import for_all, forms
+from tests.forms import for_all, forms
+
 from .launcher import Launcher
 from .runs import (
     Run,

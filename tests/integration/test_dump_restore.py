@@ -132,7 +132,7 @@ def test_pg_upgrade_carries_everything_along(own_cluster: Cluster, scratch: Path
     directory = new.directory / "upgrade"
     directory.mkdir()
     command = [
-        new.bin_dir / "pg_upgrade", "--username=postgres", "--no-sync", "--link", f"--socketdir={new.directory}",
+        new.bin_dir / "pg_upgrade", "--username=postgres", "--link", f"--socketdir={new.directory}",
         "-b", new.bin_dir, "-B", new.bin_dir, "-d", own_cluster.pgdata, "-D", new.pgdata,
         "-p", str(own_cluster.port), "-P", str(new.port),
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tests.helpers import Cluster, Db, value
+from tests.helpers import Cluster, Db, pg_config, value
 from tests.helpers.transfer import export
 
 CRONTAB = """\
@@ -47,6 +47,10 @@ def test_a_bad_crontab_adds_nothing(db: Db, crontab: str, words: str) -> None:
     assert export(db)["jobs"] == {}
 
 
+@pytest.mark.skipif(
+    not (pg_config("--sharedir") / "extension" / "pg_cron.control").exists(),
+    reason="pg_cron is not installed for this server",
+)
 def test_the_jobs_of_pg_cron_are_added_with_owner_and_place(own_cluster: Cluster) -> None:
     own_cluster.stop()
     settings = {"shared_preload_libraries": "pg_cron", "cron.database_name": "pgagent_py_template"}

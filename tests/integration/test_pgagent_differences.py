@@ -15,7 +15,7 @@ import pytest
 
 from plpython.rules.schedule import next_run
 from tests.helpers import PATIENCE, forms
-from tests.unit.oracle import (
+from tests.unit.plpython.oracle import (
     Rule,
     blocks,
     compiled,

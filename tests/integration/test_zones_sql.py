@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tests.helpers import Db, add_job, forms, value
-from tests.unit.oracle import Rule, flags, instant_of, walk_days
+from tests.unit.plpython.oracle import Rule, flags, instant_of, walk_days
 
 # Names, whatever their case, also those that are abbreviations, too; abbreviations; POSIX rules; what SHOW TimeZone
 # gives after SET TIME ZONE -3.5

@@ -1,5 +1,7 @@
 """Random schedules against the oracle: 20,400 cases in a run, and not one may be wrong."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from datetime import date, time, timedelta
 from itertools import islice, takewhile
@@ -10,8 +12,8 @@ from hypothesis import strategies as st
 
 from plpython.rules.schedule import firings, merge_runs, next_run
 from plpython.rules.zones import CHUNK
-from tests.helpers import for_all, forms
-from tests.unit.oracle import (
+from tests.forms import for_all, forms
+from tests.unit.plpython.oracle import (
     Rule,
     compiled,
     instant_of,

@@ -1,5 +1,7 @@
 """Which multiples of an interval meet which minutes of the week, compared with trying them one by one."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from itertools import islice
 

@@ -4,8 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis.strategies import SearchStrategy
+
+# A busy machine may take long for an example, and every run has examples of its own.
+settings.register_profile("tests", deadline=None, database=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("tests")
 
 
 def for_all(

@@ -1,6 +1,8 @@
 """Cron expressions: the five sets they become, against the iteration of croniter, and what is refused."""
 
-from datetime import UTC, datetime
+from __future__ import annotations
+
+from datetime import datetime
 
 import pytest
 from croniter import croniter
@@ -9,8 +11,8 @@ from hypothesis import strategies as st
 from plpython.api.cron import CronSets, both_days, is_reboot, parse_cron
 from plpython.ground.errors import PgAgentError
 from plpython.rules.schedule import Instant, merge_runs
-from tests.helpers import for_all, forms
-from tests.unit.oracle import Rule, compiled, instant_of, zone
+from tests.forms import for_all, forms
+from tests.unit.plpython.oracle import UTC, Rule, compiled, instant_of, zone
 
 WORKDAYS = (1, 2, 3, 4, 5)
 WEEK = (1, 2, 3, 4, 5, 6, 7)

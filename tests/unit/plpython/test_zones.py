@@ -1,13 +1,15 @@
 """Offsets of time zones: the first instant of a wall time, and what the clock has shown already."""
 
-from datetime import UTC, datetime, timedelta
+from __future__ import annotations
+
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
 from plpython.rules.schedule import merge_runs
 from plpython.rules.zones import CHUNK, FIRST_INSTANT, LAST_INSTANT, Zone
-from tests.unit.oracle import Rule, compiled, instant_of, zone
+from tests.unit.plpython.oracle import UTC, Rule, compiled, instant_of, zone
 
 
 def wall(text: str) -> int:

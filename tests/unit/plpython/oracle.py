@@ -3,15 +3,18 @@
 It shares nothing with plpython.rules.schedule: plain sets, datetime, and Python's own time zone database.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from functools import cache
 from zoneinfo import ZoneInfo
 
 from plpython.rules.schedule import Schedule, compile_schedule
 from plpython.rules.zones import Zone
 
+UTC = timezone.utc
 MINUTE = timedelta(minutes=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNIX_DAY = date(1970, 1, 1)

@@ -1,5 +1,7 @@
 """Crontabs are taken apart as cron does it."""
 
+from __future__ import annotations
+
 import subprocess
 
 import pytest

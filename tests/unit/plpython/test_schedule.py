@@ -1,6 +1,8 @@
 """Firing times of single schedules, each with the rule that it stands for."""
 
-from datetime import UTC, date, datetime, time
+from __future__ import annotations
+
+from datetime import date, datetime, time
 from math import inf
 from zoneinfo import ZoneInfo
 
@@ -9,7 +11,7 @@ import pytest
 from plpython.rules.schedule import compile_schedule, firings, merge_runs, next_run
 from plpython.rules.wall_minutes import first_day, year_of
 from plpython.rules.zones import LAST_INSTANT, Zone
-from tests.unit.oracle import Rule, compiled, instant_of, on, zone
+from tests.unit.plpython.oracle import UTC, Rule, compiled, instant_of, on, zone
 
 ANY = "{f}"
 

@@ -1,5 +1,7 @@
 """No search for the next run is long, whatever the rule."""
 
+from __future__ import annotations
+
 import sys
 from dataclasses import replace
 from datetime import date, time, timedelta
@@ -11,7 +13,7 @@ import pytest
 
 import plpython
 from plpython.rules.schedule import Schedule, next_run
-from tests.unit.oracle import Rule, compiled, instant_of, on, zone
+from tests.unit.plpython.oracle import Rule, compiled, instant_of, on, zone
 
 PACKAGE = Path(plpython.__file__).parent
 # Lines of Python that a search may execute: no statement_timeout must ever be held up. The longest takes 550 of the one kind,

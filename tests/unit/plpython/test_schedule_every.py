@@ -1,5 +1,7 @@
 """Schedules that fire each so many seconds, or once."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from datetime import date, time
 
@@ -7,7 +9,7 @@ import pytest
 
 from plpython.rules.schedule import firings, in_seconds, merge_runs, next_run
 from plpython.rules.zones import CHUNK, Zone
-from tests.unit.oracle import Rule, compiled, instant_of, on, zone
+from tests.unit.plpython.oracle import Rule, compiled, instant_of, on, zone
 
 
 def test_every_keeps_to_its_anchor() -> None:

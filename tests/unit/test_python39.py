@@ -1,0 +1,41 @@
+"""plpython/ runs on the server's Python: 3.9 is the oldest that it supports."""
+
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "aarch64"), reason="no Python 3.9 is known for this processor"
+)
+def test_its_unit_tests_pass_there() -> None:
+    python = shutil.which("python3.9")
+    assert python, "make setup puts a python3.9 among the tools"
+    done = subprocess.run(
+        [
+            *(
+                python,
+                "-B",
+                "-m",
+                "pytest",
+                "-q",
+                "--confcutdir=tests/unit/plpython",
+                "-p",
+                "no:cacheprovider",
+            ),
+            *("-m", "not slow and not long", "tests/unit/plpython"),
+        ],
+        cwd=TOP,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
