@@ -11,7 +11,7 @@ REGRESS      = $(basename $(notdir $(sort $(wildcard tests/sql/*.sql))))
 REGRESS_OUT  = .
 REGRESS_OPTS = --inputdir=tests --outputdir=$(REGRESS_OUT) --encoding=UTF8 --load-extension=plpython3u --load-extension=pgagent --load-extension=pgagent_py
 
-PG_CONFIG   ?= pg_config
+PG_CONFIG   ?= $(if $(PG_MAJOR),/usr/lib/postgresql/$(PG_MAJOR)/bin/)pg_config
 export PG_CONFIG
 PGXS        := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 
@@ -47,7 +47,7 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
 .PHONY: help setup demo test test-all test-long test-one test-unit test-sql test-integration test-acceptance test-security \
-        updatecheck lint format reference expected bench
+        matrix updatecheck lint format reference expected bench
 .DEFAULT_GOAL = all
 
 ##@ Use
@@ -68,7 +68,7 @@ demo: setup  ## run two jobs with the launcher on a throwaway server and show th
 setup:  ## install what demo and test need: packages and Python tools
 	@.ci/setup
 
-# A suite has a short form, of two minutes at most, in `make test`. What takes longer is marked long (tests.helpers.forms)
+# A suite has a short form, of two minutes at most, in `make test`. What takes longer is marked long (tests.forms)
 # and runs under the suite's own word, in test-long and in test-all.
 ##@ Test (ARGS='-k cron' and the like go to pytest)
 test: setup  ## run lint and all tests, the long ones in their short form: before each commit
@@ -80,7 +80,7 @@ test-all: setup  ## run lint and all tests in every form: before each release
 test-long: setup  ## run the long forms only
 	@$(PYTEST) -n $(WORKERS) -m long $(ARGS)
 
-test-one: setup  ## run one: make test-one TEST=tests/unit/test_cron.py::test_reboot_is_no_time, or TEST=tests/sql/add_job.sql
+test-one: setup  ## run one: make test-one TEST=tests/unit/plpython/test_cron.py::test_reboot_is_no_time, or TEST=tests/sql/add_job.sql
 	@case "$$TEST" in \
 	    '') echo 'make test-one needs TEST=FILE::NAME' >&2; exit 2 ;; \
 	    *.sql) TEST="tests/integration/test_regress.py::test_output_is_as_expected[$$(basename "$$TEST" .sql)]" ;; \
@@ -101,6 +101,10 @@ test-acceptance: setup  ## run the tests with a real launcher on throwaway serve
 
 test-security: setup  ## run the tests that try to break out: roles against roles, and what leaks
 	@$(PYTEST) -m 'not long' tests/security $(ARGS)
+
+matrix:  ## run the tests that need a server on PostgreSQL 14 to 18, with a table at the end; make matrix ARGS="14 18"
+	@.ci/setup patchelf curl bzip2 perl gcc libc6-dev python3-dev
+	@WORKERS=$(WORKERS) .ci/matrix $(ARGS)
 
 updatecheck: setup  ## check updates from every released version: objects, data, rights, open sessions
 	@$(PYTEST) tests/unit/test_render_updates.py tests/integration/test_update.py tests/integration/test_update_released.py $(ARGS)
