@@ -1,6 +1,7 @@
 CREATE TABLE pgagent_py.exception (
     jexid integer PRIMARY KEY DEFAULT nextval('pgagent.pga_exception_jexid_seq'),
-    jexscid integer NOT NULL REFERENCES pgagent.pga_schedule (jscid) ON DELETE CASCADE,
+    -- As in schedule_calendar, so that a session notices it.
+    jexscid integer NOT NULL REFERENCES pgagent_py.schedule_option (jscid) ON DELETE CASCADE,
     jexdate date NOT NULL,
     jextime time NOT NULL,
     UNIQUE (jexscid, jexdate, jextime)

@@ -24,6 +24,7 @@ BEGIN
     EXCEPTION WHEN lock_not_available OR serialization_failure THEN
         NULL; -- another transaction has just inserted the same date and time
     END;
+    INSERT INTO pgagent_py.schedule_option (jscid) VALUES (NEW.jexscid) ON CONFLICT DO NOTHING;
     INSERT INTO pgagent_py.exception (jexid, jexscid, jexdate, jextime)
     VALUES (NEW.jexid, NEW.jexscid, NEW.jexdate, NEW.jextime);
     RETURN NEW;
