@@ -11,7 +11,8 @@ DECLARE
     inside boolean;
 BEGIN
     FOR function, inside IN
-        SELECT p.oid, p.prorettype = 'pg_catalog.trigger'::regtype OR p.proname = '_firing' FROM pg_catalog.pg_proc p
+        SELECT p.oid, p.prorettype IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype) OR p.proname = '_firing'
+          FROM pg_catalog.pg_proc p
          WHERE p.pronamespace = 'pgagent_py'::regnamespace
     LOOP
         EXECUTE pg_catalog.format('%s EXECUTE ON FUNCTION %s %s PUBLIC', CASE WHEN inside THEN 'REVOKE' ELSE 'GRANT' END, function,
