@@ -18,9 +18,10 @@ from .loop import Loop, wait_for_event
 from .options import Options
 from .primary import PrimarySearch
 from .processes import Processes
-from .refusals import is_mistake
+from .refusals import is_mistake, is_shortage
 from .running_steps import RunningSteps
 from .sender import Sender
+from .shortages import Reserve
 from .side_task import SideTask
 from .sql_pool import SqlPool
 from .stopping import Stopping
@@ -55,8 +56,9 @@ class Agent:
         server = server_conninfo(options.conninfo)
         self._conninfo = control_conninfo(server)
         self._search = PrimarySearch(self._conninfo, self._event.set)
-        self._pool = SqlPool(server, options.workers)
-        self._processes = Processes(options.pass_env)
+        self._reserve = Reserve(on_shortage=lambda: self._pool.drop_idle())
+        self._pool = SqlPool(server, options.workers, reserve=self._reserve)
+        self._processes = Processes(options.pass_env, self._reserve)
         self._confirmation = Confirmation(self._event.set)
         self._steps = RunningSteps(
             self._pool, self._processes, self._confirmation, options.output_limit, self._event.set
@@ -70,6 +72,7 @@ class Agent:
             await self._keep_serving()
         finally:
             self._search.stop()
+            self._reserve.close()
             await self._pool.close()
             await self._processes.close()
             for task in self._side_tasks:
@@ -84,8 +87,10 @@ class Agent:
             try:
                 await self._serve()
                 return
-            except (psycopg.Error, CannotServeError) as error:
-                words = hide_mistyped(str(error).strip())
+            except (psycopg.Error, CannotServeError, OSError, MemoryError) as error:
+                words = hide_mistyped(str(error).strip()) or type(error).__name__
+                if isinstance(error, MemoryError) or is_shortage(words):
+                    self._steps.book_less()
                 hopeless = isinstance(error, CannotServeError | psycopg.ProgrammingError) or is_mistake(words)
                 if hopeless and not self._registered:
                     raise CannotServeError(words) from error
@@ -101,8 +106,9 @@ class Agent:
     async def _serve(self) -> None:
         """Connect and serve; psycopg.Error when that fails or the connection is lost."""
         self._tried_at = asyncio.get_running_loop().time()
-        found = await self._search.look(LOOK_SECONDS if self._registered else FIRST_LOOK_SECONDS)
-        control = self._control = Control(found.connection, self._conninfo, self._event.set)
+        with self._reserve.released():
+            found = await self._search.look(LOOK_SECONDS if self._registered else FIRST_LOOK_SECONDS)
+        control = self._control = Control(found.connection, self._conninfo, self._reserve, self._event.set)
         loop = Loop(
             control,
             self._options,

@@ -15,6 +15,7 @@ import termios
 from .confirmation import Confirmation
 from .output import DEFAULT_LIMIT, Output
 from .processes import Process, Processes
+from .shortages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PASSING
 from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
 
 logger = logging.getLogger("pgagent_py.batch_step")
@@ -25,7 +26,7 @@ LOOK_PAUSE_SECONDS = 0.03  # between looks for the other processes of a cancelle
 LOOK_PAUSE_FACTOR = 20  # the pause grows by so many times what a look takes
 GIVE_UP_SECONDS = 1.0  # after SIGKILL, that the script's children may still be there
 READ_DELAY_SECONDS = 0.005  # a step that ends sooner is read in one go, which halves our share of its cost
-READ_BYTES = 65536  # a pipe holds no more
+READ_BYTES, FEW_BYTES = 65536, 512  # a pipe holds no more; when there is no memory
 
 NOT_FOUND, NOT_EXECUTABLE, SIGNALLED = 127, 126, 128  # exit codes as shells choose them
 
@@ -49,6 +50,7 @@ class BatchStep:
         "_run",
         "_stderr",
         "_stdout",
+        "_watch",
         "begun",
     )
 
@@ -72,6 +74,7 @@ class BatchStep:
         self._cancel_note = ""
         self._cancel_status = ""  # set once cancelled
         self.begun = False
+        self._watch = -1  # the descriptor by which the event loop sees the process end
         self._kill_timer: asyncio.TimerHandle | None = None
         self._killed = 0.0
         self._loop = asyncio.get_running_loop()
@@ -97,7 +100,8 @@ class BatchStep:
             for handle in (timer, self._kill_timer):
                 if handle is not None:
                     handle.cancel()
-        status = self._cancel_status or (SUCCEEDED if code == 0 else FAILED)
+        lost = self._stdout.lost or self._stderr.lost
+        status = self._cancel_status or (SUCCEEDED if code == 0 and not lost else FAILED)
         text = _with_lines(self.output_so_far(), note, self._cancel_note)
         return StepResult(run.jlgid, run.jslid, status, code, text, self._loop.time() - started)
 
@@ -114,6 +118,10 @@ class BatchStep:
             self._process.signal(signal.SIGTERM)
             self._kill_timer = self._loop.call_later(KILL_SECONDS, self._kill)
 
+    def output_size(self) -> int:
+        """Return how much there is of it."""
+        return len(self._stdout) + len(self._stderr)
+
     def output_so_far(self) -> str:
         """Return stdout until now, and stderr under a heading."""
         errors = min(len(self._stderr), max(self._limit // 2, self._limit - len(self._stdout)))
@@ -128,10 +136,25 @@ class BatchStep:
         command = interpreter(code)
         if (checked := self._processes.check(command[0])) is not None:
             await self._wait(checked)
-        if self._confirmation is not None and not self._confirmation.is_fresh:
-            await self._wait(self._confirmation.wait())
-        if self._cancel_status:
-            return -1, ""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            if self._confirmation is not None and not self._confirmation.is_fresh:
+                await self._wait(self._confirmation.wait())
+            if self._cancel_status:
+                return -1, ""
+            try:
+                return await self._execute_once(command, code)
+            except OSError as error:
+                if self.begun or error.errno not in PASSING:
+                    raise
+                if pause == FIRST_PAUSE_SECONDS:
+                    self._stdout.line(f"Waiting to start: {error.strerror}.".encode())
+            await asyncio.wait([self._ended], timeout=pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _execute_once(self, command: list[str], code: str) -> tuple[int, str]:
+        if not self._processes.has_room():
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         script = self._processes.write_script(code)
         try:
             return await self._execute_script(command, script)
@@ -147,11 +170,12 @@ class BatchStep:
         try:
             process = self._start([*command, script], script)
         except OSError as error:
+            if error.errno in PASSING:
+                raise
             return _start_failure(command[0], error)
         self._process = process
         self.begun = True
-        watch = os.pidfd_open(process.pid)
-        self._loop.add_reader(watch, self._process_ended)
+        self._watch_process(process)
         try:
             await self._ended
             await self._wait_for_others(process)
@@ -162,12 +186,25 @@ class BatchStep:
             raise
         finally:
             self._process = None
-            self._loop.remove_reader(watch)
-            os.close(watch)
+            if self._watch >= 0:
+                self._loop.remove_reader(self._watch)
+                os.close(self._watch)
             self._drain()
         if code < 0:
             return SIGNALLED - code, f"The script was killed by signal {-code} ({_signal_name(-code)})."
         return code, ""
+
+    def _watch_process(self, process: Process) -> None:
+        """Notice its end: at once, or, while there is no descriptor for that, soon."""
+        try:
+            self._watch = os.pidfd_open(process.pid)
+        except OSError:
+            if process.has_ended():
+                self._process_ended()
+            elif self._process is process:
+                self._loop.call_later(LOOK_PAUSE_SECONDS, self._watch_process, process)
+        else:
+            self._loop.add_reader(self._watch, self._process_ended)
 
     def _start(self, command: list[str], script: str) -> Process:
         out, out_end = os.pipe()
@@ -204,9 +241,14 @@ class BatchStep:
         self._read_timer = None
 
     def _read(self, pipe: int) -> None:
-        data = os.read(pipe, READ_BYTES)
+        output = self._pipes[pipe]
+        try:
+            data = os.read(pipe, FEW_BYTES if output.lost else READ_BYTES)
+        except MemoryError:
+            output.lose()
+            return
         if data:
-            self._pipes[pipe].write(data)
+            output.write(data)
         else:
             self._loop.remove_reader(pipe)
 
@@ -218,9 +260,12 @@ class BatchStep:
             if self._read_timer is None:
                 self._loop.remove_reader(pipe)
             rest: int = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
-            while rest > 0 and (data := os.read(pipe, min(rest, READ_BYTES))):
-                output.write(data)
-                rest -= len(data)
+            try:
+                while rest > 0 and (data := os.read(pipe, min(rest, READ_BYTES))):
+                    output.write(data)
+                    rest -= len(data)
+            except MemoryError:
+                output.lose()
             os.close(pipe)
         self._pipes = {}
 

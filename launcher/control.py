@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from .deadline import THIS_BACKEND, Backend, Deadline
 from .handshake import INSTALLED, KNOWS, Installed, check_extensions
 from .primary import STANDBY, Connection
+from .shortages import Reserve
 from .socket_watch import SocketWatch
 from .step import LARGEST_RESULT, RunName, StepResult, StepRun
 
@@ -89,14 +90,16 @@ SELECT pg_catalog.set_config('session_replication_role', 'origin', false)
 class Control:
     """A connection on which the launcher is an agent. Any method raises psycopg.OperationalError when it is lost."""
 
-    def __init__(self, connection: Connection, conninfo: str, on_event: Callable[[], None]) -> None:
-        """Take over *connection*; when it does not answer, *conninfo* leads to a second one.
+    def __init__(
+        self, connection: Connection, conninfo: str, reserve: Reserve, on_event: Callable[[], None]
+    ) -> None:
+        """Take over *connection*; when it does not answer, *conninfo* leads to a second one, with descriptors of *reserve*.
 
         *on_event* is called when a job is due sooner than foreseen, or the connection is lost.
         """
         self._connection = connection
         self._watch = SocketWatch(connection.pgconn)
-        self._deadline = Deadline(conninfo, self.cut)
+        self._deadline = Deadline(conninfo, reserve, self.cut)
         self._lost = False
         self._on_event = on_event
         self._heard = set(PAYLOADS)  # all of them may have come while nobody listened

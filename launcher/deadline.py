@@ -16,6 +16,7 @@ from types import TracebackType
 import psycopg
 
 from .primary import Connection, PrimarySearch
+from .shortages import Reserve
 
 logger = logging.getLogger("pgagent_py")
 
@@ -47,8 +48,9 @@ class Backend:
 class Deadline:
     """Watches the calls on one connection; each is made inside ``with deadline:``."""
 
-    def __init__(self, conninfo: str, cut: Callable[[], None]) -> None:
-        """Look for the primary of *conninfo*; *cut* makes a call end with an error."""
+    def __init__(self, conninfo: str, reserve: Reserve, cut: Callable[[], None]) -> None:
+        """Look for the primary of *conninfo* with descriptors of *reserve*; *cut* makes a call end with an error."""
+        self._reserve = reserve
         self._search = PrimarySearch(conninfo, lambda: None)
         self._cut = cut
         self._timer: asyncio.TimerHandle | None = None
@@ -84,12 +86,13 @@ class Deadline:
     async def _look(self) -> str | None:
         """Return why the call will never end, if that is so."""
         try:
-            async with asyncio.timeout(2 * LOOK_SECONDS):
-                connection = (await self._search.look(LOOK_SECONDS)).connection
-                try:
-                    is_same, is_idle, event = await self._ask(connection)
-                finally:
-                    connection.pgconn.finish()
+            with self._reserve.released():
+                async with asyncio.timeout(2 * LOOK_SECONDS):
+                    connection = (await self._search.look(LOOK_SECONDS)).connection
+                    try:
+                        is_same, is_idle, event = await self._ask(connection)
+                    finally:
+                        connection.pgconn.finish()
         except (psycopg.Error, TimeoutError) as error:
             self._pause = PAUSE_SECONDS
             self._tell(f"and none to a second connection: {str(error).strip()}")

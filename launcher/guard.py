@@ -10,6 +10,7 @@ import sys
 
 from . import guard_process
 from .handover import inherited
+from .threads import in_thread
 
 logger = logging.getLogger("pgagent_py.guard")
 
@@ -42,7 +43,7 @@ class Guard:
             process.stdin.write(b".")
         process.stdin.close()
         try:
-            await asyncio.to_thread(process.wait, END_SECONDS)
+            await in_thread(process.wait, END_SECONDS)
         except subprocess.TimeoutExpired:
             logger.warning("action=guard does not end")
 
@@ -56,7 +57,12 @@ class Guard:
             start_new_session=True,
             env=inherited(),
         )
-        self._watch = os.pidfd_open(self._process.pid)
+        try:
+            self._watch = os.pidfd_open(self._process.pid)
+        except OSError:
+            self._process.kill()  # before its pipe ends: it would kill the steps
+            self._forget()
+            raise
         asyncio.get_running_loop().add_reader(self._watch, self._ended)
 
     def _ended(self) -> None:
@@ -64,12 +70,23 @@ class Guard:
         loop.remove_reader(self._watch)
         os.close(self._watch)
         if self._process is not None:
-            logger.warning("action=guard ended with status %s; starting another", self._process.wait())
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-            self._process = None
+            logger.warning("action=guard ended with status %s; starting another", self._forget())
             loop.call_later(REPLACE_PAUSE_SECONDS, self._replace)
 
+    def _forget(self) -> int:
+        """Forget a process that has ended; return its status."""
+        process, self._process = self._process, None
+        assert process is not None
+        assert process.stdin is not None
+        status = process.wait()
+        process.stdin.close()
+        return status
+
     def _replace(self) -> None:
-        if not self._closed and self._process is None:
+        if self._closed or self._process is not None:
+            return
+        try:
             self._start()
+        except OSError as error:
+            logger.warning("action=guard can't be started, trying again: %s", error.strerror)
+            asyncio.get_running_loop().call_later(REPLACE_PAUSE_SECONDS, self._replace)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from .shortages import NO_MEMORY
+
 DEFAULT_LIMIT = 1024 * 1024  # bytes
 
 
 class Output:
-    """Keep the head and the tail of a byte stream, half of *limit* bytes each, in flat memory."""
+    """Keep the head and the tail of a byte stream, half of *limit* bytes each, in flat memory.
 
-    __slots__ = ("_head", "_limit", "_tail", "_total")
+    If there is no memory even for that, all is dropped, and *lost* is set.
+    """
+
+    __slots__ = ("_head", "_limit", "_tail", "_total", "lost")
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         """Make an empty output that keeps at most *limit* bytes (at least 2)."""
@@ -16,6 +21,7 @@ class Output:
         self._head = bytearray()
         self._tail = bytearray()
         self._total = 0
+        self.lost = False
 
     def __len__(self) -> int:
         """Return how many bytes were written, kept or not."""
@@ -23,6 +29,17 @@ class Output:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append *data*; beyond the limit the oldest bytes after the head are forgotten."""
+        try:
+            self._write(data)
+        except MemoryError:
+            self.lose()
+
+    def lose(self) -> None:
+        """Drop everything for want of memory."""
+        self.lost = True
+        self._head, self._tail, self._limit = bytearray(), bytearray(), 2
+
+    def _write(self, data: bytes | bytearray | memoryview) -> None:
         size = len(data)
         self._total += size
         room = self._limit // 2 - len(self._head)
@@ -52,6 +69,13 @@ class Output:
 
         If something is left out of the middle, here also to come down to *limit* bytes, a line says how much.
         """
+        try:
+            return NO_MEMORY if self.lost else self._text(limit)
+        except MemoryError:
+            self.lose()
+            return NO_MEMORY
+
+    def _text(self, limit: int | None) -> str:
         keep = self._limit if limit is None else min(self._limit, max(limit, 2))
         if self._total <= keep:
             return _decode(bytes(self._head) + bytes(self._tail))

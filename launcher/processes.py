@@ -11,13 +11,14 @@ import os
 import resource
 import secrets
 import signal
-import threading
 from collections.abc import Collection, Iterator, Mapping
 
 from . import guard_process
 from .guard import Guard
 from .handover import inherited
 from .script_directory import ScriptDirectory, sweep_directories
+from .shortages import Reserve
+from .threads import in_thread
 
 CHECK_SECONDS = 60.0  # that an interpreter which could be read counts as readable
 SWEEP_PAUSE_SECONDS = 2.0  # less than other launchers wait before they close the runs of one that is gone
@@ -28,11 +29,13 @@ _ALL_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 class Processes:
     """Starts the processes of batch steps."""
 
-    def __init__(self, pass_env: Collection[str] = ()) -> None:
+    def __init__(self, pass_env: Collection[str] = (), reserve: Reserve | None = None) -> None:
         """Kill and remove what dead launchers may have left; make nothing before the first batch step.
 
-        *pass_env* names secrets of the launcher's environment that steps get all the same.
+        *pass_env* names secrets of the launcher's environment that steps get all the same. The descriptors of *reserve* are
+        not for steps.
         """
+        self._reserve = reserve or Reserve(0)
         self._directory: ScriptDirectory | None = None
         self._guard: Guard | None = None
         self._table = -1
@@ -45,14 +48,15 @@ class Processes:
         self._checked: dict[str, float] = {}  # until when a program counts as readable
         self._checking: dict[str, asyncio.Future[None]] = {}
         self._sweep_at = 0.0
+        self._sweeping: asyncio.Future[None] | None = None
         sweep_directories()
 
     def sweep(self) -> None:
         """Do now and then, in a thread, what was done at the start: a launcher may die together with its guard."""
         now = asyncio.get_running_loop().time()
-        if now >= self._sweep_at:
+        if now >= self._sweep_at and (self._sweeping is None or self._sweeping.done()):
             self._sweep_at = now + SWEEP_PAUSE_SECONDS
-            threading.Thread(target=sweep_directories, daemon=True).start()
+            self._sweeping = in_thread(sweep_directories)
 
     def check(self, program: str) -> asyncio.Future[None] | None:
         """Read *program* in a thread, unless that was done lately; the future is done when it has been read.
@@ -65,9 +69,13 @@ class Processes:
             return None
         future = self._checking.get(program)
         if future is None:
-            future = self._checking[program] = loop.create_future()
-            threading.Thread(target=self._read, args=(program, future, loop), daemon=True).start()
+            future = self._checking[program] = in_thread(_read, program)
+            future.add_done_callback(lambda _: self._was_read(program))
         return future
+
+    def has_room(self) -> bool:
+        """Return whether there are descriptors for another process."""
+        return self._reserve.has_room()
 
     def write_script(self, code: str) -> str:
         """Write *code* to a new file of the private directory; return its path. Raises `OSError`."""
@@ -139,21 +147,9 @@ class Processes:
             raise
         return directory
 
-    def _read(self, program: str, future: asyncio.Future[None], loop: asyncio.AbstractEventLoop) -> None:
-        """Read the beginning of a program, in a thread."""
-        with (
-            contextlib.suppress(OSError),
-            open(program, "rb") as file,
-        ):  # starting it will fail with the reason
-            file.read(4096)
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(self._was_read, program, future, loop.time() + CHECK_SECONDS)
-
-    def _was_read(self, program: str, future: asyncio.Future[None], until: float) -> None:
-        self._checked[program] = until
+    def _was_read(self, program: str) -> None:
+        self._checked[program] = asyncio.get_running_loop().time() + CHECK_SECONDS
         del self._checking[program]
-        if not future.done():
-            future.set_result(None)
 
 
 class Process:
@@ -171,6 +167,10 @@ class Process:
     def signal(self, number: int) -> None:
         """Send a signal to every process of the step."""
         guard_process.signal_step(self.pid, self._tag, number)
+
+    def has_ended(self) -> bool:
+        """Return whether it has ended; it still has to be reaped."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def others(self) -> list[int]:
         """Return the live processes of the step."""
@@ -196,6 +196,12 @@ def _tagged(tag: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(guard_process.TAG_LIMIT, (soft, hard))
+
+
+def _read(program: str) -> None:
+    """Read the beginning of a program; if it can't be read, starting it will fail with the reason."""
+    with contextlib.suppress(OSError), open(program, "rb") as file:
+        file.read(4096)
 
 
 def _inherit_nothing() -> None:

@@ -13,6 +13,10 @@ _BUSY = re.compile(
     r"too many clients already|remaining connection slots are reserved|too many connections for "
     r"|the database system is |terminating connection due to administrator|no more connections allowed"
 )
+# This machine, or the server's, is short of something. Waiting helps, whichever server it is.
+_SHORTAGE = re.compile(
+    r"Too many open files|Cannot allocate memory|out of memory|Resource temporarily unavailable|No buffer space"
+)
 # Nothing answers, or what answers is not the primary.
 _AWAY = re.compile(
     r"Connection refused|No such file or directory|timeout expired|timed out|unreachable|No route to host"
@@ -50,13 +54,18 @@ def may_pass(words: str, *, own_server: bool) -> bool | None:
     No step can be booked before the launcher's own server is back, so it is waited for. Another server that is
     away is the step's failure.
     """
-    if _BUSY.search(words):
+    if _BUSY.search(words) or _SHORTAGE.search(words):
         return True
     if _AWAY.search(words):
         return own_server
     if is_mistake(words) or _CLOSED.search(words):
         return False
     return None
+
+
+def is_shortage(words: str) -> bool:
+    """Return whether this machine, or the server's, is short of something."""
+    return bool(_SHORTAGE.search(words))
 
 
 def refuses_options(words: str) -> bool:

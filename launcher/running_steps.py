@@ -11,6 +11,7 @@ from itertools import accumulate
 from .batch_step import BatchStep
 from .confirmation import Confirmation
 from .processes import Processes
+from .shortages import NO_MEMORY
 from .sql_pool import SqlPool
 from .sql_step import SqlStep
 from .step import ABORTED, FAILED, RUNNING, SQL, RunName, RunningStep, StepResult, StepRun, Try
@@ -22,8 +23,8 @@ OUTPUT_PAUSE_SECONDS = 2.0  # between two looks at what running steps have writt
 # How long a step goes on whose run the new primary knows, but not yet as far as this step
 ADOPT_SECONDS = 30.0
 CANCEL_GRACE_SECONDS = 0.4  # that a step has to stop by itself when its run is cancelled
-# Booked in one call: the server takes 1 GB, and needs several times the memory.
-BOOKED_CHARACTERS = 16_000_000
+# Booked in one call: the server takes 1 GB, and needs several times the memory. When memory is short it is less.
+BOOKED_CHARACTERS, FEWEST_BOOKED_CHARACTERS = 16_000_000, 250_000
 
 
 @dataclass(slots=True)
@@ -61,7 +62,8 @@ class RunningSteps:
         self._finished: dict[Try, StepResult] = {}  # not booked yet
         self._tries = Tries()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._shown: dict[Try, str] = {}  # the output that is in the log
+        self._shown: dict[Try, int] = {}  # how much of the output is in the log
+        self._most = BOOKED_CHARACTERS
         self._show_at = 0.0
 
     def __len__(self) -> int:
@@ -159,10 +161,23 @@ class RunningSteps:
     def take_results(self) -> list[StepResult]:
         """Return what to book in one call: results, and when these are all, the output of running steps that has grown."""
         finished = list(self._finished.values())
-        taken = finished[: _fitting(finished)]
+        taken = finished[: _fitting(finished, self._most)]
+        grown = self._grown_output() if len(taken) == len(finished) else []
         for result in taken:
             del self._finished[result.id]
-        return taken if self._finished else taken + self._grown_output()
+        return [self._cut(result) for result in taken] + grown
+
+    def book_less(self) -> None:
+        """Book less in one call from now on: there was no memory for as much."""
+        self._most = max(self._most // 2, FEWEST_BOOKED_CHARACTERS)
+
+    def _cut(self, result: StepResult) -> StepResult:
+        """Return a result that can be booked with the memory that there is."""
+        if len(result.jsloutput) <= self._most:
+            return result
+        half = self._most // 2
+        output = f"{result.jsloutput[:half]}\n[... cut for want of memory ...]\n{result.jsloutput[-half:]}"
+        return replace(result, jsloutput=output)
 
     def put_back(self, results: Sequence[StepResult]) -> None:
         """Keep results that could not be booked."""
@@ -185,9 +200,13 @@ class RunningSteps:
             timer = later(
                 run.jobtimeleft, step.cancel, "The run was stopped after its job's timeout.", FAILED
             )
-        result = await step.execute()
-        if timer is not None:
-            timer.cancel()
+        try:
+            result = await step.execute()
+        except MemoryError:
+            result = StepResult(run.jlgid, run.jslid, FAILED, -1, NO_MEMORY, 0.0)
+        finally:
+            if timer is not None:
+                timer.cancel()
         logger.debug(
             "action=finish_step job=%s run=%s step=%s %s", run.jobid, run.jlgid, run.jstid, result.jslstatus
         )
@@ -213,18 +232,21 @@ class RunningSteps:
         if not self._running or now < self._show_at:
             return []
         self._show_at = now + OUTPUT_PAUSE_SECONDS
-        grown = []
+        grown: list[StepResult] = []
+        left = self._most
         for id_, running in self._running.items():
-            output = running.step.output_so_far()
-            if running.wanted and output and output != self._shown.get(id_):
-                jslid, handed = id_
-                grown.append(StepResult(running.run.jlgid, jslid, RUNNING, None, output, 0.0, handed))
-        del grown[_fitting(grown) :]
-        self._shown.update((result.id, result.jsloutput) for result in grown)
+            size = running.step.output_size()
+            if running.wanted and size > self._shown.get(id_, 0):
+                output = running.step.output_so_far()
+                left -= len(output)
+                if left < 0:
+                    break
+                self._shown[id_] = size
+                grown.append(StepResult(running.run.jlgid, id_[0], RUNNING, None, output, 0.0, id_[1]))
         return grown
 
 
-def _fitting(results: Sequence[StepResult]) -> int:
+def _fitting(results: Sequence[StepResult], most: int) -> int:
     """Return how many of the results, the first at least, can be booked in one call."""
     sizes = accumulate(len(result.jsloutput) for result in results)
-    return sum(size <= BOOKED_CHARACTERS for size in sizes) or min(len(results), 1)
+    return sum(size <= most for size in sizes) or min(len(results), 1)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from .control import MESSAGE, Control
 from .handover import inherited
 from .side_task import SideTask
 from .smtp import Smtp
+from .threads import in_thread
 
 logger = logging.getLogger("pgagent_py.sender")
 
@@ -123,22 +125,33 @@ class Sender(SideTask):
 
     async def _events(self, messages: Sequence[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
         """Yield what the sending process reports."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "pgagent_py_launcher.sender_process"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,  # a traceback may hold a secret
+        # asyncio's own subprocesses take a thread each, for which there may be no room.
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "pgagent_py_launcher.sender_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # a traceback may hold a secret
             start_new_session=True,
             env=inherited(),
         )
-        assert process.stdin is not None
-        assert process.stdout is not None
+        order = json.dumps({"smtp": asdict(self._smtp), "messages": messages}).encode()
         try:
-            process.stdin.write(json.dumps({"smtp": asdict(self._smtp), "messages": messages}).encode())
-            process.stdin.close()
-            while line := await asyncio.wait_for(process.stdout.readline(), SILENCE_SECONDS):
-                yield json.loads(line)
+            feeding = in_thread(_feed, process, order)
+            reader = asyncio.StreamReader()
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), process.stdout
+            )
+            with contextlib.closing(transport):
+                while line := await asyncio.wait_for(reader.readline(), SILENCE_SECONDS):
+                    yield json.loads(line)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            process.kill()
+            await feeding
+            await in_thread(process.wait)
+
+
+def _feed(process: subprocess.Popen[bytes], order: bytes) -> None:
+    """Tell the sending process what to send; it may end before it has read that."""
+    assert process.stdin is not None
+    with contextlib.suppress(OSError), process.stdin:
+        process.stdin.write(order)

@@ -15,6 +15,7 @@ from psycopg import pq
 from psycopg.pq.abc import PGconn, PGresult
 
 from .output import Output
+from .shortages import NO_MEMORY
 from .socket_watch import SocketWatch
 from .step import LARGEST_RESULT
 
@@ -219,6 +220,10 @@ class SqlConnection:
             self._take_results()
         except psycopg.Error as error:
             self._fail(str(error))
+        except MemoryError:
+            if self._output is not None:
+                self._output.lose()
+            self.close(NO_MEMORY)
         if not self._watch.check():
             self.spoiled = True
             if was_idle:

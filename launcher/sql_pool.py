@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections import deque
 
 from psycopg.conninfo import conninfo_to_dict
 
 from .conninfo import ConninfoError, Params, parse_conninfo
 from .output import Output
+from .shortages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Reserve
 from .sql_connection import SqlConnection
 from .sql_target import NotNowError, Target, TargetError, WaitingStep, target_of
 from .step import StepRun
@@ -18,8 +21,6 @@ from .step import StepRun
 SHARED_CONNECTIONS = 4
 SHARE_SECONDS = 0.005
 RESET_SECONDS = 0.05  # that a step waits for a connection that is being reset, before another one is opened
-# Between attempts to connect to a server that has no room now.
-FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.1, 2.0
 TARGETS_KEPT = 1000  # at most, apart from those in use
 
 
@@ -30,14 +31,21 @@ class SqlPool:
     """
 
     def __init__(
-        self, server_conninfo: str, workers: int, *, idle_seconds: float = 60.0, use_seconds: float = 60.0
+        self,
+        server_conninfo: str,
+        workers: int,
+        *,
+        idle_seconds: float = 60.0,
+        use_seconds: float = 60.0,
+        reserve: Reserve | None = None,
     ) -> None:
         """Prepare to serve *workers* steps at a time; nothing is connected yet.
 
         Local steps connect with *server_conninfo*, only the database and the role are theirs. Connections that are idle
         for *idle_seconds* are closed. No step begins on one that has been open for *use_seconds*: its role may have lost
-        the right to log in, or may have got another's name.
+        the right to log in, or may have got another's name. The descriptors of *reserve* are not for connections.
         """
+        self._reserve = reserve or Reserve(0)
         self._server: Params = dict(conninfo_to_dict(server_conninfo))
         self._workers = workers
         self._idle_seconds = idle_seconds
@@ -118,6 +126,12 @@ class SqlPool:
             connection.query(b"DISCARD ALL", None, self._reset_ended, internal=True)
         else:
             connection.query(b"ROLLBACK", None, self._rollback_ended, internal=True)
+
+    def drop_idle(self) -> None:
+        """Close the connections that are idle now: something else needs their room."""
+        for target in self._targets.values():
+            for connection in list(target.idle):
+                self._lost(connection)
 
     def close_idle(self) -> None:
         """Begin no step on a connection that is open now: it may lead to a server that has been replaced."""
@@ -240,11 +254,13 @@ class SqlPool:
 
     async def _open_for(self, target: Target) -> None:
         """Open one connection and hand it over; try again as long as a step waits and it may help."""
-        pause = FIRST_RETRY_SECONDS
+        pause = FIRST_PAUSE_SECONDS
         try:
             while target.waiting:
                 self._make_room()
                 try:
+                    if not self._reserve.has_room():
+                        raise NotNowError(os.strerror(errno.EMFILE))
                     connection = await target.connect(self._lost)
                     self._check_server(connection)
                 except TargetError as error:
@@ -255,7 +271,7 @@ class SqlPool:
                         step.tell(str(error))
                     self._close_idle_of_server(target.local)
                     await asyncio.sleep(pause)
-                    pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 else:
                     self._open.add(connection)
                     self._ready(connection)

@@ -99,7 +99,8 @@ class SqlStep:
             if timer is not None:
                 timer.cancel()
             self._let_go()
-        status = self._status or self._cancel_status or (FAILED if rows < 0 else SUCCEEDED)
+        failed = rows < 0 or self._output.lost
+        status = self._status or self._cancel_status or (FAILED if failed else SUCCEEDED)
         if self._cancel_status:
             self._output.line(self._cancel_note.encode())
             if rows >= 0:
@@ -122,6 +123,10 @@ class SqlStep:
             task = asyncio.get_running_loop().create_task(self._stop(self._connection, kill))
             self._stoppers.add(task)
             task.add_done_callback(self._stoppers.discard)
+
+    def output_size(self) -> int:
+        """Return how much there is of it."""
+        return len(self._output)
 
     def output_so_far(self) -> str:
         """Return command tags, notices and COPY data until now."""

@@ -118,14 +118,16 @@ class Target:
         try:
             conn = await psycopg.AsyncConnection.connect(await _resolved(self._conninfo), autocommit=True)
             await self._check_role(conn)
+            connection = SqlConnection(conn, self, on_lost)
         except TargetError:
             raise
+        except (OSError, MemoryError, RuntimeError) as error:  # this machine is short of something
+            raise NotNowError(_words(error)) from error
         except Exception as error:  # a strange host name makes Python's resolver raise anything
             words = _words(error)
             if not refuses_options(words) or self._conninfo == self._plain_conninfo:
                 raise await self._refusal(words) from error
         else:
-            connection = SqlConnection(conn, self, on_lost)
             await self._greet(connection)
             return connection
         self._conninfo = self._plain_conninfo

@@ -98,6 +98,10 @@ class RunningStep(Protocol):
         """
         ...
 
+    def output_size(self) -> int:
+        """Return how much the step has written until now: it changes when there is more."""
+        ...
+
     def output_so_far(self) -> str:
         """Return what the step has written until now."""
         ...

@@ -24,7 +24,7 @@ def step_run(code: str, **columns: Any) -> StepRun:
 
 
 def with_pool(
-    conninfo: str, scenario: Callable[[SqlPool], Awaitable[T]], workers: int = 4, **seconds: float
+    conninfo: str, scenario: Callable[[SqlPool], Awaitable[T]], workers: int = 4, **seconds: Any
 ) -> T:
     """Run a scenario with the pool of a launcher whose connection string is *conninfo*."""
 

@@ -13,6 +13,7 @@ from launcher.batch_step import BatchStep
 from launcher.control import Control
 from launcher.output import Output
 from launcher.processes import Processes
+from launcher.shortages import Reserve
 from launcher.sql_connection import SqlConnection
 from launcher.sql_pool import SqlPool
 from launcher.sql_step import SqlStep
@@ -89,7 +90,7 @@ def test_control_connection_is_lost(database: str, db: Db, query: str | None) ->
     async def scenario() -> None:
         lost = asyncio.Event()
         connection = await psycopg.AsyncConnection.connect(database, autocommit=True)
-        control = Control(connection, database, lost.set)
+        control = Control(connection, database, Reserve(0), lost.set)
         await control.start_agent(uuid4(), "here", False)
         number = control._watch.fd
         ((pid,),) = await control.fetch("SELECT pg_backend_pid()")
