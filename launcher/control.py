@@ -18,6 +18,7 @@ from .primary import STANDBY, Connection
 from .shortages import Reserve
 from .socket_watch import SocketWatch
 from .step import LARGEST_RESULT, RunName, StepResult, StepRun
+from .wake_ups import WakeUps
 
 COLUMNS = """
     t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jstkind, t.jstcode, t.jstdbname, t.jstconnstr, t.jstatomic,
@@ -102,6 +103,7 @@ class Control:
         self._deadline = Deadline(conninfo, reserve, self.cut)
         self._lost = False
         self._on_event = on_event
+        self.wake_ups = WakeUps(on_event)
         self._heard = set(PAYLOADS)  # all of them may have come while nobody listened
         connection.add_notify_handler(lambda notify: self._notified(notify.payload))
 
@@ -221,6 +223,7 @@ class Control:
     async def close(self) -> None:
         """Close the connection."""
         self._watch.stop()
+        self.wake_ups.stop()
         await self._connection.close()
 
     def cut(self) -> None:
@@ -247,4 +250,4 @@ class Control:
     def _notified(self, payload: str) -> None:
         if payload in PAYLOADS:
             self._heard.add(payload)
-        self._on_event()
+        self.wake_ups.notified()

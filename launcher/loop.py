@@ -104,6 +104,7 @@ class Loop:
             self._steps.start(run)
         if runs:
             self._overdue = 0.0
+            self._control.wake_ups.was_useful()
         if self._steps.unbooked:
             self._event.set()  # the rest at once
         return free - len(runs)

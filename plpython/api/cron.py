@@ -21,6 +21,7 @@ ALIASES = {
     "@annually": "0 0 1 1 *",
 }
 LAST_DAY = 32
+LONGEST = 1000  # characters: all minutes, hours, days and months are fewer
 
 FIELDS_HINT = (
     "Five fields are needed: minute hour day-of-month month day-of-week, such as '30 9 * * mon-fri', "
@@ -120,6 +121,8 @@ def both_days(text: str) -> str:
 
 def _check_fields(text: str, fields: list[str]) -> None:
     """Refuse what is not five fields, and what the five sets cannot say."""
+    if len(text) > LONGEST:
+        raise invalid("cron", f"cron has {len(text)} characters", f"Give {LONGEST} at most.")
     if len(fields) != 5 or not text.isascii():
         raise invalid("cron", f'"{text}" is not a cron expression', FIELDS_HINT)
     for position, pattern, problem, hint in UNSAYABLE:

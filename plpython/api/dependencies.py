@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
+from ..ground.bounds import check_count
 from ..ground.checks import check_job
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import ENDS
+from ..runs.dependencies import FIND_CIRCLE
 
-# Two sessions that add at the same time could close a circle of which neither sees the other's half.
-# Not in a mode that would keep a launcher from deleting a job.
-LOCK = "LOCK TABLE pgagent_py.job_dependency IN SHARE UPDATE EXCLUSIVE MODE"
-
-FIND_CIRCLE = Statement(
-    """
-    WITH RECURSIVE before (jobid) AS (
-        -- All jobs that $2 waits for, and it itself.
-        SELECT $2
-         UNION
-        SELECT d.jobafter FROM pgagent_py.job_dependency d JOIN before b ON b.jobid = d.jobid)
-    SELECT FROM before b WHERE b.jobid = $1""",
-    "int4",
-    "int4",
-)
+# Two sessions that add at the same time can close a circle of which neither sees the other's half. No lock keeps them apart: one
+# that stays in its transaction would hold up all others. A launcher looks again at what is committed (depchecked).
 ADD = Statement(
     """
     INSERT INTO pgagent_py.job_dependency (jobid, jobafter, depwhen) VALUES ($1, $2, $3)
@@ -45,11 +34,11 @@ def add_dependency(
     check_job(plpy, after, "after")
     if when not in ENDS:
         raise invalid("when", f'when "{when}" is unknown', f"Use {', '.join(ENDS)}.")
-    plpy.execute(LOCK)
     if FIND_CIRCLE(plpy, job, after):
         hint = "Dependencies must not go round in a circle."
         raise invalid("after", f"after {after}: that job waits for job {job} itself", hint)
     ADD(plpy, job, after, when)
+    check_count(plpy, job, "dependencies")
     FORGET_MET(plpy, job, after)
 
 

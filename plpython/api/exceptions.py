@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..ground.bounds import check_count
 from ..ground.checks import check_schedule
 from ..ground.errors import invalid
 from ..ground.plan import Statement
@@ -14,6 +15,9 @@ INSERT = Statement(
     "date",
     "time",
 )
+
+
+JOB_OF_SCHEDULE = Statement("SELECT s.jscjobid FROM pgagent.pga_schedule s WHERE s.jscid = $1", "int4")
 
 
 def add_exception(
@@ -32,6 +36,7 @@ def add_exception(
     if at_time is not None and at_time.startswith("24:"):
         raise invalid("at_time", f"at_time can't be {at_time}", "Give a time from 00:00 to 23:59.")
     jexid: int = INSERT(plpy, schedule, on_date, at_time)[0]["jexid"]
+    check_count(plpy, JOB_OF_SCHEDULE(plpy, schedule)[0]["jscjobid"], "exceptions")
     return jexid
 
 

@@ -32,6 +32,10 @@ READ_AFTER = Statement(
 )
 
 
+UNREADABLE = "a number has too many digits, or lists and objects have too many levels"
+WITHOUT_PARAMETERS = Statement("""SELECT ($1::jsonb || '{"jobparameters": null}')::text AS row""", "text")
+
+
 class Reader:
     """Reads jobs as they are now. `labels` must be called again when jobs have been added."""
 
@@ -88,7 +92,16 @@ class Reader:
 
     def rows(self, table: Table, parent: int) -> list[Row]:
         """Return the rows of *parent*, with all columns."""
-        return [read_json(row["row"]) for row in READ_ROWS[table](self.plpy, parent)]
+        return [self._read(row["row"], parent) for row in READ_ROWS[table](self.plpy, parent)]
+
+    def _read(self, row: str, parent: int) -> Row:
+        try:
+            read: Row = read_json(row)
+        except (ValueError, RecursionError):  # parameters, from when they were not checked
+            self.plpy.warning(f"pgagent_py: the parameters of job {parent} can't be exported: {UNREADABLE}")
+            (rest,) = WITHOUT_PARAMETERS(self.plpy, row)
+            read = read_json(rest["row"])
+        return read
 
 
 READ_CALENDARS = Statement("""

@@ -62,7 +62,8 @@ def purge(plpy: Plpy, jobs: int | None) -> int:
 PURGE = """
 WITH rule AS MATERIALIZED (
     -- The next jobs, with what is kept of each.
-    SELECT j.jobid, coalesce(o.jobkeepruns, $3) AS keep_runs, now() - coalesce(o.jobkeepfor, $4) AS keep_since
+    SELECT j.jobid, coalesce(o.jobkeepruns, $3) AS keep_runs,
+           now() - least(coalesce(o.jobkeepfor, $4), interval '1000 years') AS keep_since
       FROM pgagent.pga_job j
       {jobs} JOIN pgagent_py.job_option o ON o.jobid = j.jobid AND (o.jobkeepruns IS NOT NULL OR o.jobkeepfor IS NOT NULL)
      WHERE j.jobid > $1 ORDER BY j.jobid LIMIT $2),

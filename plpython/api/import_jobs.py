@@ -26,7 +26,10 @@ def import_jobs(plpy: Plpy, caller: str, jobs: str | None = None, dry_run: bool 
 
     *dry_run*: only return what would change.
     """
-    document = read_json(jobs or "null")
+    try:
+        document = read_json(jobs or "null")
+    except (ValueError, RecursionError):
+        raise wrong("the document", "has a number of too many digits, or too many levels") from None
     if not isinstance(document, dict) or document.keys() - {"jobs", "calendars"}:
         raise wrong("the document", 'must be {"jobs": {...}, "calendars": {...}}')
     changes: list[Row] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ..ground.checks import check_parameters
 from ..ground.errors import PgAgentError, invalid
 from ..ground.exact_json import write_json
 from ..ground.plan import Statement
@@ -32,6 +33,7 @@ from .export_jobs import Reader
 from .messages import check_message
 from .owners import check_code, set_roles
 from .schedules import are_set, check_every
+from .settings import not_too_long
 
 # Set by set_roles alone: the caller may not give a job to any role.
 ROLES = ("jobowner", "jobrunas")
@@ -214,6 +216,8 @@ class Writer:
         """Refuse what the functions that set it one by one refuse, and the table would take."""
         if table is MESSAGE:
             check_message(row["msgkind"], row["msgtarget"], row["msgwhen"], row["msgsubject"])
+        if table is JOB_OPTION:
+            self._check_job_option(row)
         if table is SCHEDULE_OPTION:
             check_zone(self.plpy, row["jsctimezone"])
             if row["jscevery"] is not None:
@@ -222,3 +226,10 @@ class Writer:
                     raise invalid("every", "every can't be 0")
             if row["jscat"] is not None and IS_INFINITE(self.plpy, row["jscat"])[0]["infinite"]:
                 raise invalid("at", "at can't be infinity")
+
+    def _check_job_option(self, row: Row) -> None:
+        for name in ("jobtimeout", "jobmaxlateness", "jobkeepfor"):
+            if row[name] is not None:
+                not_too_long(self.plpy, name.removeprefix("job"), row[name])
+        if row["jobparameters"] is not None:
+            check_parameters(self.plpy, "parameters", write_json(row["jobparameters"]))

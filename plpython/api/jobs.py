@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..ground.bounds import THINGS, check_count
 from ..ground.checks import check_job, check_name, check_parameters, class_id, not_blank
 from ..ground.errors import invalid
 from ..ground.plan import Statement
@@ -78,6 +79,7 @@ def add_job(
         values["jobjclid"] = class_id(plpy, "class", None)
     job = JOB.insert(plpy, values)
     own_new_job(plpy, caller, job)
+    check_count(plpy, job, "jobs")
     if sql is not None or batch is not None:
         add_step(plpy, caller, job=job, name=name, sql=sql, batch=batch, database=database)
     elif database is not None:
@@ -107,6 +109,7 @@ def alter_job(
     OPTIONS.write(plpy, job, options)
     if owner is not None or run_as is not None:
         set_roles(plpy, caller, job, owner, run_as)
+        check_count(plpy, job, *THINGS)
     if "jobgroup" in options or "jobjclid" in values:
         wake(plpy)  # there may be a place for it now
 

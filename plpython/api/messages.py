@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..ground.bounds import check_count
 from ..ground.checks import check_job
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
@@ -53,6 +54,7 @@ def add_message(
             sqlstate="42501",
         )
     msgid: int = ADD(plpy, job, kind, target, when or "failure", subject, text, editor)[0]["msgid"]
+    check_count(plpy, job, "messages")
     return msgid
 
 

@@ -6,6 +6,7 @@ import json
 import traceback
 from typing import Any
 
+from ..ground.bounds import check_sizes
 from ..ground.errors import PgAgentError, spi_details, sqlstate
 from ..ground.exact_json import write_json
 from ..ground.foreign import refuse_foreign_code
@@ -62,6 +63,7 @@ def _execute(plpy: Plpy, caller: str, name: str | None, arguments: Any) -> Any:
     refuse_foreign_code(plpy)
     if verb.callers is Callers.USERS:
         check_use(plpy, caller, arguments)
+        check_sizes(plpy, caller, arguments)
     elif verb.callers is Callers.EDITORS:
         check_edit(plpy, caller)
     return verb.handler(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..ground.bounds import check_count
 from ..ground.checks import check_job, check_name, check_schedule, not_blank
 from ..ground.errors import invalid
 from ..ground.plan import Statement
@@ -25,11 +26,19 @@ from .options import (
     Values,
     checked,
 )
+from .settings import not_too_long
+
+# In an array of a set, which has 60 at most, each once.
+MOST_NUMBERS = 1000
 
 
 def flags(plpy: Plpy, argument: str, numbers: Sequence[int]) -> list[bool]:
     """Return the array of flags for the set *argument* of *numbers*."""
     first, last = SETS[argument]
+    if len(numbers) > MOST_NUMBERS:
+        raise invalid(
+            argument, f"{argument} has {len(numbers)} numbers", f"Give each from {first} to {last} once."
+        )
     for number in numbers:
         if not isinstance(number, int) or not first <= number <= last:
             shown = "NULL" if number is None else number
@@ -60,7 +69,7 @@ def check_every(plpy: Plpy, argument: str, every: str) -> str:
         raise invalid("every", f"every can't be {every}: months have no fixed length", hint)
     if read["uneven"]:
         raise invalid("every", f"every can't be {every}", WHOLE_SECONDS)
-    return every
+    return not_too_long(plpy, "every", every)
 
 
 WHOLE_SECONDS = "Give whole seconds, one or more."
@@ -118,6 +127,7 @@ def add_schedule(
         schedule = SCHEDULE.insert(plpy, values | sets | {"jscjobid": job, "jscname": name})
         OPTIONS.write(plpy, schedule, options)
         ids.append(schedule)
+    check_count(plpy, job, "schedules")
     return ids
 
 

@@ -48,6 +48,16 @@ def check_keep_for(plpy: Plpy, argument: str, interval: str) -> str:
     """Refuse a negative interval; 0 means no limit."""
     if _sign(plpy, interval) < 0:
         raise invalid("keep_for", f"keep_for can't be {interval}", "Give an interval, or '0' for no limit.")
+    return not_too_long(plpy, argument, interval)
+
+
+IS_TOO_LONG = Statement("SELECT $1 > interval '1000 years' AS too_long", "interval")
+
+
+def not_too_long(plpy: Plpy, argument: str, interval: str) -> str:
+    """Refuse an interval that could lead out of the calendar."""
+    if IS_TOO_LONG(plpy, interval)[0]["too_long"]:
+        raise invalid(argument, f"{argument} can't be {interval}", "Give 1000 years at most.")
     return interval
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from ..ground.bounds import check_count
 from ..ground.checks import check_job, check_name, not_blank
 from ..ground.errors import invalid
 from ..ground.plan import Statement
@@ -112,6 +113,7 @@ def add_step(
         OPTIONS.write(plpy, step, {"jstatomic": True})
     check_code(plpy, job, "sql" if batch is None else "batch")
     note_code(plpy, job)
+    check_count(plpy, job, "steps")
     return step
 
 

@@ -16,6 +16,7 @@ from ..runs.agents import start_agent, start_session, stop_agent
 from ..runs.book import finish_step
 from ..runs.cancel import cancel_run
 from . import jobs, schedules, steps
+from .bounds import set_bound
 from .calendars import add_calendar, alter_calendar, attach_calendar, detach_calendar, drop_calendar
 from .dependencies import add_dependency, drop_dependency
 from .exceptions import add_exception, drop_exception
@@ -88,6 +89,7 @@ FOR_EDITORS: tuple[Handler, ...] = (
     import_pg_cron,
     pause,
     resume,
+    set_bound,
     set_default_timezone,
     set_limit,
     set_notify_runs,

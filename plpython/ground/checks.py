@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from .errors import invalid
 from .plan import Statement
 from .plpy import Plpy, Row
@@ -45,6 +48,15 @@ def check_schedule(plpy: Plpy, schedule: int | None) -> None:
         raise missing("schedule", schedule)
 
 
+FIND_ROLE = Statement("SELECT FROM pg_roles r WHERE r.rolname = $1", "text")
+
+
+def check_role(plpy: Plpy, argument: str, name: str) -> None:
+    """Refuse a role that does not exist."""
+    if not FIND_ROLE(plpy, name):
+        raise invalid(argument, f'{argument}: role "{name}" does not exist', "Give the name of a role.")
+
+
 KIND_OF_JSON = Statement("SELECT jsonb_typeof($1) AS kind", "jsonb")
 
 
@@ -56,7 +68,42 @@ def check_parameters(plpy: Plpy, argument: str, parameters: str) -> str:
     if KIND_OF_JSON(plpy, parameters)[0]["kind"] != "object":
         hint = """Give an object, such as '{"day": "monday"}'."""
         raise invalid("parameters", "parameters is no JSON object", hint)
+    try:
+        value = json.loads(parameters, parse_int=_check_digits, parse_float=_check_digits)
+        too_deep = _is_deeper(value, DEEPEST_PARAMETERS)
+    except ValueError as error:
+        raise invalid("parameters", f"parameters has {error}", "Give it as a string.") from None
+    except RecursionError:
+        too_deep = True
+    if too_deep:
+        hint = f"Give {DEEPEST_PARAMETERS} levels at most."
+        raise invalid("parameters", "parameters has too many levels of lists and objects", hint)
     return parameters
+
+
+# What programs that read JSON can be expected to take. Export and import read it with Python.
+DEEPEST_PARAMETERS, LONGEST_NUMBER = 100, 1000
+
+
+def _check_digits(number: str) -> int:
+    if len(number) > LONGEST_NUMBER:
+        raise ValueError(f"a number of more than {LONGEST_NUMBER} digits")
+    return 0
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Return whether lists and objects stand in each other on more than so many levels."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            inner
+            for outer in layer
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not layer:
+            return False
+    return True
 
 
 CLASSES = Statement("SELECT c.jclid, c.jclname FROM pgagent.pga_jobclass c ORDER BY c.jclid")

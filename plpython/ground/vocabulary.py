@@ -35,3 +35,20 @@ MEMBER = "CASE WHEN current_setting('server_version_num')::int4 < 160000 THEN 'M
 # A role that may change all of these tables may do all that pgAdmin can: it edits every job.
 EDITED = ("pga_job", "pga_jobstep", "pga_schedule", "pga_exception")
 CHANGES = ("INSERT", "UPDATE", "DELETE")
+
+# Characters of a name of a job or step that logs, messages and launchers are told. The functions of the API refuse longer ones,
+# but in pgAgent's tables a name has no limit.
+NAME_LENGTH = 1000
+
+# What a role may have, unless set_bound() says something else: numbers of things of all its jobs, and bytes of a text.
+BOUNDS = {
+    "jobs": 10_000,
+    "steps": 10_000,
+    "schedules": 1_000,
+    "exceptions": 10_000,
+    "dependencies": 1_000,
+    "messages": 1_000,
+    "code": 1_000_000,
+    "parameters": 1_000_000,
+    "names": 1_000,
+}

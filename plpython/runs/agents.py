@@ -85,7 +85,8 @@ def start_session(plpy: Plpy, caller: str, agent: str) -> None:
     if KNOWN_AGENT(plpy, agent):
         raise PgAgentError("agent is another's already", sqlstate="42710")  # whose jobs this one must not get
     _register(plpy, agent, socket.gethostname(), me, everything, [], False)
-    close_released_runs(plpy, agent)
+    if everything:
+        close_released_runs(plpy, agent)
 
 
 class Session(TypedDict):

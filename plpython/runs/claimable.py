@@ -17,6 +17,11 @@ LOCAL = """AND NOT EXISTS (
        AND CASE WHEN o.jobowner IS NULL THEN a.jagall
                 ELSE a.jagown AND a.jagrole = CASE WHEN o.jobrunas IS NULL THEN o.jobownerid ELSE o.jobrunasid END END)"""
 
+# What the agent of this backend may change in its turn: a launcher everything, a session its own jobs.
+MINE = """EXISTS (
+    SELECT FROM pgagent_py.agent a LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
+     WHERE a.jagpid = pg_backend_pid() AND (a.jagall OR o.jobownerid = a.jagrole))"""
+
 # now() stands still in a session's call of run_due, so this is true for a job that the call has not run yet.
 NOT_YET = " AND j.joblastrun IS DISTINCT FROM now()"
 

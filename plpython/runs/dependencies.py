@@ -8,53 +8,113 @@ from __future__ import annotations
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.vocabulary import NAME_LENGTH
+from .claimable import MINE
 from .orders import DUE_NOW, PUT_WANTED
 
-START_DEPENDENTS = Statement(f"""
--- jobs whose conditions are all met
+# How many jobs a turn makes due at most, and of how many runs it tells each in triggered_by, the latest. $1 and $2.
+JOBS_PER_TURN, RUNS_TOLD = 100, 1000
+
+START_DEPENDENTS = Statement(
+    f"""
+-- jobs whose conditions are all met, unless a session has them locked: those wait for a later turn
 WITH ready AS MATERIALIZED (
-    SELECT d.jobid FROM pgagent_py.job_dependency d
-     WHERE d.jobid IN (SELECT m.jobid FROM pgagent_py.dependency_met m)
-     GROUP BY d.jobid
-    HAVING bool_and(EXISTS (SELECT FROM pgagent_py.dependency_met m WHERE m.jobid = d.jobid AND m.jobafter = d.jobafter))),
--- a job waits for a later turn if a session has it locked, or one of its conditions, or an earlier order
+    SELECT j.jobid, j.jobenabled, {DUE_NOW} AS due
+      FROM (SELECT DISTINCT m.jobid FROM pgagent_py.dependency_met m) m
+     CROSS JOIN LATERAL (
+           SELECT j.* FROM pgagent.pga_job j
+            WHERE j.jobid = m.jobid
+              AND EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE d.jobid = j.jobid)
+              AND NOT EXISTS (
+                  SELECT FROM pgagent_py.job_dependency d
+                   WHERE d.jobid = j.jobid
+                     AND NOT EXISTS (SELECT FROM pgagent_py.dependency_met n
+                                      WHERE n.jobid = d.jobid AND n.jobafter = d.jobafter))
+              AND {MINE}
+              FOR NO KEY UPDATE SKIP LOCKED) j
+     LIMIT $1),
+-- nor may a session have one of the conditions locked, or an earlier order
 condition AS MATERIALIZED (
     SELECT m.ctid FROM pgagent_py.dependency_met m WHERE m.jobid IN (SELECT ready.jobid FROM ready) FOR UPDATE SKIP LOCKED),
 earlier AS MATERIALIZED (
     SELECT o.jobid FROM pgagent_py.run_order o WHERE o.jobid IN (SELECT ready.jobid FROM ready) FOR UPDATE SKIP LOCKED),
 free AS MATERIALIZED (
-    SELECT j.jobid, j.jobenabled, {DUE_NOW} AS due
-      FROM pgagent.pga_job j
-     WHERE j.jobid IN (SELECT ready.jobid FROM ready)
-       AND NOT EXISTS (SELECT FROM pgagent_py.dependency_met m
+    SELECT j.* FROM ready j
+     WHERE NOT EXISTS (SELECT FROM pgagent_py.dependency_met m
                         WHERE m.jobid = j.jobid AND m.ctid NOT IN (SELECT condition.ctid FROM condition))
        AND NOT EXISTS (SELECT FROM pgagent_py.run_order o
-                        WHERE o.jobid = j.jobid AND o.jobid NOT IN (SELECT earlier.jobid FROM earlier))
-       FOR NO KEY UPDATE SKIP LOCKED),
+                        WHERE o.jobid = j.jobid AND o.jobid NOT IN (SELECT earlier.jobid FROM earlier))),
 -- conditions count once, those of a disabled job as well
 met AS (
-    DELETE FROM pgagent_py.dependency_met m USING free WHERE m.jobid = free.jobid
+    DELETE FROM pgagent_py.dependency_met m WHERE m.jobid = ANY (ARRAY(SELECT free.jobid FROM free))
     RETURNING m.jobid, m.jobafter, m.jlgid, m.jlgstatus),
 -- a condition that was met several times stands for the last run
-last_met AS (
-    SELECT DISTINCT ON (met.jobid, met.jobafter) met.* FROM met ORDER BY met.jobid, met.jobafter, met.jlgid DESC),
+told AS (
+    SELECT l.* FROM (
+        SELECT l.*, row_number() OVER (PARTITION BY l.jobid ORDER BY l.jlgid DESC) AS place
+          FROM (SELECT DISTINCT ON (met.jobid, met.jobafter) met.* FROM met
+                 ORDER BY met.jobid, met.jobafter, met.jlgid DESC) l) l
+     WHERE l.place <= $2),
 -- the parameters tell the run what has set it off
+cause AS (
+    SELECT t.jobid, jsonb_agg(jsonb_build_object(
+               'job', t.jobafter, 'name', left(j.jobname, {NAME_LENGTH}), 'run', t.jlgid, 'status', t.jlgstatus)
+               ORDER BY t.jobafter) AS runs
+      FROM told t JOIN pgagent.pga_job j ON j.jobid = t.jobafter
+     GROUP BY t.jobid),
+started AS (
+    UPDATE pgagent.pga_job j SET jobnextrun = f.due FROM free f WHERE f.jobid = j.jobid AND f.jobenabled
+    RETURNING j.jobid, j.jobnextrun),
 wanted (jobid, due, jstname, jstid, parameters) AS (
-    SELECT m.jobid, free.due, NULL::text, NULL::int4, jsonb_build_object('triggered_by', jsonb_agg(jsonb_build_object(
-               'job', m.jobafter, 'name', j.jobname, 'run', m.jlgid, 'status', m.jlgstatus) ORDER BY m.jobafter))
-      FROM last_met m
-      JOIN free ON free.jobid = m.jobid AND free.jobenabled
-      JOIN pgagent.pga_job j ON j.jobid = m.jobafter
-     GROUP BY m.jobid, free.due),
+    SELECT s.jobid, s.jobnextrun, NULL::text, NULL::int4, jsonb_build_object('triggered_by', c.runs)
+      FROM started s CROSS JOIN LATERAL (SELECT c.runs FROM cause c WHERE c.jobid = s.jobid) c),
 ordered AS (
     {PUT_WANTED})
-UPDATE pgagent.pga_job j SET jobnextrun = free.due FROM free WHERE j.jobid = free.jobid AND free.jobenabled
-RETURNING j.jobid""")
+SELECT started.jobid FROM started""",
+    "int4",
+    "int4",
+)
 
 
 def start_dependents(plpy: Plpy) -> bool:
-    """Make the jobs due whose conditions are all met; return whether there were any."""
-    return bool(START_DEPENDENTS(plpy))
+    """Make jobs due whose conditions are all met; return whether there were any."""
+    return bool(START_DEPENDENTS(plpy, JOBS_PER_TURN, RUNS_TOLD))
+
+
+# Those that a session has locked wait.
+UNCHECKED = Statement("""
+SELECT d.jobid, d.jobafter FROM pgagent_py.job_dependency d WHERE NOT d.depchecked
+ ORDER BY d.jobid, d.jobafter LIMIT 20 FOR NO KEY UPDATE SKIP LOCKED""")
+
+# $1 waits for $2. All jobs that $2 waits for, and it itself: $1 among them closes a circle.
+FIND_CIRCLE = Statement(
+    """
+WITH RECURSIVE before (jobid) AS (
+    SELECT $2 UNION SELECT d.jobafter FROM pgagent_py.job_dependency d JOIN before b ON b.jobid = d.jobid)
+SELECT FROM before b WHERE b.jobid = $1 LIMIT 1""",
+    "int4",
+    "int4",
+)
+SET_CHECKED = Statement(
+    "UPDATE pgagent_py.job_dependency d SET depchecked = true WHERE d.jobid = $1 AND d.jobafter = $2",
+    "int4",
+    "int4",
+)
+DROP = Statement(
+    "DELETE FROM pgagent_py.job_dependency d WHERE d.jobid = $1 AND d.jobafter = $2", "int4", "int4"
+)
+CIRCLE = "pgagent_py: job %s no longer waits for job %s: two sessions have closed a circle at the same time"
+
+
+def check_dependencies(plpy: Plpy) -> None:
+    """Note that some new dependencies close no circle, or drop them."""
+    for row in UNCHECKED(plpy):
+        pair = row["jobid"], row["jobafter"]
+        if FIND_CIRCLE(plpy, *pair):
+            plpy.warning(CIRCLE % pair)
+            DROP(plpy, *pair)
+        else:
+            SET_CHECKED(plpy, *pair)
 
 
 # A condition that is met again before its job could start counts once, by its last run. One whose job or dependency is gone

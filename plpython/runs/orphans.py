@@ -17,6 +17,8 @@ from .wake import GRACE_SECONDS, LOOK_AGAIN_SECONDS, wake
 
 # When this session has last looked for missing agents, by time.monotonic().
 _looked_at = 0.0
+# Runs (jlgid) to be closed that a session had locked.
+_locked: list[int] = []
 
 
 class MissingRow(TypedDict):
@@ -69,6 +71,8 @@ def fail_orphans(plpy: Plpy) -> None:
     if time.monotonic() < _looked_at + LOOK_AGAIN_SECONDS:
         return
     _looked_at = time.monotonic()
+    if _locked:
+        _close_now(plpy, list(LOCKED_RUNS(plpy, _locked)))
     rows = MISSING(plpy)
     ours = [row["jagpid"] for row in rows if row["ours"]]
     daemons = [row["jagpid"] for row in rows if not row["ours"]]
@@ -84,7 +88,7 @@ def fail_orphans(plpy: Plpy) -> None:
 
 GONE = "The agent that executed this step is gone."
 
-# Of the runs in a CTE candidate, those that can be closed now: a run of which a session has the job or a log row locked is left
+# The runs in a CTE candidate, and whether each can be closed now: a run of which a session has the job or a log row locked is left
 # for the next look. Rows that are gone lock nothing.
 CLOSABLE = """
 job AS MATERIALIZED (
@@ -101,16 +105,17 @@ step AS MATERIALIZED (
      CROSS JOIN LATERAL (
            SELECT s.jslid FROM pgagent.pga_jobsteplog s WHERE s.jsljlgid = c.jlgid AND s.jslstatus = 'r'
               FOR NO KEY UPDATE SKIP LOCKED) s)
-SELECT c.jobid, c.jlgid
-  FROM candidate c
-  LEFT JOIN pgagent.pga_job j ON j.jobid = c.jobid
-  LEFT JOIN pgagent_py.run p ON p.jlgid = c.jlgid
-  LEFT JOIN pgagent.pga_joblog l ON l.jlgid = c.jlgid
- WHERE (j.jobid IS NULL OR c.jlgid IN (SELECT job.jlgid FROM job))
+SELECT c.jobid, c.jlgid,
+       (j.jobid IS NULL OR c.jlgid IN (SELECT job.jlgid FROM job))
    AND (p.jlgid IS NULL OR c.jlgid IN (SELECT run.jlgid FROM run))
    AND (l.jlgid IS NULL OR c.jlgid IN (SELECT log.jlgid FROM log))
    AND NOT EXISTS (SELECT FROM pgagent.pga_jobsteplog s
-                    WHERE s.jsljlgid = c.jlgid AND s.jslstatus = 'r' AND s.jslid NOT IN (SELECT step.jslid FROM step))"""
+                    WHERE s.jsljlgid = c.jlgid AND s.jslstatus = 'r' AND s.jslid NOT IN (SELECT step.jslid FROM step))
+       AS closable
+  FROM candidate c
+  LEFT JOIN pgagent.pga_job j ON j.jobid = c.jobid
+  LEFT JOIN pgagent_py.run p ON p.jlgid = c.jlgid
+  LEFT JOIN pgagent.pga_joblog l ON l.jlgid = c.jlgid"""
 
 # $1 pids.
 RUNS_OF_AGENTS = Statement(
@@ -157,7 +162,7 @@ def close_agents(plpy: Plpy, pids: Sequence[int]) -> None:
     An agent with a job that another session has locked stays on the list, for the next look. The runs of one that has come back
     with another backend are its own again.
     """
-    runs = [RunId(row["jobid"], row["jlgid"]) for row in RUNS_OF_AGENTS(plpy, pids)]
+    runs = [RunId(row["jobid"], row["jlgid"]) for row in RUNS_OF_AGENTS(plpy, pids) if row["closable"]]
     kept = {row["jlgid"] for row in COME_BACK(plpy, pids, [run.jlgid for run in runs])} if runs else set()
     _abort_apart(plpy, pids, [run for run in runs if run.jlgid not in kept])
     if RELEASE(plpy, pids):
@@ -207,10 +212,26 @@ WITH candidate AS MATERIALIZED (
 )
 
 
+# $1 runs.
+LOCKED_RUNS = Statement(
+    f"""
+WITH candidate AS MATERIALIZED (
+    SELECT l.jlgjobid AS jobid, l.jlgid FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
+     WHERE l.jlgid = ANY ($1) AND l.jlgstatus = 'r' AND j.jobagentid IS NULL),
+{CLOSABLE}""",
+    "int4[]",
+)
+
+
 def close_released_runs(plpy: Plpy, agent: str) -> None:
     """Close runs that stand as running although no agent has their job, for example after a restore; *agent* has started."""
-    runs = [RunId(row["jobid"], row["jlgid"]) for row in RELEASED_RUNS(plpy, agent)]
-    _abort_apart(plpy, [], runs)
+    _close_now(plpy, list(RELEASED_RUNS(plpy, agent)))
+
+
+def _close_now(plpy: Plpy, rows: Sequence[Row]) -> None:
+    """Close the runs that are closable, and keep in mind the others."""
+    _locked[:] = [row["jlgid"] for row in rows if not row["closable"]]
+    _abort_apart(plpy, [], [RunId(row["jobid"], row["jlgid"]) for row in rows if row["closable"]])
 
 
 # $2 whether it has been living: then nobody is closing its runs, but its own former backend may have them locked. The lock can be
@@ -257,7 +278,7 @@ RETURNING coalesce(a.jagleft, '{}') AS jagleft""",
 
 def close_left(plpy: Plpy, agent: str, pid: int, left: Sequence[int]) -> list[int]:
     """Close those runs that *agent* has left to a session which has not closed them; return those still left (jlgid)."""
-    runs = [RunId(row["jobid"], row["jlgid"]) for row in LEFT_RUNS(plpy, left, agent)]
+    runs = [RunId(row["jobid"], row["jlgid"]) for row in LEFT_RUNS(plpy, left, agent) if row["closable"]]
     _abort_apart(plpy, [pid], runs)
     still: list[int] = STILL_LEFT(plpy, agent)[0]["jagleft"]
     return still

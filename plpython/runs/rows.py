@@ -113,4 +113,5 @@ class AgentRow(TypedDict):
     limited: bool
     choosy: bool
     dependent: bool
+    unchecked: bool
     parametrised: bool

@@ -15,7 +15,8 @@ from .rows import BookedRow, StepRow
 # begin in the middle.
 NEXT_STEP = """
     SELECT s.jstid FROM pgagent.pga_jobstep s
-     WHERE s.jstjobid = r.jobid AND s.jstenabled AND s.jstid <> ALL (p.done) AND s.jstid IS DISTINCT FROM r.ended
+     WHERE s.jstjobid = r.jobid AND s.jstenabled AND s.jstid IS DISTINCT FROM r.ended
+       AND CASE WHEN d.keys IS NULL THEN s.jstid <> ALL (p.done) ELSE NOT d.keys ? s.jstid::text END
        AND NOT EXISTS (SELECT FROM pgagent_py.run_option ro
                         WHERE ro.jlgid = r.jlgid AND (s.jstname, s.jstid) < (ro.jstname, ro.jstid))
      ORDER BY s.jstid <> p.jstid, s.jstname, s.jstid LIMIT 1"""
@@ -24,6 +25,10 @@ NEXT_STEP = """
 NEXT_STEPS = f"""
       FROM unnest($1, $2, $3) r (jlgid, jobid, ended)
       JOIN pgagent_py.run p ON p.jlgid = r.jlgid
+     -- of many done steps a search tree: to compare each step with all of them would take too long
+     CROSS JOIN LATERAL (
+           SELECT CASE WHEN cardinality(p.done) > 20
+                       THEN (SELECT jsonb_object_agg(u, true) FROM unnest(p.done) u) END AS keys OFFSET 0) d
      CROSS JOIN LATERAL ({NEXT_STEP}) n"""
 
 

@@ -15,7 +15,7 @@ from .book import finish_steps
 from .cancel import cancelled_by
 from .claim import claim_due_jobs
 from .claimable import ANY, IN_SESSION, IN_SESSION_ONCE
-from .dependencies import start_dependents
+from .dependencies import check_dependencies, start_dependents
 from .finish import finish_jobs, note_runs
 from .hand_out import set_parameters, set_run_as
 from .orphans import close_left, fail_orphans
@@ -40,6 +40,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        OR EXISTS (SELECT FROM pgagent_py.job_option o
                    WHERE o.jobpriority <> 0 OR o.jobmaxlateness IS NOT NULL OR o.jobdone) AS choosy,
        EXISTS (SELECT FROM pgagent_py.job_dependency) AS dependent,
+       EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE NOT d.depchecked) AS unchecked,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobparameters IS NOT NULL)
        OR EXISTS (SELECT FROM pgagent_py.run_order o WHERE o.jlgparameters IS NOT NULL)
        OR EXISTS (SELECT FROM pgagent_py.run_option o WHERE o.jlgparameters IS NOT NULL) AS parametrised
@@ -60,12 +61,16 @@ def run_due(
     The backend is registered as *agent*. *local*: claim only what can run in the session itself.
     """
     refuse_here(plpy)
-    fail_orphans(plpy)
     agents = AGENT(plpy, agent)
     if not agents:
         plpy.error("this session is not registered as an agent", hint="Call run_due().", sqlstate="55000")
     me = agents[0]
     _check_right(plpy, me)
+    # A session may stay in its transaction for long, and nothing of other roles' must wait for that.
+    if me["jagall"]:
+        fail_orphans(plpy)
+        if me["unchecked"]:
+            check_dependencies(plpy)
     if me["returned"]:
         take_former_jobs(plpy, me["jagpid"])
     if me["jagpooled"]:

@@ -16,12 +16,28 @@ CREATE OR REPLACE FUNCTION pgagent_py._raise_sequences() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
+DECLARE
+    behind record;
+    alone boolean;
 BEGIN
-    IF EXISTS (SELECT FROM {{ behind() }}) THEN
-        -- Two sessions may find this at once: the second must not set back a sequence that the first has raised and used.
-        PERFORM pg_advisory_xact_lock('pgagent_py._raise_sequences()'::regprocedure::oid::bigint);
-        PERFORM setval(q.name::regclass, q.used) FROM {{ behind() }};
-    END IF;
+    -- Several sessions may do this at once, and none waits: one that stays in its transaction would keep launchers from starting.
+    -- nextval never sets back what another session has raised and used. Only a long way goes by setval, in one session at a time.
+    LOOP
+        SELECT q.name, q.used, q.used - q.next + 1 AS missing INTO behind FROM {{ behind() }} LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        IF alone IS NULL AND behind.missing > 100000 THEN
+            BEGIN
+                LOCK TABLE pgagent_py.setting IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+                alone := true;
+            EXCEPTION WHEN lock_not_available THEN
+                alone := false;
+            END;
+        ELSIF alone AND behind.missing > 100000 THEN
+            PERFORM setval(behind.name::regclass, behind.used);
+        ELSE
+            PERFORM nextval(behind.name::regclass) FROM generate_series(1, least(behind.missing, 100000));
+        END IF;
+    END LOOP;
 END
 $plpgsql$;
 

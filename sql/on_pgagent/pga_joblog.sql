@@ -1,5 +1,6 @@
 {% from "macros/on_pgagent.j2" import index, trigger %}
 {% from "macros/words.j2" import is_end, run_status, step_status %}
+{% set name_length = python_constant("ground.vocabulary.NAME_LENGTH") %}
 -- Finds the newest run of a job, its failures in a row and its oldest runs, however long the history is.
 {% call index("pgagent_py_runs", "pga_joblog (jlgjobid, jlgid)") %}
 the runs of a job in order.
@@ -11,13 +12,22 @@ SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
     IF EXISTS (SELECT FROM pgagent_py.job_dependency) THEN
+        -- The note takes the place of an earlier one, unless that is locked: then the sweep deletes it.
+        WITH met AS MATERIALIZED (
+            SELECT d.jobid, d.jobafter, ended.jlgid, ended.jlgstatus
+              FROM after_it ended
+              JOIN before_it started ON started.jlgid = ended.jlgid
+              JOIN pgagent_py.job_dependency d ON d.jobafter = ended.jlgjobid
+             WHERE started.jlgstatus = 'r' AND ended.jlgstatus <> 'r'
+               AND {{ is_end("d.depwhen", "ended.jlgstatus") }}),
+        earlier AS (
+            DELETE FROM pgagent_py.dependency_met m WHERE m.ctid = ANY (ARRAY(
+                   SELECT e.ctid FROM met CROSS JOIN LATERAL (
+                          SELECT n.ctid FROM pgagent_py.dependency_met n
+                           WHERE n.jobid = met.jobid AND n.jobafter = met.jobafter AND n.jlgid < met.jlgid
+                             FOR UPDATE SKIP LOCKED) e)))
         INSERT INTO pgagent_py.dependency_met (jobid, jobafter, jlgid, jlgstatus)
-        SELECT d.jobid, d.jobafter, ended.jlgid, ended.jlgstatus
-          FROM after_it ended
-          JOIN before_it started ON started.jlgid = ended.jlgid
-          JOIN pgagent_py.job_dependency d ON d.jobafter = ended.jlgjobid
-         WHERE started.jlgstatus = 'r' AND ended.jlgstatus <> 'r'
-           AND {{ is_end("d.depwhen", "ended.jlgstatus") }};
+        SELECT met.jobid, met.jobafter, met.jlgid, met.jlgstatus FROM met;
         IF FOUND THEN
             PERFORM pg_notify('pgagent_py', '');
         END IF;
@@ -57,7 +67,7 @@ BEGIN
     IF EXISTS (SELECT FROM pgagent_py.setting s WHERE s.name = 'notify_runs') THEN
         PERFORM pg_notify('pgagent_py_run', json_build_object(
                     'event', CASE c.jlgstatus WHEN 'r' THEN 'start' ELSE 'end' END,
-                    'job', c.jlgjobid, 'name', left(j.jobname, 1000), 'run', c.jlgid,
+                    'job', c.jlgjobid, 'name', left(j.jobname, {{ name_length }}), 'run', c.jlgid,
                     'status', {{ run_status("c.jlgstatus") }},
                     'start', c.jlgstart, 'seconds', extract(epoch FROM c.jlgduration))::text)
            FROM changed c LEFT JOIN pgagent.pga_job j ON j.jobid = c.jlgjobid
@@ -70,7 +80,7 @@ BEGIN
                 THEN (SELECT coalesce(w.jobownerid, 0) FROM pgagent_py.job_owner w WHERE w.jobid = c.jlgjobid) END,
            jsonb_build_object(
                'database', current_database(),
-               'job', jsonb_build_object('id', j.jobid, 'name', left(j.jobname, 1000), 'description', left(j.jobdesc, 10000)),
+               'job', jsonb_build_object('id', j.jobid, 'name', left(j.jobname, {{ name_length }}), 'description', left(j.jobdesc, 10000)),
                'run', jsonb_build_object('id', c.jlgid, 'status', {{ run_status("c.jlgstatus") }}, 'start', c.jlgstart,
                                          'seconds', extract(epoch FROM c.jlgduration)),
                'steps', coalesce(s.steps, '[]'))
@@ -81,7 +91,7 @@ BEGIN
            UNION ALL SELECT * FROM pgagent_py.message a WHERE a.msgjobid IS NULL) m
      CROSS JOIN LATERAL (
            SELECT jsonb_agg(jsonb_build_object(
-                      'name', left(t.jstname, 1000), 'status', {{ step_status("l.jslstatus") }}, 'result', l.jslresult,
+                      'name', left(t.jstname, {{ name_length }}), 'status', {{ step_status("l.jslstatus") }}, 'result', l.jslresult,
                       'seconds', extract(epoch FROM l.jslduration), 'output', right(l.jsloutput, 10000)) ORDER BY l.jslid) AS steps
              FROM (SELECT * FROM pgagent.pga_jobsteplog a WHERE a.jsljlgid = c.jlgid ORDER BY a.jslid DESC LIMIT 100) l
              JOIN pgagent.pga_jobstep t ON t.jstid = l.jsljstid) s

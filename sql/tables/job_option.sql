@@ -23,6 +23,9 @@ CREATE TABLE pgagent_py.job_option (
 CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
     WHERE jobpriority <> 0 OR jobmaxlateness IS NOT NULL OR jobdone;
 
+-- Bounds count the jobs of a role.
+CREATE INDEX job_option_owner ON pgagent_py.job_option (jobownerid) WHERE jobownerid IS NOT NULL;
+
 CREATE INDEX job_option_parameters ON pgagent_py.job_option (jobid) WHERE jobparameters IS NOT NULL;
 
 COMMENT ON TABLE pgagent_py.job_option IS

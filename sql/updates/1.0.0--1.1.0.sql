@@ -66,3 +66,11 @@ DROP TABLE pgagent_py.waiting_run;
 ALTER TABLE pgagent_py.dependency_met REPLICA IDENTITY FULL;
 ALTER TABLE pgagent_py.job_limit REPLICA IDENTITY FULL;
 ALTER TABLE pgagent_py.pause REPLICA IDENTITY FULL;
+
+{{ new("tables/bound") }}
+
+CREATE INDEX job_option_owner ON pgagent_py.job_option (jobownerid) WHERE jobownerid IS NOT NULL;
+
+ALTER TABLE pgagent_py.job_dependency ADD COLUMN depchecked boolean NOT NULL DEFAULT false;
+
+CREATE INDEX job_dependency_unchecked ON pgagent_py.job_dependency (jobid) WHERE NOT depchecked;

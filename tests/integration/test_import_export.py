@@ -14,6 +14,7 @@ from tests.helpers.transfer import export, import_
 NOT_DEFINITIONS = {
     "setting": "of the database",
     "job_limit": "of classes and groups",
+    "bound": "of roles",
     "pause": "of the moment",
     "run_order": "of the moment",
     "run_option": "of runs",

@@ -1,0 +1,33 @@
+"""Bounds of what roles may have. A verb of the SQL API, as in jobs.py."""
+
+from __future__ import annotations
+
+from ..ground.checks import check_role
+from ..ground.errors import invalid
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
+from ..ground.vocabulary import BOUNDS
+
+FORGET = Statement(
+    "DELETE FROM pgagent_py.bound b WHERE b.bndname = $1 AND b.jobowner IS NOT DISTINCT FROM $2",
+    "text",
+    "name",
+)
+SET = Statement(
+    "INSERT INTO pgagent_py.bound (bndname, jobowner, bndvalue) VALUES ($1, $2, $3)", "text", "name", "int8"
+)
+
+
+def set_bound(
+    plpy: Plpy, caller: str, name: str | None = None, value: int | None = None, role: str | None = None
+) -> None:
+    """Let *role*, or every role that has no bound of its own, have *value* of *name*; None takes the bound back."""
+    if name not in BOUNDS:
+        raise invalid("name", f'name "{name}" is unknown', f"Use {', '.join(BOUNDS)}.")
+    if value is not None and value < 0:
+        raise invalid("value", f"value can't be {value}", "Give 0 or more, or NULL for the default.")
+    if role is not None:
+        check_role(plpy, "role", role)
+    FORGET(plpy, name, role)
+    if value is not None:
+        SET(plpy, name, role, value)

@@ -1,0 +1,92 @@
+"""Bounds: how many things a role may have, and how long their texts may be. Without them one role could fill what all share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import PgAgentError
+from .plan import Statement
+from .plpy import Plpy
+from .vocabulary import BOUNDS
+
+# $1 name of the bound, $2 role. A role's own bound counts before that of every role.
+READ_BOUND = Statement(
+    """
+SELECT b.bndvalue FROM pgagent_py.bound b
+ WHERE b.bndname = $1 AND (b.jobowner IS NULL OR b.jobownerid = (SELECT r.oid FROM pg_roles r WHERE r.rolname = $2))
+ ORDER BY b.jobowner IS NULL LIMIT 1""",
+    "text",
+    "name",
+)
+
+
+def bound(plpy: Plpy, name: str, role: str) -> int:
+    """Return the bound *name* of *role*."""
+    rows = READ_BOUND(plpy, name, role)
+    value: int = rows[0]["bndvalue"] if rows else BOUNDS[name]
+    return value
+
+
+RAISE_IT = "An administrator can raise it with set_bound('{}', ...)."
+
+# What is meant by "code" and "parameters"; all other texts, and lists, are "names".
+CODE = {"sql", "batch", "crontab", "text", "subject", "description"}
+
+
+def check_sizes(plpy: Plpy, role: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments of a call that are longer than *role* may make them."""
+    for argument, value in arguments.items():
+        if not isinstance(value, (str, list)) or not value:
+            continue
+        size = len((value if isinstance(value, str) else json.dumps(value)).encode(errors="replace"))
+        name = "code" if argument in CODE else "parameters" if argument == "parameters" else "names"
+        most = bound(plpy, name, role)
+        if size > most:
+            raise PgAgentError(
+                f"{argument} has {size} bytes, and role {role} may give {most}",
+                RAISE_IT.format(name),
+                sqlstate="54000",
+            )
+
+
+THINGS = {
+    "jobs": "",
+    "steps": "JOIN pgagent.pga_jobstep t ON t.jstjobid = o.jobid",
+    "schedules": "JOIN pgagent.pga_schedule t ON t.jscjobid = o.jobid",
+    "exceptions": """JOIN pgagent.pga_schedule s ON s.jscjobid = o.jobid
+                     JOIN pgagent_py.every_exception t ON t.jexscid = s.jscid""",
+    "dependencies": "JOIN pgagent_py.job_dependency t ON t.jobid = o.jobid",
+    "messages": "JOIN pgagent_py.message t ON t.msgjobid = o.jobid",
+}
+# $1 owner, $2 how many it may have. It counts no further than to one more.
+COUNT = {
+    name: Statement(
+        f"""
+SELECT count(*) AS count FROM (
+       SELECT FROM pgagent_py.job_option o {things} WHERE o.jobownerid = $1 AND o.jobowner IS NOT NULL LIMIT $2 + 1) t""",
+        "oid",
+        "int8",
+    )
+    for name, things in THINGS.items()
+}
+FIND_OWNER = Statement(
+    """
+SELECT r.oid::int8 AS oid, r.rolname::text AS name
+  FROM pgagent_py.job_option o JOIN pg_roles r ON r.oid = o.jobownerid WHERE o.jobid = $1 AND o.jobowner IS NOT NULL""",
+    "int4",
+)
+
+
+def check_count(plpy: Plpy, job: int | None, *names: str) -> None:
+    """Refuse what was just added to *job* if its owner has too many of *names* now."""
+    for owner in FIND_OWNER(plpy, job):
+        for name in names:
+            most = bound(plpy, name, owner["name"])
+            if COUNT[name](plpy, owner["oid"], most)[0]["count"] > most:
+                raise PgAgentError(
+                    f"role {owner['name']} may not have more than {most} {name}",
+                    RAISE_IT.format(name),
+                    sqlstate="54000",
+                )

@@ -1,0 +1,20 @@
+CREATE TABLE pgagent_py.bound (
+    bndname text NOT NULL,
+    jobowner name,
+    jobownerid oid,
+    bndvalue bigint NOT NULL CHECK (bndvalue >= 0)
+);
+
+-- Without a primary key: publications of all tables would refuse deletes.
+ALTER TABLE pgagent_py.bound REPLICA IDENTITY FULL;
+
+CREATE UNIQUE INDEX bound_name ON pgagent_py.bound (bndname, coalesce(jobowner, ''));
+
+COMMENT ON TABLE pgagent_py.bound IS
+'What set_bound() has set: how much a role may have. Bounds without a row have their default.';
+COMMENT ON COLUMN pgagent_py.bound.jobowner IS
+'The role. NULL: every role that has no row of its own.';
+COMMENT ON COLUMN pgagent_py.bound.jobownerid IS
+'The id of jobowner. It counts, not the name.';
+
+SELECT pg_catalog.pg_extension_config_dump('pgagent_py.bound', '');
