@@ -122,6 +122,11 @@ class BatchStep:
         """Return how much there is of it."""
         return len(self._stdout) + len(self._stderr)
 
+    @property
+    def has_no_room(self) -> bool:
+        """Whether it waits for a connection: never."""
+        return False
+
     def output_so_far(self) -> str:
         """Return stdout until now, and stderr under a heading."""
         errors = min(len(self._stderr), max(self._limit // 2, self._limit - len(self._stdout)))

@@ -30,13 +30,13 @@ SELECT {COLUMNS}
   FROM pgagent_py.run_due(%s, ARRAY(
        SELECT (r.jlgid, r.jslid, r.jslstatus, r.jslresult, make_interval(secs => r.seconds), r.jsloutput)::pgagent_py.step_result
          FROM unnest(%s::int4[], %s::int4[], %s::text[], %s::int4[], %s::float8[], %s::text[])
-              r (jlgid, jslid, jslstatus, jslresult, seconds, jsloutput))) t"""
+              r (jlgid, jslid, jslstatus, jslresult, seconds, jsloutput)), %s::int4[], %s) t"""
 
 OWN_RUNS = "SELECT r.jlgid, (extract(epoch FROM r.claimed) * 1000000)::int8 FROM pgagent_py.own_run r"
 
 STEPS_IN_PROGRESS = f"SELECT {COLUMNS} FROM pgagent_py.steps_in_progress() t"
 
-START_AGENT = "SELECT pgagent_py.start_agent(%s, %s, %s" + (", knows => %s)" if KNOWS else ")")
+START_AGENT = "SELECT pgagent_py.start_agent(%s, %s, %s, knows => %s)"
 
 PROBLEMS = "SELECT p.error FROM pgagent_py.problems p WHERE p.jobid IS NULL ORDER BY 1"
 
@@ -119,7 +119,7 @@ class Control:
         note = check_extensions(found)
         await self._execute(SET_SETTINGS, [Jsonb(SETTINGS)])
         await self._execute("LISTEN pgagent_py")
-        await self._execute(START_AGENT, [agent, station, again, *([list(KNOWS)] if KNOWS else [])])
+        await self._execute(START_AGENT, [agent, station, again, list(KNOWS)])
         return note
 
     async def _begin_session(self) -> None:
@@ -135,8 +135,13 @@ class Control:
                 if attempt == BEGIN_ATTEMPTS:
                     raise
 
-    async def run_due(self, capacity: int, finished: Sequence[StepResult]) -> list[StepRun]:
-        """Book the results and return at most *capacity* steps to execute now."""
+    async def run_due(
+        self, capacity: int, finished: Sequence[StepResult], connecting: Sequence[int], own_places: int
+    ) -> list[StepRun]:
+        """Book the results and return at most *capacity* steps to execute now, and some beyond for owners with nothing running.
+
+        *connecting*: the steps (jslid) that wait for a connection.
+        """
         columns = [
             [r.jlgid for r in finished],
             [r.jslid for r in finished],
@@ -145,7 +150,10 @@ class Control:
             [r.jslduration for r in finished],
             [self._storable(r.jsloutput) for r in finished],
         ]
-        return [StepRun(*row) for row in await self.fetch(RUN_DUE, [capacity, *columns])]
+        return [
+            StepRun(*row)
+            for row in await self.fetch(RUN_DUE, [capacity, *columns, list(connecting), own_places])
+        ]
 
     async def steps_in_progress(self) -> list[StepRun]:
         """Return the steps that this agent has been handed out and that have no result yet."""

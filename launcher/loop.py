@@ -17,6 +17,8 @@ from .stopping import Stopping
 
 logger = logging.getLogger("pgagent_py")
 
+# Steps beyond the workers, at most, of owners with nothing running here: so no owner holds up another.
+MOST_OWN_PLACES = 100
 LONGEST_SLEEP_SECONDS = 30.0  # the trigger pgagent_py_notify_due counts on it
 TIMER_MARGIN_SECONDS = 0.001  # that a timer is set late, so that the job is due when it rings
 SHORT_STEP_SECONDS = (
@@ -88,14 +90,18 @@ class Loop:
         return not any(task.busy for task in self._side_tasks)
 
     async def _turn(self) -> int:
-        """Book results and start the steps that are handed out; return how many more could be executed."""
-        free = 0 if self._stopping.asked else max(self._options.workers - self._steps.places, 0)
+        """Book results and start the steps that are handed out; return how many workers are free."""
+        stopping = self._stopping.asked
+        connecting = self._steps.connecting()
+        # A step that waits for a connection needs no worker.
+        free = 0 if stopping else self._options.workers - self._steps.places + len(connecting)
         results = self._steps.take_results()
-        if not free and not results:
-            return free
+        if stopping and not results:
+            return 0
+        own_places = 0 if stopping else max(0, MOST_OWN_PLACES + min(free, 0))
         asked = now()
         try:
-            runs = await self._control.run_due(free, results)
+            runs = await self._control.run_due(max(free, 0), results, connecting, own_places)
         except BaseException:
             self._steps.put_back(results)
             raise
@@ -127,15 +133,17 @@ class Loop:
                 return
         times = [self._options.longest_sleep, LONGEST_SLEEP_SECONDS, self._steps.seconds()]
         times += [task.seconds() for task in self._side_tasks]
-        if free > 0 and not self._stopping.asked:
-            times.append(await self._seconds_until_due())
+        if not self._stopping.asked:
+            times.append(await self._seconds_until_due(free))
         await wait_for_event(self._event, min(seconds for seconds in times if seconds is not None))
 
-    async def _seconds_until_due(self) -> float | None:
+    async def _seconds_until_due(self, free: int) -> float | None:
         seconds = await self._control.next_wake()
         if seconds is None:
             return None
         if seconds <= 0:
+            if free <= 0:  # it most likely waits for a worker, which wakes the loop
+                self._overdue = max(self._overdue, FIRST_OVERDUE_SECONDS)
             seconds = self._overdue
             self._overdue = min(max(self._overdue * 2, FIRST_OVERDUE_SECONDS), LONGEST_OVERDUE_SECONDS)
         return seconds + TIMER_MARGIN_SECONDS

@@ -54,6 +54,7 @@ class RunningSteps:
     ) -> None:
         """No step begins without a fresh *confirmation*. *on_end* is called whenever a step has ended."""
         self._pool = pool
+        pool.on_no_room = on_end
         self._processes = processes
         self._confirmation = confirmation
         self._output_limit = output_limit
@@ -69,6 +70,14 @@ class RunningSteps:
     def __len__(self) -> int:
         """Return how many steps run."""
         return len(self._running)
+
+    def connecting(self) -> list[int]:
+        """Return the steps (jslid) that wait because their server, or a limit of their role, has no room for a connection."""
+        return [
+            running.run.jslid
+            for running in self._running.values()
+            if running.wanted and running.step.has_no_room
+        ]
 
     @property
     def places(self) -> int:

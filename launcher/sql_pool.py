@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 from collections import deque
+from collections.abc import Callable
 
 from psycopg.conninfo import conninfo_to_dict
 
@@ -57,6 +58,7 @@ class SqlPool:
         self._tasks: dict[asyncio.Task[None], Target] = {}
         self._idle_timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self.on_no_room: Callable[[], None] = lambda: None  # called when steps begin to wait for a connection
 
     def use_server(self, server: str, place: Params) -> None:
         """Execute local steps on this server from now on, which is reached by *place*: it hands them out."""
@@ -269,10 +271,14 @@ class SqlPool:
                 except NotNowError as error:
                     for step in target.waiting:
                         step.tell(str(error))
+                    if not target.has_no_room:
+                        target.has_no_room = True
+                        self.on_no_room()
                     self._close_idle_of_server(target.local)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 else:
+                    target.has_no_room = False
                     self._open.add(connection)
                     self._ready(connection)
                     return

@@ -128,6 +128,11 @@ class SqlStep:
         """Return how much there is of it."""
         return len(self._output)
 
+    @property
+    def has_no_room(self) -> bool:
+        """Whether it waits for a connection that was refused for want of room."""
+        return self._waiting is not None and self._target is not None and self._target.has_no_room
+
     def output_so_far(self) -> str:
         """Return command tags, notices and COPY data until now."""
         return self._output.text()

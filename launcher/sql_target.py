@@ -61,6 +61,7 @@ class Target:
         "_params",
         "_plain_conninfo",
         "connecting",
+        "has_no_room",
         "idle",
         "just_out",
         "local",
@@ -79,6 +80,7 @@ class Target:
         self.move(params)
         self.idle: list[SqlConnection] = []  # last in, first out: those that are not needed grow cold
         self.waiting: deque[WaitingStep] = deque()
+        self.has_no_room = False  # the last attempt was refused, and waiting may help
         self.connecting = 0  # attempts to open a connection
         self.resetting = 0  # connections on their way back from a step
         self.just_out: set[SqlConnection] = set()  # given to a step less than SHARE_SECONDS ago

@@ -87,6 +87,11 @@ class RunningStep(Protocol):
         """Whether anything of it may have been executed."""
         ...
 
+    @property
+    def has_no_room(self) -> bool:
+        """Whether it waits for a connection that was refused for want of room."""
+        ...
+
     async def execute(self) -> StepResult:
         """Run the step to its end and return how it ended. Never raises, unless its task is cancelled."""
         ...

@@ -12,6 +12,7 @@ from ..ground.checks import check_job, check_name, check_parameters, class_id, n
 from ..ground.errors import invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.roles import may_edit
 from ..runs.wake import wake
 from .options import (
     BOOLEAN,
@@ -30,6 +31,7 @@ from .options import (
 from .owners import own_new_job, set_roles
 from .schedules import add_schedule
 from .settings import check_keep_for, check_keep_runs
+from .sharing import check_sharing
 from .steps import add_step
 
 CENTURY = 100 * 366 * 86400.0  # seconds: no timeout is meant to be longer
@@ -103,6 +105,8 @@ def alter_job(
     """Change what is given of *job*; 0, group '' and parameters {} take the option back."""
     check_job(plpy, job)
     values, options = checked(plpy, given, JOB, OPTIONS)
+    if not may_edit(plpy, caller):
+        check_sharing(plpy, job, values.get("jobjclid"), options.get("jobgroup"))
     if "jobmaxfailures" in options:
         options["jobfailures"] = 0
     JOB.write(plpy, job, values)

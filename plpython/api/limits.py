@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ground.checks import class_id
+from ..ground.checks import check_role, class_id
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
@@ -35,31 +35,93 @@ def resume(plpy: Plpy, caller: str, class_: str | None = None) -> None:
     wake(plpy)
 
 
-FORGET_LIMIT = Statement(
-    "DELETE FROM pgagent_py.job_limit l WHERE l.jclid = $1 OR l.jobgroup = $2", "int4", "text"
+PRESENT = """l.jclid IS NOT DISTINCT FROM $1 AND l.jobgroup IS NOT DISTINCT FROM $2
+   AND l.jobownerid IS NOT DISTINCT FROM (SELECT r.oid FROM pg_roles r WHERE r.rolname = $3)"""
+READ_LIMIT = Statement(
+    f"SELECT l.running, l.priority FROM pgagent_py.job_limit l WHERE {PRESENT}", "int4", "text", "name"
 )
+FORGET_LIMIT = Statement(f"DELETE FROM pgagent_py.job_limit l WHERE {PRESENT}", "int4", "text", "name")
 SET_LIMIT = Statement(
-    "INSERT INTO pgagent_py.job_limit (jclid, jobgroup, running) VALUES ($1, $2, $3)", "int4", "text", "int4"
+    "INSERT INTO pgagent_py.job_limit (jclid, jobgroup, jobowner, running, priority) VALUES ($1, $2, $3, $4, $5)",
+    "int4",
+    "text",
+    "name",
+    "int4",
+    "int4",
 )
 
 
 def set_limit(
-    plpy: Plpy, caller: str, class_: str | None = None, group: str | None = None, running: int | None = None
+    plpy: Plpy,
+    caller: str,
+    class_: str | None = None,
+    group: str | None = None,
+    running: int | None = None,
+    owner: str | None = None,
+    priority: int | None = None,
 ) -> None:
-    """Let at most *running* jobs of a class or of a group run at once, all launchers together; None: any number."""
-    if (class_ is None) == (group is None):
-        given = "neither class nor group is" if class_ is None else "both class and group are"
-        raise invalid("class", f"{given} given", "Give class => '...' or \"group\" => '...'.")
+    """Let at most *running* jobs of a class, a group or an owner run at once, all launchers together; 0: any number.
+
+    *priority* orders owners. None leaves as it is, or takes the limit back when nothing else is given.
+    """
+    _check_limit(class_, group, owner, running, priority)
+    if owner is not None:
+        check_role(plpy, "owner", owner)
+    subject = _class(plpy, class_), group, owner
+    before = READ_LIMIT(plpy, *subject)
+    if running == 0 and priority is None and not before:
+        hint = "There is no limit to take back. Give 1 or more; see also pause()."
+        raise invalid("running", "running can't be 0", hint)
+    if running is None and priority is not None and before:
+        running = before[0]["running"]
+    if priority is None and before and running is not None:
+        priority = before[0]["priority"]
+    FORGET_LIMIT(plpy, *subject)
+    if running or priority:
+        SET_LIMIT(plpy, *subject, running or None, priority or None)
+    wake(plpy)
+
+
+def _check_limit(
+    class_: str | None, group: str | None, owner: str | None, running: int | None, priority: int | None
+) -> None:
+    given = {"class": class_, "group": group, "owner": owner}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        hint = "Give class => '...', \"group\" => '...' or owner => '...'."
+        problem = (
+            "neither class nor group nor owner is" if not named else f"both {named[0]} and {named[1]} are"
+        )
+        raise invalid("class", f"{problem} given", hint)
     if group == "":
         raise invalid("group", "group is empty", "Give the name that alter_job has given to jobs.")
-    if running is not None and running < 1:
-        hint = "Give 1 or more, or NULL for any number; see also pause()."
+    if running is not None and running < 0:
+        hint = "Give 1 or more, or 0 for any number; see also pause()."
         raise invalid("running", f"running can't be {running}", hint)
-    jclid = _class(plpy, class_)
-    FORGET_LIMIT(plpy, jclid, group)
-    if running is not None:
-        SET_LIMIT(plpy, jclid, group, running)
-    wake(plpy)
+    if priority is not None and owner is None:
+        raise invalid(
+            "priority", "priority is given, but no owner", "It orders owners. See also alter_job()."
+        )
+
+
+FORGET_GRANT = Statement(
+    "DELETE FROM pgagent_py.group_grant g WHERE g.jobgroup = $1 AND g.jobowner = $2", "text", "name"
+)
+GRANT = Statement("INSERT INTO pgagent_py.group_grant (jobgroup, jobowner) VALUES ($1, $2)", "text", "name")
+
+
+def grant_group(
+    plpy: Plpy, caller: str, group: str | None = None, role: str | None = None, granted: bool | None = None
+) -> None:
+    """Let *role* put its jobs into *group*, or no longer if *granted* is false."""
+    if not group:
+        raise invalid("group", "group is empty", "Give the name of a group.")
+    if role is None:
+        raise invalid("role", "role is missing", "Give the name of a role.")
+    check_role(plpy, "role", role)
+    FORGET_GRANT(plpy, group, role)
+    if granted is None or granted:
+        GRANT(plpy, group, role)
 
 
 def _class(plpy: Plpy, name: str | None) -> int | None:

@@ -27,7 +27,7 @@ from .import_jobs import import_jobs
 from .import_pg_cron import import_pg_cron
 from .jobs import add_job, alter_job, drop_job
 from .kinds import kind_of_column
-from .limits import pause, resume, set_limit
+from .limits import grant_group, pause, resume, set_limit
 from .messages import add_message, drop_message, finish_messages, take_messages
 from .options import Columns
 from .runs import run_now
@@ -85,6 +85,7 @@ FOR_EDITORS: tuple[Handler, ...] = (
     alter_calendar,
     drop_calendar,
     export_jobs,
+    grant_group,
     import_jobs,
     import_pg_cron,
     pause,

@@ -52,3 +52,6 @@ BOUNDS = {
     "parameters": 1_000_000,
     "names": 1_000,
 }
+
+# What an agent knows that takes steps beyond its workers, for owners with nothing running there (start_agent).
+OWN_PLACES = "own places"

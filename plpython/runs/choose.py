@@ -1,11 +1,12 @@
 """Choosing: which of the due jobs are claimed, and which of them first.
 
-Asked only while there is something to choose by: pauses, limits, priorities, lateness, orders, jobs to delete. Otherwise the
-claim takes the jobs that have been due longest.
+Asked only while there is something to choose by: owners, pauses, limits, priorities, lateness, orders, jobs to delete. Otherwise
+the claim takes the jobs that have been due longest.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TypedDict
 
 from ..ground.plan import Statement
@@ -22,48 +23,120 @@ from .rows import AgentRow
 
 
 class DueRow(TypedDict):
-    """A due job."""
+    """A due job, if one was found; owner: 0 if it has none; looked: among how many due jobs it was found."""
 
-    jobid: int
+    looked: int
+    jobid: int | None
     jobjclid: int
     jobgroup: str | None
+    owner: int
 
 
-# On a due job j with options o, which may be missing: it is later than it allows. A longer interval than this could lead out of
-# the calendar, which is an error.
-LATE = "j.jobnextrun < now() - least(o.jobmaxlateness, interval '1000 years')"
+# Due jobs that a turn looks at: those that are due longest, and the newest. Of more, it keeps in mind those that a look at all of
+# them has found, so many of each owner and in all. Such a look may take the twentieth part of the time.
+OLDEST, NEWEST, OF_AN_OWNER, IN_ALL = 1000, 200, 20, 2000
+PART_OF_TIME = 20
+_kept: list[int] = []
+_next_look_at = 0.0
 
-# $1 station, $2 jobs chosen already, $3 full classes, $4 full groups, $5 how many, $6 what the agent knows, $7 only these
-# jobs; NULL: any.
-DUE_JOBS = {
+# On a due job j with options o, which may be missing: it is later than it allows.
+LATE = "j.jobnextrun < now() - o.jobmaxlateness"
+
+# $1 oldest jobs, $2 newest jobs, $3 further jobs.
+LOOKED = f"""
+looked AS MATERIALIZED (
+    (SELECT j.jobid FROM pgagent.pga_job j WHERE {DUE} ORDER BY j.jobnextrun LIMIT $1)
+     UNION
+    (SELECT j.jobid FROM pgagent.pga_job j WHERE {DUE} ORDER BY j.jobnextrun DESC LIMIT $2)
+     UNION
+    SELECT k FROM unnest($3) k)"""
+LOOKED_TYPES = ("int8", "int8", "int4[]")
+
+# $4 station, $5 what the agent knows, $6 agent, $7 full classes, $8 full groups, $9 full owners, $10 jobs not to take, $11 steps
+# (jslid) that wait for a connection, $12 only these jobs, $13 only jobs of owners with nothing running here, $14 how many.
+DUE_JOBS = f"""
+-- owners with steps here
+WITH running AS MATERIALIZED (
+    SELECT coalesce(o.jobownerid, 0::oid) AS owner, count(*) AS count
+      FROM pgagent_py.run r LEFT JOIN pgagent_py.job_option o ON o.jobid = r.jobid
+     WHERE r.agent = $6 AND r.jslid IS NOT NULL GROUP BY 1),
+-- where steps wait for a connection: it is not tried by more of them
+waiting AS MATERIALIZED (
+    SELECT DISTINCT s.jstconnstr, s.jstdbname, coalesce(o.jobrunasid, o.jobownerid) AS role
+      FROM pgagent_py.run r
+      JOIN pgagent.pga_jobstep s ON s.jstid = r.jstid
+      LEFT JOIN pgagent_py.job_option o ON o.jobid = r.jobid
+     WHERE r.jslid = ANY ($11) AND s.jstkind = 's'),
+{LOOKED},
+due AS MATERIALIZED (
+    SELECT j.jobid, j.jobjclid, j.jobnextrun, o.jobgroup, o.owner, coalesce(r.count, 0) AS running,
+           coalesce((SELECT l.priority FROM pgagent_py.job_limit l WHERE l.jobownerid = o.owner), 0) AS priority,
+           row_number() OVER (PARTITION BY o.owner ORDER BY o.priority DESC, j.jobnextrun) AS place
+      FROM looked
+      JOIN pgagent.pga_job j ON j.jobid = looked.jobid
+     CROSS JOIN LATERAL (
+           SELECT o.jobgroup, o.jobmaxlateness, coalesce(o.jobownerid, 0::oid) AS owner, coalesce(o.jobpriority, 0) AS priority,
+                  coalesce(o.jobrunasid, o.jobownerid) AS role
+             FROM (SELECT) one LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid) o
+      LEFT JOIN running r ON r.owner = o.owner
+     WHERE {DUE} AND {FOR_AGENT.format(station="$4", knows="$5")} AND ({LATE}) IS NOT TRUE
+       AND j.jobjclid <> ALL ($7) AND (o.jobgroup = ANY ($8)) IS NOT TRUE AND o.owner <> ALL ($9)
+       AND j.jobid <> ALL ($10) AND ($12 IS NULL OR j.jobid = ANY ($12)) AND (r.count IS NULL OR NOT $13)
+       AND NOT EXISTS (
+           SELECT FROM waiting w JOIN pgagent.pga_jobstep s ON s.jstjobid = j.jobid
+            WHERE s.jstenabled AND s.jstconnstr = w.jstconnstr AND s.jstdbname = w.jstdbname
+              AND o.role IS NOT DISTINCT FROM w.role)
+       {{only}} AND {NO_PROBLEM}),
+-- owners go round: the first of each, those with fewer steps here before, then the second of each, and so on
+turn AS (
+    SELECT due.* FROM due WHERE due.place <= {{places}}
+     ORDER BY due.priority DESC, due.running + due.place, due.jobnextrun)"""
+
+DUE_TYPES = (
+    *LOOKED_TYPES,
+    *("text", "text[]", "uuid", "int4[]", "text[]", "oid[]", "int4[]", "int4[]", "int4[]", "bool", "int8"),
+)
+
+TAKE_DUE = {
     scope: Statement(
-        f"""
-SELECT j.jobid, j.jobjclid, o.jobgroup
-  FROM pgagent.pga_job j
-  LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
- WHERE {DUE} AND {FOR_AGENT.format(station="$1", knows="$6")} AND ({LATE}) IS NOT TRUE
-   AND j.jobid <> ALL ($2) AND j.jobjclid <> ALL ($3) AND (o.jobgroup = ANY ($4)) IS NOT TRUE {only}
-   AND ($7 IS NULL OR j.jobid = ANY ($7)) AND {NO_PROBLEM}
- ORDER BY coalesce(o.jobpriority, 0) DESC, j.jobnextrun LIMIT $5 FOR NO KEY UPDATE OF j SKIP LOCKED""",
-        "text",
-        "int4[]",
-        "int4[]",
-        "text[]",
-        "int4",
-        "text[]",
-        "int4[]",
+        DUE_JOBS.format(only=only, places="$14")
+        + """
+SELECT l.looked, t.jobid, t.jobjclid, t.jobgroup, t.owner::int8 AS owner
+  FROM (SELECT count(*) AS looked FROM looked) l
+  LEFT JOIN LATERAL (
+       SELECT turn.* FROM turn CROSS JOIN LATERAL (
+              SELECT FROM pgagent.pga_job j WHERE j.jobid = turn.jobid FOR NO KEY UPDATE SKIP LOCKED) locked
+        LIMIT $14) t ON true""",
+        *DUE_TYPES,
         row=DueRow,
     )
     for scope, only in SCOPES.items()
 }
+# Of all due jobs, those that the next turns look at, too.
+LOOK_AT_ALL = {
+    scope: Statement(
+        DUE_JOBS.format(only=only, places=str(OF_AN_OWNER)) + " SELECT turn.jobid FROM turn LIMIT $14",
+        *DUE_TYPES,
+    )
+    for scope, only in SCOPES.items()
+}
+
+# Steps beyond a launcher's workers that it has for owners with nothing running there, at most.
+MOST_OWN_PLACES = 100
 
 
 def choose_jobs(
-    plpy: Plpy, agent: AgentRow, capacity: int, scope: str, among: list[int] | None = None
+    plpy: Plpy,
+    agent: AgentRow,
+    capacity: int,
+    scope: str,
+    among: list[int] | None = None,
+    own_places: int = 0,
 ) -> list[int]:
-    """Return at most *capacity* due jobs to claim, in order: highest priority first, then longest due. They are locked.
+    """Return at most *capacity* due jobs to claim, in order. They are locked. Owners go round.
 
-    Before that, some that are too late are skipped. *among*: only of these.
+    Beyond these, one job for each of *own_places* owners with nothing running at this agent. Before that, some that are too
+    late are skipped. *among*: only of these.
     """
     locked = False
     if agent["jagall"]:
@@ -75,39 +148,94 @@ def choose_jobs(
         return []
     # Another agent is claiming, or this is a user's session, which may stay in its transaction: only jobs without a limit.
     if not locked:
-        free.classes, free.groups = dict.fromkeys(free.classes, 0), dict.fromkeys(free.groups, 0)
-    skip_late_jobs(plpy, agent, scope, free)
+        free.close(shared_only=not agent["jagall"])
+    skip_late_jobs(plpy, agent, scope, free, among)
+    chosen = _take(plpy, agent, capacity, scope, free, among, [])
+    if own_places > 0:
+        chosen += _take(plpy, agent, own_places, scope, free, among, chosen, of_own=True)
+    return chosen
+
+
+def _take(
+    plpy: Plpy,
+    agent: AgentRow,
+    count: int,
+    scope: str,
+    free: Places,
+    among: list[int] | None,
+    taken: list[int],
+    *,
+    of_own: bool = False,
+) -> list[int]:
+    """Return at most *count* jobs beside those *taken*; *of_own*: one of each owner with nothing running or taken."""
     chosen: list[int] = []
-    while len(chosen) < capacity:
-        full = free.full_classes(), free.full_groups()
-        me = agent["jagstation"], chosen, *full, capacity, agent["jagknows"]
-        rows = DUE_JOBS[scope](plpy, *me, among)
-        for row in rows:
-            if len(chosen) < capacity and free.take(row["jobjclid"], row["jobgroup"]):
-                chosen.append(row["jobid"])
-        if len(rows) < capacity:
+    owners = {row["owner"] for row in OWNERS(plpy, taken)} if of_own else set()
+    while len(chosen) < count:
+        classes, groups, full = free.full()
+        me = agent["jagstation"], agent["jagknows"], agent["agent"], classes, groups, [*full, *owners]
+        rest = taken + chosen, agent["connecting"], among, of_own
+        rows = TAKE_DUE[scope](plpy, OLDEST, NEWEST, _kept, *me, *rest, count)
+        found = [row for row in rows if row["jobid"] is not None]
+        for row in found:
+            jobid, owner = row["jobid"], row["owner"]
+            if jobid is None or len(chosen) == count or owner in owners:
+                continue
+            if free.take(row["jobjclid"], row["jobgroup"], owner):
+                chosen.append(jobid)
+                if of_own:
+                    owners.add(owner)
+        if rows[0]["looked"] > OLDEST:
+            _look_at_all(plpy, scope, (*me, *rest))
+        else:
+            _kept.clear()
+        if len(found) < count:
             break
     return chosen
+
+
+# $1 jobs.
+OWNERS = Statement(
+    """
+SELECT DISTINCT coalesce(o.jobownerid, 0::oid)::int8 AS owner
+  FROM unnest($1) j (jobid) LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid""",
+    "int4[]",
+)
+
+
+def _look_at_all(plpy: Plpy, scope: str, rest: tuple[object, ...]) -> None:
+    """Look at all due jobs, if that was not just done, and keep some of each owner in mind for the next turns."""
+    global _next_look_at
+    now = time.monotonic()
+    if now < _next_look_at:
+        return
+    _kept[:] = [row["jobid"] for row in LOOK_AT_ALL[scope](plpy, None, 0, [], *rest, IN_ALL)]
+    _next_look_at = time.monotonic() + PART_OF_TIME * (time.monotonic() - now)
 
 
 # How many late jobs a turn skips at most. The others wait for the next turns: they start in none.
 LATE_JOBS = 100
 
-# $1 station, $2 full classes, $3 full groups, $4 what the agent knows, $5 how many.
+# $4 station, $5 what the agent knows, $6 full classes, $7 full groups, $8 full owners, $9 how many, $10 only these jobs.
 LATE_NOW = {
     scope: Statement(
         f"""
+WITH {LOOKED}
 SELECT j.jobid
-  FROM pgagent.pga_job j
-  JOIN pgagent_py.job_option o ON o.jobid = j.jobid AND o.jobmaxlateness IS NOT NULL
- WHERE {DUE} AND {FOR_AGENT.format(station="$1", knows="$4")} AND {LATE}
-   AND j.jobjclid <> ALL ($2) AND (o.jobgroup = ANY ($3)) IS NOT TRUE {only} AND {NO_PROBLEM}
- LIMIT $5 FOR NO KEY UPDATE OF j SKIP LOCKED""",
+  FROM looked
+  JOIN pgagent_py.job_option o ON o.jobid = looked.jobid AND o.jobmaxlateness IS NOT NULL
+  JOIN pgagent.pga_job j ON j.jobid = o.jobid
+ WHERE {DUE} AND {FOR_AGENT.format(station="$4", knows="$5")} AND {LATE}
+   AND j.jobjclid <> ALL ($6) AND (o.jobgroup = ANY ($7)) IS NOT TRUE AND (o.jobownerid = ANY ($8)) IS NOT TRUE
+   AND ($10 IS NULL OR j.jobid = ANY ($10)) {only} AND {NO_PROBLEM}
+ LIMIT $9 FOR NO KEY UPDATE OF j SKIP LOCKED""",
+        *LOOKED_TYPES,
         "text",
+        "text[]",
         "int4[]",
         "text[]",
-        "text[]",
+        "oid[]",
         "int4",
+        "int4[]",
     )
     for scope, only in SCOPES.items()
 }
@@ -139,10 +267,10 @@ UPDATE pgagent.pga_job j SET jobnextrun = NULL FROM late WHERE j.jobid = late.jo
 )
 
 
-def skip_late_jobs(plpy: Plpy, agent: AgentRow, scope: str, free: Places) -> None:
-    """Log of some jobs that they are too late, and let their schedules go on."""
-    full = free.full_classes(), free.full_groups()
-    rows = LATE_NOW[scope](plpy, agent["jagstation"], *full, agent["jagknows"], LATE_JOBS)
+def skip_late_jobs(plpy: Plpy, agent: AgentRow, scope: str, free: Places, among: list[int] | None) -> None:
+    """Log of some jobs that they are too late, and let their schedules go on. *among*: only of these."""
+    me = agent["jagstation"], agent["jagknows"], *free.full()
+    rows = LATE_NOW[scope](plpy, OLDEST, NEWEST, _kept, *me, LATE_JOBS, among)
     jobids = [row["jobid"] for row in rows]
     read_rules(plpy, jobids)
     each_apart(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.problems import forget_problems, is_passing, note_problem
@@ -84,14 +86,19 @@ CLAIM_CHOSEN = Statement(
 )
 
 
-def claim_due_jobs(plpy: Plpy, agent: AgentRow, capacity: int, scope: str) -> list[StepRow]:
+LONG_LOOK_SECONDS, CHOOSE_SECONDS = 0.01, 60.0
+_choose_until = 0.0
+
+
+def claim_due_jobs(plpy: Plpy, agent: AgentRow, capacity: int, own_places: int, scope: str) -> list[StepRow]:
     """Claim at most *capacity* due jobs, longest due first, and return the first step of each.
 
-    If that fails, the job at fault is set aside.
+    Beyond these, one for each of *own_places* owners with nothing running at the agent. If that fails, the job at fault is set
+    aside.
     """
     try:
         with plpy.subtransaction():
-            return _claim(plpy, agent, capacity, scope, None)
+            return _claim(plpy, agent, capacity, scope, None, own_places)
     except Exception as error:
         if is_passing(plpy, error):
             raise
@@ -103,15 +110,23 @@ def claim_due_jobs(plpy: Plpy, agent: AgentRow, capacity: int, scope: str) -> li
     )
 
 
-def _claim(plpy: Plpy, agent: AgentRow, capacity: int, scope: str, among: list[int] | None) -> list[StepRow]:
+def _claim(
+    plpy: Plpy, agent: AgentRow, capacity: int, scope: str, among: list[int] | None, own_places: int = 0
+) -> list[StepRow]:
+    global _choose_until
+    start = time.monotonic()
     me = agent["jagpid"], agent["jagstation"], capacity, agent["jagknows"], agent["agent"]
-    if agent["choosy"] or among:
-        chosen = choose_jobs(plpy, agent, capacity, scope, among)
+    if agent["choosy"] or among or start < _choose_until:
+        chosen = choose_jobs(plpy, agent, capacity, scope, among, own_places)
+        me = *me[:2], len(chosen), *me[3:]
         rows = list(CLAIM_CHOSEN(plpy, *me, chosen)) if chosen else []
         take_orders(plpy, rows)
         forget_problems(plpy, [row["jobid"] for row in rows], 0)
     else:
         rows = list(CLAIM_LONGEST_DUE[scope](plpy, *me))
+        # It has gone by many due jobs that are not for this agent. Choosing looks at no more than a part of them in each turn.
+        if len(rows) < capacity and time.monotonic() > start + LONG_LOOK_SECONDS:
+            _choose_until = time.monotonic() + CHOOSE_SECONDS
     empty = [Ended(row["jobid"], row["jlgid"], NO_STEPS) for row in rows if row["jslid"] is None]
     finish_jobs(plpy, [agent["jagpid"]], empty, by_log=True)
     return [row for row in rows if row["jslid"] is not None]

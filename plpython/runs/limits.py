@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
@@ -11,47 +11,64 @@ from ..ground.plpy import Plpy
 
 @dataclass
 class Places:
-    """Free places by class and by group, where there is a limit. A job under both needs a place of each."""
+    """Free places by class, group and owner (id), where there is a limit. A job under several needs a place of each."""
 
     everything_paused: bool = False
     classes: dict[int, int] = field(default_factory=dict)
     groups: dict[str, int] = field(default_factory=dict)
+    owners: dict[int, int] = field(default_factory=dict)
 
-    def full_classes(self) -> list[int]:
-        """Return the classes (jclid) of which nothing may start."""
-        return [jclid for jclid, free in self.classes.items() if free <= 0]
+    def full(self) -> tuple[list[int], list[str], list[int]]:
+        """Return the classes (jclid), the groups and the owners of which nothing may start."""
+        return _full(self.classes), _full(self.groups), _full(self.owners)
 
-    def full_groups(self) -> list[str]:
-        """Return the groups of which nothing may start."""
-        return [group for group, free in self.groups.items() if free <= 0]
+    def close(self, *, shared_only: bool) -> None:
+        """Let nothing start that has a limit; *shared_only*: that of an owner does not count."""
+        self.classes = dict.fromkeys(self.classes, 0)
+        self.groups = dict.fromkeys(self.groups, 0)
+        if not shared_only:
+            self.owners = dict.fromkeys(self.owners, 0)
 
-    def take(self, jclid: int, group: str | None) -> bool:
+    def take(self, jclid: int, group: str | None, owner: int) -> bool:
         """Take a place for a job; return whether there was one."""
-        if self.classes.get(jclid, 1) <= 0 or (group and self.groups.get(group, 1) <= 0):
+        kinds: list[tuple[dict[Any, int], Any]] = [
+            (self.classes, jclid),
+            (self.groups, group),
+            (self.owners, owner),
+        ]
+        limited = [(places, key) for places, key in kinds if key in places]
+        if any(places[key] <= 0 for places, key in limited):
             return False
-        if jclid in self.classes:
-            self.classes[jclid] -= 1
-        if group in self.groups:
-            self.groups[group] -= 1
+        for places, key in limited:
+            places[key] -= 1
         return True
 
 
+def _full(places: dict[Any, int]) -> list[Any]:
+    return [key for key, free in places.items() if free <= 0]
+
+
 class PlaceRow(TypedDict):
-    """Places that are free in a class or a group; with neither, everything is paused."""
+    """Places that are free in a class, a group or for an owner; without any of these, everything is paused."""
 
     jclid: int | None
     jobgroup: str | None
+    owner: int | None
     free: int
 
 
 PLACES = Statement(
     """
-SELECT l.jclid, l.jobgroup, l.running - (
-       SELECT count(*) FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
-        WHERE j.jobagentid IS NOT NULL AND (j.jobjclid = l.jclid OR o.jobgroup = l.jobgroup)) AS free
-  FROM pgagent_py.job_limit l
+WITH running AS MATERIALIZED (
+    SELECT j.jobjclid, o.jobgroup, o.jobownerid
+      FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
+     WHERE j.jobagentid IS NOT NULL AND EXISTS (SELECT FROM pgagent_py.job_limit))
+SELECT l.jclid, l.jobgroup, l.jobownerid::int8 AS owner, l.running - (
+       SELECT count(*) FROM running r
+        WHERE r.jobjclid = l.jclid OR r.jobgroup = l.jobgroup OR r.jobownerid = l.jobownerid) AS free
+  FROM pgagent_py.job_limit l WHERE l.running IS NOT NULL AND num_nonnulls(l.jclid, l.jobgroup, l.jobownerid) = 1
  UNION ALL
-SELECT p.jclid, NULL, 0 FROM pgagent_py.pause p""",
+SELECT p.jclid, NULL, NULL, 0 FROM pgagent_py.pause p""",
     row=PlaceRow,
 )
 
@@ -60,7 +77,9 @@ def places(plpy: Plpy) -> Places:
     """Return the free places of all that is limited or paused, as they are now."""
     result = Places()
     for row in PLACES(plpy):
-        if row["jobgroup"] is not None:
+        if row["owner"] is not None:
+            result.owners[row["owner"]] = row["free"]
+        elif row["jobgroup"] is not None:
             result.groups[row["jobgroup"]] = row["free"]
         elif row["jclid"] is not None:
             result.classes[row["jclid"]] = min(row["free"], result.classes.get(row["jclid"], row["free"]))

@@ -88,8 +88,8 @@ def fail_orphans(plpy: Plpy) -> None:
 
 GONE = "The agent that executed this step is gone."
 
-# The runs in a CTE candidate, and whether each can be closed now: a run of which a session has the job or a log row locked is left
-# for the next look. Rows that are gone lock nothing.
+# The runs in a CTE candidate, and whether each can be closed now: a run of which a session has the job or a log row locked is
+# left for the next look. Rows that are gone lock nothing.
 CLOSABLE = """
 job AS MATERIALIZED (
     SELECT c.jlgid FROM candidate c

@@ -115,3 +115,5 @@ class AgentRow(TypedDict):
     dependent: bool
     unchecked: bool
     parametrised: bool
+    owned: bool
+    connecting: list[int]  # its steps (jslid) that wait for a connection: from run_due, not from the table

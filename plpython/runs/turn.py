@@ -9,10 +9,11 @@ from ..ground.foreign import refuse_here
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_launch
-from ..ground.vocabulary import ABORTED, FAILURE, SUCCESS
+from ..ground.vocabulary import ABORTED, FAILURE, OWN_PLACES, SUCCESS
 from .agents import take_former_jobs
 from .book import finish_steps
 from .cancel import cancelled_by
+from .choose import MOST_OWN_PLACES
 from .claim import claim_due_jobs
 from .claimable import ANY, IN_SESSION, IN_SESSION_ONCE
 from .dependencies import check_dependencies, start_dependents
@@ -39,6 +40,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        OR EXISTS (SELECT FROM pgagent_py.run_order) OR EXISTS (SELECT FROM pgagent_py.problem)
        OR EXISTS (SELECT FROM pgagent_py.job_option o
                    WHERE o.jobpriority <> 0 OR o.jobmaxlateness IS NOT NULL OR o.jobdone) AS choosy,
+       EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobownerid IS NOT NULL) AS owned,
        EXISTS (SELECT FROM pgagent_py.job_dependency) AS dependent,
        EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE NOT d.depchecked) AS unchecked,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobparameters IS NOT NULL)
@@ -54,18 +56,54 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
 
 
 def run_due(
-    plpy: Plpy, agent: str, capacity: int, finished: Sequence[ResultRow], local: bool, claim: bool
+    plpy: Plpy,
+    agent: str,
+    capacity: int,
+    finished: Sequence[ResultRow],
+    local: bool,
+    claim: bool,
+    connecting: Sequence[int],
+    own_places: int,
 ) -> list[StepRow]:
     """Book *finished*, carry their runs on, claim due jobs; return at most *capacity* steps to execute now.
 
-    The backend is registered as *agent*. *local*: claim only what can run in the session itself.
+    The backend is registered as *agent*. *local*: claim only what can run in the session itself. *connecting*: its steps (jslid)
+    that wait for a connection. *own_places*: how many steps it takes beyond *capacity*, if it knows own places: one of each owner
+    with nothing running there.
     """
+    me = _agent(plpy, agent, connecting)
+    own_places = min(own_places, MOST_OWN_PLACES) if OWN_PLACES in me["jagknows"] and me["owned"] else 0
+    if me["jagleft"]:
+        left = close_left(plpy, agent, me["jagpid"], me["jagleft"])
+        finished = [row for row in finished if row["jlgid"] not in left]
+    waited = take_waiting(plpy, agent) if me["waiting"] else []
+    started = _carry_on_apart(plpy, me, _first_of_each([*waited, *finished]), capacity, own_places)
+    if me["dependent"] and start_dependents(plpy):
+        me["choosy"] = me["parametrised"] = True
+    beyond = max(len(started) - capacity, 0)
+    # In a session, jobs get the places that have become free under a limit, each job once.
+    if (claim or (local and me["limited"])) and (len(started) < capacity or own_places > beyond):
+        scope = ANY if me["jagall"] and not local else IN_SESSION if claim else IN_SESSION_ONCE
+        places = max(capacity - len(started), 0), own_places - beyond
+        started += claim_due_jobs(plpy, me, *places, scope)
+    if me["limited"] and (finished or waited):
+        wake_for_due_jobs(plpy)
+    steps = _hand_out(plpy, me, started, capacity)
+    if local and any(step["jstatomic"] for step in steps):
+        commit_with_booking(plpy, agent)
+    return steps
+
+
+def _agent(plpy: Plpy, agent: str, connecting: Sequence[int]) -> AgentRow:
+    """Return the agent of this backend, after what is to be done before its turn."""
     refuse_here(plpy)
     agents = AGENT(plpy, agent)
     if not agents:
         plpy.error("this session is not registered as an agent", hint="Call run_due().", sqlstate="55000")
     me = agents[0]
     _check_right(plpy, me)
+    me["connecting"] = list(connecting)
+    me["choosy"] = me["choosy"] or me["owned"]
     # A session may stay in its transaction for long, and nothing of other roles' must wait for that.
     if me["jagall"]:
         fail_orphans(plpy)
@@ -75,24 +113,8 @@ def run_due(
         take_former_jobs(plpy, me["jagpid"])
     if me["jagpooled"]:
         show_life(plpy)
-    if me["jagleft"]:
-        left = close_left(plpy, agent, me["jagpid"], me["jagleft"])
-        finished = [row for row in finished if row["jlgid"] not in left]
     run_reboot_jobs(plpy, me["jagreboot"] or [])
-    waited = take_waiting(plpy, agent) if me["waiting"] else []
-    started = _carry_on_apart(plpy, me, _first_of_each([*waited, *finished]), capacity)
-    if me["dependent"] and start_dependents(plpy):
-        me["choosy"] = me["parametrised"] = True
-    # In a session, jobs get the places that have become free under a limit, each job once.
-    if (claim or (local and me["limited"])) and len(started) < capacity:
-        scope = ANY if me["jagall"] and not local else IN_SESSION if claim else IN_SESSION_ONCE
-        started += claim_due_jobs(plpy, me, capacity - len(started), scope)
-    if me["limited"] and (finished or waited):
-        wake_for_due_jobs(plpy)
-    steps = _hand_out(plpy, me, started, capacity)
-    if local and any(step["jstatomic"] for step in steps):
-        commit_with_booking(plpy, agent)
-    return steps
+    return me
 
 
 def _check_right(plpy: Plpy, me: AgentRow) -> None:
@@ -123,7 +145,7 @@ def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int) -> 
             for step in steps
             if (jslid := step["jslid"]) in reasons
         ]
-        steps = _carry_on_apart(plpy, me, refused, capacity - len(ready))
+        steps = _carry_on_apart(plpy, me, refused, max(capacity - len(ready), 0), 0)
     return ready
 
 
@@ -140,14 +162,17 @@ def _complete(plpy: Plpy, me: AgentRow, steps: Sequence[StepRow]) -> dict[int, s
     return reasons
 
 
-def _carry_on_apart(plpy: Plpy, me: AgentRow, finished: Sequence[ResultRow], capacity: int) -> list[StepRow]:
+def _carry_on_apart(
+    plpy: Plpy, me: AgentRow, finished: Sequence[ResultRow], capacity: int, own_places: int
+) -> list[StepRow]:
     """Carry on; a result or run that makes the server fail is kept for later, and the others go on."""
-    places = capacity
+    places, own = capacity, own_places
 
     def act(results: Sequence[ResultRow]) -> list[StepRow]:
-        nonlocal places
-        steps = carry_on(plpy, me, results, places)
-        places -= len(steps)
+        nonlocal places, own
+        steps = carry_on(plpy, me, results, places, own)
+        own -= max(len(steps) - places, 0)
+        places = max(places - len(steps), 0)
         return steps
 
     return each_apart(plpy, finished, act, lambda row, error: set_aside(plpy, me["agent"], row, error))
@@ -157,14 +182,21 @@ def _carry_on_apart(plpy: Plpy, me: AgentRow, finished: Sequence[ResultRow], cap
 UNKNOWN = "The run was ended: its next step needs {}, which its launcher does not know."
 
 
-def carry_on(plpy: Plpy, me: AgentRow, finished: Sequence[ResultRow], capacity: int) -> list[StepRow]:
-    """Book results, finish the jobs that are at their end, start the next step of the others, *capacity* at most."""
+def carry_on(
+    plpy: Plpy, me: AgentRow, finished: Sequence[ResultRow], capacity: int, own_places: int
+) -> list[StepRow]:
+    """Book results, finish the jobs that are at their end, start the next step of the others.
+
+    *capacity* at most, and one for each of *own_places* owners with nothing running.
+    """
     if not finished:
         return []
     runs = finish_steps(plpy, me["agent"], finished)
     ended = _find_ended(plpy, runs)
     pauses = {row["jlgid"]: row["delay"] for row in runs if row["delay"] and row["jlgid"] not in ended}
     going = [row for row in runs if row["jlgid"] not in ended and row["jlgid"] not in pauses]
+    if len(going) > capacity and own_places > 0:
+        going, capacity = _own_first(plpy, me, going, capacity, own_places)
     started = _start_next(plpy, going, capacity, me["jagknows"])
     note_runs(plpy, {jlgid: UNKNOWN.format(need) for jlgid, need in started.unknown.items()})
     ended.update(dict.fromkeys(started.unknown, FAILURE))
@@ -224,6 +256,37 @@ def _stop_runs(plpy: Plpy, runs: Sequence[BookedRow]) -> dict[int, str]:
         jlgid: SUCCESS if jlgid not in notes else ABORTED if row["jlgcancelledby"] else FAILURE
         for jlgid, row in stopped.items()
     }
+
+
+# $1 agent, $2 runs (jlgid): of each its owner, and whether that has another step at the agent.
+OWNERS = Statement(
+    """
+SELECT g.jlgid, coalesce(o.jobownerid, 0::oid)::int8 AS owner,
+       EXISTS (SELECT FROM pgagent_py.run p LEFT JOIN pgagent_py.job_option q ON q.jobid = p.jobid
+                WHERE p.agent = $1 AND p.jslid IS NOT NULL AND p.jlgid <> ALL ($2)
+                  AND q.jobownerid IS NOT DISTINCT FROM o.jobownerid) AS running
+  FROM unnest($2) g (jlgid)
+  JOIN pgagent_py.run r ON r.jlgid = g.jlgid
+  LEFT JOIN pgagent_py.job_option o ON o.jobid = r.jobid""",
+    "uuid",
+    "int4[]",
+)
+
+
+def _own_first(
+    plpy: Plpy, me: AgentRow, runs: list[BookedRow], capacity: int, own_places: int
+) -> tuple[list[BookedRow], int]:
+    """Return the runs with those in front that get a step beyond *capacity*, and how many steps may start."""
+    found = {row["jlgid"]: row for row in OWNERS(plpy, me["agent"], [run["jlgid"] for run in runs])}
+    now, rest = runs[:capacity], runs[capacity:]
+    busy = {found[run["jlgid"]]["owner"] for run in now if run["jlgid"] in found}
+    own: list[BookedRow] = []
+    for run in rest:
+        row = found.get(run["jlgid"])
+        if row and not row["running"] and row["owner"] not in busy and len(own) < own_places:
+            busy.add(row["owner"])
+            own.append(run)
+    return [*now, *own, *(run for run in rest if run not in own)], capacity + len(own)
 
 
 def _start_next(plpy: Plpy, runs: Sequence[BookedRow], capacity: int, knows: Sequence[str]) -> Started:

@@ -15,12 +15,16 @@ GRACE_SECONDS = 5.0
 # Seconds between two looks for missing agents, and the shortest time between them.
 LOOK_EVERY_SECONDS, LOOK_AGAIN_SECONDS = 3.0, 1.0
 
-# When the next job is due that this agent could start: {held} leaves out the jobs that a pause or limit holds back.
+# When the next job is due that this agent could start: {held} leaves out the jobs that a pause or limit holds back. It looks at a
+# thousand jobs. If none of them is for this agent, it asks again after a second: there may be one behind them.
+FIRST_DUE = f"""
+        SELECT j.* FROM pgagent.pga_job j WHERE {IDLE} AND j.jobnextrun IS NOT NULL ORDER BY j.jobnextrun LIMIT 1000"""
 NEXT_DUE = f"""
-    SELECT extract(epoch FROM j.jobnextrun - clock_timestamp())::float8 FROM pgagent.pga_job j
-     WHERE {IDLE} AND j.jobnextrun IS NOT NULL AND {FOR_AGENT.format(station="a.jagstation", knows="a.jagknows")} {{held}}
-       AND {NO_PROBLEM}
-     ORDER BY j.jobnextrun LIMIT 1"""
+    SELECT coalesce(
+       (SELECT extract(epoch FROM j.jobnextrun - clock_timestamp())::float8 FROM ({FIRST_DUE}) j
+         WHERE {FOR_AGENT.format(station="a.jagstation", knows="a.jagknows")} {{held}} AND {NO_PROBLEM}
+         ORDER BY j.jobnextrun LIMIT 1),
+       CASE WHEN (SELECT count(*) FROM ({FIRST_DUE}) f) = 1000 THEN 1 END)"""
 
 # due: the next job, looked for here unless something is held back. waiting: the next run that may go on. look: for missing
 # agents, if others are registered. $1 and $2: LOOK_EVERY_SECONDS and GRACE_SECONDS.
@@ -58,16 +62,18 @@ def show_life(plpy: Plpy) -> None:
     SHOW_LIFE(plpy)
 
 
-# $1 full classes, $2 full groups.
+# $1 full classes, $2 full groups, $3 full owners.
 HELD_BACK = """
        AND j.jobjclid <> ALL ($1)
-       AND NOT EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobid = j.jobid AND o.jobgroup = ANY ($2))"""
+       AND NOT EXISTS (SELECT FROM pgagent_py.job_option o
+                        WHERE o.jobid = j.jobid AND (o.jobgroup = ANY ($2) OR o.jobownerid = ANY ($3)))"""
 
 NEXT_DUE_HELD = Statement(
     f"""
 SELECT ({NEXT_DUE.format(held=HELD_BACK)}) AS due FROM pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()""",
     "int4[]",
     "text[]",
+    "oid[]",
 )
 
 
@@ -87,7 +93,7 @@ def next_wake(plpy: Plpy) -> float | None:
     if row["held"]:
         free = places(plpy)
         if not free.everything_paused:
-            found = NEXT_DUE_HELD(plpy, free.full_classes(), free.full_groups())
+            found = NEXT_DUE_HELD(plpy, *free.full())
             times += [row["due"] for row in found]
     return min((seconds for seconds in times if seconds is not None), default=None)
 

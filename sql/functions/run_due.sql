@@ -1,6 +1,8 @@
 CREATE OR REPLACE FUNCTION pgagent_py.run_due(
     capacity integer DEFAULT 0,
-    finished pgagent_py.step_result[] DEFAULT '{}'
+    finished pgagent_py.step_result[] DEFAULT '{}',
+    connecting integer[] DEFAULT '{}',
+    own_places integer DEFAULT 100
 ) RETURNS SETOF pgagent_py.step_run
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -8,6 +10,10 @@ AS $plpgsql$
 DECLARE
     me uuid := (SELECT a.agent FROM pgagent_py.this_agent a);
     registered boolean := me IS NOT NULL;
+    -- An agent that knows own places is a launcher, also while all its workers are taken.
+    launches boolean := capacity > 0 OR cardinality(finished) > 0
+        OR EXISTS (SELECT FROM pgagent_py.this_agent a WHERE '{{ python_constant("ground.vocabulary.OWN_PLACES") }}' = ANY (a.jagknows));
+    own integer := greatest(coalesce(own_places, 0), 0);
     problem text;
 BEGIN
     IF capacity IS NULL OR capacity < 0 THEN
@@ -34,9 +40,10 @@ BEGIN
         PERFORM pgagent_py._ask(CASE WHEN capacity > 0 OR cardinality(finished) > 0 THEN 'start_agent' ELSE 'start_session' END,
                                 jsonb_build_object('agent', me));
     END IF;
-    IF capacity > 0 OR cardinality(finished) > 0 THEN
+    IF launches THEN
         RETURN QUERY
-        SELECT t.* FROM unnest(pgagent_py._turn(me, capacity, coalesce(finished, '{}'), false, capacity > 0)) t;
+        SELECT t.* FROM unnest(pgagent_py._turn(
+               me, capacity, coalesce(finished, '{}'), false, capacity > 0 OR own > 0, coalesce(connecting, '{}'), own)) t;
     ELSE
         RETURN QUERY SELECT t.* FROM pgagent_py._run_here(me) t;
         IF NOT registered THEN
@@ -46,7 +53,7 @@ BEGIN
 END
 $plpgsql$;
 
-COMMENT ON FUNCTION pgagent_py.run_due(integer, pgagent_py.step_result[]) IS
+COMMENT ON FUNCTION pgagent_py.run_due(integer, pgagent_py.step_result[], integer[], integer) IS
 {% filter literal %}
 Do one turn of scheduling: book the results of steps, claim due jobs, return steps to execute. Everything about
 claiming, logging and next runs is behind this call. On a standby it does nothing.
@@ -54,6 +61,11 @@ claiming, logging and next runs is behind this call. On a standby it does nothin
 - capacity: how many steps a launcher can execute now. It gets so many at most: the next steps of runs in progress
   first, then the first steps of due jobs, longest due first. Each has its entry in the log already.
 - finished: the results of steps that a launcher has executed.
+- connecting: those steps (jslid) of a launcher's that wait for a connection. It gets no more jobs that would wait for the
+  same.
+- own_places: how many steps a launcher takes beyond capacity, 100 at most: one for each owner with nothing running
+  there; all jobs without an owner count as one owner's. Only an agent that knows "own places" (start_agent) gets
+  them. 0, for a launcher that stops, means none.
 
 With capacity 0 and no results the call itself runs due jobs: those whose enabled steps are all SQL in this database.
 It returns a row for each step. Each step has a subtransaction of its own. Of the jobs that have an owner it runs

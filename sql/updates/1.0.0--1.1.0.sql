@@ -74,3 +74,18 @@ CREATE INDEX job_option_owner ON pgagent_py.job_option (jobownerid) WHERE jobown
 ALTER TABLE pgagent_py.job_dependency ADD COLUMN depchecked boolean NOT NULL DEFAULT false;
 
 CREATE INDEX job_dependency_unchecked ON pgagent_py.job_dependency (jobid) WHERE NOT depchecked;
+
+ALTER TABLE pgagent_py.job_limit
+    ALTER COLUMN running DROP NOT NULL,
+    ADD COLUMN jobowner name UNIQUE,
+    ADD COLUMN jobownerid oid,
+    ADD COLUMN priority integer,
+    DROP CONSTRAINT job_limit_check,
+    ADD CONSTRAINT job_limit_check CHECK (num_nonnulls(jclid, jobgroup, jobowner) = 1);
+
+{{ new("tables/group_grant") }}
+
+-- Groups belong to the owners that have jobs in them.
+INSERT INTO pgagent_py.group_grant (jobgroup, jobowner)
+SELECT DISTINCT o.jobgroup, o.jobowner FROM pgagent_py.job_option o WHERE o.jobgroup IS NOT NULL AND o.jobowner IS NOT NULL;
+UPDATE pgagent_py.group_grant g SET jobownerid = r.oid FROM pg_roles r WHERE r.rolname = g.jobowner;

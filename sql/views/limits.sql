@@ -1,8 +1,9 @@
 CREATE OR REPLACE VIEW pgagent_py.limits AS
 SELECT c.jclname AS class, l.jobgroup AS "group", l.running,
        (SELECT count(*) FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
-         WHERE j.jobagentid IS NOT NULL AND (j.jobjclid = l.jclid OR o.jobgroup = l.jobgroup)) AS running_now
-  FROM pgagent_py.job_limit l LEFT JOIN pgagent.pga_jobclass c ON c.jclid = l.jclid;
+         WHERE j.jobagentid IS NOT NULL AND (j.jobjclid = l.jclid OR o.jobgroup = l.jobgroup OR o.jobownerid = l.jobownerid)) AS running_now,
+       coalesce(r.rolname, l.jobowner) AS owner, l.priority
+  FROM pgagent_py.job_limit l LEFT JOIN pgagent.pga_jobclass c ON c.jclid = l.jclid LEFT JOIN pg_roles r ON r.oid = l.jobownerid;
 
 GRANT SELECT ON pgagent_py.limits TO PUBLIC;
 
@@ -10,7 +11,8 @@ COMMENT ON VIEW pgagent_py.limits IS
 {% filter literal %}
 The limits of set_limit(). Every role sees them.
 
-- class, group: what is limited, the one or the other.
-- running: how many jobs may run at once.
+- class, group, owner: what is limited, one of these.
+- running: how many jobs may run at once. NULL: any number.
 - running_now: how many jobs are running.
+- priority: of an owner; jobs of owners with a higher number start first. NULL: 0.
 {% endfilter %};

@@ -1,7 +1,8 @@
 CREATE OR REPLACE VIEW pgagent_py.this_agent WITH (security_barrier) AS
 SELECT a.agent, a.jagpid, a.jagstation,
        least((SELECT min(r.not_before) FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL),
-             (SELECT min(w.not_before) FROM pgagent_py.waiting_result w WHERE w.agent = a.agent)) AS waiting_until
+             (SELECT min(w.not_before) FROM pgagent_py.waiting_result w WHERE w.agent = a.agent)) AS waiting_until,
+       a.jagknows
   FROM pgagent_py.agent a
  WHERE a.jagpid = pg_backend_pid() AND a.backend_start = pgagent_py._backend_start()
    AND a.jagrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user);

@@ -43,8 +43,10 @@ RUNS = """
 """
 # What released versions do not have: tests of dumps fill it, tests of updates begin without it.
 NEWER = """
-    SELECT pgagent_py.add_exception(jscid, '2099-01-01', '12:00') FROM pgagent.pga_schedule WHERE jscname IN ('nightly', 'polled');
+    SELECT pgagent_py.add_exception(jscid, '2099-01-01', '12:00') FROM pgagent.pga_schedule
+     WHERE jscname IN ('nightly', 'polled');
     SELECT pgagent_py.set_bound('jobs', 20000);
+    SELECT pgagent_py.grant_group('g', 'pg_monitor');
 """
 # All rows, in text form, of pgagent's tables and ours
 TABLES = """

@@ -15,6 +15,7 @@ NOT_DEFINITIONS = {
     "setting": "of the database",
     "job_limit": "of classes and groups",
     "bound": "of roles",
+    "group_grant": "of roles",
     "pause": "of the moment",
     "run_order": "of the moment",
     "run_option": "of runs",

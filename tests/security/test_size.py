@@ -205,13 +205,13 @@ def test_a_role_may_have_as_many_as_its_bound_says(admin: Db, alice: Db, bob: Db
     assert hint == f"An administrator can raise it with set_bound('{name}', ...)."
     call(admin, "set_bound", name, count + 1, "alice")
     alice.execute(statement.encode())
-    assert rows(bob, "SELECT role, value FROM pgagent_py.bounds WHERE name = %s ORDER BY 1", name) == [
-        ("alice", count + 1),
-        (None, count),
-    ]
+    bounds = "SELECT role, value FROM pgagent_py.bounds WHERE name = %s ORDER BY 1"
+    assert rows(alice, bounds, name) == [("alice", count + 1), (None, count)]
+    assert rows(bob, bounds, name) == []
+    bob.execute("SELECT pgagent_py.add_job('bob''s')" if count else "SELECT")
     for role in ("alice", None):
         call(admin, "set_bound", name, None, role)
-    assert value(bob, "SELECT count(*) FROM pgagent_py.bounds WHERE role IS NOT NULL") == 0
+    assert value(admin, "SELECT count(*) FROM pgagent_py.bounds WHERE role IS NOT NULL") == 0
 
 
 def test_a_job_that_is_given_away_counts_for_the_role_that_gets_it(admin: Db, alice: Db) -> None:
@@ -330,9 +330,9 @@ def test_intervals_that_lead_out_of_the_calendar_are_refused_and_survived(
     call(alice, "run_now", job)
     call(bob, "run_now", call(bob, "add_job", "bob's", sql="SELECT 1"))
     agent = Agent(address)
-    steps = agent.run_due(2)
-    assert {step.jobname for step in steps} == {"a", "bob's"}
-    agent.run_due(0, *map(done, steps))
+    (step,) = [step for _ in range(2) for step in agent.run_due(2)]
+    assert step.jobname == "bob's"
+    agent.run_due(0, done(step))
     assert value(admin, "SELECT pgagent_py.purge_history()") == 0
     call(admin, "export_jobs")
     agent.close()
