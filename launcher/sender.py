@@ -24,7 +24,8 @@ TAKE_MESSAGES = "SELECT pgagent_py.take_messages(%s)"
 FINISH_MESSAGES = "SELECT pgagent_py.finish_messages(%s::int8[], %s::text[], %s::bool[])"
 NEXT_MESSAGE = "SELECT pgagent_py.next_message()"
 
-BATCH_MESSAGES = 50  # sent in one go
+BATCH_MESSAGES = 50  # sent in one go, at most; they are of one owner's jobs
+MOST_BATCHES = 8  # on their way at a time: one owner's messages hold up no others
 # Between two looks for messages: of other launchers, which have gone, or after an error.
 LOOK_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS = 60.0, 0.05
 SILENCE_SECONDS = 60.0  # without a word, after which the sending process is killed
@@ -40,7 +41,7 @@ class MessageResult:
 
 
 class Sender(SideTask):
-    """Sends messages, one batch at a time."""
+    """Sends messages, a few batches at a time, each by a process of its own."""
 
     name = "send_message"
 
@@ -48,38 +49,40 @@ class Sender(SideTask):
         """*on_event* is called when a batch is done."""
         self._smtp = smtp
         self._on_event = on_event
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._results: list[MessageResult] = []  # not booked yet
         self._next_look = 0.0
 
     @property
     def busy(self) -> bool:
         """Whether messages are on their way, or have not been booked yet."""
-        return self._task is not None or bool(self._results)
+        return bool(self._tasks or self._results)
 
     def seconds(self) -> float:
         """Return after how long to look for messages."""
         return max(self._next_look - asyncio.get_running_loop().time(), 0.0)
 
     async def turn(self, control: Control, *, idle: bool, stopping: bool) -> None:  # noqa: ARG002
-        """Book the batch that is done, and take the next one."""
+        """Book the batches that are done, and take the next one."""
         if self._results:
             await self._finish(control)
         now = asyncio.get_running_loop().time()
-        if not stopping and self._task is None and (control.heard(MESSAGE) or now >= self._next_look):
+        if stopping or len(self._tasks) >= MOST_BATCHES:
+            return
+        if control.heard(MESSAGE) or now >= self._next_look:
             self._next_look = now + LOOK_PAUSE_SECONDS
             await self._take(control)
 
     def cancel(self) -> None:
         """Stop sending, but do not wait for its end; messages that are not sent yet count as failed."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     async def close(self) -> None:
         """Stop sending and wait for it."""
         self.cancel()
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def _finish(self, control: Control) -> None:
         done = self._results[:]
@@ -91,8 +94,11 @@ class Sender(SideTask):
     async def _take(self, control: Control) -> None:
         ((messages,),) = await control.fetch(TAKE_MESSAGES, [BATCH_MESSAGES])
         if messages:
-            self._task = asyncio.create_task(self._send(messages))
-            return  # the next look is when this batch is done
+            task = asyncio.create_task(self._send(messages))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            self._next_look = 0.0  # there may be messages of others
+            return
         ((seconds,),) = await control.fetch(NEXT_MESSAGE)
         if seconds is not None:
             pause = min(max(float(seconds), SHORTEST_PAUSE_SECONDS), LOOK_PAUSE_SECONDS)
@@ -120,7 +126,6 @@ class Sender(SideTask):
             if result.error is not None:
                 logger.warning("action=send_message message=%s failed: %s", result.id, result.error)
         self._results += results
-        self._task = None
         self._on_event()
 
     async def _events(self, messages: Sequence[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:

@@ -33,8 +33,11 @@ import jinja2
 import jinja2.sandbox
 
 RENDER_SECONDS = 5
-MEMORY_BYTES = 1 << 30  # of address space
+ALL_RENDERING_SECONDS = 15  # of one process: the messages that are left are tried again later
+PROCESSOR_SECONDS = 60  # after which the process is killed: some operations heed no alarm
+MEMORY_BYTES = 1 << 29  # of address space
 LONGEST_TEXT = 1_000_000  # characters
+LONGEST_SUBJECT = 1000
 SILENCE_SECONDS = 15.0  # without an answer from a server
 # For a whole message: a server that says something now and then would otherwise keep its place for ever.
 DELIVERY_SECONDS = 20.0
@@ -96,7 +99,7 @@ def render_message(message: Message) -> tuple[str, str]:
         text = render(message["text"], data) if message["text"] is not None else json.dumps(data)
         return "", text
     subject = render(message["subject"] or SUBJECT, data)
-    return " ".join(subject.split()), render(message["text"] or TEXT, data)
+    return " ".join(subject.split())[:LONGEST_SUBJECT], render(message["text"] or TEXT, data)
 
 
 def send_email(smtp: Mapping[str, Any], message: Message, subject: str, text: str) -> None:
@@ -247,12 +250,22 @@ def main() -> None:
     """Send the messages that stdin holds."""
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
     signal.signal(signal.SIGALRM, _took_too_long)
     threading.Thread(target=watch, daemon=True).start()
     order = json.load(sys.stdin)
     with ThreadPoolExecutor(SENDERS) as senders:
+        left = float(ALL_RENDERING_SECONDS)
         for message in order["messages"]:
+            if left <= 0:
+                report(
+                    id=message["id"],
+                    error="the templates of messages before it took too long",
+                    permanent=False,
+                )
+                continue
             report(id=message["id"], rendering=True)
+            start = time.monotonic()
             try:
                 subject, text = render_message(message)
             except MessageError as error:
@@ -260,6 +273,7 @@ def main() -> None:
             else:
                 report(id=message["id"], rendering=False)
                 senders.submit(deliver, order["smtp"], message, subject, text)
+            left -= time.monotonic() - start
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from ..ground.roles import check_edit, check_launch, check_use, is_member, may_e
 from ..ground.vocabulary import ENDS
 
 KINDS = ("email", "webhook")
+MOST_ADDRESSES = 100  # of one e-mail
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 URL = re.compile(r"https?://[!-~]+")
 
@@ -66,6 +67,9 @@ def check_message(kind: str | None, target: str | None, when: str | None, subjec
     if when is not None and when not in ENDS:
         raise invalid("when", f'when "{when}" is unknown', "Use failure, success or finish.")
     if kind == "email":
+        if (target or "").count(",") >= MOST_ADDRESSES:
+            hint = f"Give {MOST_ADDRESSES} at most, or the address of a list."
+            raise invalid("target", "target has too many addresses", hint)
         if not are_addresses(target or ""):
             hint = "Give name@host, several separated by commas."
             raise invalid("target", "target is not an e-mail address", hint)
@@ -118,24 +122,40 @@ UPDATE pgagent_py.queued_message q
  WHERE q.qmsnotbefore <= clock_timestamp() AND q.qmsowner IS NOT NULL
    AND pg_has_role(q.qmsowner, to_regrole('pgagent_py_batch'), 'MEMBER') IS NOT TRUE""")
 
+# Of one owner's jobs, taken at a time: they hold up one another, and nobody else's.
+OF_AN_OWNER = 16
+
+# $1 how many, $2 LEASE, $3 OF_AN_OWNER.
 TAKE = Statement(
     """
+    -- Of the owners of which no launcher has messages, the one whose message has waited longest; 0 for all jobs without an owner.
+    WITH next AS MATERIALIZED (
+        SELECT n.qmsjobowner FROM pgagent_py.queued_message n
+         WHERE n.qmsnotbefore <= clock_timestamp()
+           AND NOT EXISTS (SELECT FROM pgagent_py.queued_message t
+                            WHERE t.qmsjobowner = n.qmsjobowner AND t.qmstaken IS NOT NULL
+                              AND t.qmstaken > clock_timestamp() - make_interval(secs => $2))
+         ORDER BY n.qmsnotbefore LIMIT 1)
     UPDATE pgagent_py.queued_message q
-       SET qmstries = q.qmstries + 1, qmsnotbefore = clock_timestamp() + make_interval(secs => $2)
-     WHERE q.qmsid IN (SELECT n.qmsid FROM pgagent_py.queued_message n WHERE n.qmsnotbefore <= clock_timestamp()
-                        ORDER BY n.qmsnotbefore LIMIT $1 FOR UPDATE SKIP LOCKED)
+       SET qmstries = q.qmstries + 1, qmsnotbefore = clock_timestamp() + make_interval(secs => $2), qmstaken = clock_timestamp()
+     WHERE q.qmsid IN (SELECT n.qmsid FROM pgagent_py.queued_message n
+                        WHERE n.qmsnotbefore <= clock_timestamp() AND n.qmsjobowner = (SELECT next.qmsjobowner FROM next)
+                        ORDER BY n.qmsnotbefore
+                        LIMIT CASE WHEN (SELECT next.qmsjobowner FROM next) = 0 THEN $1 ELSE least($1, $3) END
+                          FOR UPDATE SKIP LOCKED)
     RETURNING q.qmsid AS id, q.qmskind AS kind, q.qmstarget AS target, q.qmssubject AS subject, q.qmstext AS text,
               q.qmsdata::text AS data""",
     "int4",
     "float8",
+    "int4",
 )
 
 
 def take_messages(plpy: Plpy, caller: str, count: int) -> list[dict[str, Any]]:
-    """Return at most *count* messages to send now; finish_messages is owed for each."""
+    """Return at most *count* messages of one owner's jobs to send now; finish_messages is owed for each."""
     check_launch(plpy, caller)
     REFUSE(plpy)
-    return [{**row, "data": json.loads(row["data"])} for row in TAKE(plpy, count, LEASE)]
+    return [{**row, "data": json.loads(row["data"])} for row in TAKE(plpy, count, LEASE, OF_AN_OWNER)]
 
 
 # A failed message is tried again after 2, 8, 32 ... seconds, an hour at most; given up after the last try.
@@ -149,7 +169,7 @@ FINISH = Statement(
     sent AS (
         DELETE FROM pgagent_py.queued_message q USING result r WHERE q.qmsid = r.id AND r.error IS NULL)
     UPDATE pgagent_py.queued_message q
-       SET qmserror = r.error,
+       SET qmserror = r.error, qmstaken = NULL,
            qmsnotbefore = CASE WHEN NOT r.permanent AND q.qmstries < $4
                                THEN clock_timestamp() + make_interval(secs => least(2 * 4.0 ^ (q.qmstries - 1), 3600)) END
       FROM result r WHERE q.qmsid = r.id AND r.error IS NOT NULL""",
@@ -170,13 +190,22 @@ def finish_messages(
     FINISH(plpy, ids, errors, permanent, TRIES)
 
 
-NEXT = Statement("""
-SELECT extract(epoch FROM min(q.qmsnotbefore) - clock_timestamp())::float8 AS seconds FROM pgagent_py.queued_message q""")
+# What must wait for others of its owner is left out: the launcher that has those looks again when it is done.
+NEXT = Statement(
+    """
+SELECT extract(epoch FROM min(q.qmsnotbefore) - clock_timestamp())::float8 AS seconds
+  FROM pgagent_py.queued_message q
+ WHERE q.qmstaken IS NOT NULL
+    OR NOT EXISTS (SELECT FROM pgagent_py.queued_message t
+                    WHERE t.qmsjobowner = q.qmsjobowner AND t.qmstaken IS NOT NULL
+                      AND t.qmstaken > clock_timestamp() - make_interval(secs => $1))""",
+    "float8",
+)
 
 
 def next_message(plpy: Plpy) -> float | None:
     """Return the seconds until a message is to be sent, None when none is waiting."""
-    seconds: float | None = NEXT(plpy)[0]["seconds"]
+    seconds: float | None = NEXT(plpy, LEASE)[0]["seconds"]
     return seconds
 
 

@@ -116,4 +116,4 @@ class AgentRow(TypedDict):
     unchecked: bool
     parametrised: bool
     owned: bool
-    connecting: list[int]  # its steps (jslid) that wait for a connection: from run_due, not from the table
+    connecting: list[int]  # its steps (jslid) that wait for a connection, as it says

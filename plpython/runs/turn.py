@@ -29,7 +29,7 @@ from .wake import show_life, wake_for_due_jobs
 
 AGENT = Statement(
     """
-SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jagpooled, a.jagleft,
+SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jagpooled, a.jagleft, $2 AS connecting,
        pg_has_role(a.jagrole, to_regrole('pgagent_py_launcher'), 'MEMBER') IS TRUE AS launches,
        pg_get_userbyid(a.jagrole) AS role,
        EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
@@ -51,6 +51,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
    -- a user may have tidied up pgAgent's list
    AND EXISTS (SELECT FROM pgagent.pga_jobagent l WHERE l.jagpid = a.jagpid)""",
     "uuid",
+    "int4[]",
     row=AgentRow,
 )
 
@@ -97,12 +98,11 @@ def run_due(
 def _agent(plpy: Plpy, agent: str, connecting: Sequence[int]) -> AgentRow:
     """Return the agent of this backend, after what is to be done before its turn."""
     refuse_here(plpy)
-    agents = AGENT(plpy, agent)
+    agents = AGENT(plpy, agent, connecting)
     if not agents:
         plpy.error("this session is not registered as an agent", hint="Call run_due().", sqlstate="55000")
     me = agents[0]
     _check_right(plpy, me)
-    me["connecting"] = list(connecting)
     me["choosy"] = me["choosy"] or me["owned"]
     # A session may stay in its transaction for long, and nothing of other roles' must wait for that.
     if me["jagall"]:

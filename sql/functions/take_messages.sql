@@ -1,6 +1,6 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("take_messages", ["count integer"], returns="jsonb") %}
-Take messages from the queue, to be sent now. finish_messages() must follow within five minutes; after that, another
+Take messages from the queue, to be sent now: those of one owner's jobs, of whom no other are on their way. finish_messages() must follow within five minutes; after that, another
 launcher may take them again.
 
 - count: how many at most.

@@ -73,30 +73,38 @@ BEGIN
            FROM changed c LEFT JOIN pgagent.pga_job j ON j.jobid = c.jlgjobid
           WHERE c.jlgid = ANY (runs) ORDER BY c.jlgid;
     END IF;
-    -- All texts are cut: jsonb has a limit, and an error here would keep this run, and all others of the turn, from ending.
-    INSERT INTO pgagent_py.queued_message (qmsjobid, qmsjlgid, qmskind, qmstarget, qmssubject, qmstext, qmsowner, qmsdata)
-    SELECT c.jlgjobid, c.jlgid, m.msgkind, m.msgtarget, m.msgsubject, m.msgtext,
-           CASE WHEN m.msgkind = 'webhook' AND NOT m.msgeditor AND m.msgjobid IS NOT NULL
-                THEN (SELECT coalesce(w.jobownerid, 0) FROM pgagent_py.job_owner w WHERE w.jobid = c.jlgjobid) END,
-           jsonb_build_object(
-               'database', current_database(),
-               'job', jsonb_build_object('id', j.jobid, 'name', left(j.jobname, {{ name_length }}), 'description', left(j.jobdesc, 10000)),
-               'run', jsonb_build_object('id', c.jlgid, 'status', {{ run_status("c.jlgstatus") }}, 'start', c.jlgstart,
-                                         'seconds', extract(epoch FROM c.jlgduration)),
-               'steps', coalesce(s.steps, '[]'))
-      FROM changed c
-      JOIN pgagent.pga_job j ON j.jobid = c.jlgjobid
+    -- All texts are cut: jsonb has a limit, and an error here would keep this run, and all others of the turn, from ending. So are
+    -- the numbers: of the messages of a run, and of those that wait for an owner's jobs. What the steps have written is read once.
+    WITH run AS MATERIALIZED (
+        SELECT c.jlgid, c.jlgjobid, c.jlgstatus, coalesce(w.jobownerid, 0) AS owner, jsonb_build_object(
+                   'database', current_database(),
+                   'job', jsonb_build_object('id', j.jobid, 'name', left(j.jobname, {{ name_length }}),
+                                             'description', left(j.jobdesc, 10000)),
+                   'run', jsonb_build_object('id', c.jlgid, 'status', {{ run_status("c.jlgstatus") }}, 'start', c.jlgstart,
+                                             'seconds', extract(epoch FROM c.jlgduration)),
+                   'steps', coalesce(s.steps, '[]')) AS data
+          FROM changed c
+          JOIN pgagent.pga_job j ON j.jobid = c.jlgjobid
+          LEFT JOIN pgagent_py.job_owner w ON w.jobid = j.jobid
+         CROSS JOIN LATERAL (
+               SELECT jsonb_agg(jsonb_build_object(
+                          'name', left(t.jstname, {{ name_length }}), 'status', {{ step_status("l.jslstatus") }}, 'result', l.jslresult,
+                          'seconds', extract(epoch FROM l.jslduration), 'output', right(l.jsloutput, 10000)) ORDER BY l.jslid) AS steps
+                 FROM (SELECT * FROM pgagent.pga_jobsteplog a WHERE a.jsljlgid = c.jlgid ORDER BY a.jslid DESC LIMIT 100) l
+                 JOIN pgagent.pga_jobstep t ON t.jstid = l.jsljstid) s
+         WHERE c.jlgid = ANY (runs) AND c.jlgstatus <> 'r'
+           AND EXISTS (SELECT FROM pgagent_py.message e
+                        WHERE (e.msgjobid = c.jlgjobid OR e.msgjobid IS NULL) AND {{ is_end("e.msgwhen", "c.jlgstatus") }}))
+    INSERT INTO pgagent_py.queued_message (qmsjobid, qmsjlgid, qmskind, qmstarget, qmssubject, qmstext, qmsowner, qmsdata, qmsjobowner)
+    SELECT r.jlgjobid, r.jlgid, m.msgkind, m.msgtarget, m.msgsubject, m.msgtext,
+           CASE WHEN m.msgkind = 'webhook' AND NOT m.msgeditor AND m.msgjobid IS NOT NULL THEN r.owner END, r.data, r.owner
+      FROM run r
      CROSS JOIN LATERAL (
-           SELECT * FROM pgagent_py.message o WHERE o.msgjobid = c.jlgjobid
-           UNION ALL SELECT * FROM pgagent_py.message a WHERE a.msgjobid IS NULL) m
-     CROSS JOIN LATERAL (
-           SELECT jsonb_agg(jsonb_build_object(
-                      'name', left(t.jstname, {{ name_length }}), 'status', {{ step_status("l.jslstatus") }}, 'result', l.jslresult,
-                      'seconds', extract(epoch FROM l.jslduration), 'output', right(l.jsloutput, 10000)) ORDER BY l.jslid) AS steps
-             FROM (SELECT * FROM pgagent.pga_jobsteplog a WHERE a.jsljlgid = c.jlgid ORDER BY a.jslid DESC LIMIT 100) l
-             JOIN pgagent.pga_jobstep t ON t.jstid = l.jsljstid) s
-     WHERE c.jlgid = ANY (runs) AND c.jlgstatus <> 'r'
-       AND {{ is_end("m.msgwhen", "c.jlgstatus") }};
+           (SELECT * FROM pgagent_py.message o WHERE o.msgjobid = r.jlgjobid AND {{ is_end("o.msgwhen", "r.jlgstatus") }}
+               AND (r.owner = 0 OR (SELECT count(*) FROM (
+                    SELECT FROM pgagent_py.queued_message q WHERE q.qmsjobowner = r.owner LIMIT 1000) q) < 1000)
+             ORDER BY o.msgid LIMIT 100)
+           UNION ALL SELECT * FROM pgagent_py.message a WHERE a.msgjobid IS NULL AND {{ is_end("a.msgwhen", "r.jlgstatus") }}) m;
     IF FOUND THEN
         PERFORM pg_notify('pgagent_py', 'message');
     END IF;

@@ -13,10 +13,16 @@ CREATE TABLE pgagent_py.queued_message (
     qmscreated timestamptz NOT NULL DEFAULT now(),
     qmsnotbefore timestamptz DEFAULT now(),
     qmserror text,
-    qmsowner oid
+    qmsowner oid,
+    qmsjobowner oid NOT NULL DEFAULT 0,
+    qmstaken timestamptz
 );
 
 CREATE INDEX queued_message_due ON pgagent_py.queued_message (qmsnotbefore);
+
+-- Each owner has a number of queued messages at most, and one launcher at a time sends them.
+CREATE INDEX queued_message_owner ON pgagent_py.queued_message (qmsjobowner);
+CREATE INDEX queued_message_taken ON pgagent_py.queued_message (qmsjobowner) WHERE qmstaken IS NOT NULL;
 
 COMMENT ON TABLE pgagent_py.queued_message IS
 'Messages that wait for a launcher to send them. A row goes when it has been sent.';
@@ -26,3 +32,7 @@ COMMENT ON COLUMN pgagent_py.queued_message.qmserror IS
 'Why the last try failed. It names no target.';
 COMMENT ON COLUMN pgagent_py.queued_message.qmsowner IS
 'The role that must be in pgagent_py_batch when it is sent. NULL: none.';
+COMMENT ON COLUMN pgagent_py.queued_message.qmsjobowner IS
+'The owner of the job. 0: none.';
+COMMENT ON COLUMN pgagent_py.queued_message.qmstaken IS
+'When a launcher has taken it, while it is being sent.';

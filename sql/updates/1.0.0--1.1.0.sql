@@ -89,3 +89,7 @@ ALTER TABLE pgagent_py.job_limit
 INSERT INTO pgagent_py.group_grant (jobgroup, jobowner)
 SELECT DISTINCT o.jobgroup, o.jobowner FROM pgagent_py.job_option o WHERE o.jobgroup IS NOT NULL AND o.jobowner IS NOT NULL;
 UPDATE pgagent_py.group_grant g SET jobownerid = r.oid FROM pg_roles r WHERE r.rolname = g.jobowner;
+
+ALTER TABLE pgagent_py.queued_message ADD COLUMN qmsjobowner oid NOT NULL DEFAULT 0, ADD COLUMN qmstaken timestamptz;
+CREATE INDEX queued_message_owner ON pgagent_py.queued_message (qmsjobowner);
+CREATE INDEX queued_message_taken ON pgagent_py.queued_message (qmsjobowner) WHERE qmstaken IS NOT NULL;
