@@ -3,7 +3,7 @@
 import psycopg
 
 from tests.helpers import Db, wait_for
-from tests.helpers.protocol import Agent, done, due_job, status_of_run, step_log
+from tests.helpers.protocol import Agent, come_back, done, due_job, in_progress, status_of_run, step_log
 
 
 def test_stopping_agent_closes_what_it_has_in_progress(agent: Agent, db: Db) -> None:
@@ -78,3 +78,20 @@ def test_steps_in_progress_of_a_stranger_are_none_of_its_business(agent: Agent, 
     agent.run_due(1)
     assert db.execute("SELECT * FROM pgagent_py.steps_in_progress()").fetchall() == []
     assert db.execute("SELECT pgagent_py.next_wake()").fetchone() == (None,)
+
+
+def test_an_agent_executes_nothing_of_a_run_that_the_daemon_has_closed_meanwhile(
+    agent: Agent, database: str, db: Db
+) -> None:
+    """The daemon gives no grace time: when it starts, it closes the runs of all who have no backend at that moment."""
+    due_job(db, "x", "ab")
+    (step,) = agent.run_due(1)
+    db.execute("UPDATE pgagent.pga_jobsteplog SET jslstatus = 'd'")
+    db.execute("UPDATE pgagent.pga_joblog SET jlgstatus = 'd'")
+    db.execute("UPDATE pgagent.pga_job SET jobagentid = NULL, jobnextrun = NULL")
+    back = come_back(agent, database)
+    assert in_progress(back) == []
+    assert back.run_due(1, done(step)) == []
+    assert db.execute("SELECT count(*) FROM pgagent_py.run").fetchone() == (0,)
+    assert (step_log(db, step.jslid)[0], status_of_run(db, step.jlgid)) == ("d", "d")
+    back.close()
