@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypedDict
 
+# In a class, the name of this column would be a keyword.
+Try = TypedDict("Try", {"try": int})
 
-class StepRow(TypedDict):
+
+class StepRow(Try):
     """The SQL type step_run: a step that an agent is to execute, or that a session has executed."""
 
     jobid: int
