@@ -69,7 +69,6 @@ class Session:
     def __init__(self, plpy: Plpy) -> None:
         self._who = WHO(plpy)[0]
         self._settings = list(SESSION_SETTINGS(plpy))
-        self.path_changed = False  # by a step
 
     def return_to(self, plpy: Plpy) -> None:
         """Undo a step's SET, SET ROLE and SET SESSION AUTHORIZATION, for the rest of the session."""
@@ -92,8 +91,6 @@ def run_here(plpy: Plpy, agent: str) -> list[StepRow]:
         executed += map(_executed, steps, results)
         # Jobs that fall due meanwhile wait for the next call: this one comes to an end.
         steps = list(TURN(plpy, agent, ALL_STEPS, results, False))
-    if session.path_changed:
-        SESSION_PATH(plpy, False)
     return executed
 
 
@@ -103,18 +100,10 @@ def _executed(step: StepRow, ended: ResultRow) -> StepRow:
     return {**step, "jslstatus": status, "jslresult": ended["jslresult"], "jsloutput": ended["jsloutput"]}
 
 
-# The step runs as in a fresh session, not under the search_path that our functions pin.
-SESSION_PATH = Statement(
-    """
-SELECT set_config('search_path', (SELECT s.reset_val FROM pg_settings s WHERE s.name = 'search_path'), $1)""",
-    "bool",
-)
-# A SET of search_path in a step would outlive the call, although our functions pin it. The session gets its default back then:
-# what it has set itself can't be seen in here.
-PATH_CHANGED = Statement("""
-SELECT FROM pg_catalog.pg_settings s
- WHERE s.name OPERATOR(pg_catalog.=) 'search_path'
-   AND s.reset_val OPERATOR(pg_catalog.<>) pg_catalog.current_setting('search_path')""")
+# The step runs as in a fresh session, not under the search_path that our functions pin. Its SET of search_path outlives the call,
+# though its SET LOCAL does not: the two look the same in here, and what the session has set itself can't be seen.
+SESSION_PATH = Statement("""
+SELECT set_config('search_path', (SELECT s.reset_val FROM pg_settings s WHERE s.name = 'search_path'), true)""")
 OUR_PATH = Statement("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)")
 # Settings that a launcher's sql_step.py makes, too.
 SETTINGS = Statement(
@@ -139,12 +128,11 @@ def execute(plpy: Plpy, step: StepRow, session: Session) -> ResultRow:
         with plpy.subtransaction():
             ids = [str(step["jobid"]), str(step["jlgid"]), str(step["jstid"])]
             SETTINGS(plpy, *ids, step["jobparameters"] or "{}")
-            SESSION_PATH(plpy, True)
+            SESSION_PATH(plpy)
             done = plpy.execute(step["jstcode"])
-            session.path_changed |= bool(PATH_CHANGED(plpy))
             OUR_PATH(plpy)
             session.return_to(plpy)
-            SESSION_PATH(plpy, True)
+            SESSION_PATH(plpy)
             _check_constraints(plpy)
             OUR_PATH(plpy)
         status, rows, output = SUCCESS, done.nrows(), ""
