@@ -133,8 +133,7 @@ TAKE = Statement(
         SELECT n.qmsjobowner FROM pgagent_py.queued_message n
          WHERE n.qmsnotbefore <= clock_timestamp()
            AND NOT EXISTS (SELECT FROM pgagent_py.queued_message t
-                            WHERE t.qmsjobowner = n.qmsjobowner AND t.qmstaken IS NOT NULL
-                              AND t.qmstaken > clock_timestamp() - make_interval(secs => $2))
+                            WHERE t.qmsjobowner = n.qmsjobowner AND t.qmstaken IS NOT NULL AND t.qmsnotbefore > clock_timestamp())
          ORDER BY n.qmsnotbefore LIMIT 1)
     UPDATE pgagent_py.queued_message q
        SET qmstries = q.qmstries + 1, qmsnotbefore = clock_timestamp() + make_interval(secs => $2), qmstaken = clock_timestamp()
@@ -191,21 +190,17 @@ def finish_messages(
 
 
 # What must wait for others of its owner is left out: the launcher that has those looks again when it is done.
-NEXT = Statement(
-    """
+NEXT = Statement("""
 SELECT extract(epoch FROM min(q.qmsnotbefore) - clock_timestamp())::float8 AS seconds
   FROM pgagent_py.queued_message q
  WHERE q.qmstaken IS NOT NULL
     OR NOT EXISTS (SELECT FROM pgagent_py.queued_message t
-                    WHERE t.qmsjobowner = q.qmsjobowner AND t.qmstaken IS NOT NULL
-                      AND t.qmstaken > clock_timestamp() - make_interval(secs => $1))""",
-    "float8",
-)
+                    WHERE t.qmsjobowner = q.qmsjobowner AND t.qmstaken IS NOT NULL AND t.qmsnotbefore > clock_timestamp())""")
 
 
 def next_message(plpy: Plpy) -> float | None:
     """Return the seconds until a message is to be sent, None when none is waiting."""
-    seconds: float | None = NEXT(plpy, LEASE)[0]["seconds"]
+    seconds: float | None = NEXT(plpy)[0]["seconds"]
     return seconds
 
 
