@@ -13,10 +13,12 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from .deadline import THIS_BACKEND, Backend, Deadline
-from .handshake import INSTALLED, KNOWS, Installed, check_extensions
-from .primary import STANDBY, Connection
+from .handshake import INSTALLED, KNOWS, CannotServeError, Installed, check_extensions
+from .pooler import BACKEND_PID, SHARED, asker, is_shared
+from .primary import STANDBY, Connection, PrimarySearch
 from .shortages import Reserve
 from .socket_watch import SocketWatch
+from .sql_connection import SqlConnection
 from .step import LARGEST_RESULT, RunName, StepResult, StepRun
 from .wake_ups import WakeUps
 
@@ -36,7 +38,9 @@ OWN_RUNS = "SELECT r.jlgid, (extract(epoch FROM r.claimed) * 1000000)::int8 FROM
 
 STEPS_IN_PROGRESS = f"SELECT {COLUMNS} FROM pgagent_py.steps_in_progress() t"
 
-START_AGENT = "SELECT pgagent_py.start_agent(%s, %s, %s, knows => %s)"
+START_AGENT = "SELECT pgagent_py.start_agent(%s, %s, %s, knows => %s, pooled => %s)"
+
+SECOND_SECONDS = 5.0  # for a second connection through a pooler
 
 PROBLEMS = "SELECT p.error FROM pgagent_py.problems p WHERE p.jobid IS NULL ORDER BY 1"
 
@@ -99,6 +103,7 @@ class Control:
         *on_event* is called when a job is due sooner than foreseen, or the connection is lost.
         """
         self._connection = connection
+        self._conninfo = conninfo
         self._watch = SocketWatch(connection.pgconn)
         self._deadline = Deadline(conninfo, reserve, self.cut)
         self._lost = False
@@ -109,6 +114,7 @@ class Control:
 
     async def start_agent(self, agent: UUID, station: str, again: bool) -> str:
         """Register, *again* if a connection was lost. Return what `check_extensions` says; CannotServeError if it refuses."""
+        pooled = await self._find_pooler()
         await self._begin_session()
         (row,) = await self._execute(THIS_BACKEND)
         self._deadline.backend = Backend(*row)
@@ -119,7 +125,7 @@ class Control:
         note = check_extensions(found)
         await self._execute(SET_SETTINGS, [Jsonb(SETTINGS)])
         await self._execute("LISTEN pgagent_py")
-        await self._execute(START_AGENT, [agent, station, again, list(KNOWS)])
+        await self._execute(START_AGENT, [agent, station, again, list(KNOWS), pooled])
         return note
 
     async def _begin_session(self) -> None:
@@ -134,6 +140,27 @@ class Control:
             except psycopg.errors.QueryCanceled:
                 if attempt == BEGIN_ATTEMPTS:
                     raise
+
+    async def _find_pooler(self) -> bool:
+        """Return whether a pooler is between; CannotServeError if it gives the connection to others."""
+
+        async def ask(query: str) -> int:
+            ((number,),) = await self._execute(query)
+            return int(number)
+
+        if await ask(BACKEND_PID) == self._connection.pgconn.backend_pid:
+            return False
+        search = PrimarySearch(self._conninfo, lambda: None)
+        try:
+            second = SqlConnection((await search.look(SECOND_SECONDS)).connection, None, lambda _: None)
+        finally:
+            search.stop()
+        try:
+            if await is_shared(ask, asker(second)):
+                raise CannotServeError(SHARED)
+        finally:
+            second.abandon()
+        return True
 
     async def run_due(
         self, capacity: int, finished: Sequence[StepResult], connecting: Sequence[int], own_places: int

@@ -25,9 +25,8 @@ LOOK_SECONDS = 5.0  # for an answer to the second connection, before that is sai
 PAUSE_SECONDS = 1.0  # between looks, while there is no primary
 
 # The second query is for the second connection. A backend that has just become idle has sent its answer.
-THIS_SERVER = "SELECT extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text"
-THIS_BACKEND = f"""
-{THIS_SERVER}, s.pid, extract(epoch FROM s.backend_start)::text
+THIS_BACKEND = """
+SELECT extract(epoch FROM pg_postmaster_start_time())::text, s.pid, extract(epoch FROM s.backend_start)::text
   FROM pg_stat_activity s WHERE s.pid = pg_backend_pid()"""
 WHAT_IT_DOES = """
 SELECT extract(epoch FROM pg_postmaster_start_time())::text = %s,

@@ -20,6 +20,8 @@ logger = logging.getLogger("pgagent_py")
 # Steps beyond the workers, at most, of owners with nothing running here: so no owner holds up another.
 MOST_OWN_PLACES = 100
 LONGEST_SLEEP_SECONDS = 30.0  # the trigger pgagent_py_notify_due counts on it
+# Between two calls while the last steps end: so the server is seen to be away, and behind a pooler the agent to be alive
+LONGEST_SILENCE_SECONDS = 10.0
 TIMER_MARGIN_SECONDS = 0.001  # that a timer is set late, so that the job is due when it rings
 SHORT_STEP_SECONDS = (
     0.003  # in which a running step may well end: before, it is too soon to ask how long to sleep
@@ -50,6 +52,7 @@ class Loop:
         self._stopping = stopping
         self._event = event
         self._overdue = 0.0
+        self._asked = 0.0  # when the server was asked last
         self.has_turned = False
 
     async def resume(self) -> None:
@@ -99,7 +102,7 @@ class Loop:
         if stopping and not results:
             return 0
         own_places = 0 if stopping else max(0, MOST_OWN_PLACES + min(free, 0))
-        asked = now()
+        self._asked = asked = now()
         try:
             runs = await self._control.run_due(max(free, 0), results, connecting, own_places)
         except BaseException:
@@ -135,6 +138,9 @@ class Loop:
         times += [task.seconds() for task in self._side_tasks]
         if not self._stopping.asked:
             times.append(await self._seconds_until_due(free))
+        elif now() > self._asked + LONGEST_SILENCE_SECONDS:
+            self._asked = now()
+            await self._control.next_wake()
         await wait_for_event(self._event, min(seconds for seconds in times if seconds is not None))
 
     async def _seconds_until_due(self, free: int) -> float | None:

@@ -11,7 +11,7 @@ import re
 # The server has no room, or it is starting or stopping. Waiting helps, whichever server it is.
 _BUSY = re.compile(
     r"too many clients already|remaining connection slots are reserved|too many connections for "
-    r"|the database system is |terminating connection due to administrator|no more connections allowed"
+    r"|the database system is |terminating connection due to administrator|no more connections allowed|query_wait_timeout"
 )
 # This machine, or the server's, is short of something. Waiting helps, whichever server it is.
 _SHORTAGE = re.compile(

@@ -47,8 +47,8 @@ class SqlConnection:
     After a query, ``error`` tells whether it failed, ``rows`` the rows affected by its last statement,
     ``value`` (of an internal query) the first column of its row, ``ended_transaction`` whether one of its
     statements may have ended a transaction. ``spoiled`` means that no other step may use the connection. ``expired``
-    means that no other step should. ``text`` is what it executes, or has executed last. ``server`` names the server, if it is
-    the launcher's own.
+    means that no other step should. ``text`` is what it executes, or has executed last. ``server`` names the server.
+    ``pooled`` means that a pooler is between, ``shared`` that it gives the connection to others between transactions.
     """
 
     __slots__ = (
@@ -67,8 +67,10 @@ class SqlConnection:
         "idle_since",
         "opened",
         "owner",
+        "pooled",
         "rows",
         "server",
+        "shared",
         "spoiled",
         "text",
         "value",
@@ -90,6 +92,7 @@ class SqlConnection:
         self.text = b""
         self.expired = False
         self.server: str | None = None
+        self.pooled = self.shared = False
         self._pgconn: PGconn = conn.pgconn
         self._on_lost = on_lost
         self._on_end: Callable[[SqlConnection], object] | None = None
@@ -145,6 +148,17 @@ class SqlConnection:
         except psycopg.Error as error:
             self._watch.check()
             self._loop.call_soon(self._fail, str(error))
+
+    async def ask(self, text: str, output: Output | None = None) -> str | None:
+        """Send an internal query; return the first column of its last row, or None if it failed."""
+        answer: asyncio.Future[SqlConnection] = self._loop.create_future()
+        self.query(text.encode(), output, answer.set_result, internal=True)
+        try:
+            await answer
+        except asyncio.CancelledError:
+            self.abandon()
+            raise
+        return None if self.error or self.value is None else self.value.decode()
 
     def query_params(
         self,

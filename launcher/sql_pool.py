@@ -120,7 +120,10 @@ class SqlPool:
 
     def give_back(self, connection: SqlConnection) -> None:
         """Take a connection back from a step and make it fresh for another, in the background."""
-        if connection.spoiled or connection.expired or self._closed or self._is_old(connection):
+        usable = not (
+            connection.spoiled or connection.expired or connection.shared or self._is_old(connection)
+        )
+        if self._closed or not usable:
             self._drop(connection)
             return
         target_of(connection).resetting += 1
@@ -189,6 +192,9 @@ class SqlPool:
         if step := target.next_waiting():
             self._note_just_out(target, connection)
             step.future.set_result(connection)
+            return
+        if connection.pooled:  # another client may wait for what it holds
+            self._drop(connection)
             return
         target.just_out.discard(connection)
         loop = asyncio.get_running_loop()

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from .confirmation import Confirmation
 from .output import DEFAULT_LIMIT, Output
+from .pooler import SHARED
 from .session_end import end_session
 from .sql_connection import SqlConnection
 from .sql_pool import SqlPool
@@ -23,12 +24,15 @@ CANCEL_REPEAT_SECONDS = 1.0  # between cancel requests: code may catch one and g
 CANCEL_GIVE_UP_SECONDS = 10.0  # of cancel requests in vain, after which the session is ended
 KILL_GIVE_UP_SECONDS = 0.25  # the same when there is no time: a cancelled run is to end within a second
 
-_SET_IDS = (
-    b"SET pgagent_py.job_id = '%d'; SET pgagent_py.run_id = '%d'; SET pgagent_py.step_id = '%d';"
-    b" SET pgagent_py.parameters = '{}'"
+# Though these are four statements, they cost a third less than one SELECT of set_config() for all.
+_IDS = (
+    "SET {0} pgagent_py.job_id = '%d'; SET {0} pgagent_py.run_id = '%d'; SET {0} pgagent_py.step_id = '%d';"
+    " SET {0} pgagent_py.parameters = '{{}}'"
 )
-_SET_PARAMETERS = b"SELECT pg_catalog.set_config('pgagent_py.parameters', $1, false)"
-_TRANSACTION_ID = b"SELECT pg_catalog.txid_current()"  # an atomic step's log entry needs one anyway
+_TRANSACTION_ID = "SELECT pg_catalog.txid_current()"  # an atomic step's log entry needs one anyway
+_SET_IDS = _IDS.format("SESSION").encode()
+_BEGIN = f"BEGIN; {_IDS.format('LOCAL')}; {_TRANSACTION_ID}".encode()
+_SET_PARAMETERS = b"SELECT pg_catalog.set_config('pgagent_py.parameters', $1, $2)"
 
 
 class SqlStep:
@@ -142,7 +146,8 @@ class SqlStep:
         run = self._run
         for _ in range(BEGIN_ATTEMPTS):
             connection = await self._connect()
-            await self._set_settings(connection)
+            if not run.jstatomic:
+                await self._set_ids(connection, _SET_IDS, b"false")
             await self._confirm()
             if not connection.spoiled:
                 break
@@ -164,6 +169,8 @@ class SqlStep:
             connection = await self._waiting
             self._waiting = None
         self._connection = connection
+        if connection.shared and not self._run.jstatomic:
+            raise TargetError(SHARED)
         self._check_not_cancelled()
         return connection
 
@@ -183,25 +190,27 @@ class SqlStep:
         connection.query(text, self._output, end.set_result, internal)
         await end
 
-    async def _set_settings(self, connection: SqlConnection) -> None:
-        """Set the ids and parameters of the step in the session, where its code, functions and triggers can ask for them."""
+    async def _set_ids(self, connection: SqlConnection, text: bytes, local: bytes) -> bytes | None:
+        """Set the step's ids and parameters where its code, functions and triggers can ask for them.
+
+        They hold for the session, or, if *local*, for the transaction that *text* begins. Return its id then.
+        """
         run = self._run
-        # Though these are four statements, they cost a third less than one SELECT of set_config() for all.
         end = self._query_end = asyncio.get_running_loop().create_future()
-        ids = _SET_IDS % (run.jobid, run.jlgid, run.jstid)
-        connection.query(ids, None, end.set_result, internal=True)
+        connection.query(text % (run.jobid, run.jlgid, run.jstid), None, end.set_result, internal=True)
         await end
+        transaction = connection.value
         if run.jobparameters is not None:
             end = self._query_end = asyncio.get_running_loop().create_future()
-            parameters = [run.jobparameters.encode()]
+            parameters = [run.jobparameters.encode(), local]
             connection.query_params(_SET_PARAMETERS, parameters, self._output, end.set_result)
             await end
+        return transaction
 
     async def _execute_atomic(self, connection: SqlConnection) -> int:
         """Commit the step's effects and its log entry in one transaction, or neither."""
-        await self._query(connection, b"BEGIN; " + _TRANSACTION_ID, internal=True)
+        transaction = await self._set_ids(connection, _BEGIN, b"true")
         self._check_not_cancelled()
-        transaction = connection.value
         await self._query(connection, self._run.jstcode.encode())
         if connection.error:
             return -1
@@ -228,7 +237,7 @@ class SqlStep:
         if not connection.in_transaction:
             return False
         if connection.ended_transaction:  # or only rolled back to a savepoint
-            await self._query(connection, _TRANSACTION_ID, internal=True)
+            await self._query(connection, _TRANSACTION_ID.encode(), internal=True)
             return connection.value == transaction
         return True
 

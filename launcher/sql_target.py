@@ -12,8 +12,8 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from .conninfo import PLACE, Params, hide_mistyped, is_resolved, resolve, split_hosts, step_conninfo
-from .deadline import THIS_SERVER
 from .output import Output
+from .pooler import asker, is_shared
 from .refusals import may_pass, refuses_options
 from .sql_connection import SqlConnection
 from .threads import in_thread
@@ -21,6 +21,12 @@ from .threads import in_thread
 # The id of the role that has logged in, whatever settings of its own it has.
 LOGGED_IN = """
 SELECT s.usesysid::pg_catalog.int8 FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) s"""
+# What names the server, and the backend's process id
+GREETING = (
+    "SELECT pg_catalog.concat(extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text, ' ',"
+    " pg_catalog.pg_backend_pid())"
+)
+CHECKED_SECONDS = 60.0  # for which it counts as known what a pooler does
 
 
 class TargetError(Exception):
@@ -57,9 +63,12 @@ class Target:
     """What the connections of one connection string share."""
 
     __slots__ = (
+        "_checked_at",
+        "_checking",
         "_conninfo",
         "_params",
         "_plain_conninfo",
+        "_shared",
         "connecting",
         "has_no_room",
         "idle",
@@ -75,6 +84,9 @@ class Target:
         """Start without connections; *local* means the launcher's own server, *role* is the id of the role that logs in."""
         self._params: Params = {}
         self._conninfo = self._plain_conninfo = ""
+        self._checking = asyncio.Lock()
+        self._checked_at = -CHECKED_SECONDS
+        self._shared = False
         self.local = local
         self.role = role
         self.move(params)
@@ -117,8 +129,9 @@ class Target:
 
     async def connect(self, on_lost: Callable[[SqlConnection], object]) -> SqlConnection:
         """Open a connection. Raise `NotNowError` where trying again may help, else `TargetError`."""
+        conninfo = self._conninfo
         try:
-            conn = await psycopg.AsyncConnection.connect(await _resolved(self._conninfo), autocommit=True)
+            conn = await psycopg.AsyncConnection.connect(await _resolved(conninfo), autocommit=True)
             await self._check_role(conn)
             connection = SqlConnection(conn, self, on_lost)
         except TargetError:
@@ -127,7 +140,7 @@ class Target:
             raise NotNowError(_words(error)) from error
         except Exception as error:  # a strange host name makes Python's resolver raise anything
             words = _words(error)
-            if not refuses_options(words) or self._conninfo == self._plain_conninfo:
+            if not refuses_options(words) or conninfo == self._plain_conninfo:
                 raise await self._refusal(words) from error
         else:
             await self._greet(connection)
@@ -136,19 +149,32 @@ class Target:
         return await self.connect(on_lost)
 
     async def _greet(self, connection: SqlConnection) -> None:
-        """Ask what names the server. What is no PostgreSQL server does not know."""
+        """Find out what the connection leads to. What is no PostgreSQL server does not tell."""
         output = Output()
-        answer: asyncio.Future[SqlConnection] = asyncio.get_running_loop().create_future()
-        try:
-            connection.query(THIS_SERVER.encode(), output, answer.set_result, internal=True)
-            await answer
-        except asyncio.CancelledError:
-            connection.abandon()
-            raise
+        answer = await connection.ask(GREETING, output)
         if connection.spoiled:
             connection.close()
             raise await self._refusal(output.text().strip())
-        connection.server = None if connection.value is None else connection.value.decode()
+        if answer is None:
+            return
+        connection.server, pid = answer.split()
+        connection.pooled = int(pid) != connection.conn.pgconn.backend_pid
+        if connection.pooled:
+            connection.shared = await self._is_shared(connection)
+
+    async def _is_shared(self, connection: SqlConnection) -> bool:
+        """Return whether a pooler gives connections to others between transactions. It may be told to do otherwise."""
+        async with self._checking:
+            now = asyncio.get_running_loop().time()
+            if now > self._checked_at + CHECKED_SECONDS:
+                conn = await psycopg.AsyncConnection.connect(await _resolved(self._conninfo), autocommit=True)
+                second = SqlConnection(conn, self, lambda _: None)
+                try:
+                    self._shared = await is_shared(asker(connection), asker(second))
+                finally:
+                    second.abandon()
+                self._checked_at = now
+        return self._shared
 
     async def _refusal(self, words: str) -> NotNowError | TargetError:
         """Return the error for a connection that can't be made for this reason."""
