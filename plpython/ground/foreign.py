@@ -17,26 +17,25 @@ from .plpy import Plpy
 # What a superuser has changed without a command in this database, such as ALTER ROLE, is found so many seconds later.
 KNOWN_SECONDS = 1.0
 
-# What this session has looked at last, and when it looks again by time.monotonic().
-_version = -1
+# What this session has looked at last, whether others may change it, and when it looks again by time.monotonic().
+_version = ""
+_open = True
 _until = 0.0
 
 
 class Look(TypedDict):
-    """The version of the code on the tables; open: others may change it; old: this transaction may have an old snapshot."""
+    """The version of the code on the tables; old: this transaction may have an old snapshot."""
 
-    version: int
-    open: bool
+    version: str
     old: bool
 
 
 LOOK = Statement(
     """
-SELECT v.version, EXISTS (SELECT FROM pgagent_py.open_table) AS open,
-       current_setting('transaction_isolation') <> 'read committed' AS old
-  FROM pgagent_py.code_version v""",
+SELECT v.version, current_setting('transaction_isolation') <> 'read committed' AS old FROM pgagent_py.code_version v""",
     row=Look,
 )
+OPEN = Statement("SELECT FROM pgagent_py.open_table LIMIT 1")
 LOCK = """
 LOCK TABLE pgagent.pga_jobagent, pgagent.pga_jobclass, pgagent.pga_job, pgagent.pga_jobstep, pgagent.pga_schedule,
            pgagent.pga_exception, pgagent.pga_joblog, pgagent.pga_jobsteplog IN ROW EXCLUSIVE MODE"""
@@ -47,13 +46,16 @@ FIND = Statement("SELECT f.what FROM pgagent_py.foreign_code f LIMIT 1")
 
 def refuse_foreign_code(plpy: Plpy) -> None:
     """Raise an error if others' code would be executed by what we do to pgAgent's tables."""
-    global _version, _until
+    global _version, _open, _until
     (look,) = LOOK(plpy)
-    version = look["version"]
-    if look["open"] or look["old"]:
+    known, version = time.monotonic() < _until, look["version"]
+    if known and version == _version and not _open and not look["old"]:
+        return
+    is_open = bool(OPEN(plpy))
+    if is_open or look["old"]:
         plpy.execute(LOCK)
         version = SHARE(plpy)[0]["version"] if look["old"] else LOOK(plpy)[0]["version"]
-    if version == _version and time.monotonic() < _until:
+    if known and version == _version:
         return
     for found in FIND(plpy):
         raise PgAgentError(
@@ -61,7 +63,7 @@ def refuse_foreign_code(plpy: Plpy) -> None:
             hint="Drop it, or let a superuser own it. See docs/security.md.",
             sqlstate="42501",
         )
-    _version, _until = version, time.monotonic() + KNOWN_SECONDS
+    _version, _open, _until = version, is_open, time.monotonic() + KNOWN_SECONDS
 
 
 def refuse_here(plpy: Plpy) -> None:

@@ -20,7 +20,7 @@ BEGIN
                OR EXISTS (SELECT FROM pg_inherits i JOIN pg_class r ON r.oid = i.inhparent
                            WHERE i.inhrelid = c.objid AND r.relnamespace = theirs)))
     THEN
-        UPDATE pgagent_py.code_version v SET version = v.version + 1;
+        UPDATE pgagent_py.code_version v SET version = gen_random_uuid();
     END IF;
 END
 $plpgsql$;

@@ -51,7 +51,8 @@ NEWER = """
 # All rows, in text form, of pgagent's tables and ours
 TABLES = """
     SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname IN ('pgagent', 'pgagent_py') AND c.relkind = 'r' AND c.relname <> 'installation' ORDER BY 1"""
+     WHERE n.nspname IN ('pgagent', 'pgagent_py') AND c.relkind = 'r'
+       AND c.relname NOT IN ('installation', 'code_version') ORDER BY 1"""
 
 
 def contents(db: psycopg.Connection[Any]) -> dict[str, list[str]]:

@@ -146,6 +146,13 @@ def test_it_goes_on_when_the_code_is_gone(server: Cluster, stage: Db, launcher: 
         with pytest.raises(psycopg.errors.SerializationFailure):
             add_job(alice, "by an old snapshot", "SELECT 1")
         alice.execute("ROLLBACK")
+        versions = rows(stage, "SELECT version FROM pgagent_py.code_version")
+        with stage.transaction(force_rollback=True):
+            stage.execute("ALTER TABLE pgagent.pga_job ALTER jobdesc SET STATISTICS 10")
+            versions += rows(stage, "SELECT version FROM pgagent_py.code_version")
+        stage.execute("ALTER TABLE pgagent.pga_job ALTER jobdesc SET STATISTICS 20")
+        versions += rows(stage, "SELECT version FROM pgagent_py.code_version")
+        assert len(set(versions)) == 3  # the id of a transaction that was rolled back does not come again
         with pytest.raises(
             psycopg.errors.InsufficientPrivilege, match=r"trigger spy on pgagent\.pga_jobstep"
         ):
