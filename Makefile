@@ -47,7 +47,7 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
 .PHONY: help setup demo test test-all test-long test-one test-unit test-sql test-integration test-acceptance test-security \
-        matrix updatecheck lint format reference expected bench
+        test-ha matrix updatecheck lint format reference expected bench
 .DEFAULT_GOAL = all
 
 ##@ Use
@@ -105,6 +105,9 @@ test-security: setup  ## run the tests that try to break out: roles against role
 matrix:  ## run the tests that need a server on PostgreSQL 14 to 18, with a table at the end; make matrix ARGS="14 18"
 	@.ci/setup patchelf curl bzip2 perl gcc libc6-dev python3-dev
 	@WORKERS=$(WORKERS) .ci/matrix $(ARGS)
+
+test-ha: setup  ## run ten minutes of failovers under Patroni, synchronous and asynchronous, with a summary
+	@$(PYTEST) -m long tests/ha $(ARGS)
 
 updatecheck: setup  ## check updates from every released version: objects, data, rights, open sessions
 	@$(PYTEST) tests/unit/test_render_updates.py tests/integration/test_update.py tests/integration/test_update_released.py $(ARGS)

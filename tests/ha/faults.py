@@ -4,8 +4,8 @@ import contextlib
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 
 import psutil
 
@@ -19,6 +19,15 @@ LAUNCHERS = 3
 LONG = TIMES["ttl"] + 5.0  # seconds in which a primary that does not react is replaced
 
 
+class Fault(NamedTuple):
+    """When a fault struck, when the cluster was healthy again, and the port of the primary that it struck."""
+
+    name: str
+    struck: float
+    healed: float
+    port: int
+
+
 class Faults:
     """The faults, by chance."""
 
@@ -26,7 +35,7 @@ class Faults:
         self._cluster, self._story, self._probe, self._chance = story.cluster, story, probe, chance
         self._start = launcher
         self.launchers = [self._launch() for _ in range(LAUNCHERS)]
-        self.struck: Counter[str] = Counter()
+        self.struck: list[Fault] = []
 
     def some(self, count: int) -> list[Callable[[], None]]:
         """Return so many faults, first those that matter most."""
@@ -46,9 +55,10 @@ class Faults:
         """Let them strike one after another; after each the cluster must become healthy, and jobs go on."""
         for fault in faults:
             time.sleep(self._chance.uniform(0, 2))  # instants to be tried
+            began, port = time.time(), self._cluster.primary().port
             fault()
-            self.struck[fault.__name__] += 1
             self._cluster.wait_until_healthy()
+            self.struck.append(Fault(fault.__name__, began, time.time(), port))
             self._wait_for_an_execution()
 
     def kill_primary(self) -> None:

@@ -1,5 +1,6 @@
 """The jobs of the story. Every execution of a step leaves a line in a file, outside the cluster, and SQL leaves a row inside."""
 
+import contextlib
 import random
 import threading
 from typing import Any
@@ -122,13 +123,15 @@ class Story:
                 continue
             self.orders.append((job, due))
 
-    def end(self) -> None:
-        """Let what is in progress or due end, and nothing begin after it; AssertionError if something is stuck."""
+    def end(self) -> list[tuple[Any, ...]]:
+        """Let what is in progress or due end, and nothing begin after it; return what is stuck."""
         self._ended.set()
         self._caller.join()
-        with self.cluster.connect(DATABASE) as db:
+        with self.cluster.connect(DATABASE) as db, contextlib.suppress(AssertionError):
             db.execute("UPDATE pgagent.pga_schedule SET jscenabled = false")
             wait_for(lambda: not self.in_progress(db), what="the end of all runs", every=0.2)
+        with self.cluster.connect(DATABASE) as db:
+            return self.in_progress(db)
 
     def in_progress(self, db: Db) -> list[tuple[Any, ...]]:
         """Return the jobs that are claimed or due, and the runs and steps that are logged as running."""

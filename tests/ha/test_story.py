@@ -3,18 +3,19 @@
 import contextlib
 import os
 import random
+import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import StartLauncher
-from tests.ha.accounts import Accounts, compare, summary
+from tests.ha.accounts import Accounts, Comparison, summary
 from tests.ha.faults import LAUNCHERS, Faults
 from tests.ha.patroni import PatroniCluster
-from tests.ha.probe import Probe
+from tests.ha.probe import CLIENT_PAUSE, Probe
 from tests.ha.story import DATABASE, Story
-from tests.helpers import agents, wait_for
+from tests.helpers import agents, forms, wait_for
 
 Tell = Callable[[bool, Callable[[Faults], list[Callable[[], None]]]], Accounts]
 
@@ -44,11 +45,13 @@ def tell(
                 wait_for(lambda: agents(db) == LAUNCHERS, what="the launchers")
             story.start_calling()
             faults.strike(*choose(faults))
-            story.end()
-            accounts = compare(story, probe, synchronous)
+            stuck = story.end()
+            accounts = Comparison(story, probe, faults.struck, synchronous).accounts
+            accounts.wrong["stuck"] += stuck
             record_property("summary", summary(accounts, faults.struck))
             for agent in faults.launchers:
                 assert agent.process.poll() is None, agent.log_text()[-2000:]
+                assert "Traceback" not in agent.log_text(), agent.log_text()
             return accounts
 
         yield tell
@@ -59,3 +62,14 @@ def test_launchers_go_on_after_a_switchover(tell: Tell) -> None:
     accounts = tell(True, lambda faults: [faults.switch_over])
     assert not any(accounts.wrong.values()), dict(accounts.wrong)
     assert accounts.gaps
+
+
+@forms(4, 20)
+@pytest.mark.parametrize("synchronous", [True, False], ids=["synchronous", "asynchronous"])
+def test_story(tell: Tell, size: int, synchronous: bool) -> None:
+    """After so many faults nothing is stuck, and the log tells what has happened, as far as the kind of replication lets it."""
+    accounts = tell(synchronous, lambda faults: faults.some(size))
+    assert not any(accounts.wrong.values()), dict(accounts.wrong)
+    # A launcher is not much later than a client that tries once a second: the machine may be busy.
+    limit = 2 * (CLIENT_PAUSE + statistics.median(accounts.client_gaps))
+    assert statistics.median(accounts.gaps) <= limit, (accounts.gaps, accounts.client_gaps)
