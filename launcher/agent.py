@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 import psycopg
+from psycopg import pq
 
 from .confirmation import Confirmation
 from .conninfo import control_conninfo, hide_mistyped, server_conninfo
@@ -16,9 +17,9 @@ from .control import Control
 from .handshake import CannotServeError
 from .loop import Loop, wait_for_event
 from .options import Options
-from .primary import PrimarySearch
+from .primary import STANDBY, PrimarySearch
 from .processes import Processes
-from .refusals import is_mistake, is_shortage
+from .refusals import is_mistake, is_shortage, may_pass
 from .running_steps import RunningSteps
 from .sender import Sender
 from .shortages import Reserve
@@ -26,6 +27,7 @@ from .side_task import SideTask
 from .sql_pool import SqlPool
 from .stopping import Stopping
 from .systemd import notify_systemd
+from .threads import in_thread
 from .upkeep import Upkeep
 
 logger = logging.getLogger("pgagent_py")
@@ -34,6 +36,7 @@ logger = logging.getLogger("pgagent_py")
 # While steps are running it must not be long: other launchers may miss this one.
 FIRST_PAUSE_SECONDS, BUSY_PAUSE_SECONDS = 0.05, 1.0
 SHORTEST_PAUSE_SECONDS = 0.02  # from the end of an attempt, however long it took
+MOST_DOUBTS = 15  # attempts, in about ten seconds
 LOOK_SECONDS = 1.0  # for an answer, before the next attempt begins; the attempts go on
 FIRST_LOOK_SECONDS = 5.0  # the same at the start, before it is said that there is no answer
 
@@ -48,6 +51,7 @@ class Agent:
         self._registered = False
         self._noted = ""  # what was said last about the extension's version
         self._problems: set[str] = set()  # of the database, that were said
+        self._doubts = 0  # refusals that were not understood
         self._pause = FIRST_PAUSE_SECONDS
         self._tried_at = 0.0
         self._words = ""  # what was said last of the outage
@@ -91,13 +95,24 @@ class Agent:
                 words = hide_mistyped(str(error).strip()) or type(error).__name__
                 if isinstance(error, MemoryError) or is_shortage(words):
                     self._steps.book_less()
-                hopeless = isinstance(error, CannotServeError | psycopg.ProgrammingError) or is_mistake(words)
-                if hopeless and not self._registered:
+                if not self._registered and await self._is_hopeless(error, words):
                     raise CannotServeError(words) from error
             if self._stopping.given_up:
                 logger.error("action=stop giving up: %s", words)
                 return
             await self._wait_for_server(words)
+
+    async def _is_hopeless(self, error: Exception, words: str) -> bool:
+        """Return whether a launcher that has never served should end: the user has to correct something."""
+        if isinstance(error, CannotServeError | psycopg.ProgrammingError) or is_mistake(words):
+            return True
+        refused = isinstance(error, psycopg.Error) and error.sqlstate is None and "no answer yet" not in words
+        if not refused or STANDBY in words or may_pass(words, own_server=True) is not None:
+            return False
+        # In words that nobody knows, as of a server in another language. It lets others in, so it seems to mean this launcher.
+        ping = await in_thread(pq.PGconn.ping, self._conninfo.encode())
+        self._doubts += ping == pq.Ping.OK
+        return self._doubts >= MOST_DOUBTS
 
     def _is_wanted(self) -> bool:
         """Return whether to connect: a registered agent must say that it leaves, even if it is told to stop."""
@@ -121,6 +136,7 @@ class Agent:
         try:
             if self._stopping.given_up:
                 return
+            self._pool.ask = control.why_refused
             note = await control.start_agent(self._id, self._options.host, self._registered)
             self._registered = True
             if note and note != self._noted:

@@ -145,9 +145,9 @@ def _with_defaults(params: Params) -> Params:
     return found | {key: value for key, value in params.items() if value is not None}
 
 
-def step_conninfo(given: Params, *, check_client: bool) -> str:
+def step_conninfo(given: Params, *, check_client: bool, encoding: str = "UTF8") -> str:
     """Return the connection string of a step; *check_client*: the server looks whether the client is still there."""
-    fixed: Params = {"fallback_application_name": APPLICATION_NAME, "client_encoding": "UTF8"}
+    fixed: Params = {"fallback_application_name": APPLICATION_NAME, "client_encoding": encoding}
     if check_client:
         fixed |= add_options(given, CLIENT_CHECK_OPTIONS)
     return make_conninfo("", **(STEP_DEFAULTS | _connect_timeout() | given | fixed))

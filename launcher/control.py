@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -16,6 +17,7 @@ from .deadline import THIS_BACKEND, Backend, Deadline
 from .handshake import INSTALLED, KNOWS, CannotServeError, Installed, check_extensions
 from .pooler import BACKEND_PID, SHARED, asker, is_shared
 from .primary import STANDBY, Connection, PrimarySearch
+from .refusals import FULL, WHY_REFUSED
 from .shortages import Reserve
 from .socket_watch import SocketWatch
 from .sql_connection import SqlConnection
@@ -107,6 +109,7 @@ class Control:
         self._watch = SocketWatch(connection.pgconn)
         self._deadline = Deadline(conninfo, reserve, self.cut)
         self._lost = False
+        self._turn = asyncio.Lock()  # steps ask, too, while the loop does
         self._on_event = on_event
         self.wake_ups = WakeUps(on_event)
         self._heard = set(PAYLOADS)  # all of them may have come while nobody listened
@@ -208,6 +211,14 @@ class Control:
         if not await self.fetch("SELECT true FROM pgagent_py.this_agent"):
             raise psycopg.OperationalError("the agent was closed meanwhile")
 
+    async def why_refused(self, database: object, role: object) -> str:
+        """Return why the server refuses connections: FULL, HOPELESS or UNKNOWN. FULL, too, if it is away: it is waited for."""
+        try:
+            ((reason,),) = await self.fetch(WHY_REFUSED, [database, role])
+        except psycopg.Error:
+            return FULL
+        return str(reason)
+
     async def version(self) -> str:
         """Return the version of the extension that runs in the database."""
         ((version,),) = await self.fetch("SELECT pgagent_py.version()")
@@ -225,12 +236,13 @@ class Control:
         self, query: str, parameters: Sequence[Any] = (), *, prepare: bool = False
     ) -> list[tuple[Any, ...]]:
         cursor = self._connection.cursor(binary=True)
-        try:
-            with self._deadline:
-                await cursor.execute(query.encode(), parameters, prepare=prepare)
-            return await cursor.fetchall() if cursor.description else []
-        finally:
-            self._watch.read(self._readable)  # psycopg ends its own look after each query
+        async with self._turn:
+            try:
+                with self._deadline:
+                    await cursor.execute(query.encode(), parameters, prepare=prepare)
+                return await cursor.fetchall() if cursor.description else []
+            finally:
+                self._watch.read(self._readable)  # psycopg ends its own look after each query
 
     def heard(self, payload: str) -> bool:
         """Return whether a notification of PAYLOADS has come since this was asked last."""

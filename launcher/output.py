@@ -13,10 +13,14 @@ class Output:
     If there is no memory even for that, all is dropped, and *lost* is set.
     """
 
-    __slots__ = ("_head", "_limit", "_tail", "_total", "lost")
+    __slots__ = ("_head", "_invalid", "_limit", "_tail", "_total", "lost")
 
-    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
-        """Make an empty output that keeps at most *limit* bytes (at least 2)."""
+    def __init__(self, limit: int = DEFAULT_LIMIT, *, escape: bool = False) -> None:
+        """Make an empty output that keeps at most *limit* bytes (at least 2).
+
+        *escape*: bytes that are not UTF-8 are shown as \\xff.
+        """
+        self._invalid = "backslashreplace" if escape else "replace"
         self._limit = max(limit, 2)
         self._head = bytearray()
         self._tail = bytearray()
@@ -78,7 +82,7 @@ class Output:
     def _text(self, limit: int | None) -> str:
         keep = self._limit if limit is None else min(self._limit, max(limit, 2))
         if self._total <= keep:
-            return _decode(bytes(self._head) + bytes(self._tail))
+            return self._decode(bytes(self._head) + bytes(self._tail))
         half = keep // 2
         head = _whole_characters(bytes(self._head[:half]))
         tail = (bytes(self._head[half:]) + bytes(self._tail))[half - keep :]
@@ -86,11 +90,10 @@ class Output:
             if tail and tail[0] & 0xC0 == 0x80:
                 tail = tail[1:]
         cut = self._total - len(head) - len(tail)
-        return f"{_decode(head)}\n[... {cut} bytes cut ...]\n{_decode(tail)}"
+        return f"{self._decode(head)}\n[... {cut} bytes cut ...]\n{self._decode(tail)}"
 
-
-def _decode(data: bytes) -> str:
-    return data.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    def _decode(self, data: bytes) -> str:
+        return data.decode("utf-8", self._invalid).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _whole_characters(data: bytes) -> bytes:

@@ -1,12 +1,31 @@
 """The words by which servers and libpq refuse a connection, and what they mean for the launcher and for a step.
 
 libpq gives no SQLSTATE when a connection fails, only words. A server whose messages are in another language is
-recognised by none of them.
+recognised by none of them: then the launcher's own server is asked over the control connection.
 """
 
 from __future__ import annotations
 
 import re
+
+# Why the server refuses a role in a database: it has no room now, or it never will let it in. $1 database, $2 role; NULL: ours.
+FULL, HOPELESS, UNKNOWN = "full", "hopeless", "unknown"
+WHY_REFUSED = f"""
+SELECT CASE WHEN d.oid IS NULL OR r.oid IS NULL OR NOT d.datallowconn OR d.datconnlimit = -2 OR NOT r.rolcanlogin
+              OR NOT pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT') THEN '{HOPELESS}'
+            WHEN s.used >= l.most - CASE WHEN r.rolsuper THEN 0 ELSE l.kept END
+              OR NOT r.rolsuper AND (s.here >= nullif(d.datconnlimit, -1) OR s.own >= nullif(r.rolconnlimit, -1)) THEN '{FULL}'
+            ELSE '{UNKNOWN}' END
+  FROM (SELECT coalesce(%s, current_database()) AS database, coalesce(%s, session_user) AS role) w
+  LEFT JOIN pg_catalog.pg_database d ON d.datname = w.database
+  LEFT JOIN pg_catalog.pg_roles r ON r.rolname = w.role
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS used, count(*) FILTER (WHERE a.datid = d.oid) AS here, count(*) FILTER (WHERE a.usesysid = r.oid) AS own
+         FROM pg_catalog.pg_stat_activity a WHERE a.datid IS NOT NULL AND a.usesysid IS NOT NULL) s
+ CROSS JOIN LATERAL (
+       SELECT current_setting('max_connections')::int4 AS most,
+              current_setting('superuser_reserved_connections')::int4
+              + coalesce(current_setting('reserved_connections', true)::int4, 0) AS kept) l"""
 
 # The server has no room, or it is starting or stopping. Waiting helps, whichever server it is.
 _BUSY = re.compile(

@@ -120,6 +120,11 @@ class SqlConnection:
         return self._pgconn.parameter_status(b"server_encoding") == b"UTF8"
 
     @property
+    def has_encoding(self) -> bool:
+        """Whether the database knows what its bytes mean: SQL_ASCII takes them as they come."""
+        return self._pgconn.parameter_status(b"server_encoding") != b"SQL_ASCII"
+
+    @property
     def at_rest(self) -> bool:
         """Whether no transaction is open."""
         return self._pgconn.transaction_status == _IDLE

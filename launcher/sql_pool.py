@@ -14,7 +14,7 @@ from .conninfo import ConninfoError, Params, parse_conninfo
 from .output import Output
 from .shortages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Reserve
 from .sql_connection import SqlConnection
-from .sql_target import NotNowError, Target, TargetError, WaitingStep, target_of
+from .sql_target import AskServer, NotNowError, Target, TargetError, WaitingStep, nobody_to_ask, target_of
 from .step import StepRun
 
 # A backend that has just worked works for less, since its memory is in the processor's caches. So short steps share a few
@@ -59,6 +59,7 @@ class SqlPool:
         self._idle_timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.on_no_room: Callable[[], None] = lambda: None  # called when steps begin to wait for a connection
+        self.ask: AskServer = nobody_to_ask  # why the server refuses connections
 
     def use_server(self, server: str, place: Params) -> None:
         """Execute local steps on this server from now on, which is reached by *place*: it hands them out."""
@@ -174,7 +175,7 @@ class SqlPool:
         if run.jobrunas:
             # An empty password keeps libpq from PGPASSWORD, which is the launcher's own.
             params |= {"user": run.jobrunas, "password": ""}
-        return Target(params, local=True, role=run.jobroleid)
+        return Target(params, local=True, role=run.jobroleid, ask=lambda *names: self.ask(*names))
 
     # Idle connections
 

@@ -35,6 +35,11 @@ _BEGIN = f"BEGIN; {_IDS.format('LOCAL')}; {_TRANSACTION_ID}".encode()
 _SET_PARAMETERS = b"SELECT pg_catalog.set_config('pgagent_py.parameters', $1, $2)"
 
 
+def code_of(run: StepRun) -> bytes:
+    """Return the code as it is sent: a byte order mark, which editors leave in front, is no SQL."""
+    return run.jstcode.removeprefix("\ufeff").encode()
+
+
 class SqlStep:
     """One execution of an SQL step."""
 
@@ -68,7 +73,7 @@ class SqlStep:
         self._pool = pool
         self._confirmation = confirmation
         self._unconfirmed: asyncio.Future[None] | None = None
-        self._output = Output(output_limit)
+        self._output = Output(output_limit, escape=True)
         self._target: Target | None = None
         self._connection: SqlConnection | None = None
         self._waiting: asyncio.Future[SqlConnection] | None = None
@@ -155,7 +160,7 @@ class SqlStep:
         self.begun = True
         if run.jstatomic:
             return await self._execute_atomic(connection)
-        await self._query(connection, run.jstcode.encode())
+        await self._query(connection, code_of(run))
         if not connection.spoiled and not connection.at_rest:
             self._output.line(b"The step left a transaction open; it was rolled back.")
         return -1 if connection.error else connection.rows
@@ -211,7 +216,7 @@ class SqlStep:
         """Commit the step's effects and its log entry in one transaction, or neither."""
         transaction = await self._set_ids(connection, _BEGIN, b"true")
         self._check_not_cancelled()
-        await self._query(connection, self._run.jstcode.encode())
+        await self._query(connection, code_of(self._run))
         if connection.error:
             return -1
         self._check_not_cancelled()
@@ -221,7 +226,7 @@ class SqlStep:
                 b"The step ended its transaction, which an atomic step must not do. What it committed stays."
             )
             return -1
-        if not connection.speaks_utf8:
+        if not connection.speaks_utf8 and connection.has_encoding:
             await self._query(connection, b"SET LOCAL client_encoding TO 'UTF8'", internal=True)
         await self._query(connection, self._finish_statement(connection, rows), internal=True)
         if not connection.error:

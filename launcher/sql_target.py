@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import psycopg
 from psycopg import pq
@@ -14,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from .conninfo import PLACE, Params, hide_mistyped, is_resolved, resolve, split_hosts, step_conninfo
 from .output import Output
 from .pooler import asker, is_shared
-from .refusals import may_pass, refuses_options
+from .refusals import FULL, HOPELESS, UNKNOWN, may_pass, refuses_options
 from .sql_connection import SqlConnection
 from .threads import in_thread
 
@@ -27,6 +28,16 @@ GREETING = (
     " pg_catalog.pg_backend_pid())"
 )
 CHECKED_SECONDS = 60.0  # for which it counts as known what a pooler does
+
+
+# Names of database and role, None for the launcher's own -> FULL, HOPELESS or neither
+AskServer: TypeAlias = "Callable[[object, object], Awaitable[str]]"
+MOST_DOUBTS = 3
+
+
+async def nobody_to_ask(*_: object) -> str:
+    """Return that the reason is not known."""
+    return UNKNOWN
 
 
 class TargetError(Exception):
@@ -63,9 +74,12 @@ class Target:
     """What the connections of one connection string share."""
 
     __slots__ = (
+        "_ask",
         "_checked_at",
         "_checking",
         "_conninfo",
+        "_doubts",
+        "_encoding",
         "_params",
         "_plain_conninfo",
         "_shared",
@@ -80,13 +94,21 @@ class Target:
         "waiting",
     )
 
-    def __init__(self, params: Params, local: bool, role: int | None = None) -> None:
-        """Start without connections; *local* means the launcher's own server, *role* is the id of the role that logs in."""
+    def __init__(
+        self, params: Params, local: bool, role: int | None = None, ask: AskServer | None = None
+    ) -> None:
+        """Start without connections; *local* means the launcher's own server, *role* is the id of the role that logs in.
+
+        *ask* finds out why this server refuses a connection.
+        """
         self._params: Params = {}
         self._conninfo = self._plain_conninfo = ""
         self._checking = asyncio.Lock()
         self._checked_at = -CHECKED_SECONDS
         self._shared = False
+        self._encoding = "UTF8"
+        self._doubts = 0  # attempts in a row that failed for no reason to be found
+        self._ask = ask
         self.local = local
         self.role = role
         self.move(params)
@@ -101,8 +123,9 @@ class Target:
     def move(self, place: Params) -> None:
         """Connect to another host from now on."""
         self._params |= place
-        self._conninfo = step_conninfo(self._params, check_client=True)
-        self._plain_conninfo = step_conninfo(self._params, check_client=False)
+        encoding = self._encoding
+        self._conninfo = step_conninfo(self._params, check_client=True, encoding=encoding)
+        self._plain_conninfo = step_conninfo(self._params, check_client=False, encoding=encoding)
 
     @property
     def conninfo(self) -> str:
@@ -133,8 +156,15 @@ class Target:
         try:
             conn = await psycopg.AsyncConnection.connect(await _resolved(conninfo), autocommit=True)
             await self._check_role(conn)
+            self._doubts = 0
+            if self._encoding == "UTF8" and conn.info.parameter_status("server_encoding") == "SQL_ASCII":
+                # Its text need not be UTF-8, and the server would refuse to send what is not.
+                await conn.close()
+                self._encoding = "SQL_ASCII"
+                self.move({})
+                return await self.connect(on_lost)
             connection = SqlConnection(conn, self, on_lost)
-        except TargetError:
+        except (TargetError, NotNowError):
             raise
         except (OSError, MemoryError, RuntimeError) as error:  # this machine is short of something
             raise NotNowError(_words(error)) from error
@@ -192,12 +222,17 @@ class Target:
                 raise
 
     async def _may_pass(self, words: str) -> bool:
+        """Return whether trying again may help. A server may say why in its own language: then it is asked."""
         known = may_pass(words, own_server=self.local)
-        if known is None:
-            # A server that is starting up or shutting down may say so in its own language.
-            ping = await in_thread(pq.PGconn.ping, self._conninfo.encode())
-            return ping == pq.Ping.REJECT
-        return known
+        if known is not None:
+            return known
+        ping = await in_thread(pq.PGconn.ping, self._conninfo.encode())
+        if ping != pq.Ping.OK or self._ask is None:
+            return ping == pq.Ping.REJECT or (self.local and ping == pq.Ping.NO_RESPONSE)
+        reason = await self._ask(self._params.get("dbname"), self._params.get("user"))
+        self._doubts = 0 if reason == FULL else self._doubts + 1
+        # A place may have become free between the refusal and the question.
+        return reason == FULL or (reason != HOPELESS and self._doubts <= MOST_DOUBTS)
 
 
 def target_of(connection: SqlConnection) -> Target:

@@ -8,9 +8,18 @@ from dataclasses import dataclass
 
 from ..ground.errors import invalid
 
-ENVIRONMENT = re.compile(r"""\s*(?P<name>[A-Za-z_]\w*|"[^"]*"|'[^']*')\s*=\s*(?P<value>.*?)\s*""")
+ENVIRONMENT = re.compile(r"""\s*(?P<name>[^\W\d]\w*|"[^"]*"|'[^']*')\s*=\s*(?P<value>.*?)\s*""")
 LINE = re.compile(r"\s*(?P<cron>@\w+|(?:\S+\s+){4}\S+)\s+(?P<command>\S.*)", re.DOTALL)
 NAME_LENGTH = 60
+END_OF_COMMAND = re.compile(r"^((?:[^%\\]|\\.)*)%", re.DOTALL)
+# As cron sets them, whatever the launcher has: HOME is that of its user, where an unset HOME leads the shell's ~USER.
+CRON_ENVIRONMENT = (
+    "export PATH=/usr/bin:/bin SHELL=/bin/sh",
+    'export LOGNAME="$(id -un)"',
+    'eval "export HOME=~$LOGNAME"',
+)
+# Users that system crontabs run commands as, and no commands.
+SYSTEM_USERS = {"root", "daemon", "nobody", "www-data", "postgres", "logcheck", "munin"}
 # What these mean to cron they mean to the job; the rest is environment of the command.
 OURS = {"CRON_TZ", "MAILTO"}
 
@@ -37,16 +46,16 @@ class Entry:
 
     def script(self) -> str:
         """Return a batch step's code that does what cron would: in the home directory, with the line's environment."""
-        lines = ["#!/bin/sh"]
+        lines = ["#!/bin/sh", *CRON_ENVIRONMENT]
         lines += [f"export {name}={shlex.quote(value)}" for name, value in self.environment]
         lines.append("cd || exit")
         line = f"exec {shlex.quote(self.shell)} -c {shlex.quote(self.command)}"
-        if self.stdin is None:
-            return "\n".join([*lines, line]) + "\n"
+        if not self.stdin:
+            return "\n".join([*lines, line if self.stdin is None else f"{line} </dev/null"]) + "\n"
         end = "END_OF_INPUT"
         while end in self.stdin.split("\n"):
             end += "_"
-        return "\n".join([*lines, f"{line} <<'{end}'", self.stdin, end]) + "\n"
+        return "\n".join([*lines, f"{line} <<'{end}'", f"{self.stdin}{end}"]) + "\n"
 
 
 def parse_crontab(text: str) -> list[Entry]:
@@ -62,7 +71,7 @@ def parse_crontab(text: str) -> list[Entry]:
             comment.append(stripped.lstrip("#").strip())
         elif setting := ENVIRONMENT.fullmatch(line):
             name = _unquote(setting["name"])
-            if not re.fullmatch(r"[A-Za-z_]\w*", name):
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
                 raise invalid("crontab", f"crontab: line {number}: {name!r} can't be the name of a variable")
             environment[name] = _unquote(setting["value"])
         else:
@@ -85,6 +94,13 @@ def _entry(number: int, line: str, comment: str, environment: dict[str, str]) ->
             f"crontab: line {number} is neither a comment, a setting nor a schedule with a command",
             "A line is: minute hour day month weekday command, as in a user's crontab.",
         )
+    first, *more = found["command"].split(maxsplit=1)
+    if first.startswith("*"):
+        hint = "A crontab has five fields, none for seconds or years."
+        raise invalid("crontab", f"crontab: line {number} has six fields: {first!r} is no command", hint)
+    if first in SYSTEM_USERS and more:
+        hint = "That is a system crontab, such as /etc/crontab. Leave the user out, and import it by a launcher of that user."
+        raise invalid("crontab", f"crontab: line {number} has a column for the user: {first!r}", hint)
     command, stdin = split_input(found["command"].rstrip("\r"))
     return Entry(
         number=number,
@@ -100,6 +116,19 @@ def _entry(number: int, line: str, comment: str, environment: dict[str, str]) ->
 
 
 def split_input(command: str) -> tuple[str, str | None]:
-    """Return the command and its input, None when it has none: % parts them, and the input's lines; \\% is a percent sign."""
-    parts = [part.replace("\\%", "%") for part in re.split(r"(?<!\\)%", command)]
-    return parts[0], "\n".join(parts[1:]) if len(parts) > 1 else None
+    """Return the command and its input, None when it has none, as Debian's cron reads them.
+
+    The first % ends the command, another one a line of the input. In the command, a backslash before % or a backslash goes away;
+    in the input, one before %. The input ends with a newline, unless it is empty.
+    """
+    found = END_OF_COMMAND.search(command)
+    code, given = (command[: found.end(1)], command[found.end() :]) if found else (command, None)
+    code = re.sub(r"\\([%\\])", r"\1", code)
+    if given is None:
+        return code, None
+    lines = re.sub(r"(\\*)%", _input_percent, given)
+    return code, lines if not lines or lines.endswith("\n") else lines + "\n"
+
+
+def _input_percent(found: re.Match[str]) -> str:
+    return f"{found[1][:-1]}%" if found[1] else "\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ground.errors import PgAgentError, invalid
+from ..ground.errors import PgAgentError
 from ..ground.plpy import Plpy, Row
 from .crontab import Entry, parse_crontab
 from .jobs import add_job
@@ -36,12 +36,10 @@ def _add_entry(plpy: Plpy, caller: str, entry: Entry) -> int:
         timezone=entry.timezone,
         description=entry.comment or None,
     )
-    if entry.mailto:
-        if not are_addresses(entry.mailto):
-            raise invalid(
-                "MAILTO",
-                f'MAILTO "{entry.mailto}" is not an e-mail address',
-                "Give MAILTO=name@host before this line, or MAILTO= for no mail.",
-            )
+    if entry.mailto and not are_addresses(entry.mailto):
+        plpy.notice(
+            f'crontab: line {entry.number}: no e-mail for MAILTO "{entry.mailto}", which names no host'
+        )
+    elif entry.mailto:
         add_message(plpy, caller, job=job, kind="email", target=entry.mailto, when="finish", text=OUTPUT)
     return job

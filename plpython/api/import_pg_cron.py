@@ -7,11 +7,12 @@ import re
 from ..ground.errors import PgAgentError
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
+from ..ground.problems import is_passing
 from .jobs import add_job, alter_job
 from .schedules import add_schedule
 from .steps import add_step
 
-SECONDS = re.compile(r"\s*(\d+)\s+seconds?\s*", re.IGNORECASE)
+SECONDS = re.compile(r"\s*(\d+)\s*seconds?\s*", re.IGNORECASE)
 
 # Read with the rights of the extension's owner: it must be pg_cron's own, not what somebody else calls cron.job.
 FIND_TABLE = Statement("""
@@ -43,31 +44,47 @@ def import_pg_cron(plpy: Plpy, caller: str) -> list[Row]:
         )
     if not MAY_READ(plpy, caller):
         raise PgAgentError(f"role {caller} may not read cron.job", "Import as a superuser.", "42501")
-    return [_add_pg_cron_job(plpy, caller, row) for row in READ_JOBS(plpy)]
+    return [_add_or_tell(plpy, caller, row) for row in READ_JOBS(plpy)]
 
 
-def _add_pg_cron_job(plpy: Plpy, caller: str, row: Row) -> Row:
+def _add_or_tell(plpy: Plpy, caller: str, row: Row) -> Row:
+    """Add a job; one that can't be taken over is told, with the reason, and has no id."""
     name = row["jobname"] or f"pg_cron job {row['jobid']}"
     try:
-        job = add_job(
-            plpy, caller, name=name, enabled=row["active"], description=f"pg_cron job {row['jobid']}"
-        )
-        target = {"database": row["database"]} if row["local"] else {"connstr": _connstr(row)}
-        add_step(plpy, caller, job=job, name=name, sql=row["command"], **target)
-        if seconds := SECONDS.fullmatch(row["schedule"]):
-            add_schedule(plpy, caller, job=job, name=name, every=f"{seconds[1]} seconds")
-        else:
-            # pg_cron writes $ for the last day of the month.
-            cron = re.sub(r"^(\s*\S+\s+\S+\s+)\$(\s)", r"\1L\2", row["schedule"])
-            zone = row["timezone"] or "GMT"
-            add_schedule(plpy, caller, job=job, name=name, cron=cron, timezone=zone)
-        if row["local"]:
-            alter_job(plpy, caller, job=job, owner=row["username"])
+        with plpy.subtransaction():
+            return {"job": _add_pg_cron_job(plpy, caller, row, name), "name": name}
     except PgAgentError as error:
-        raise PgAgentError(
-            f"pg_cron job {row['jobid']}: {error.message}", error.hint, error.sqlstate
-        ) from None
-    return {"job": job, "name": name}
+        reason = error.message
+    except plpy.SPIError as error:
+        if is_passing(plpy, error):
+            raise
+        reason = str(error)
+    plpy.warning(f"pg_cron job {row['jobid']} was not taken over: {reason}")
+    return {"job": None, "name": name}
+
+
+def _add_pg_cron_job(plpy: Plpy, caller: str, row: Row, name: str) -> int:
+    job = add_job(plpy, caller, name=name, enabled=row["active"], description=f"pg_cron job {row['jobid']}")
+    target = {"database": row["database"]} if row["local"] else {"connstr": _connstr(row)}
+    add_step(plpy, caller, job=job, name=name, sql=row["command"], **target)
+    if seconds := SECONDS.fullmatch(row["schedule"]):
+        add_schedule(plpy, caller, job=job, name=name, every=f"{seconds[1]} seconds")
+    else:
+        zone = row["timezone"] or "GMT"
+        add_schedule(plpy, caller, job=job, name=name, cron=_cron(row["schedule"]), timezone=zone)
+    if row["local"]:
+        alter_job(plpy, caller, job=job, owner=row["username"])
+    return job
+
+
+def _cron(schedule: str) -> str:
+    """Return pg_cron's schedule as we write it: it has $ for the last day, @restart for @reboot, and ignores what follows."""
+    words = schedule.split()
+    if schedule.lstrip().startswith("@"):
+        return "@reboot" if words[0].lower() == "@restart" else words[0]
+    if len(words) > 2 and words[2] == "$":
+        words[2] = "L"
+    return " ".join(words[:5])
 
 
 def _connstr(row: Row) -> str:

@@ -10,11 +10,13 @@ from ..ground.plpy import Plpy, Row
 from ..ground.vocabulary import NAME_LENGTH
 from .rows import StepRow
 
+# Python can't read what is not UTF-8.
+PRINTABLE = "CASE WHEN getdatabaseencoding() = 'SQL_ASCII' THEN pgagent_py._printable({0}) ELSE {0} END"
 # The columns of step_run. s is the step, l the try (jslid, handed), r the run (jlgid, started, claimed, try), so and jo are the
 # options of step and job.
 STEP_RUN = f"""
-    j.jobid, r.jlgid, s.jstid, l.jslid, left(j.jobname, {NAME_LENGTH}) AS jobname,
-    left(s.jstname, {NAME_LENGTH}) AS jstname, s.jstkind::text AS jstkind, s.jstcode,
+    j.jobid, r.jlgid, s.jstid, l.jslid, {PRINTABLE.format(f"left(j.jobname, {NAME_LENGTH})")} AS jobname,
+    {PRINTABLE.format(f"left(s.jstname, {NAME_LENGTH})")} AS jstname, s.jstkind::text AS jstkind, s.jstcode,
     s.jstdbname::text AS jstdbname, s.jstconnstr, coalesce(so.jstatomic, false) AS jstatomic,
     so.jsttimeout, CASE WHEN jo.jobtimeout IS NOT NULL THEN greatest('0', jo.jobtimeout - coalesce(
         clock_timestamp() - r.started, '0')) END AS jobtimeleft,

@@ -129,7 +129,7 @@ def execute(plpy: Plpy, step: StepRow, session: Session) -> ResultRow:
             ids = [str(step["jobid"]), str(step["jlgid"]), str(step["jstid"])]
             SETTINGS(plpy, *ids, step["jobparameters"] or "{}")
             SESSION_PATH(plpy)
-            done = plpy.execute(step["jstcode"])
+            done = plpy.execute(step["jstcode"].removeprefix("\ufeff"))
             OUR_PATH(plpy)
             session.return_to(plpy)
             SESSION_PATH(plpy)

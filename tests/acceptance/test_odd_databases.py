@@ -1,14 +1,30 @@
 """Databases with settings and encodings of their own."""
 
+import os
+import subprocess
+
+import psycopg
+import pytest
+
 from tests.conftest import TEMPLATE, StartLauncher
 from tests.helpers import (
     Cluster,
+    add_due_job,
+    add_job,
     add_yearly_job,
+    call,
+    first_step,
     make_due,
     output,
+    pg_config,
+    rows,
+    run_due,
+    run_now,
     serving,
     statuses,
     stop,
+    value,
+    wait_for,
     wait_for_end,
 )
 
@@ -50,3 +66,127 @@ def test_characters_that_the_database_cannot_store_are_replaced(
     finally:
         with cluster.connect() as server:
             server.execute("DROP DATABASE latin1 WITH (FORCE)")
+
+
+ODD = r"E'caf\351'"  # in LATIN1: no UTF-8
+
+
+def test_bytes_that_are_not_utf8_are_escaped_and_disturb_no_step(
+    cluster: Cluster, launcher: StartLauncher
+) -> None:
+    """In a SQL_ASCII database, text is bytes: psql runs such steps, too."""
+    with cluster.connect() as server:
+        server.execute("CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    try:
+        utf8 = cluster.conninfo("bytes", client_encoding="UTF8")
+        with psycopg.connect(utf8, autocommit=True) as db:
+            db.execute("CREATE EXTENSION pgagent_py CASCADE")
+            codes = [
+                r"SELECT E'caf\351'",
+                r"DO $$ BEGIN RAISE NOTICE E'caf\351'; END $$",
+                r"COPY (SELECT E'caf\351') TO STDOUT",
+                r"DO $$ BEGIN RAISE EXCEPTION E'caf\351'; END $$",
+            ]
+            job = add_yearly_job(db, "x", *({"sql": code, "on_error": "ignore"} for code in codes))
+            call(db, "alter_step", call(db, "add_step", job, "5", sql=codes[1], atomic=True), description="x")
+            db.execute(f"UPDATE pgagent.pga_job SET jobname = {ODD}".encode())
+            agent = serving(launcher("-l", "2", cluster.conninfo("bytes")))
+            make_due(db, job)
+            wait_for_end(db, job)
+            assert statuses(db, job) == [("s", "sssis")]
+            outputs = [output(db, job, step) for step in range(1, 6)]
+            assert outputs[0] == "SELECT 1\n"
+            assert [r"caf\xe9" in text for text in outputs[1:]] == [True] * 4
+            stop(agent)
+            make_due(db, job)
+            db.execute("UPDATE pgagent.pga_jobstep SET jstenabled = jstname = '1'")
+            assert run_due(db) == [r"caf\351"]
+    finally:
+        with cluster.connect() as server:
+            server.execute("DROP DATABASE bytes WITH (FORCE)")
+
+
+@pytest.mark.parametrize("code", ["\ufeffSELECT 1", "\ufeff", "-- nothing", "/* a */ -- b", "", " ;; "])
+def test_a_byte_order_mark_and_a_step_of_comments_are_as_in_psql(
+    database: str, db: psycopg.Connection[object], launcher: StartLauncher, code: str
+) -> None:
+    job = add_due_job(db, "x", "SELECT 2")
+    db.execute("UPDATE pgagent.pga_jobstep SET jstcode = %s", [code])
+    assert run_due(db) == ["x"]
+    process = serving(launcher("-l", "2", database))
+    make_due(db, job)
+    wait_for_end(db, job)
+    assert statuses(db, job) == [("s", "s"), ("s", "s")]
+    assert first_step(db, job)
+    stop(process)
+
+
+@pytest.fixture(params=["de_DE", "ru_RU"])
+def foreign_cluster(own_cluster: Cluster, request: pytest.FixtureRequest) -> Cluster:
+    """Return a server with few connections whose messages are in German or Russian."""
+    locales = own_cluster.directory / "locales"
+    locales.mkdir()
+    name = f"{request.param}.UTF-8"
+    command = ["localedef", "-i", request.param, "-f", "UTF-8", str(locales / name)]
+    subprocess.run(command, check=True, capture_output=True)
+    catalogs = pg_config("--localedir")
+    if not catalogs.exists():  # the tests' server is a copy without them
+        catalogs.parent.mkdir(parents=True, exist_ok=True)
+        catalogs.symlink_to("/usr/share/locale")
+    own_cluster.stop()
+    os.environ["LOCPATH"] = str(locales)
+    try:
+        own_cluster.start(lc_messages=name, max_connections=8, superuser_reserved_connections=1)
+    finally:
+        del os.environ["LOCPATH"]
+    with own_cluster.connect() as db:
+        with pytest.raises(psycopg.errors.DivisionByZero) as error:
+            db.execute("SELECT 1/0")
+        assert "division by zero" not in str(error.value)
+    return own_cluster
+
+
+def fill(cluster: Cluster) -> list[psycopg.Connection[object]]:
+    """Take all connections that the server has left."""
+    others: list[psycopg.Connection[object]] = []
+    try:
+        while True:
+            others.append(psycopg.connect(cluster.conninfo(TEMPLATE)))
+    except psycopg.OperationalError:
+        return others
+
+
+def test_steps_wait_for_a_place_and_fail_at_a_mistake_in_any_language(
+    foreign_cluster: Cluster, launcher: StartLauncher
+) -> None:
+    with foreign_cluster.connect(TEMPLATE) as db:
+        db.execute("CREATE DATABASE small CONNECTION LIMIT 0")
+        db.execute("CREATE DATABASE closed ALLOW_CONNECTIONS false")
+        db.execute("CREATE ROLE boss LOGIN IN ROLE pgagent_py_user; ALTER ROLE boss CONNECTION LIMIT 0")
+        mistaken = launcher(foreign_cluster.conninfo("no_such_database"))
+        agent = serving(launcher("-l", "2", foreign_cluster.conninfo(TEMPLATE)))
+        closed, none = (
+            add_due_job(db, name, {"sql": "SELECT 1", "database": name}) for name in ("closed", "none")
+        )
+        limited = add_job(db, "limited", "SELECT 1")
+        call(db, "alter_job", limited, owner="boss")
+        run_now(db, limited)
+        wait_for_end(db, closed, none)
+        assert [statuses(db, job) for job in (closed, none)] == [[("f", "f")]] * 2
+        wait_for(lambda: "Waiting for a connection" in output(db, limited), what="the step to wait")
+        db.execute("ALTER ROLE boss CONNECTION LIMIT 5")
+        wait_for_end(db, limited)
+        assert statuses(db, limited) == [("s", "s")]
+
+        assert mistaken.wait() == 1
+        assert "no_such_database" in mistaken.log_text()
+        others = fill(foreign_cluster)
+        waiting = add_due_job(db, "waiting", {"sql": "SELECT 1", "database": "postgres"})
+        wait_for(lambda: "Waiting for a connection" in output(db, waiting), what="the step to wait")
+        for other in others:
+            other.close()
+        wait_for_end(db, waiting)
+        assert statuses(db, waiting) == [("s", "s")]
+        assert rows(db, "SELECT error FROM pgagent_py.problems") == []
+        assert value(db, "SHOW lc_messages").endswith("UTF-8")
+        stop(agent)

@@ -37,7 +37,6 @@ def test_the_jobs_of_a_crontab_are_added(db: Db) -> None:
     [
         ("@daily true\n61 * * * * true", "line 2: .*61"),
         ("@daily true\nhello", "line 2"),
-        ("MAILTO=root\n@daily true", "line 2: MAILTO"),
         ("CRON_TZ=Mars\n@daily true", "line 2: .*Mars"),
     ],
 )
@@ -45,6 +44,14 @@ def test_a_bad_crontab_adds_nothing(db: Db, crontab: str, words: str) -> None:
     with pytest.raises(psycopg.errors.InvalidParameterValue, match=words):
         db.execute("SELECT pgagent_py.import_crontab(%s)", [crontab])
     assert export(db)["jobs"] == {}
+
+
+def test_a_local_mailto_comes_over_without_email(db: Db) -> None:
+    said: list[str] = []
+    db.add_notice_handler(lambda notice: said.append(str(notice.message_primary)))
+    db.execute("SELECT pgagent_py.import_crontab(%s)", ["MAILTO=root\n@daily true"])
+    assert said == ['crontab: line 2: no e-mail for MAILTO "root", which names no host']
+    assert "messages" not in export(db)["jobs"]["true"]
 
 
 @pytest.mark.skipif(
@@ -87,8 +94,32 @@ def test_the_jobs_of_pg_cron_are_added_with_owner_and_place(own_cluster: Cluster
         )
         db.execute("SELECT cron.schedule('often', '* * * * *', 'SELECT 1')")  # later versions know seconds
         db.execute("UPDATE cron.job SET schedule = '30 seconds' WHERE jobname = 'often'")
-        rows = db.execute("SELECT name FROM pgagent_py.import_pg_cron()").fetchall()
-        names = ["nightly", "pg_cron job 2", "elsewhere", "other server", "in the end", "often"]
+        odd = {
+            "at start": "@restart",
+            "close": "5seconds",
+            "wordy": "0 3 * * * and more",
+            "bad": "0 0 L-3 * *",
+        }
+        for name, text in odd.items():
+            db.execute("SELECT cron.schedule(%s, '* * * * *', 'SELECT 1')", [name])
+            db.execute("UPDATE cron.job SET schedule = %s WHERE jobname = %s", [text, name])
+        said: list[str] = []
+        db.add_notice_handler(lambda notice: said.append(str(notice.message_primary)))
+        result = db.execute("SELECT name, job FROM pgagent_py.import_pg_cron()").fetchall()
+        assert [name for name, job in result if job is None] == ["bad"]
+        assert [text.partition(":")[0] for text in said] == ["pg_cron job 10 was not taken over"]
+        rows = [(name,) for name, job in result if job]
+        names = [
+            "nightly",
+            "pg_cron job 2",
+            "elsewhere",
+            "other server",
+            "in the end",
+            "often",
+            "at start",
+            "close",
+            "wordy",
+        ]
         assert rows == [(name,) for name in names]
         jobs = export(db)["jobs"]
         nightly, nameless, elsewhere_job = jobs["nightly"], jobs["pg_cron job 2"], jobs["elsewhere"]
@@ -110,7 +141,10 @@ def test_the_jobs_of_pg_cron_are_added_with_owner_and_place(own_cluster: Cluster
         (last_day,), (seconds,) = (jobs[name]["schedules"] for name in ("in the end", "often"))
         assert (jobs["in the end"]["owner"], last_day["monthdays"]) == ("postgres", [32])
         assert seconds["every"] == "00:00:30"
-        assert value(db, "SELECT count(*) FROM cron.job") == 6
+        assert jobs["at start"]["schedules"][0]["reboot"] is True
+        assert jobs["close"]["schedules"][0]["every"] == "00:00:05"
+        assert jobs["wordy"]["schedules"][0]["hours"] == [3]
+        assert value(db, "SELECT count(*) FROM cron.job") == 10
         # As background workers they run in this server, whatever node they name.
         own_cluster.stop()
         own_cluster.start(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import subprocess
 
 import pytest
@@ -49,9 +51,14 @@ def test_a_crontab_as_its_manual_has_it() -> None:
     [
         ("true", ("true", None)),
         ("cat%", ("cat", "")),
-        ("cat%a%b", ("cat", "a\nb")),
+        ("cat%a%b", ("cat", "a\nb\n")),
+        ("cat%a%", ("cat", "a\n")),
+        ("cat%%", ("cat", "\n")),
+        (r"echo \\%a", ("echo \\", "a\n")),
+        (r"echo a\\b\c", ("echo a\\b\\c".replace("\\\\", "\\"), None)),
+        (r"cat%a\\%b\\c", ("cat", "a\\%b\\\\c\n")),
         (r"date +\%H\%M", ("date +%H%M", None)),
-        (r"echo \%%x\%", ("echo %", "x%")),
+        (r"echo \%%x\%", ("echo %", "x%\n")),
     ],
 )
 def test_percent_signs_end_the_command_and_break_its_input(
@@ -63,17 +70,46 @@ def test_percent_signs_end_the_command_and_break_its_input(
 def test_scripts_do_what_cron_would() -> None:
     text = 'A=it\'s "x"\nSHELL=/bin/bash\n* * * * * pwd; echo "$A" ${BASH_VERSION:+bash}; cat%one%END_OF_INPUT%$A `two`'
     (entry,) = parse_crontab(text)
-    environment = {"HOME": "/usr", "PATH": "/usr/bin:/bin"}
+    environment = {
+        "HOME": "/nowhere",
+        "PATH": "/usr/bin:/bin:/launcher",
+        "LOGNAME": "nobody",
+        "SHELL": "/bin/false",
+    }
     done = subprocess.run(
         ["/bin/sh", "-c", entry.script()], env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout == '/usr\nit\'s "x" bash\none\nEND_OF_INPUT\n$A `two`\n'
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    assert done.stdout == f'{home}\nit\'s "x" bash\none\nEND_OF_INPUT\n$A `two`\n'
 
 
 @pytest.mark.parametrize("line", ["* * * *", "* * * * *", "hello", "@daily", "a b=c d"])
 def test_what_is_no_crontab_is_refused_by_line(line: str) -> None:
     with pytest.raises(PgAgentError, match="line 3"):
         parse_crontab(f"# first\n\n{line}\n")
+
+
+def test_a_command_finds_what_cron_would_give_it() -> None:
+    (entry,) = parse_crontab("@daily echo $PATH $SHELL $LOGNAME")
+    environment = {"PATH": "/usr/bin:/bin:/launcher", "LOGNAME": "nobody", "SHELL": "/bin/false"}
+    done = subprocess.run(
+        ["/bin/sh", "-c", entry.script()], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"/usr/bin:/bin /bin/sh {pwd.getpwuid(os.getuid()).pw_name}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("0 0 * * * * true", "six fields"),
+        ("0 0 * * * */2 true", "six fields"),
+        ("17 * * * * root cd / && run-parts --report /etc/cron.hourly", "column for the user"),
+        ("caf\u00e9=1", "can't be the name of a variable"),
+    ],
+)
+def test_what_would_mislead_is_refused(line: str, words: str) -> None:
+    with pytest.raises(PgAgentError, match=words):
+        parse_crontab(line)
 
 
 def test_long_commands_get_short_names() -> None:
