@@ -14,7 +14,7 @@ from tests.integration.walk.world import column, one
 
 PLACES = 4
 # A session that holds a lock does nothing until the call returns: a call that waits for it would wait for ever.
-NO_WAITING = "SET lock_timeout = '3 s'"
+NO_WAITING = "SET lock_timeout = '60 s'"
 
 STEP = "t.jobid, t.jlgid, t.jstid, t.jslid, t.jstname, t.jstatomic"
 RUN_DUE = f"""

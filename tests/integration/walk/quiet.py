@@ -12,7 +12,7 @@ from tests.integration.walk.world import one
 if TYPE_CHECKING:
     from tests.integration.test_protocol_walk import Walk
 
-PATIENCE = 15.0  # seconds without any progress
+PATIENCE = 60.0  # seconds without any progress
 # Time passes for agents that were missed: nobody has to wait for their grace time.
 AGE = """
 UPDATE pgagent_py.agent SET missing_since = missing_since - interval '1 minute'
