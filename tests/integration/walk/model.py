@@ -187,6 +187,8 @@ class Model:
         effects = set(column(db, "SELECT jslid FROM effect"))
         for try_ in self.tries.values():
             if try_.step.jslid in log:
+                if log[try_.step.jslid][0] == "d" and self.runs[try_.step.jlgid].may_abort:
+                    continue  # a session was closing the run, and had not committed, when the result came
                 _check_result(try_, log[try_.step.jslid], try_.step.jslid in effects, self.closed)
         for jlgid, status in db.execute("SELECT jlgid, jlgstatus::text FROM pgagent.pga_joblog").fetchall():
             if jlgid in self.runs and not self.runs[jlgid].by_daemon:
