@@ -82,7 +82,7 @@ def test_the_update_makes_what_an_install_makes_and_keeps_tables(tree: Path) -> 
     renderer = Renderer(tree)
     update = renderer.update_script("5.0", "5.1")
     assert "ALTER EXTENSION pgagent_py UPDATE" in update
-    assert "CREATE TABLE" not in update
+    assert "\nCREATE TABLE" not in update
     before, repeatable = update.split("\n-- sql/functions/_ask.sql", 1)
     assert "ADD note text" in before
     functions, _, rest = repeatable.partition("-- When this transaction commits")
