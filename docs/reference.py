@@ -47,7 +47,7 @@ SHORT = {
 }
 
 # What the launcher gives to steps
-SETTING = re.compile(r"\bSET (pgagent_py\.\w+)|\"(PGAGENT_(?!PY_)\w+)\"")
+SETTING = re.compile(r"\bSET (?:\{0\} )?(pgagent_py\.\w+)|\"(PGAGENT_(?!PY_)\w+)\"")
 
 
 class PageError(Exception):

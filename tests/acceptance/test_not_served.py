@@ -46,13 +46,13 @@ def test_a_wrong_password_role_or_database_ends_the_launcher_with_the_servers_wo
         (f"{tcp} dbname=postgres user=postgres", 'password authentication failed for user "postgres"'),
         (cluster.conninfo("postgres", user="nobody_at_all"), 'role "nobody_at_all" does not exist'),
         ("postgresql://localhost:port/x", "Servname not supported"),
-        ("host=localhost connect_timeout=soon", "connect_timeout: 'soon'"),
-        ("host=localhost sslmode=sometimes", 'invalid sslmode value: "sometimes"'),
+        ("host=localhost connect_timeout=soon", 'bad value for connect_timeout: "..."'),
+        ("host=localhost sslmode=sometimes", 'invalid sslmode value: "..."'),
         (cluster.conninfo("no_such_database"), 'database "no_such_database" does not exist'),
-        ("service=no_such_service", 'definition of service "no_such_service" not found'),
+        ("service=no_such_service", 'definition of service "..." not found'),
         ("host=a,b port=1,2,3", "could not match 3 port numbers to 2 hosts"),
         ("host=a,b hostaddr=127.0.0.1", "could not match 2 host names with 1 hostaddr values"),
-        ("hostaddr=localhost", 'could not parse network address "localhost"'),
+        ("hostaddr=localhost", 'could not parse network address "..."'),
         (cluster.conninfo(options="-c nonsense=1"), 'unrecognized configuration parameter "nonsense"'),
         (cluster.conninfo(options="-c work_mem=1"), 'outside the valid range for parameter "work_mem"'),
         (cluster.conninfo(options="nonsense"), "invalid command-line argument for server process: nonsense"),
@@ -81,7 +81,7 @@ def test_a_server_that_comes_later_is_served(own_cluster: Cluster, launcher: Sta
 
 def test_a_host_that_is_not_there_is_said_and_waited_for(launcher: StartLauncher) -> None:
     process = launcher("host=no-such-host.invalid dbname=postgres")
-    process.wait_for_log("no-such-host.invalid")
+    process.wait_for_log('failed to resolve host "..."')
     assert process.terminate() == 0
 
 
@@ -95,7 +95,7 @@ def test_bad_step_targets_fail_the_step_only(
         ("connstr", "nonsense", "missing"),
         ("connstr", "datbase=x", "invalid connection option"),
         ("connstr", f"{tcp} password=hunter2", "password authentication failed"),
-        ("connstr", "host=no-such-host.invalid dbname=x", "no-such-host.invalid"),
+        ("connstr", "host=no-such-host.invalid dbname=x", 'failed to resolve host "..."'),
         ("database", "no_such_database", 'database "no_such_database" does not exist'),
     ]
     for number, (argument, value, _) in enumerate(steps):

@@ -157,7 +157,8 @@ def test_runs_of_the_c_daemon_are_notified(database: str, db: Db) -> None:
 
 
 def test_a_very_long_name_does_not_stop_the_run(db: Db) -> None:
-    job = add_job(db, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 20000, sql="SELECT 1")
+    job = add_job(db, "job", sql="SELECT 1")
+    db.execute("UPDATE pgagent.pga_job SET jobname = repeat('\N{LATIN SMALL LETTER E WITH ACUTE}', 20000)")
     db.execute("SELECT pgagent_py.set_notify_runs(true)")
     run(db, job)
     assert status(db, job)[0] == "success"
@@ -269,8 +270,8 @@ def test_which_runs_queue_which_messages(db: Db) -> None:
 
 def test_what_a_message_holds_is_limited_so_that_no_run_is_too_long_to_end(db: Db) -> None:
     """Names, descriptions and outputs have no limit; jsonb has, and to hit it would keep all jobs from going on."""
-    job = add_job(db, "n" * 1001, sql="SELECT 1/0")
-    db.execute("UPDATE pgagent.pga_job SET jobdesc = repeat('d', 10001)")
+    job = add_job(db, "job", sql="SELECT 1/0")
+    db.execute("UPDATE pgagent.pga_job SET jobname = repeat('n', 1001), jobdesc = repeat('d', 10001)")
     db.execute("UPDATE pgagent.pga_jobstep SET jstname = repeat('s', 1001)")
     db.execute(
         "SELECT pgagent_py.alter_step(jstid, retries => 100, retry_delay => '0') FROM pgagent.pga_jobstep"

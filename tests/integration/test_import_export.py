@@ -22,7 +22,17 @@ NOT_DEFINITIONS = {
     "dependency_met": "of the moment",
 }
 # Columns of the option tables that the database finds out by itself, or that are states
-NOT_CARRIED = {"jobid", "jstid", "jscid", "jobfailures", "jobdone", "jobownerid", "jobrunasid"}
+# ids of this server, and what runs have left
+NOT_CARRIED = {
+    "jobid",
+    "jstid",
+    "jscid",
+    "jobfailures",
+    "jobdone",
+    "jobownerid",
+    "jobrunasid",
+    "jobinstallation",
+}
 CARRIED_TABLES = {"job_dependency", "message", "calendar", "calendar_day", "schedule_calendar", "exception"}
 OPTION_TABLES = {"job_option": "jobid", "step_option": "jstid", "schedule_option": "jscid"}
 EXAMPLES = {

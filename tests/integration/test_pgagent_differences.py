@@ -248,8 +248,8 @@ def test_every_difference_is_listed_when_clocks_change(pgagent: Connection, size
         if theirs != ours:
             case = f"seed {seed}: from {wall_clock(name, begin)} pgAgent {theirs}, ours {ours}: {rule}"
             assert isinstance(theirs, int), case
-            assert isinstance(ours, int), case
-            number = clock_difference(rule, theirs, ours)
+            assert ours is not None, case
+            number = clock_difference(rule, theirs, int(ours))
             assert number, case
             assert walk_days(replace(rule, start=float(begin)), begin - 1, 1, 41 * 366) == [ours], case
             found[number] += 1

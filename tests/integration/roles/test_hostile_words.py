@@ -58,7 +58,8 @@ def test_text_arguments_are_values(alice: Db, db: Db) -> None:
             tried += sum(
                 try_text(connection, f, ids, text)
                 for f in functions(db)
-                if f["name"] not in ("_firing", "_ask")
+                # these get no text of a user's
+                if f["name"] not in ("_firing", "_ask", "_next_run", "_next_runs")
             )
             db.execute("SELECT pgagent_py.drop_job(%s)", [own])
     assert tried > 200

@@ -93,7 +93,7 @@ def test_an_expression_becomes_its_sets(text: str, expected: list[CronSets]) -> 
         ("*-5 * * * *", "not a cron expression", "Five fields"),
         ("l * * * *", "not a cron expression", "Five fields"),
         ("* * * L *", "not a cron expression", "Five fields"),
-        ("9" * 5000 + " * * * *", "not a cron expression", "Five fields"),
+        ("9" * 900 + " * * * *", "not a cron expression", "Five fields"),
         ("* * * fri *", "not a cron expression", "Five fields"),
         ("\u0661 * * * *", "not a cron expression", "Five fields"),
         ("0 0 L-3 * *", "L-n (days before", "L alone"),
