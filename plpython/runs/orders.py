@@ -12,10 +12,8 @@ from ..ground.plpy import Plpy
 from .rows import StepRow
 
 # The order for a running job is stamped with the clock, not with now(): the job may have been claimed after this transaction
-# began, and a time that is not later than the claim counts as that of the run in progress. So is one for a job that has run in
-# this transaction: each order has a time of its own.
-DUE_NOW = """CASE WHEN j.jobagentid IS NULL AND j.joblastrun IS DISTINCT FROM now() THEN now()
-            ELSE clock_timestamp() END"""
+# began, and a time that is not later than the claim counts as that of the run in progress.
+DUE_NOW = "CASE WHEN j.jobagentid IS NULL THEN now() ELSE clock_timestamp() END"
 
 # Each row of a CTE wanted becomes the order of its job. It replaces any earlier order, even one from the same transaction.
 PUT_WANTED = """INSERT INTO pgagent_py.run_order (jobid, jobnextrun, jstname, jstid, jlgparameters)

@@ -4,7 +4,6 @@ import pytest
 from psycopg.errors import InvalidParameterValue, UndefinedObject
 
 from tests.helpers import Db, add_dependency, add_job, run_now, run_statuses
-from tests.helpers.claims import claimed_twice, note_claims
 
 
 def test_chain_runs_through_in_the_session(db: Db) -> None:
@@ -30,19 +29,6 @@ def test_condition_that_is_met_while_the_job_runs_starts_it_once_more(db: Db) ->
     for _ in range(3):
         db.execute("SELECT * FROM pgagent_py.run_due()")
     assert [run_statuses(db, job) for job in (first, second)] == ["s", "ss"]
-
-
-def test_a_job_that_is_started_again_in_the_transaction_of_its_run_is_due_at_another_time(db: Db) -> None:
-    """Both end together, and the one that waits is released before the other starts it."""
-    first, second = add_job(db, "first", sql="SELECT 1"), add_job(db, "second", sql="SELECT 1")
-    add_dependency(db, second, first)
-    note_claims(db)
-    with db.transaction():
-        run_now(db, first, second)
-        db.execute("SELECT * FROM pgagent_py.run_due()")
-    db.execute("SELECT * FROM pgagent_py.run_due()")
-    assert [run_statuses(db, job) for job in (first, second)] == ["s", "ss"]
-    assert claimed_twice(db) == []
 
 
 def test_circle_is_refused(db: Db) -> None:

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.conftest import StartLauncher
-from tests.helpers import PASSWORD, Cluster, Db, add_job, output, run_to_end, serving, stop
+from tests.helpers import PASSWORD, Cluster, Db, Launcher, add_job, output, run_to_end, serving, stop
 
 MAIL_PASSWORD = "the mail server's"
 # Every process that the step may look into, as a process of the same user.
@@ -32,10 +31,10 @@ def look(admin: Db) -> dict[str, Any]:
     return dict(json.loads(output(admin, job)))
 
 
-def seen(found: dict[str, str], secret: str) -> list[str]:
-    """Return where *secret* was found, but for the tests' own processes."""
-    own = {process.pid for process in [psutil.Process(), *psutil.Process().parents()]}
-    return [path for path, text in found.items() if secret in text and int(path.split("/")[2]) not in own]
+def seen(found: dict[str, str], secret: str, agent: Launcher) -> list[str]:
+    """Return where *secret* was found among the processes of *agent*: other tests have launchers and secrets of their own."""
+    family = {path.split("/")[2] for path, text in found.items() if f"TMPDIR={agent.temporary}" in text}
+    return [path for path, text in found.items() if secret in text and path.split("/")[2] in family]
 
 
 @pytest.mark.parametrize("where", ["variable", "string", "uri"])
@@ -56,7 +55,7 @@ def test_a_batch_step_finds_no_password_of_the_launcher(
     assert saw["own"]["PGAPPNAME"] == "kept"
     assert "PGPASSWORD" not in saw["own"]
     for secret in (PASSWORD, MAIL_PASSWORD):
-        assert seen(saw["found"], secret) == []
+        assert seen(saw["found"], secret, agent) == []
         assert secret not in json.dumps(saw["own"])
     stop(agent)
 
@@ -66,7 +65,7 @@ def test_pass_env_hands_the_password_on(server: Cluster, admin: Db, launcher: St
     agent = serving(launcher("-l", "2", "--pass-env", "PGPASSWORD", conninfo, env={"PGPASSWORD": PASSWORD}))
     saw = look(admin)
     assert saw["own"]["PGPASSWORD"] == PASSWORD
-    assert f"/proc/{agent.pid}/environ" not in seen(saw["found"], PASSWORD)
+    assert f"/proc/{agent.pid}/environ" not in seen(saw["found"], PASSWORD, agent)
     stop(agent)
 
 
