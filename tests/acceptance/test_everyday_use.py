@@ -337,19 +337,8 @@ def test_step_that_ends_well_while_the_launcher_stops_is_a_success(
     press_run_now(effects, "last")
     wait_for(begun.exists, what="the step to begin")
     process.process.terminate()
-    wait_for_signal(process)
+    process.wait_until_signalled()
     go.touch()
     assert process.wait() == 0
     assert status_at_end(effects, "last") == "s"
     assert effects.execute(STEPS, ["last"]).fetchall() == [("last", "s", 0, "done\n")]
-
-
-def wait_for_signal(process: Launcher) -> None:
-    """Wait until a signal that was sent is pending no more."""
-
-    def delivered() -> bool:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        pending = [line.split()[1] for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
-        return all(int(mask, 16) == 0 for mask in pending)
-
-    wait_for(delivered, what="the signal to arrive")

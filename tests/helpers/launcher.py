@@ -66,6 +66,16 @@ class Launcher:
         """Send it a signal."""
         self.process.send_signal(number)
 
+    def wait_until_signalled(self) -> None:
+        """Wait until a signal that was sent is pending no more."""
+
+        def delivered() -> bool:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+            pending = [line.split()[1] for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
+            return all(int(mask, 16) == 0 for mask in pending)
+
+        wait_for(delivered, what="the signal to arrive")
+
     def wait(self, timeout: float = PATIENCE) -> int:
         """Return its exit status (minus the signal that killed it) once it has ended."""
         return self.process.wait(timeout)
