@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.conftest import StartLauncher
-from tests.helpers import PATIENCE, Cluster, Db, Launcher, add_job, wait_for, wait_for_row
+from tests.helpers import PATIENCE, Cluster, Db, add_job, wait_for, wait_for_row
 
 PASSWORD = "correct horse battery staple"
 STEPS = """
