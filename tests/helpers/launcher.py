@@ -71,7 +71,9 @@ class Launcher:
 
         def delivered() -> bool:
             status = Path(f"/proc/{self.pid}/status").read_text()
-            pending = [line.split()[1] for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
+            pending = [
+                line.split()[1] for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))
+            ]
             return all(int(mask, 16) == 0 for mask in pending)
 
         wait_for(delivered, what="the signal to arrive")
