@@ -88,6 +88,7 @@ SEEN = {
     "visible_exception": {"pga_exception"},
     "visible_schedule_rule": {"pga_schedule", "pga_exception"},
     "job_status": {"pga_job", "pga_joblog"},
+    "visible_run": {"pga_job", "pga_joblog"},
     "run_history": {"pga_job", "pga_joblog", "pga_jobsteplog", "pga_jobstep"},
     "step_options": {"pga_jobstep"},
 }

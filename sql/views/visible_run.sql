@@ -1,0 +1,17 @@
+{% from "macros/words.j2" import run_status %}
+{% from "macros/visible.j2" import may_see %}
+CREATE OR REPLACE VIEW pgagent_py.visible_run WITH (security_barrier) AS
+SELECT r.jlgid, r.jlgjobid AS jobid, v.jobname, {{ run_status("r.jlgstatus") }} AS run_status, r.jlgstart, r.jlgduration
+  FROM pgagent.pga_joblog r JOIN pgagent_py.visible_job v ON v.jobid = r.jlgjobid
+ WHERE {{ may_see("r.jlgjobid", "pga_joblog") }};
+
+GRANT SELECT ON pgagent_py.visible_run TO PUBLIC;
+
+COMMENT ON VIEW pgagent_py.visible_run IS
+{% filter literal %}
+The runs without their steps, one row each: of all jobs if the current role may read pga_job and pga_joblog, else of
+those whose owner's rights it has. Their steps are in run_history.
+
+- run_status: running, success, failure, aborted (cancelled, or its launcher is gone), or no steps.
+- jlgstart, jlgduration: when it began, and how long it took; NULL while it runs.
+{% endfilter %};
