@@ -137,7 +137,8 @@ class Agent:
             if self._stopping.given_up:
                 return
             self._pool.ask = control.why_refused
-            note = await control.start_agent(self._id, self._options.host, self._registered)
+            options = self._options
+            note = await control.start_agent(self._id, options.host, self._registered, options.workers)
             self._registered = True
             if note and note != self._noted:
                 logger.warning("action=connect %s", note)

@@ -14,7 +14,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from .deadline import THIS_BACKEND, Backend, Deadline
-from .handshake import INSTALLED, KNOWS, CannotServeError, Installed, check_extensions
+from .handshake import INSTALLED, KNOWS, CannotServeError, Installed, check_extensions, launcher_version
 from .pooler import BACKEND_PID, SHARED, asker, is_shared
 from .primary import STANDBY, Connection, PrimarySearch
 from .refusals import FULL, WHY_REFUSED
@@ -40,7 +40,8 @@ OWN_RUNS = "SELECT r.jlgid, (extract(epoch FROM r.claimed) * 1000000)::int8 FROM
 
 STEPS_IN_PROGRESS = f"SELECT {COLUMNS} FROM pgagent_py.steps_in_progress() t"
 
-START_AGENT = "SELECT pgagent_py.start_agent(%s, %s, %s, knows => %s, pooled => %s)"
+START_AGENT = """
+SELECT pgagent_py.start_agent(%s, %s, %s, knows => %s, pooled => %s, version => %s, places => %s)"""
 
 SECOND_SECONDS = 5.0  # for a second connection through a pooler
 
@@ -115,8 +116,11 @@ class Control:
         self._heard = set(PAYLOADS)  # all of them may have come while nobody listened
         connection.add_notify_handler(lambda notify: self._notified(notify.payload))
 
-    async def start_agent(self, agent: UUID, station: str, again: bool) -> str:
-        """Register, *again* if a connection was lost. Return what `check_extensions` says; CannotServeError if it refuses."""
+    async def start_agent(self, agent: UUID, station: str, again: bool, places: int) -> str:
+        """Register, *again* if a connection was lost, with *places* for so many steps.
+
+        Return what `check_extensions` says; CannotServeError if it refuses.
+        """
         pooled = await self._find_pooler()
         await self._begin_session()
         (row,) = await self._execute(THIS_BACKEND)
@@ -128,7 +132,9 @@ class Control:
         note = check_extensions(found)
         await self._execute(SET_SETTINGS, [Jsonb(SETTINGS)])
         await self._execute("LISTEN pgagent_py")
-        await self._execute(START_AGENT, [agent, station, again, list(KNOWS), pooled])
+        await self._execute(
+            START_AGENT, [agent, station, again, list(KNOWS), pooled, launcher_version(), places]
+        )
         return note
 
     async def _begin_session(self) -> None:

@@ -40,12 +40,14 @@ def start_agent(
     again: bool | None = None,
     knows: Sequence[str | None] | None = None,
     pooled: bool | None = None,
+    version: str | None = None,
+    places: int | None = None,
 ) -> None:
     """Register this backend as *agent* on host *station*; an agent that comes back keeps its jobs.
 
     station NULL is the server's host name, for a session that drives run_due by hand. *again*: it comes back, even if nothing
     here knows it any more. *knows*: kinds of steps that it can execute, see the view step_need. *pooled*: a connection pooler
-    stands between, so that this backend may outlive the agent.
+    stands between, so that this backend may outlive the agent. *version*, *places*: see the view launchers.
     """
     check_launch(plpy, caller)
     CHECK_SERVED(plpy)
@@ -56,7 +58,7 @@ def start_agent(
         return
     station = station or socket.gethostname()
     known = [kind for kind in knows or () if kind is not None] or (former[0]["jagknows"] if former else [])
-    _register(plpy, agent, station, me, True, known, bool(pooled))
+    _register(plpy, agent, station, me, True, known, bool(pooled), version, places)
     _take_over(plpy, agent, me["pid"])
     leave_closed(plpy, agent, any(row["living"] for row in former))
     carry_on_booked(plpy, agent)
@@ -116,8 +118,9 @@ LOG_IN = Statement("INSERT INTO pgagent.pga_jobagent (jagpid, jagstation) VALUES
 RAISE_SEQUENCES = Statement("SELECT pgagent_py._raise_sequences()")
 REGISTER = Statement(
     """
-INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows, jagpooled)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows, jagpooled,
+                              jagversion, jagplaces)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
     "int4",
     "uuid",
     "text",
@@ -127,6 +130,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
     "bool",
     "text[]",
     "bool",
+    "text",
+    "int4",
 )
 
 
@@ -138,13 +143,15 @@ def _register(
     everything: bool,
     knows: Sequence[str],
     pooled: bool,
+    version: str | None = None,
+    places: int | None = None,
 ) -> None:
     """Put this backend, *me*, on the lists of agents."""
     _vacate(plpy, me["pid"])
     LOG_IN(plpy, me["pid"], station)
     RAISE_SEQUENCES(plpy)
-    start, role, own = me["backend_start"], me["role"], me["own"]
-    REGISTER(plpy, me["pid"], agent, station, start, role, everything, own, knows, pooled)
+    whose = me["backend_start"], me["role"], everything, me["own"]
+    REGISTER(plpy, me["pid"], agent, station, *whose, knows, pooled, version, places)
 
 
 LOGGED_IN = Statement("SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = $1", "int4")
@@ -156,8 +163,9 @@ login AS (
     INSERT INTO pgagent.pga_jobagent (jagpid, jagstation)
     SELECT free.jagpid, a.jagstation FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1)
 INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows,
-                              jagpooled, last_seen)
-SELECT free.jagpid, a.agent, a.jagstation, a.backend_start, a.jagrole, a.jagall, a.jagown, a.jagknows, a.jagpooled, a.last_seen
+                              jagpooled, last_seen, jagversion, jagplaces)
+SELECT free.jagpid, a.agent, a.jagstation, a.backend_start, a.jagrole, a.jagall, a.jagown, a.jagknows, a.jagpooled, a.last_seen,
+       a.jagversion, a.jagplaces
   FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1
 RETURNING jagpid""",
     "int4",

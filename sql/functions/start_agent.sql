@@ -1,6 +1,7 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("start_agent", ["agent uuid", "station text", "again boolean DEFAULT false",
-                               "knows text[] DEFAULT '{}'", "pooled boolean DEFAULT false"]) %}
+                               "knows text[] DEFAULT '{}'", "pooled boolean DEFAULT false",
+                               "version text DEFAULT NULL", "places integer DEFAULT NULL"]) %}
 Register this backend as an agent, which may claim jobs. An agent that comes back with another backend keeps its jobs.
 
 - agent: an identity that the launcher makes up when it starts, and keeps.
@@ -11,6 +12,7 @@ Register this backend as an agent, which may claim jobs. An agent that comes bac
   left to other agents. An agent that comes back and names none knows those that it has named before.
 - pooled: true says that a connection pooler stands between, so that the backend may outlive the agent. The agent then
   has to call run_due() or next_wake() at least once a minute: else it counts as gone.
+- version, places: its version, and how many steps it executes at the same time. The view launchers shows them.
 
 Errors: 42501: the role may not run jobs. 55000: the jobs come by a subscription.
 {% endcall %}

@@ -11,7 +11,9 @@ CREATE TABLE pgagent_py.agent (
     jagknows text[] NOT NULL DEFAULT '{}',
     jagpooled boolean NOT NULL DEFAULT false,
     last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
-    jagleft integer[]
+    jagleft integer[],
+    jagversion text,
+    jagplaces integer
 );
 
 COMMENT ON COLUMN pgagent_py.agent.jagrole IS
@@ -31,6 +33,10 @@ COMMENT ON COLUMN pgagent_py.agent.last_seen IS
 'When it was last seen, kept up only if jagpooled.';
 COMMENT ON COLUMN pgagent_py.agent.jagleft IS
 'Runs (jlgid) that another session was closing, or had closed, when it came back: it goes on with none of them.';
+COMMENT ON COLUMN pgagent_py.agent.jagversion IS
+'The version of the launcher, as it says.';
+COMMENT ON COLUMN pgagent_py.agent.jagplaces IS
+'How many steps it executes at the same time, as it says.';
 
 COMMENT ON TABLE pgagent_py.agent IS
 {% filter literal %}

@@ -21,7 +21,9 @@ ALTER TABLE pgagent_py.agent
     ADD COLUMN jagknows text[] NOT NULL DEFAULT '{}',
     ADD COLUMN jagpooled boolean NOT NULL DEFAULT false,
     ADD COLUMN last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
-    ADD COLUMN jagleft integer[];
+    ADD COLUMN jagleft integer[],
+    ADD COLUMN jagversion text,
+    ADD COLUMN jagplaces integer;
 
 ALTER TYPE pgagent_py.step_run
     ADD ATTRIBUTE handed timestamptz,

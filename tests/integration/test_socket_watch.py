@@ -91,7 +91,7 @@ def test_control_connection_is_lost(database: str, db: Db, query: str | None) ->
         lost = asyncio.Event()
         connection = await psycopg.AsyncConnection.connect(database, autocommit=True)
         control = Control(connection, database, Reserve(0), lost.set)
-        await control.start_agent(uuid4(), "here", False)
+        await control.start_agent(uuid4(), "here", False, 1)
         number = control._watch.fd
         ((pid,),) = await control.fetch("SELECT pg_backend_pid()")
         if query is None:
