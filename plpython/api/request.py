@@ -11,7 +11,7 @@ from ..ground.errors import PgAgentError, spi_details, sqlstate
 from ..ground.exact_json import write_json
 from ..ground.foreign import refuse_foreign_code
 from ..ground.plpy import Plpy
-from ..ground.roles import check_edit, check_use
+from ..ground.roles import check_edit, check_use, is_operator
 from .kinds import check_kind
 from .options import python_name
 from .verbs import VERBS, Callers, Verb
@@ -61,10 +61,11 @@ def _execute(plpy: Plpy, caller: str, name: str | None, arguments: Any) -> Any:
         raise PgAgentError("arguments is no JSON object", "Call the function of the verb's name.")
     _check_arguments(verb, arguments)
     refuse_foreign_code(plpy)
+    operated = verb.is_operated(arguments)
     if verb.callers is Callers.USERS:
-        check_use(plpy, caller, arguments)
+        check_use(plpy, caller, arguments, operated=operated)
         check_sizes(plpy, caller, arguments)
-    elif verb.callers is Callers.EDITORS:
+    elif verb.callers is Callers.EDITORS and not (operated and is_operator(plpy, caller)):
         check_edit(plpy, caller)
     return verb.handler(
         plpy, caller, **{python_name(argument): value for argument, value in arguments.items()}

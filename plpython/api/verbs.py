@@ -44,20 +44,31 @@ class Callers(enum.Enum):
 
     # Members of pgagent_py_user, for the jobs that they own; roles that may edit pgAgent's tables, for all jobs.
     USERS = "users"
-    # Roles that may edit pgAgent's tables.
+    # Roles that may edit pgAgent's tables. Operators, as far as FOR_OPERATORS says.
     EDITORS = "editors"
     # Launchers and sessions that run jobs. The gate lets all roles pass: each of these verbs checks the caller itself.
     AGENTS = "agents"
 
 
 class Verb(NamedTuple):
-    """A verb: *arguments* are those that it can have, their kinds by their names in SQL, *required* those that it must have."""
+    """A verb: *arguments* are those that it can have, their kinds by their names in SQL, *required* those that it must have.
+
+    *operated*: those that an operator may give, for any job.
+    """
 
     name: str
     handler: Handler
     callers: Callers
     arguments: Mapping[str, str]
     required: frozenset[str]
+    operated: frozenset[str]
+
+    def is_operated(self, arguments: Mapping[str, Any]) -> bool:
+        """Return whether this is a call that an operator may make for any job."""
+        return (
+            bool(self.operated)
+            and {name for name, value in arguments.items() if value is not None} <= self.operated
+        )
 
 
 FOR_USERS: tuple[Handler, ...] = (
@@ -109,6 +120,16 @@ FOR_AGENTS: tuple[Handler, ...] = (
 )
 
 
+# What members of pgagent_py_operator may do with every job, and with which arguments. Not parameters: they could lead the owner's
+# code to do something else.
+FOR_OPERATORS: dict[Handler, frozenset[str]] = {
+    alter_job: frozenset({"job", "enabled"}),
+    cancel_run: frozenset({"run"}),
+    pause: frozenset({"class"}),
+    resume: frozenset({"class"}),
+    run_now: frozenset({"job", "from_step"}),
+}
+
 # The tables of the arguments that a verb takes as **given, beside those that its signature names.
 GIVEN: dict[Handler, tuple[Columns, ...]] = {
     add_job: (jobs.JOB,),
@@ -132,7 +153,8 @@ def _verb(handler: Handler, callers: Callers) -> Verb:
     kinds = {name: str(p.annotation) for name, p in named.items()}
     for table in GIVEN.get(handler, ()):
         kinds |= {sql_name(name): kind_of_column(column) for name, column in table.arguments.items()}
-    return Verb(handler.__name__, handler, callers, kinds, frozenset(required))
+    operated = FOR_OPERATORS.get(handler, frozenset())
+    return Verb(handler.__name__, handler, callers, kinds, frozenset(required), operated)
 
 
 VERBS = {

@@ -1,7 +1,8 @@
 """Which role may do what. The caller's name comes from the view pgagent_py.request, where it can't be forged.
 
 A role that may edit pgAgent's own tables may do all that pgAdmin can. A member of pgagent_py_user may do it with the jobs that
-it owns: those whose owner's rights it has. To any other role a job looks as if it did not exist.
+it owns: those whose owner's rights it has. A member of pgagent_py_operator may do a few things with every job. A role that sees a
+job and may not do this with it is told so. To any other role the job looks as if it did not exist.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 from .errors import PgAgentError, invalid
 from .plan import Statement
 from .plpy import Plpy
-from .vocabulary import CHANGES, EDITED
+from .vocabulary import CHANGES, EDITED, MONITOR, OPERATOR
 
 MAY_EDIT = Statement(
     f"""
@@ -74,15 +75,22 @@ LOCK_OPTIONS = Statement(
 )
 
 
-def check_use(plpy: Plpy, caller: str, arguments: Mapping[str, Any]) -> None:
+def is_operator(plpy: Plpy, caller: str) -> bool:
+    """Return whether *caller* may run, cancel, pause, enable and disable every job."""
+    return is_member(plpy, caller, OPERATOR)
+
+
+def check_use(plpy: Plpy, caller: str, arguments: Mapping[str, Any], *, operated: bool = False) -> None:
     """Raise an error unless *caller* may have jobs, and every job, step, schedule or run in *arguments* is its own.
+
+    *operated*: this is one of the calls that an operator may make for every job.
 
     Another's thing and one that does not exist give the same error. The jobs are locked, and then it is looked again: while
     the call waited for the lock, the job may have become another's. Launchers leave locked jobs for a later turn. Else a
     launcher would wait for a row of options that an open transaction has changed, and all jobs with it.
     """
     locked: set[int] = set()
-    while not (jobs := _check_jobs(plpy, caller, arguments)) <= locked:
+    while not (jobs := _check_jobs(plpy, caller, arguments, operated)) <= locked:
         lock_jobs(plpy, jobs)
         locked |= jobs
 
@@ -116,20 +124,19 @@ def _see_grants(plpy: Plpy) -> None:
         pass
 
 
-def _check_jobs(plpy: Plpy, caller: str, arguments: Mapping[str, Any]) -> set[int]:
+def _check_jobs(plpy: Plpy, caller: str, arguments: Mapping[str, Any], operated: bool) -> set[int]:
     """Return the jobs that *arguments* name. Raise an error unless *caller* may have jobs, and they are its own."""
-    editor = may_edit(plpy, caller)
-    if not editor and not is_member(plpy, caller, "pgagent_py_user"):
+    every = may_edit(plpy, caller) or (operated and is_operator(plpy, caller))
+    named = {name: arguments[name] for name in sorted(SUBJECTS) if arguments.get(name) is not None}
+    if not every and not is_member(plpy, caller, "pgagent_py_user"):
+        for argument, id_ in named.items():
+            _refuse_seen(plpy, caller, argument, id_)
         raise PgAgentError(
             f"role {caller} may not have jobs",
             hint="Make it a member of pgagent_py_user, or grant it the tables of schema pgagent.",
             sqlstate="42501",
         )
-    return {
-        _job_of_subject(plpy, caller, editor, argument, arguments[argument])
-        for argument in sorted(SUBJECTS.keys() & arguments.keys())
-        if arguments[argument] is not None
-    }
+    return {_job_of_subject(plpy, caller, every, argument, id_) for argument, id_ in named.items()}
 
 
 class Subject(NamedTuple):
@@ -169,12 +176,34 @@ SUBJECTS = {
 }
 
 
-def _job_of_subject(plpy: Plpy, caller: str, editor: bool, argument: str, id_: int) -> int:
-    rows = SUBJECTS[argument].find_job(plpy, id_, editor, caller)
+def _job_of_subject(plpy: Plpy, caller: str, every: bool, argument: str, id_: int) -> int:
+    rows = SUBJECTS[argument].find_job(plpy, id_, every, caller)
     if not rows:
+        _refuse_seen(plpy, caller, argument, id_)
         raise missing(argument, id_)
     jobid: int = rows[0]["jobid"]
     return jobid
+
+
+# As the views have it (macros/visible.j2): $1 role, $2 table.
+SEES = Statement(
+    f"""
+SELECT FROM unnest('{{{MONITOR},{OPERATOR}}}'::text[]) g (name)
+ WHERE has_table_privilege($1, $2::regclass, 'SELECT') OR pg_has_role($1, to_regrole(g.name), 'MEMBER')""",
+    "name",
+    "text",
+)
+
+
+def _refuse_seen(plpy: Plpy, caller: str, argument: str, id_: int) -> None:
+    """Raise an error if *caller* sees this thing: it is not its own, and to say that it does not exist would mislead."""
+    subject = SUBJECTS[argument]
+    if SEES(plpy, caller, f"pgagent.{subject.table}") and subject.find_job(plpy, id_, True, caller):
+        raise PgAgentError(
+            f"role {caller} may see {subject.noun} {id_}, and not change or run it",
+            hint="It takes the rights of the job's owner; to run, cancel, enable or disable it, pgagent_py_operator is enough.",
+            sqlstate="42501",
+        )
 
 
 def missing(argument: str, id_: int | None) -> PgAgentError:

@@ -32,6 +32,9 @@ SLEEPING = f"{IDLE} AND (j.jobnextrun <= now()) IS NOT TRUE"
 # The memberships that count: what a role could SET ROLE to. From PostgreSQL 16 on, a membership may be without that right.
 MEMBER = "CASE WHEN current_setting('server_version_num')::int4 < 160000 THEN 'MEMBER' ELSE 'SET' END"
 
+# Their members see all jobs, runs and outputs. Those of the second also run, cancel, pause, enable and disable them.
+MONITOR, OPERATOR = "pgagent_py_monitor", "pgagent_py_operator"
+
 # A role that may change all of these tables may do all that pgAdmin can: it edits every job.
 EDITED = ("pga_job", "pga_jobstep", "pga_schedule", "pga_exception")
 CHANGES = ("INSERT", "UPDATE", "DELETE")

@@ -1,4 +1,4 @@
-{% from "macros/visible.j2" import may_edit %}
+{% from "macros/visible.j2" import may_edit, sees_all %}
 CREATE OR REPLACE VIEW pgagent_py.job_message WITH (security_barrier) AS
 SELECT m.msgid, m.msgjobid, v.jobname, m.msgkind,
        CASE WHEN NOT mine.edits THEN NULL
@@ -9,7 +9,7 @@ SELECT m.msgid, m.msgjobid, v.jobname, m.msgkind,
   FROM pgagent_py.message m
   LEFT JOIN pgagent_py.visible_job v ON v.jobid = m.msgjobid
  {{ may_edit("m.msgjobid") }}
- WHERE v.jobid IS NOT NULL OR (m.msgjobid IS NULL AND has_table_privilege('pgagent.pga_job'::regclass, 'SELECT'));
+ WHERE v.jobid IS NOT NULL OR (m.msgjobid IS NULL AND {{ sees_all("pga_job") }});
 
 GRANT SELECT ON pgagent_py.job_message TO PUBLIC;
 

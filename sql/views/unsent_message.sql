@@ -1,4 +1,4 @@
-{% from "macros/visible.j2" import may_edit %}
+{% from "macros/visible.j2" import may_edit, sees_all %}
 CREATE OR REPLACE VIEW pgagent_py.unsent_message WITH (security_barrier) AS
 SELECT q.qmsid, q.qmsjobid, v.jobname, q.qmsjlgid, q.qmskind, q.qmscreated, q.qmstries,
        q.qmsnotbefore, q.qmsnotbefore IS NULL AS given_up, CASE WHEN mine.edits THEN q.qmserror END AS qmserror,
@@ -6,7 +6,7 @@ SELECT q.qmsid, q.qmsjobid, v.jobname, q.qmsjlgid, q.qmskind, q.qmscreated, q.qm
   FROM pgagent_py.queued_message q
   LEFT JOIN pgagent_py.visible_job v ON v.jobid = q.qmsjobid
  {{ may_edit("q.qmsjobid") }}
- WHERE v.jobid IS NOT NULL OR has_table_privilege('pgagent.pga_job'::regclass, 'SELECT');
+ WHERE v.jobid IS NOT NULL OR {{ sees_all("pga_job") }};
 
 GRANT SELECT ON pgagent_py.unsent_message TO PUBLIC;
 

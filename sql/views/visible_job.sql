@@ -11,7 +11,8 @@ GRANT SELECT ON pgagent_py.visible_job TO PUBLIC;
 
 COMMENT ON VIEW pgagent_py.visible_job IS
 {% filter literal %}
-The jobs that the current role may see: all if it may read pga_job, else those whose owner's rights it has.
+The jobs that the current role may see: all if it may read pga_job or is in pgagent_py_monitor or
+pgagent_py_operator, else those whose owner's rights it has. The other views follow the same rule.
 
 - jobowner: NULL is nobody's job, for example one made in pgAdmin.
 - jobrunas: the role that SQL steps log in as. NULL: the owner.
