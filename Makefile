@@ -46,8 +46,8 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	PYTHONPATH=. $$python -m sql.render $(if $(filter $(EXTENSION)--$(EXTVERSION).sql,$@),,\
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
-.PHONY: help setup demo test test-all test-long test-one test-unit test-sql test-integration test-acceptance test-security \
-        test-ha matrix updatecheck lint format reference expected bench
+.PHONY: help setup demo test test-all test-long test-one test-unit test-sql test-integration test-acceptance test-console \
+        test-security test-ha matrix updatecheck lint format reference expected bench
 .DEFAULT_GOAL = all
 
 ##@ Use
@@ -98,6 +98,9 @@ test-integration: setup  ## run the tests of the extension on throwaway servers
 
 test-acceptance: setup  ## run the tests with a real launcher on throwaway servers
 	@$(PYTEST) -m 'not long' tests/acceptance $(ARGS)
+
+test-console: setup  ## run the tests of pgagentctl, with a real launcher and in a real terminal
+	@$(PYTEST) -m 'not long' tests/console $(ARGS)
 
 test-security: setup  ## run the tests that try to break out: roles against roles, and what leaks
 	@$(PYTEST) -m 'not long' tests/security $(ARGS)

@@ -57,7 +57,7 @@ def test_meta_names_what_the_control_file_requires(meta: dict[str, Any]) -> None
     assert set(found[1].split(", ")) <= meta["prereqs"]["runtime"]["requires"].keys()
 
 
-def test_wheel_holds_the_launcher_and_its_command(tmp_path: Path) -> None:
+def test_wheel_holds_launcher_console_and_their_commands(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
     subprocess.run([*command, "--no-build-isolation", "--wheel-dir", tmp_path, TOP], check=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -65,10 +65,13 @@ def test_wheel_holds_the_launcher_and_its_command(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (entry_points,) = (name for name in names if name.endswith("entry_points.txt"))
-        assert "pgagent-py = pgagent_py_launcher.main:main" in archive.read(entry_points).decode()
-    modules = {f"pgagent_py_launcher/{path.name}" for path in (TOP / "launcher").glob("*.py")}
-    assert modules
-    assert modules <= set(names)
+        commands = archive.read(entry_points).decode()
+    assert "pgagent-py = pgagent_py_launcher.main:main" in commands
+    assert "pgagentctl = pgagent_py_console.main:main" in commands
+    for folder in ("launcher", "console"):
+        modules = {f"pgagent_py_{path.relative_to(TOP)}" for path in (TOP / folder).rglob("*.py")}
+        assert modules
+        assert modules <= set(names)
 
 
 def test_service_unit_is_valid(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 CALL = re.compile(r"\bpgagent_py\.([a-z_]+)\(")
 
 SPAN = re.compile(r"`([^`]+)`")
-FILE = re.compile(r"(?:bench|demo|docs|expected|launcher|plpython|sql|tests|\.ci)/[\w./-]*")
+FILE = re.compile(r"(?:bench|console|demo|docs|expected|launcher|plpython|sql|tests|\.ci)/[\w./-]*")
 NUMBERED = re.compile(r"(?ms)^\d+\. (.*?)(?=^\d+\. |\n\n|\Z)")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TOP)))

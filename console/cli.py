@@ -1,0 +1,135 @@
+"""The command line: global options, the list of commands, and how each call ends."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+import psycopg
+
+from . import errors
+from .hide import hide_password
+from .session import Session
+
+# Command -> the module in commands/ that has it, as a function of the same name (with _ where it is a word of Python's).
+# A module is imported when its command is called.
+COMMANDS = {
+    "jobs": "jobs",
+}
+
+CONNECTION = click.Option(
+    ["-d", "--conninfo"], metavar="CONNINFO", help="Where to connect: key words, a URI, or a database's name."
+)
+JSON = click.Option(["--json"], is_flag=True, default=None, help="Write JSON.")
+
+
+class Command(click.Command):
+    """A command. -d and --json may stand after its name, too."""
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += [CONNECTION, JSON]
+        self.epilog = f"Example:  {example}"
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Execute it with the session as its first argument."""
+        session = ctx.ensure_object(Session)
+        conninfo, json = ctx.params.pop("conninfo"), ctx.params.pop("json")
+        session.conninfo = conninfo or session.conninfo
+        session.json = json or session.json
+        ctx.call_on_close(session.close)
+        return super().invoke(ctx)
+
+
+def command(example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Make a function a command: it gets the session, then its own parameters, and returns its exit status or None for 0."""
+
+    def decorate(function: Callable[..., Any]) -> Command:
+        made: Command = click.command(cls=Command, example=example, **kwargs)(click.pass_obj(function))
+        return made
+
+    return decorate
+
+
+class Commands(click.Group):
+    """All commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return their names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command, if there is one of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".commands.{COMMANDS[cmd_name]}", __package__)
+        found: click.Command = getattr(module, cmd_name if hasattr(module, cmd_name) else f"{cmd_name}_")
+        return found
+
+
+@click.command(
+    cls=Commands, params=[CONNECTION, JSON], context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(None, "-V", "--version", package_name="pgagent_py", prog_name="pgagentctl")
+@click.pass_context
+def pgagentctl(ctx: click.Context, conninfo: str | None, json: bool | None) -> None:
+    """See and change the jobs of pgAgent by their names.
+
+    It connects as psql does: by PGHOST, PGDATABASE, PGUSER, PGSERVICE and the like, or by -d. It sees and may do what
+    the role may that it connects as.
+
+    Exit status: 0 done; 1 done, but bad, for example a run has failed; 2 wrong use, or no such job; 3 no connection,
+    or no right; 130 interrupted.
+    """
+    ctx.obj = Session(conninfo or "", bool(json))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Execute a command line; return the exit status."""
+    hide_password()
+    try:
+        if "_PGAGENTCTL_COMPLETE" in os.environ:
+            pgagentctl.main(list(arguments), prog_name="pgagentctl")
+        # Not by main(): to it a pipe that closes is an error.
+        with pgagentctl.make_context("pgagentctl", list(arguments)) as context:
+            status = pgagentctl.invoke(context)
+        sys.stdout.flush()
+        return int(status or 0)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.UsageError as error:
+        error.show()
+        return errors.WRONG_USE
+    except click.ClickException as error:
+        return _tell(error.format_message())
+    except errors.CommandError as error:
+        return _tell(error.message, error.hint, error.status)
+    except psycopg.Error as error:
+        told = errors.from_server(error)
+        return _tell(told.message, told.hint, told.status)
+    except (KeyboardInterrupt, click.Abort):
+        return errors.INTERRUPTED
+    except BrokenPipeError:
+        return errors.DONE
+    finally:
+        _forget_closed_pipe()
+
+
+def _tell(message: str, hint: str = "", status: int = errors.WRONG_USE) -> int:
+    """Write an error and return its status."""
+    click.echo(f"pgagentctl: {message}", err=True)
+    if hint:
+        click.echo(f"HINT: {hint}", err=True)
+    return status
+
+
+def _forget_closed_pipe() -> None:
+    """Python would end with another exit status if nobody reads its output any more."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
