@@ -15,6 +15,7 @@ from .confirmation import Confirmation
 from .conninfo import control_conninfo, hide_mistyped, server_conninfo
 from .control import Control
 from .handshake import CannotServeError
+from .log import Event
 from .loop import Loop, wait_for_event
 from .options import Options
 from .primary import STANDBY, PrimarySearch
@@ -98,7 +99,7 @@ class Agent:
                 if not self._registered and await self._is_hopeless(error, words):
                     raise CannotServeError(words) from error
             if self._stopping.given_up:
-                logger.error("action=stop giving up: %s", words)
+                logger.error(Event("stop", f"giving up: {words}"))
                 return
             await self._wait_for_server(words)
 
@@ -139,17 +140,17 @@ class Agent:
             self._pool.ask = control.why_refused
             options = self._options
             note = await control.start_agent(self._id, options.host, self._registered, options.workers)
-            self._registered = True
+            again, self._registered = self._registered, True
             if note and note != self._noted:
-                logger.warning("action=connect %s", note)
+                logger.warning(Event("connect", note))
             self._noted = note
             for problem in await control.problems():
                 if problem not in self._problems:
-                    logger.error("action=check %s", problem)
+                    logger.error(Event("check", problem))
                     self._problems.add(problem)
             self._pool.use_server(control.server, found.place)
             await loop.resume()
-            logger.info("action=serve agent=%s extension=%s", self._id, await control.version())
+            logger.info(Event("serve", agent=self._id, extension=await control.version(), again=again))
             notify_systemd("READY=1\nSTATUS=Serving")
             await loop.run()
         finally:
@@ -163,7 +164,7 @@ class Agent:
         # Each outage once as an error; after that, as a warning, what is new.
         level = logging.DEBUG if words == self._words else logging.WARNING if self._words else logging.ERROR
         self._words = words
-        logger.log(level, "action=connect trying again in %.2g s: %s", self._pause, words)
+        logger.log(level, Event("connect", f"trying again in {self._pause:.2g} s: {words}"))
         notify_systemd("READY=1\nSTATUS=Waiting for the server")  # ready to serve it when it comes
         # Warm connections may hold the very room that is missing, or lead to a server that is no longer the primary.
         self._pool.close_idle()
@@ -186,5 +187,5 @@ class Agent:
 
     def _cut(self) -> None:
         if self._control is not None:
-            logger.error("action=stop the server does not answer")
+            logger.error(Event("stop", "the server does not answer"))
             self._control.cut()

@@ -13,6 +13,7 @@ import struct
 import termios
 
 from .confirmation import Confirmation
+from .log import Event
 from .output import DEFAULT_LIMIT, Output
 from .processes import Process, Processes
 from .shortages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PASSING
@@ -94,7 +95,7 @@ class BatchStep:
         except OSError as error:  # no room for the script, no descriptor left, ...
             note = f"The script can't be started: {error.strerror}."
         except Exception as error:
-            logger.exception("action=execute_step job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
+            logger.exception(Event("execute_step", job=run.jobid, run=run.jlgid, step=run.jstid))
             note = f"Error in the launcher: {type(error).__name__}: {error}"
         finally:
             for handle in (timer, self._kill_timer):
@@ -103,7 +104,9 @@ class BatchStep:
         lost = self._stdout.lost or self._stderr.lost
         status = self._cancel_status or (SUCCEEDED if code == 0 and not lost else FAILED)
         text = _with_lines(self.output_so_far(), note, self._cancel_note)
-        return StepResult(run.jlgid, run.jslid, status, code, text, self._loop.time() - started)
+        why = self._cancel_note or note or self._stderr.first_line() or f"exit status {code}"
+        seconds = self._loop.time() - started
+        return StepResult(run.jlgid, run.jslid, status, code, text, seconds, error=why)
 
     def cancel(self, note: str, status: str = ABORTED, kill: bool = False) -> None:
         """Send SIGTERM to all processes of the step and SIGKILL after a while, or at once if *kill*."""

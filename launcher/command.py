@@ -9,9 +9,9 @@ import signal
 import sys
 
 from .agent import Agent
-from .handshake import CannotServeError
-from .log import open_log
-from .main import STOP_SIGNALS
+from .handshake import CannotServeError, launcher_version
+from .log import Event, open_log, reopen_log
+from .main import SIGNALS, STOP_SIGNALS
 from .options import Options, parser, read_options
 from .threads import reserve_threads
 
@@ -22,13 +22,14 @@ def run() -> int:
     """Run the launcher; return its exit status."""
     options = read_options(sys.argv[1:])
     try:
-        open_log(options.log_file, options.log_level)
+        open_log(options.log_file, options.log_level, options.log_format)
     except OSError as error:
         parser().error(f"-s: {error}")
+    logger.info(Event("start", version=launcher_version(), pid=os.getpid()))
     try:
         asyncio.run(_serve(options))
     except CannotServeError as error:
-        logger.error("action=exit %s", error)
+        logger.error(Event("exit", error))
         return 1
     finally:
         _end_log()
@@ -41,10 +42,11 @@ async def _serve(options: Options) -> None:
     agent = Agent(options)
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, agent.stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reopen_log)
     try:
         await agent.run()
     finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 def _end_log() -> None:

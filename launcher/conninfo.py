@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TypeAlias
 
@@ -71,6 +72,38 @@ def parse_conninfo(text: str) -> Params:
         return dict(conninfo_to_dict(text))
     except psycopg.Error as error:
         raise ConninfoError(f"the connection string can't be read: {hide_values(str(error))}") from None
+
+
+_URI = re.compile(r"postgres(?:ql)?://")
+_ASSIGNMENT = re.compile(r"\s*(\w+)\s*=\s*(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s'\\])*)", re.DOTALL)
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return the connection string that stands on a command line in one or more words.
+
+    Raise `ConninfoError` if a keyword has two values: libpq would take the last one and drop the other.
+    """
+    if any(_URI.match(word) for word in words):
+        if len(words) > 1:
+            raise ConninfoError("a connection URI is the whole string: put the rest into its query part")
+        names = _names_in_uri(words[0])
+    else:
+        names = _ASSIGNMENT.findall(" ".join(words))
+    for name, count in Counter(names).items():
+        if count > 1 and name in _KEYWORDS:
+            raise ConninfoError(f"{name} is given twice")
+    return " ".join(words)
+
+
+def _names_in_uri(uri: str) -> list[str]:
+    """Return the keywords to which a URI gives a value."""
+    place, _, query = _URI.sub("", uri).partition("?")
+    authority, _, dbname = place.partition("/")
+    login, _, hosts = authority.rpartition("@")
+    user, _, password = login.partition(":")
+    port = re.search(r":\d+(?:,|$)", hosts)
+    given = {"user": user, "password": password, "host": hosts, "port": port, "dbname": dbname}
+    return [name for name, value in given.items() if value] + re.findall(r"(?:^|&)(\w+)=", query)
 
 
 def server_conninfo(conninfo: str) -> str:

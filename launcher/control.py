@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from .deadline import THIS_BACKEND, Backend, Deadline
 from .handshake import INSTALLED, KNOWS, CannotServeError, Installed, check_extensions, launcher_version
+from .news import News
 from .pooler import BACKEND_PID, SHARED, asker, is_shared
 from .primary import STANDBY, Connection, PrimarySearch
 from .refusals import FULL, WHY_REFUSED
@@ -73,6 +74,7 @@ SETTINGS = {
     "IntervalStyle": "postgres",
     "extra_float_digits": "1",
     "array_nulls": "on",
+    "client_min_messages": "notice",
     "standard_conforming_strings": "on",
     "transform_null_equals": "off",
 }
@@ -114,6 +116,8 @@ class Control:
         self._on_event = on_event
         self.wake_ups = WakeUps(on_event)
         self._heard = set(PAYLOADS)  # all of them may have come while nobody listened
+        self.news = News()
+        connection.add_notice_handler(self.news.notice)
         connection.add_notify_handler(lambda notify: self._notified(notify.payload))
 
     async def start_agent(self, agent: UUID, station: str, again: bool, places: int) -> str:

@@ -15,6 +15,7 @@ from types import TracebackType
 
 import psycopg
 
+from .log import Event
 from .primary import Connection, PrimarySearch
 from .shortages import Reserve
 
@@ -79,7 +80,7 @@ class Deadline:
         """Look again and again, until the call ends or will never end."""
         while (reason := await self._look()) is None:
             await asyncio.sleep(self._pause)
-        logger.error("action=wait giving the connection up: %s", reason)
+        logger.error(Event("wait", f"giving the connection up: {reason}"))
         self._cut()
 
     async def _look(self) -> str | None:
@@ -117,4 +118,4 @@ class Deadline:
         """Say once why a call takes so long."""
         if not self._told:
             self._told = True
-            logger.error("action=wait no answer for %g s: %s", DEADLINE_SECONDS, words)
+            logger.error(Event("wait", f"no answer for {DEADLINE_SECONDS:g} s: {words}"))

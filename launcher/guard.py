@@ -10,6 +10,7 @@ import sys
 
 from . import guard_process
 from .handover import inherited
+from .log import Event
 from .threads import in_thread
 
 logger = logging.getLogger("pgagent_py.guard")
@@ -45,7 +46,7 @@ class Guard:
         try:
             await in_thread(process.wait, END_SECONDS)
         except subprocess.TimeoutExpired:
-            logger.warning("action=guard does not end")
+            logger.warning(Event("guard", "does not end"))
 
     def _start(self) -> None:
         # In a session of its own: signals from the launcher's terminal must not reach the guard.
@@ -70,7 +71,7 @@ class Guard:
         loop.remove_reader(self._watch)
         os.close(self._watch)
         if self._process is not None:
-            logger.warning("action=guard ended with status %s; starting another", self._forget())
+            logger.warning(Event("guard", f"ended with status {self._forget()}; starting another"))
             loop.call_later(REPLACE_PAUSE_SECONDS, self._replace)
 
     def _forget(self) -> int:
@@ -88,5 +89,5 @@ class Guard:
         try:
             self._start()
         except OSError as error:
-            logger.warning("action=guard can't be started, trying again: %s", error.strerror)
+            logger.warning(Event("guard", f"can't be started, trying again: {error.strerror}"))
             asyncio.get_running_loop().call_later(REPLACE_PAUSE_SECONDS, self._replace)

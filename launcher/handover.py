@@ -14,7 +14,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
-from .main import STOP_SIGNALS
+from .main import SIGNALS
 from .smtp import SETTINGS_PREFIX
 
 HANDOVER = "PGAGENT_PY_SECRETS"  # the descriptor of that file
@@ -42,9 +42,8 @@ def start_again(
         json.dump(document, writer)
     os.set_inheritable(file, True)
     os.environ[HANDOVER] = str(file)
-    signal.pthread_sigmask(
-        signal.SIG_BLOCK, STOP_SIGNALS
-    )  # exec takes the handlers off: `main` sets them again, then unblocks
+    # exec takes the handlers off: `main` sets them again, then unblocks
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     # -P: not with modules from the current directory, which somebody may have put there
     os.execv(sys.executable, [sys.executable, "-P", "-m", "pgagent_py_launcher.main", *arguments])
 

@@ -10,6 +10,7 @@ import psycopg
 
 from .confirmation import Confirmation, now
 from .control import CANCEL, Control
+from .log import Event
 from .options import Options
 from .running_steps import RunningSteps
 from .side_task import SideTask
@@ -109,6 +110,7 @@ class Loop:
             self._steps.put_back(results)
             raise
         self._confirmation.confirm(asked)
+        self._control.news.log(self._steps.failed)
         for run in runs:
             self._steps.start(run)
         if runs:
@@ -126,7 +128,7 @@ class Loop:
             except psycopg.Error as error:
                 if self._control.closed:
                     raise
-                logger.warning("action=%s trying again later: %s", task.name, str(error).strip())
+                logger.warning(Event(task.name, f"trying again later: {str(error).strip()}"))
 
     async def _wait(self, free: int) -> None:
         """Sleep until a step ends, a job is due, the launcher is notified or told to stop."""

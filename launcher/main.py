@@ -8,13 +8,15 @@ import sys
 from typing import NoReturn
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)  # all that the launcher reacts to
 
 
 def main() -> int:
     """Run the launcher; return its exit status: 0 when told to stop, 1 when it can't serve, 2 for a wrong option."""
     for number in STOP_SIGNALS:
         signal.signal(number, _end)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # `start_again` blocks them over its exec
+    signal.signal(signal.SIGHUP, _go_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # `start_again` blocks them over its exec
     from .command import run
 
     return run()
@@ -23,6 +25,10 @@ def main() -> int:
 def _end(*_: object) -> NoReturn:
     """End at once: nothing has begun yet. An exception could be caught by what is being imported."""
     os._exit(0)
+
+
+def _go_on(*_: object) -> None:
+    """Do nothing: there is no log yet. An ignored signal would stay ignored in the launcher's steps."""
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from psycopg.conninfo import make_conninfo
 
-from .conninfo import SECRET_KEYWORDS, ConninfoError, parse_conninfo
+from .conninfo import SECRET_KEYWORDS, ConninfoError, join_words, parse_conninfo
 from .handover import secrets_in_environment, start_again, take_secrets
 from .handshake import launcher_version
+from .log import JSON, TEXT
 from .output import DEFAULT_LIMIT
 from .smtp import Smtp, read_smtp
 
+DEFAULT_LEVEL = logging.INFO
 LOG_LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.DEBUG}
 SHORTEST_SLEEP_SECONDS = 0.1
 
@@ -35,6 +37,7 @@ class Options:
     pass_env: Sequence[str]
     log_file: str | None
     log_level: int
+    log_format: str
     smtp: Smtp
 
 
@@ -78,8 +81,13 @@ def _add_pgagent_options(parser: argparse.ArgumentParser) -> None:
         "-l",
         type=int,
         choices=LOG_LEVELS,
-        default=0,
-        help="log errors (0, default), warnings too (1), everything (2)",
+        help="log errors (0), warnings too (1), everything (2); without -l warnings, starts, stops and reconnections",
+    )
+    add(
+        "--log-format",
+        choices=(TEXT, JSON),
+        default=TEXT,
+        help="text (default), or json: an object a line",
     )
     version = f"pgagent-py {launcher_version()}"
     add("-v", action="version", version=version, help="show the version and exit")
@@ -138,7 +146,7 @@ def read_options(arguments: Sequence[str]) -> Options:
     command = parser()
     given = command.parse_intermixed_args(arguments)  # options may stand among the words, as pgAgent has them
     try:
-        settings = parse_conninfo(" ".join(given.conninfo))
+        settings = parse_conninfo(join_words(given.conninfo))
     except ConninfoError as error:
         command.error(f"CONNECTION-STRING: {error}")
     secrets = {keyword: value for keyword, value in settings.items() if keyword in SECRET_KEYWORDS}
@@ -162,6 +170,7 @@ def read_options(arguments: Sequence[str]) -> Options:
         output_limit=given.output_limit,
         pass_env=given.pass_env,
         log_file=given.s,
-        log_level=LOG_LEVELS[given.l],
+        log_level=DEFAULT_LEVEL if given.l is None else LOG_LEVELS[given.l],
+        log_format=given.log_format,
         smtp=smtp,
     )

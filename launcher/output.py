@@ -5,6 +5,7 @@ from __future__ import annotations
 from .shortages import NO_MEMORY
 
 DEFAULT_LIMIT = 1024 * 1024  # bytes
+FIRST_LINE_BYTES = 1000  # in which the first line is looked for
 
 
 class Output:
@@ -13,7 +14,7 @@ class Output:
     If there is no memory even for that, all is dropped, and *lost* is set.
     """
 
-    __slots__ = ("_head", "_invalid", "_limit", "_tail", "_total", "lost")
+    __slots__ = ("_head", "_invalid", "_limit", "_tail", "_total", "error", "lost")
 
     def __init__(self, limit: int = DEFAULT_LIMIT, *, escape: bool = False) -> None:
         """Make an empty output that keeps at most *limit* bytes (at least 2).
@@ -25,6 +26,7 @@ class Output:
         self._head = bytearray()
         self._tail = bytearray()
         self._total = 0
+        self.error = ""  # the first line of the first error
         self.lost = False
 
     def __len__(self) -> int:
@@ -37,6 +39,11 @@ class Output:
             self._write(data)
         except MemoryError:
             self.lose()
+
+    def first_line(self) -> str:
+        """Return the first line that is not empty."""
+        lines = self._decode(bytes(self._head[:FIRST_LINE_BYTES])).split("\n")
+        return next((line.strip() for line in lines if line.strip()), "")
 
     def lose(self) -> None:
         """Drop everything for want of memory."""
@@ -67,6 +74,12 @@ class Output:
         if last and not last.endswith(b"\n"):
             self.write(b"\n")
         self.write(text + b"\n")
+
+    def fail(self, error: bytes) -> None:
+        """Append an error, as `line` does."""
+        if not self.error:
+            self.error = self._decode(error[:FIRST_LINE_BYTES]).split("\n")[0]
+        self.line(error)
 
     def text(self, limit: int | None = None) -> str:
         """Return the output as text that PostgreSQL can store: bytes that are not UTF-8, and NUL, replaced.

@@ -10,11 +10,24 @@ from itertools import accumulate
 
 from .batch_step import BatchStep
 from .confirmation import Confirmation
+from .log import Event
 from .processes import Processes
 from .shortages import NO_MEMORY
 from .sql_pool import SqlPool
 from .sql_step import SqlStep
-from .step import ABORTED, FAILED, RUNNING, SQL, RunName, RunningStep, StepResult, StepRun, Try
+from .step import (
+    ABORTED,
+    FAILED,
+    RUNNING,
+    SQL,
+    SUCCEEDED,
+    WORDS,
+    RunName,
+    RunningStep,
+    StepResult,
+    StepRun,
+    Try,
+)
 from .tries import Tries
 
 logger = logging.getLogger("pgagent_py")
@@ -22,6 +35,7 @@ logger = logging.getLogger("pgagent_py")
 OUTPUT_PAUSE_SECONDS = 2.0  # between two looks at what running steps have written
 # How long a step goes on whose run the new primary knows, but not yet as far as this step
 ADOPT_SECONDS = 30.0
+MOST_FAILED = 10_000  # steps whose failure is known to be in the log
 CANCEL_GRACE_SECONDS = 0.4  # that a step has to stop by itself when its run is cancelled
 # Booked in one call: the server takes 1 GB, and needs several times the memory. When memory is short it is less.
 BOOKED_CHARACTERS, FEWEST_BOOKED_CHARACTERS = 16_000_000, 250_000
@@ -66,6 +80,7 @@ class RunningSteps:
         self._shown: dict[Try, int] = {}  # how much of the output is in the log
         self._most = BOOKED_CHARACTERS
         self._show_at = 0.0
+        self.failed: dict[int, None] = {}  # steps (jslid) whose failure is in the log, oldest first
 
     def __len__(self) -> int:
         """Return how many steps run."""
@@ -94,7 +109,7 @@ class RunningSteps:
         if self._adopt(run):
             return
         if result := self._tries.ended([run]).get(run.id):
-            logger.warning("action=repeat_result job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
+            logger.warning(Event("repeat_result", **_names(run)))
             self._finished[run.id] = result
             self._on_end()
             return
@@ -103,7 +118,7 @@ class RunningSteps:
             step = SqlStep(run, self._pool, self._output_limit, self._confirmation)
         else:
             step = BatchStep(run, self._processes, self._output_limit, self._confirmation)
-        logger.debug("action=start_step job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
+        logger.debug(Event("start_step", **_names(run)))
         running = self._running[run.id] = Running(run, step)
         task = asyncio.create_task(self._execute(running))
         self._tasks.add(task)
@@ -156,7 +171,7 @@ class RunningSteps:
         for running in self._running.values():
             run, step = running.run, running.step
             if run.jlgid in notes:
-                logger.info("action=cancel_run job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
+                logger.info(Event("cancel_run", **_names(run)))
                 note = notes[run.jlgid]
                 step.cancel(note)
                 later = asyncio.get_running_loop().call_later
@@ -212,13 +227,11 @@ class RunningSteps:
         try:
             result = await step.execute()
         except MemoryError:
-            result = StepResult(run.jlgid, run.jslid, FAILED, -1, NO_MEMORY, 0.0)
+            result = StepResult(run.jlgid, run.jslid, FAILED, -1, NO_MEMORY, 0.0, error=NO_MEMORY)
         finally:
             if timer is not None:
                 timer.cancel()
-        logger.debug(
-            "action=finish_step job=%s run=%s step=%s %s", run.jobid, run.jlgid, run.jstid, result.jslstatus
-        )
+        self._log_end(run, result)
         run = running.run  # it may have been handed out again
         del self._running[run.id]
         self._shown.pop(run.id, None)
@@ -234,6 +247,17 @@ class RunningSteps:
         if wanted:
             self._finished[run.id] = result
         self._on_end()
+
+    def _log_end(self, run: StepRun, result: StepResult) -> None:
+        """Log how a step has ended. A failure is a warning, also if the job goes on after it."""
+        names = _names(run) | {"status": WORDS[result.jslstatus], "seconds": round(result.jslduration, 3)}
+        if result.jslstatus == SUCCEEDED:
+            logger.debug(Event("finish_step", **names))
+        else:
+            self.failed[run.jslid] = None
+            while len(self.failed) > MOST_FAILED:
+                del self.failed[next(iter(self.failed))]
+            logger.warning(Event("finish_step", result.error, **names))
 
     def _grown_output(self) -> list[StepResult]:
         """Return the output of running steps that has grown since the last look, unless that was just now."""
@@ -253,6 +277,17 @@ class RunningSteps:
                 self._shown[id_] = size
                 grown.append(StepResult(running.run.jlgid, id_[0], RUNNING, None, output, 0.0, id_[1]))
         return grown
+
+
+def _names(run: StepRun) -> dict[str, object]:
+    """Return the fields of the log that name a step."""
+    return {
+        "job": run.jobid,
+        "name": run.jobname,
+        "run": run.jlgid,
+        "step": run.jstid,
+        "step_name": run.jstname,
+    }
 
 
 def _fitting(results: Sequence[StepResult], most: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 from .control import MESSAGE, Control
 from .handover import inherited
+from .log import Event
 from .side_task import SideTask
 from .smtp import Smtp
 from .threads import in_thread
@@ -118,13 +119,13 @@ class Sender(SideTask):
         except asyncio.CancelledError:
             rendering = None
         except (OSError, ValueError) as error:
-            logger.warning("action=send_message %s", type(error).__name__)
+            logger.warning(Event("send_message", type(error).__name__))
         # The process has died, or was killed for its silence: a template that did it would do it again.
         for id_ in unsent:
             results.append(MessageResult(id_, "the process that sends messages ended", id_ == rendering))
         for result in results:
             if result.error is not None:
-                logger.warning("action=send_message message=%s failed: %s", result.id, result.error)
+                logger.warning(Event("send_message", f"failed: {result.error}", message_id=result.id))
         self._results += results
         self._on_event()
 

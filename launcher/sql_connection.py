@@ -278,7 +278,7 @@ class SqlConnection:
         elif status != _EMPTY_QUERY:
             self.error = True
             if self._output is not None:
-                self._output.line(result.error_message.rstrip(b"\n"))
+                self._output.fail(result.error_message.rstrip(b"\n"))
         return True
 
     def _take_tag(self, result: PGresult) -> None:
@@ -327,5 +327,5 @@ class SqlConnection:
             return
         self.error = self.spoiled = True
         if message and self._output is not None:
-            self._output.line(message.rstrip("\n").encode())
+            self._output.fail(message.rstrip("\n").encode())
         self._end()

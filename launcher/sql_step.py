@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from .confirmation import Confirmation
+from .log import Event
 from .output import DEFAULT_LIMIT, Output
 from .pooler import SHARED
 from .session_end import end_session
@@ -100,10 +101,10 @@ class SqlStep:
         except Stopped:
             pass
         except TargetError as error:
-            self._output.line(str(error).encode())
+            self._output.fail(str(error).encode())
         except Exception as error:
-            logger.exception("action=execute_step job=%s run=%s step=%s", run.jobid, run.jlgid, run.jstid)
-            self._output.line(f"Error in the launcher: {type(error).__name__}: {error}".encode())
+            logger.exception(Event("execute_step", job=run.jobid, run=run.jlgid, step=run.jstid))
+            self._output.fail(f"Error in the launcher: {type(error).__name__}: {error}".encode())
         finally:
             if timer is not None:
                 timer.cancel()
@@ -115,7 +116,8 @@ class SqlStep:
             if rows >= 0:
                 self._output.line(b"Its statements had ended by then.")
         seconds = loop.time() - self._started
-        return StepResult(run.jlgid, run.jslid, status, rows, self._output.text(), seconds)
+        why = self._cancel_note or self._output.error
+        return StepResult(run.jlgid, run.jslid, status, rows, self._output.text(), seconds, error=why)
 
     def cancel(self, note: str, status: str = ABORTED, kill: bool = False) -> None:
         """Stop the step by a cancel request to the server; *kill* drops the connection soon after."""
@@ -222,7 +224,7 @@ class SqlStep:
         self._check_not_cancelled()
         rows = connection.rows
         if not await self._is_in(connection, transaction):
-            self._output.line(
+            self._output.fail(
                 b"The step ended its transaction, which an atomic step must not do. What it committed stays."
             )
             return -1
@@ -233,7 +235,7 @@ class SqlStep:
             self._status = SUCCEEDED  # it is committed, even if it was cancelled meanwhile
             return rows
         if connection.spoiled and not self._cancel_status:
-            self._output.line(
+            self._output.fail(
                 b"The connection was lost during COMMIT. If the log says success, it took place."
             )
         return -1
@@ -267,7 +269,7 @@ class SqlStep:
             try:
                 await connection.conn.cancel_safe(timeout=patience)
             except (psycopg.Error, OSError) as error:
-                logger.debug("cancel request: %s", error)
+                logger.debug(Event("cancel_step", error))
             if self._query_end is not None:
                 await asyncio.wait([self._query_end], timeout=patience)
         if self._connection is not connection or self._target is None:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 SQL, BATCH = "s", "b"  # jstkind
 SUCCEEDED, FAILED, ABORTED, RUNNING = "s", "f", "d", "r"  # jslstatus
 LARGEST_RESULT = 2**31 - 1  # jslresult is an integer
+WORDS = {SUCCEEDED: "success", FAILED: "failure", ABORTED: "aborted"}  # as the views have them
 Try: TypeAlias = tuple[int, int]  # jslid and handed: they name a try of a step for ever
 RunName: TypeAlias = tuple[int, int]  # jlgid and claimed: they name a run for ever
 
@@ -62,7 +63,7 @@ class StepResult:
 
     ``jslstatus`` is SUCCEEDED, FAILED (``run_due`` applies on_error), ABORTED, or RUNNING when this is only the output
     so far of a step that still runs. ``jslresult`` is the exit code of a batch step, the rows affected (-1 on error) of
-    an SQL step. ``jslduration`` is in seconds.
+    an SQL step. ``jslduration`` is in seconds. ``error`` is for the launcher's log: in one line, why it failed.
     """
 
     jlgid: int
@@ -72,6 +73,7 @@ class StepResult:
     jsloutput: str
     jslduration: float
     handed: int = 0
+    error: str = ""
 
     @property
     def id(self) -> Try:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from .log import Event
 from .systemd import notify_systemd
 
 logger = logging.getLogger("pgagent_py")
@@ -41,7 +42,7 @@ class Stopping:
             self._cancel_all("The launcher was told twice to stop.", True)
             self.give_up_soon()
         else:
-            logger.warning("action=stop steps in progress: %d", running)
+            logger.info(Event("stop", f"steps in progress: {running}"))
             notify_systemd("STOPPING=1")
             self.asked = True
             note = "The launcher was told to stop."

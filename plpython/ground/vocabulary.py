@@ -58,3 +58,5 @@ BOUNDS = {
 
 # What an agent knows that takes steps beyond its workers, for owners with nothing running there (start_agent).
 OWN_PLACES = "own places"
+# What an agent knows that takes news, and the notice that they come with
+KNOWS_NEWS, NEWS = "news", "pgagent_py: news"

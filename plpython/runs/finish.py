@@ -9,6 +9,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import ABORTED, FAILURE, SUCCESS
 from ..rules.next_run import read_rules
+from .news import note_ended
 from .rows import Ended, RunId
 from .wake import wake
 
@@ -81,6 +82,7 @@ def finish_jobs(plpy: Plpy, pids: Sequence[int], ended: Sequence[Ended], *, by_l
     """
     if not ended:
         return
+    note_ended(ended)
     jobids, jlgids = [run.jobid for run in ended], [run.jlgid for run in ended]
     read_rules(plpy, jobids)
     rows = list(FINISH_JOBS(plpy, jlgids, [run.status for run in ended], pids))

@@ -11,6 +11,7 @@ from ..ground.plpy import Plpy, Row
 from ..ground.problems import note_problem
 from ..rules.clock import follow_clock
 from .finish import abort_runs
+from .news import note_gone
 from .problems import each_apart
 from .rows import RunId
 from .wake import GRACE_SECONDS, LOOK_AGAIN_SECONDS, wake
@@ -83,6 +84,7 @@ def fail_orphans(plpy: Plpy) -> None:
     if daemons:
         gone += LOCK_DAEMONS(plpy, daemons)
     if gone:
+        note_gone(row["jagpid"] for row in gone)
         close_agents(plpy, [row["jagpid"] for row in gone])
 
 

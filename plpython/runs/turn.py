@@ -19,6 +19,7 @@ from .claimable import ANY, IN_SESSION, IN_SESSION_ONCE
 from .dependencies import check_dependencies, start_dependents
 from .finish import finish_jobs, note_runs
 from .hand_out import set_parameters, set_run_as
+from .news import tell_news
 from .orphans import close_left, fail_orphans
 from .problems import each_apart
 from .reboot import run_reboot_jobs
@@ -90,6 +91,7 @@ def run_due(
     if me["limited"] and (finished or waited):
         wake_for_due_jobs(plpy)
     steps = _hand_out(plpy, me, started, capacity)
+    tell_news(plpy, me["jagknows"])
     if local and any(step["jstatomic"] for step in steps):
         commit_with_booking(plpy, agent)
     return steps

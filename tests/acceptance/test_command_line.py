@@ -45,6 +45,8 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         (["datbase=x"], "invalid connection option"),
         (["just_a_word"], 'missing "="'),
         (["dbname='x"], "CONNECTION-STRING"),
+        (["host=x dbname=a", "dbname=b"], "dbname is given twice"),
+        (["--log-format", "xml", "dbname=x"], "--log-format"),
     ],
 )
 def test_a_wrong_command_line_is_refused_in_a_sentence(arguments: list[str], words: str) -> None:
@@ -107,10 +109,10 @@ def test_options_may_stand_among_the_words_of_the_connection_string(
 def test_the_log_goes_to_its_file_and_says_what_its_level_asks_for(
     database: str, db: Db, launcher: StartLauncher, tmp_path: Path
 ) -> None:
-    """-s writes the log to a file, -l 2 everything; the default says nothing about what is in order."""
+    """-s writes the log to a file, -l 2 everything; -l 0 says nothing about what is in order."""
     logfile = tmp_path / "agent.log"
     chatty = launcher("-s", str(logfile), "-l", "2", database)
-    quiet = launcher(database)
+    quiet = launcher("-l", "0", database)
     wait_for_row(db, "SELECT 1 FROM pgagent.pga_jobagent HAVING count(*) = 2")
     assert run_to_end(db, add_job(db, "x", "SELECT 1")).status == "s"
     for process in (chatty, quiet):

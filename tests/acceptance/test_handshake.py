@@ -53,7 +53,7 @@ def test_refused_at_the_start_with_what_to_do(
     pretend(db, extension)
     process = launcher(database)
     assert process.wait() == 1
-    (line,) = process.log_text().splitlines()
+    (_, line) = process.log_text().splitlines()  # the first says that it has started
     assert "action=exit database " in line
     assert words in line
     assert db.execute("SELECT FROM pgagent.pga_jobagent").fetchall() == []

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from launcher.conninfo import is_resolved, parse_conninfo, place_of, resolve, split_hosts
+from launcher.conninfo import (
+    ConninfoError,
+    is_resolved,
+    join_words,
+    parse_conninfo,
+    place_of,
+    resolve,
+    split_hosts,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +69,37 @@ def test_addresses() -> None:
         {"host": "/tmp", "hostaddr": None, "port": None},
         {"host": "1.1.1.1", "hostaddr": "1.1.1.1", "port": None},
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "twice"),
+    [
+        (["dbname=a", "user=b"], ""),
+        (["dbname", "=", "a", "user=b"], ""),
+        ([r"application_name='x dbname=a' dbname=b"], ""),
+        ([r"application_name=x\ dbname=a dbname=b"], ""),
+        ([r"application_name='it\'s dbname=a'", "dbname=b"], ""),
+        (["dbname=a", "dbname=b"], "dbname"),
+        (["host=h dbname = 'a' user=b dbname=a"], "dbname"),
+        (["postgresql://u@h:1/d?application_name=x"], ""),
+        (["postgresql://h1:1,h2:2/d"], ""),
+        (["postgresql:///d?host=/run&port=1"], ""),
+        (["postgresql://[::1]/d?port=1"], ""),
+        (["postgresql://u@h/d?user=v"], "user"),
+        (["postgres://h/d?dbname=e"], "dbname"),
+        (["postgres://h:1/d?port=2"], "port"),
+        (["postgres://h/d?sslmode=a&sslmode=b"], "sslmode"),
+    ],
+)
+def test_a_keyword_with_two_values_is_refused(words: list[str], twice: str) -> None:
+    if twice:
+        with pytest.raises(ConninfoError, match=f"^{twice} is given twice$"):
+            join_words(words)
+    else:
+        assert parse_conninfo(join_words(words))
+
+
+def test_nothing_stands_beside_a_uri() -> None:
+    """libpq takes what follows for a part of the database's name."""
+    with pytest.raises(ConninfoError, match="is the whole string"):
+        join_words(["postgresql://h/d", "user=x"])

@@ -21,7 +21,7 @@ IN_OUTPUT = "In the output of a step"
 
 # The calls that make errors: which argument is the message, and what stands in front of it
 PLPYTHON = {"invalid": 1, "wrong": 1, "PgAgentError": 0, "error": 0}
-LAUNCHER = {
+LAUNCHER_ERRORS = {
     "ConninfoError",
     "TargetError",
     "CannotServeError",
@@ -30,7 +30,10 @@ LAUNCHER = {
     "ArgumentTypeError",
     "OperationalError",
     "error",
+    "exception",
+    "warning",
 }
+PLACES = dict.fromkeys(LAUNCHER_ERRORS, 0) | {"log": 1, "_warning": 0}
 
 
 class Message(NamedTuple):
@@ -100,12 +103,23 @@ def in_plpython(path: Path, call: ast.Call) -> Iterator[Message]:
         yield Message(frozenset(map(placed, forms)), sqlstate_of(call), f"{path}:{call.lineno}")
 
 
+def logged(node: ast.expr) -> Iterator[str]:
+    """Yield the texts of a message; one of the log begins with its action and the fields."""
+    if not (isinstance(node, ast.Call) and name_of(node) == "Event"):
+        yield from texts(node)
+        return
+    fields = ["\0" if keyword.arg is None else f"{keyword.arg}=\0" for keyword in node.keywords]
+    for action in texts(node.args[0]):
+        for words in [text for argument in node.args[1:] for text in texts(argument)] or [""]:
+            yield " ".join(word for word in (f"action={action}", *fields, words) if word)
+
+
 def in_launcher(path: Path, call: ast.Call) -> Iterator[Message]:
-    """Yield the messages of a call in launcher/ that makes an error, or logs one at the default level."""
+    """Yield the messages of a call in launcher/ that makes an error, or logs one or a warning."""
     name = name_of(call)
-    place = 1 if name == "log" else 0 if name in LAUNCHER or name == "exception" else None
+    place = PLACES.get(name)
     if place is not None and len(call.args) > place:
-        for text in texts(call.args[place]):
+        for text in logged(call.args[place]):
             yield Message(frozenset({placed(text)}), None, f"{path}:{call.lineno}")
 
 
