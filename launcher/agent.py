@@ -30,6 +30,7 @@ from .stopping import Stopping
 from .systemd import notify_systemd
 from .threads import in_thread
 from .upkeep import Upkeep
+from .vitals import Vitals
 
 logger = logging.getLogger("pgagent_py")
 
@@ -69,6 +70,7 @@ class Agent:
             self._pool, self._processes, self._confirmation, options.output_limit, self._event.set
         )
         self._side_tasks: Sequence[SideTask] = (Sender(options.smtp, self._event.set), Upkeep())
+        self.vitals = Vitals(server, options.workers, self._steps.__len__, self._steps.ended)
         self._stopping = Stopping(options.grace, self._cancel_all, self._event.set, self._cut)
 
     async def run(self) -> None:
@@ -125,15 +127,7 @@ class Agent:
         with self._reserve.released():
             found = await self._search.look(LOOK_SECONDS if self._registered else FIRST_LOOK_SECONDS)
         control = self._control = Control(found.connection, self._conninfo, self._reserve, self._event.set)
-        loop = Loop(
-            control,
-            self._options,
-            self._steps,
-            self._confirmation,
-            self._side_tasks,
-            self._stopping,
-            self._event,
-        )
+        loop = self._loop(control)
         try:
             if self._stopping.given_up:
                 return
@@ -151,13 +145,28 @@ class Agent:
             self._pool.use_server(control.server, found.place)
             await loop.resume()
             logger.info(Event("serve", agent=self._id, extension=await control.version(), again=again))
+            self.vitals.begin(control.database, again)
             notify_systemd("READY=1\nSTATUS=Serving")
             await loop.run()
         finally:
+            self.vitals.serving = False
             if loop.has_turned:
                 self._pause, self._words = FIRST_PAUSE_SECONDS, ""
             self._confirmation.lapse()
             await control.close()
+
+    def _loop(self, control: Control) -> Loop:
+        """Return the loop that serves with *control*."""
+        return Loop(
+            control,
+            self._options,
+            self._steps,
+            self._confirmation,
+            self._side_tasks,
+            self._stopping,
+            self._event,
+            self.vitals,
+        )
 
     async def _wait_for_server(self, words: str) -> None:
         """Say why there is no connection, and pause before the next attempt."""

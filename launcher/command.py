@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from .agent import Agent
 from .handshake import CannotServeError, launcher_version
@@ -14,6 +15,10 @@ from .log import Event, open_log, reopen_log
 from .main import SIGNALS, STOP_SIGNALS
 from .options import Options, parser, read_options
 from .threads import reserve_threads
+from .vitals import Heart
+
+if TYPE_CHECKING:
+    from .watching.monitors import Monitors
 
 logger = logging.getLogger("pgagent_py")
 
@@ -25,9 +30,10 @@ def run() -> int:
         open_log(options.log_file, options.log_level, options.log_format)
     except OSError as error:
         parser().error(f"-s: {error}")
+    monitors = _monitors(options)
     logger.info(Event("start", version=launcher_version(), pid=os.getpid()))
     try:
-        asyncio.run(_serve(options))
+        asyncio.run(_serve(options, monitors))
     except CannotServeError as error:
         logger.error(Event("exit", error))
         return 1
@@ -36,16 +42,36 @@ def run() -> int:
     return 0
 
 
-async def _serve(options: Options) -> None:
+def _monitors(options: Options) -> Monitors | None:
+    """Return what the options ask for, if anything: most launchers need none of it."""
+    if options.metrics is None and not options.ping:
+        return None
+    from .watching.monitors import Monitors
+
+    try:
+        return Monitors(options.metrics, options.ping, options.metrics_jobs)
+    except ImportError:
+        parser().error("--metrics needs the package prometheus-client: pip install 'pgagent_py[metrics]'")
+    except OSError as error:
+        parser().error(f"--metrics: {error.strerror}")
+
+
+async def _serve(options: Options, monitors: Monitors | None) -> None:
     """Serve until SIGTERM or SIGINT. Then they change nothing any more: the loop would put their default action back."""
     reserve_threads()
     agent = Agent(options)
+    heart = Heart()
+    heart.beat()
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, agent.stop)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reopen_log)
+    if monitors is not None:
+        monitors.start([agent.vitals], heart)
     try:
         await agent.run()
     finally:
+        if monitors is not None:
+            monitors.stop()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 

@@ -262,6 +262,11 @@ class Control:
         return False
 
     @property
+    def database(self) -> str:
+        """Return the name of the database."""
+        return self._connection.info.dbname
+
+    @property
     def server(self) -> str:
         """What names the server."""
         assert self._deadline.backend is not None

@@ -18,7 +18,8 @@ from .main import SIGNALS
 from .smtp import SETTINGS_PREFIX
 
 HANDOVER = "PGAGENT_PY_SECRETS"  # the descriptor of that file
-SECRET_VARIABLES = ("PGPASSWORD", f"{SETTINGS_PREFIX}PASSWORD")
+PING_VARIABLE = "PGAGENT_PY_PING"  # whoever knows the address can call it, too
+SECRET_VARIABLES = ("PGPASSWORD", f"{SETTINGS_PREFIX}PASSWORD", PING_VARIABLE)
 # For the launcher alone, from the service manager and from itself.
 _NOT_INHERITED = frozenset(
     f"NOTIFY_SOCKET LISTEN_FDS LISTEN_PID LISTEN_FDNAMES WATCHDOG_PID WATCHDOG_USEC {HANDOVER}".split()

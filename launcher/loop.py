@@ -15,6 +15,7 @@ from .options import Options
 from .running_steps import RunningSteps
 from .side_task import SideTask
 from .stopping import Stopping
+from .vitals import Vitals
 
 logger = logging.getLogger("pgagent_py")
 
@@ -43,6 +44,7 @@ class Loop:
         side_tasks: Sequence[SideTask],
         stopping: Stopping,
         event: asyncio.Event,
+        vitals: Vitals,
     ) -> None:
         """Serve with *control*, on which the agent has been started; *event* is set when there may be something to do."""
         self._control = control
@@ -52,6 +54,7 @@ class Loop:
         self._side_tasks = side_tasks
         self._stopping = stopping
         self._event = event
+        self._vitals = vitals
         self._overdue = 0.0
         self._asked = 0.0  # when the server was asked last
         self.has_turned = False
@@ -109,6 +112,7 @@ class Loop:
         except BaseException:
             self._steps.put_back(results)
             raise
+        self._vitals.turned(asked)
         self._confirmation.confirm(asked)
         self._control.news.log(self._steps.failed)
         for run in runs:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
 from .conninfo import SECRET_KEYWORDS, ConninfoError, join_words, parse_conninfo
-from .handover import secrets_in_environment, start_again, take_secrets
+from .handover import PING_VARIABLE, secrets_in_environment, start_again, take_secrets
 from .handshake import launcher_version
 from .log import JSON, TEXT
 from .output import DEFAULT_LIMIT
@@ -39,6 +41,9 @@ class Options:
     log_level: int
     log_format: str
     smtp: Smtp
+    metrics: tuple[str, int] | None
+    metrics_jobs: int
+    ping: str
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,9 +52,11 @@ def parser() -> argparse.ArgumentParser:
         prog="pgagent-py",
         description="Run the pgAgent jobs of a database that has the extension pgagent_py.",
         epilog="Passwords belong into ~/.pgpass, a service file or the environment.",
+        allow_abbrev=False,  # what is a secret is found by its whole name
     )
     _add_pgagent_options(result)
     _add_step_options(result)
+    _add_monitor_options(result)
     result.add_argument(
         "conninfo",
         nargs="+",
@@ -127,6 +134,35 @@ def _add_step_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_monitor_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--metrics",
+        type=_address,
+        metavar="ADDRESS:PORT",
+        help="answer /metrics, /health/live and /health/ready there; :PORT is loopback",
+    )
+    add(
+        "--metrics-jobs",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="tell of the first N jobs one by one, too (default: none)",
+    )
+    ping = parser.add_mutually_exclusive_group()
+    ping.add_argument("--ping", metavar="URL", help="call this address every minute while serving")
+    ping.add_argument(
+        "--ping-file", metavar="FILE", help=f"the same, read from a file (or from {PING_VARIABLE})"
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    found = re.fullmatch(r"(\[[^\[\]]+\]|[^:]*):(\d{1,5})", text, re.ASCII)
+    if found is None or int(found[2]) > 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not ADDRESS:PORT")
+    return found[1].strip("[]") or "127.0.0.1", int(found[2])
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 <= seconds < 1e6:
@@ -149,15 +185,18 @@ def read_options(arguments: Sequence[str]) -> Options:
         settings = parse_conninfo(join_words(given.conninfo))
     except ConninfoError as error:
         command.error(f"CONNECTION-STRING: {error}")
+    if given.ping:
+        os.environ[PING_VARIABLE] = given.ping
     secrets = {keyword: value for keyword, value in settings.items() if keyword in SECRET_KEYWORDS}
     variables = secrets_in_environment()
     if secrets or variables:
         shown = make_conninfo("", **{k: v for k, v in settings.items() if k not in secrets})
         others = [word for word in arguments if word not in given.conninfo]
-        start_again([*others, shown], secrets, variables)
+        start_again([*_without_ping(others), shown], secrets, variables)
     try:
         settings |= take_secrets()
         smtp = read_smtp(os.environ)
+        ping = _read_ping(given.ping_file)
     except ValueError as error:
         command.error(f"environment: {error}")
     return Options(
@@ -173,4 +212,31 @@ def read_options(arguments: Sequence[str]) -> Options:
         log_level=DEFAULT_LEVEL if given.l is None else LOG_LEVELS[given.l],
         log_format=given.log_format,
         smtp=smtp,
+        metrics=given.metrics,
+        metrics_jobs=given.metrics_jobs,
+        ping=ping,
     )
+
+
+def _without_ping(words: Sequence[str]) -> list[str]:
+    """Leave out the address to ping, which goes through the environment from now on."""
+    return [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if "--ping" not in (word, before) and not word.startswith("--ping=")
+    ]
+
+
+def _read_ping(file: str | None) -> str:
+    """Return the address to ping, or ''. Raises `ValueError`."""
+    url = os.environ.pop(PING_VARIABLE, "")
+    if file is not None:
+        try:
+            url = Path(file).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ValueError(f"{file} can't be read: {error.strerror}") from None
+    if not url:
+        return ""
+    from .watching.ping import check_url
+
+    return check_url(url)

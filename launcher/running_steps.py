@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -80,6 +81,7 @@ class RunningSteps:
         self._shown: dict[Try, int] = {}  # how much of the output is in the log
         self._most = BOOKED_CHARACTERS
         self._show_at = 0.0
+        self.ended: Counter[str] = Counter()  # by status
         self.failed: dict[int, None] = {}  # steps (jslid) whose failure is in the log, oldest first
 
     def __len__(self) -> int:
@@ -251,6 +253,7 @@ class RunningSteps:
     def _log_end(self, run: StepRun, result: StepResult) -> None:
         """Log how a step has ended. A failure is a warning, also if the job goes on after it."""
         names = _names(run) | {"status": WORDS[result.jslstatus], "seconds": round(result.jslduration, 3)}
+        self.ended[WORDS[result.jslstatus]] += 1
         if result.jslstatus == SUCCEEDED:
             logger.debug(Event("finish_step", **names))
         else:
