@@ -12,21 +12,22 @@ from ..ground.exact_json import write_json
 from ..ground.foreign import refuse_foreign_code
 from ..ground.plpy import Plpy
 from ..ground.roles import check_edit, check_use, is_operator
+from . import comments
+from .comments import READ_COMMENT
 from .kinds import check_kind
 from .options import python_name
 from .verbs import VERBS, Callers, Verb
 
 
 def handle(plpy: Plpy, td: dict[str, Any]) -> str:
-    """Answer one row of the view pgagent_py.request (INSTEAD OF trigger): answer is {"value": v} or {"error": e}."""
+    """Answer one row of the view pgagent_py.request (INSTEAD OF trigger): answer is {"value": v} or {"error": e}, and "write"."""
     new = td["new"]
     if (td["table_schema"], td["table_name"]) != ("pgagent_py", "request"):
         # A role that may execute this function could make it the trigger of a table of its own, and write any caller into it.
         plpy.error("_handle_request is the trigger of pgagent_py.request only", sqlstate="42501")
     try:
         with plpy.subtransaction():  # a refused request leaves nothing half done
-            value = _execute(plpy, new["caller"], new["verb"], _read(new["arguments"]))
-        answer = {"value": value}
+            answer = _answer(plpy, new["caller"], new["verb"], _read(new["arguments"]))
     except PgAgentError as error:
         answer = {"error": {"message": error.message, "hint": error.hint, "sqlstate": error.sqlstate}}
     except plpy.SPIError as error:
@@ -50,6 +51,18 @@ def _read(arguments: str | None) -> Any:
             "arguments has a number of too many digits, or too many levels of lists and objects",
             "Python reads 4300 digits and some hundred levels.",
         ) from None
+
+
+def _answer(plpy: Plpy, caller: str, verb: str | None, arguments: Any) -> dict[str, Any]:
+    """Answer a request of *caller*: value, and the rows that the trigger request_write is to write."""
+    if verb != READ_COMMENT:
+        with comments.call(caller, verb or "") as call:
+            value = _execute(plpy, caller, verb, arguments)
+            comments.finish(plpy, call, _execute)
+        return {"value": value}
+    if comments.postpone(arguments):
+        return {"value": None}
+    return {"value": None, "write": comments.rows_to_write(plpy, caller, arguments, _execute)}
 
 
 def _execute(plpy: Plpy, caller: str, name: str | None, arguments: Any) -> Any:

@@ -117,7 +117,7 @@ def add_schedule(
     check_name(name)
     check_job(plpy, job)
     values, options = checked(plpy, given, SCHEDULE, OPTIONS)
-    _check_one_way(cron, given)
+    check_one_way(cron, given)
     _check_range(plpy, given.get("start"), given.get("end"))
     _check_something(plpy, given)
     if cron is not None and is_reboot(cron):
@@ -143,7 +143,7 @@ def alter_schedule(
     """Change what is given of *schedule*; the next run of its job follows. Of cron, every and at, one takes the others' place."""
     check_schedule(plpy, schedule)
     values, options = checked(plpy, given, SCHEDULE, OPTIONS)
-    _check_one_way(cron, given)
+    check_one_way(cron, given)
     if cron is not None or any(are_set(plpy, given).values()):
         reboot = cron is not None and is_reboot(cron)
         options = {"jscevery": "0", "jscat": "infinity", "jscreboot": reboot} | options
@@ -168,7 +168,7 @@ def _sets(plpy: Plpy, cron: str) -> list[Values]:
     return [{f"jsc{name}": flags(plpy, name, numbers) for name, numbers in way.items()} for way in ways]
 
 
-def _check_one_way(cron: str | None, given: Mapping[str, Any]) -> None:
+def check_one_way(cron: str | None, given: Mapping[str, Any]) -> None:
     """Refuse more than one of cron, every and at, and cron beside a set."""
     ways = {"cron": cron, "every": given.get("every"), "at": given.get("at")}
     first, *others = [name for name, value in ways.items() if value is not None] or [""]

@@ -60,3 +60,8 @@ BOUNDS = {
 OWN_PLACES = "own places"
 # What an agent knows that takes news, and the notice that they come with
 KNOWS_NEWS, NEWS = "news", "pgagent_py: news"
+
+# A line of a comment that sets an option, `@NAME VALUE`, for PostgreSQL's regular expressions and for Python's.
+AT_LINE = r"(?:^|[\r\n])[ \t]*@[A-Za-z_]"
+# Up to the value of a line whose value is for roles that may edit the job, and the value.
+SECRET_LINE = r"((?:^|[\r\n])[ \t]*@(?:parameters|email|webhook|chat)[ \t])[^\r\n]*"

@@ -30,6 +30,9 @@ WITH ready AS MATERIALIZED (
                    WHERE d.jobid = j.jobid
                      AND NOT EXISTS (SELECT FROM pgagent_py.dependency_met n
                                       WHERE n.jobid = d.jobid AND n.jobafter = d.jobafter))
+              AND NOT EXISTS (
+                  SELECT FROM pgagent_py.comment_line w
+                   WHERE w.jobid = j.jobid AND w.linafter IS NOT NULL AND w.jobafter IS NULL)
               AND {MINE}
               FOR NO KEY UPDATE SKIP LOCKED) j
      LIMIT $1),

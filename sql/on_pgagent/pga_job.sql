@@ -1,4 +1,4 @@
-{% from "macros/on_pgagent.j2" import index, trigger %}
+{% from "macros/on_pgagent.j2" import comment_lines, index, trigger %}
 {% set idle = python_constant("ground.vocabulary.IDLE") %}
 {% set claimed = "OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL" %}
 {% set due_soon = idle | replace("j.", "NEW.") ~ " AND NEW.jobnextrun <= now() + interval '40 s'" %}
@@ -124,4 +124,13 @@ wake the launchers for a job that is due soon.
 {% endcall %}
 {% call trigger("pgagent_py_notify_due_new", "AFTER INSERT", "pga_job", "_notify_due", when=due_soon) %}
 wake the launchers for a job that is due soon.
+{% endcall %}
+
+{{ comment_lines("pga_job", "jobdesc") }}
+
+{% call trigger("pgagent_py_end_waiting", "AFTER INSERT", "pga_job", "_end_waiting") %}
+the job that @after lines wait for.
+{% endcall %}
+{% call trigger("pgagent_py_end_waiting_renamed", "AFTER UPDATE OF jobname", "pga_job", "_end_waiting", when="NEW.jobname <> OLD.jobname") %}
+the job that @after lines wait for.
 {% endcall %}

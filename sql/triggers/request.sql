@@ -16,14 +16,55 @@ LANGUAGE plpython3u SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
+SET intervalstyle = 'postgres'
 AS {{ python_call("api.request.handle", "TD") }};
 
 COMMENT ON FUNCTION pgagent_py._handle_request() IS
 'Check whether the caller may do what it asks for, and do it. The answer is {"value": ...}, or {"error": ...} with '
 'nothing changed.';
 
--- Two triggers, fired in the order of their names. The first runs as the role that inserts, and writes its name into the row. The
--- second runs as the extension's owner. So it knows for sure which role asks, also inside that role's SECURITY DEFINER functions.
+CREATE OR REPLACE FUNCTION pgagent_py._write_rows() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET intervalstyle = 'postgres'
+AS $plpgsql$
+DECLARE
+    w record;
+    names text;
+BEGIN
+    IF NEW.answer ? 'write' THEN
+        FOR w IN SELECT r.name, r.parent, r.id, r.one_row, r.before::jsonb AS before, r.after::jsonb AS after
+                   FROM jsonb_to_recordset(NEW.answer -> 'write')
+                        AS r (name text, parent text, id integer, one_row boolean, before text, after text) LOOP
+            IF NOT w.one_row THEN
+                EXECUTE format('DELETE FROM %s t WHERE t.%I = $1 AND to_jsonb(t) IN (SELECT jsonb_array_elements($2) '
+                               'EXCEPT ALL SELECT jsonb_array_elements($3))', w.name::regclass, w.parent) USING w.id, w.before, w.after;
+                EXECUTE format('INSERT INTO %s SELECT r.* FROM (SELECT jsonb_array_elements($2) AS e EXCEPT ALL '
+                               'SELECT jsonb_array_elements($1)) n CROSS JOIN LATERAL jsonb_populate_record(NULL::%1$s, n.e) r',
+                               w.name::regclass) USING w.before, w.after;
+            ELSE
+                -- What has not changed is left alone: other columns may be another session's by now.
+                SELECT string_agg(format('%I', n.key), ', ' ORDER BY n.key) INTO names FROM jsonb_each(w.after -> 0) n
+                 WHERE n.key <> w.parent AND n.value IS DISTINCT FROM w.before -> 0 -> n.key;
+                EXECUTE format('INSERT INTO %1$s (%2$I, %3$s) SELECT r.%2$I, r.%4$s FROM jsonb_populate_record(NULL::%1$s, $1) r '
+                               'ON CONFLICT (%2$I) DO UPDATE SET (%3$s) = ROW(excluded.%5$s)', w.name::regclass, w.parent,
+                               names, replace(names, ', ', ', r.'), replace(names, ', ', ', excluded.')) USING w.after -> 0;
+            END IF;
+        END LOOP;
+        PERFORM pg_notify('pgagent_py', '');
+        NEW.answer := NEW.answer - 'write';
+    END IF;
+    RETURN NEW;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._write_rows() IS
+'Write what a comment sets. Without a subtransaction, in which every statement of PL/Python is: our triggers on the tables '
+'of options update pga_job, and pgAdmin looks for its new job by the id of its own transaction.';
+
+-- Fired in the order of their names. The first runs as the role that inserts, and writes its name into the row. The others run as
+-- the extension's owner. So it knows for sure which role asks, also inside that role's SECURITY DEFINER functions.
 -- A column default would not do: a view on this one can have a default of its own, and needs no right on the column for it.
 DROP TRIGGER IF EXISTS request_caller ON pgagent_py.request;
 CREATE TRIGGER request_caller INSTEAD OF INSERT ON pgagent_py.request
@@ -32,3 +73,7 @@ CREATE TRIGGER request_caller INSTEAD OF INSERT ON pgagent_py.request
 DROP TRIGGER IF EXISTS request_handle ON pgagent_py.request;
 CREATE TRIGGER request_handle INSTEAD OF INSERT ON pgagent_py.request
     FOR EACH ROW EXECUTE FUNCTION pgagent_py._handle_request();
+
+DROP TRIGGER IF EXISTS request_write ON pgagent_py.request;
+CREATE TRIGGER request_write INSTEAD OF INSERT ON pgagent_py.request
+    FOR EACH ROW EXECUTE FUNCTION pgagent_py._write_rows();

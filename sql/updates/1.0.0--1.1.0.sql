@@ -95,3 +95,5 @@ UPDATE pgagent_py.group_grant g SET jobownerid = r.oid FROM pg_roles r WHERE r.r
 ALTER TABLE pgagent_py.queued_message ADD COLUMN qmsjobowner oid NOT NULL DEFAULT 0, ADD COLUMN qmstaken timestamptz;
 CREATE INDEX queued_message_owner ON pgagent_py.queued_message (qmsjobowner);
 CREATE INDEX queued_message_taken ON pgagent_py.queued_message (qmsjobowner) WHERE qmstaken IS NOT NULL;
+
+{{ new("tables/comment_line") }}

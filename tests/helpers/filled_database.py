@@ -47,6 +47,9 @@ NEWER = """
      WHERE jscname IN ('nightly', 'polled');
     SELECT pgagent_py.set_bound('jobs', 20000);
     SELECT pgagent_py.grant_group('g', 'pg_monitor');
+    UPDATE pgagent.pga_job SET jobdesc = E'text\\n@priority 4\\n@after not there' WHERE jobname = 'never';
+    UPDATE pgagent.pga_jobstep SET jstdesc = '@retries 4' WHERE jstname = 'nightly';
+    UPDATE pgagent.pga_schedule SET jscdesc = '@calendar winter' WHERE jscname = 'nightly';
 """
 # All rows, in text form, of pgagent's tables and ours
 TABLES = """
