@@ -13,6 +13,14 @@ FORGET = Statement(
     "text",
     "name",
 )
+CHANGE = Statement(
+    """
+UPDATE pgagent_py.bound b SET bndvalue = $3, jobownerid = (SELECT r.oid FROM pg_roles r WHERE r.rolname = $2)
+ WHERE b.bndname = $1 AND b.jobowner IS NOT DISTINCT FROM $2 RETURNING b.bndname""",
+    "text",
+    "name",
+    "int8",
+)
 SET = Statement(
     "INSERT INTO pgagent_py.bound (bndname, jobowner, bndvalue) VALUES ($1, $2, $3)", "text", "name", "int8"
 )
@@ -28,6 +36,7 @@ def set_bound(
         raise invalid("value", f"value can't be {value}", "Give 0 or more, or NULL for the default.")
     if role is not None:
         check_role(plpy, "role", role)
-    FORGET(plpy, name, role)
-    if value is not None:
+    if value is None:
+        FORGET(plpy, name, role)
+    elif not CHANGE(plpy, name, role, value):
         SET(plpy, name, role, value)

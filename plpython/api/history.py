@@ -1,4 +1,4 @@
-"""History: runs that no rule keeps are deleted, a little at a time."""
+"""History: runs and notes of changes that no rule keeps are deleted, a little at a time."""
 
 from __future__ import annotations
 
@@ -34,13 +34,29 @@ READ_RULES = Statement(
 
 
 def purge_history(plpy: Plpy, caller: str, jobs: int | None = None) -> int:
-    """Delete some hundred runs, at most, that no rule keeps; return how many.
+    """Delete some hundred runs and notes of changes, at most, that no rule keeps; return how many.
 
     *jobs*: look at so many jobs only, those after where this session's last such call ended. None: go on until there is
     something to delete, or all jobs have been looked at; so 0 then means that nothing is left.
     """
     check_launch(plpy, caller)
-    return purge(plpy, jobs)
+    return purge(plpy, jobs) + forget_changes(plpy)
+
+
+FORGET_CHANGES = Statement(
+    """
+DELETE FROM pgagent_py.job_change c WHERE (c.chgat, c.chgid) IN (
+       SELECT k.chgat, k.chgid FROM pgagent_py.job_change k
+        WHERE k.chgat < now() - (SELECT least(s.value::interval, interval '1000 years')
+                                   FROM pgagent_py.setting s WHERE s.name = 'keep_changes')
+        ORDER BY k.chgat, k.chgid LIMIT $1 FOR UPDATE SKIP LOCKED)""",
+    "int4",
+)
+
+
+def forget_changes(plpy: Plpy) -> int:
+    """Delete some notes of changes that set_retention() does not keep; return how many."""
+    return FORGET_CHANGES(plpy, BATCH).nrows()
 
 
 def purge(plpy: Plpy, jobs: int | None) -> int:

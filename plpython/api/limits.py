@@ -41,6 +41,14 @@ READ_LIMIT = Statement(
     f"SELECT l.running, l.priority FROM pgagent_py.job_limit l WHERE {PRESENT}", "int4", "text", "name"
 )
 FORGET_LIMIT = Statement(f"DELETE FROM pgagent_py.job_limit l WHERE {PRESENT}", "int4", "text", "name")
+CHANGE_LIMIT = Statement(
+    f"UPDATE pgagent_py.job_limit l SET running = $4, priority = $5 WHERE {PRESENT}",
+    "int4",
+    "text",
+    "name",
+    "int4",
+    "int4",
+)
 SET_LIMIT = Statement(
     "INSERT INTO pgagent_py.job_limit (jclid, jobgroup, jobowner, running, priority) VALUES ($1, $2, $3, $4, $5)",
     "int4",
@@ -76,9 +84,11 @@ def set_limit(
         running = before[0]["running"]
     if priority is None and before and running is not None:
         priority = before[0]["priority"]
-    FORGET_LIMIT(plpy, *subject)
     if running or priority:
-        SET_LIMIT(plpy, *subject, running or None, priority or None)
+        put = CHANGE_LIMIT if before else SET_LIMIT
+        put(plpy, *subject, running or None, priority or None)
+    else:
+        FORGET_LIMIT(plpy, *subject)
     wake(plpy)
 
 

@@ -21,13 +21,23 @@ def set_default_timezone(plpy: Plpy, caller: str, timezone: str | None = None) -
     SET_TIMEZONE(plpy, timezone)
 
 
-def set_retention(plpy: Plpy, caller: str, keep_runs: int | None = None, keep_for: str | None = None) -> None:
-    """Limit the history of the jobs that have no limit of their own; None leaves as it is, 0 means no limit."""
+def set_retention(
+    plpy: Plpy,
+    caller: str,
+    keep_runs: int | None = None,
+    keep_for: str | None = None,
+    keep_changes: str | None = None,
+) -> None:
+    """Limit the history of the jobs that have no limit of their own, and that of changes.
+
+    None leaves as it is, 0 means no limit.
+    """
     if keep_runs is not None:
         _set_or_forget(plpy, "keep_runs", str(check_keep_runs(plpy, "keep_runs", keep_runs)), keep_runs == 0)
-    if keep_for is not None:
-        check_keep_for(plpy, "keep_for", keep_for)
-        _set_or_forget(plpy, "keep_for", keep_for, _sign(plpy, keep_for) == 0)
+    for name, interval in (("keep_for", keep_for), ("keep_changes", keep_changes)):
+        if interval is not None:
+            check_keep_for(plpy, name, interval)
+            _set_or_forget(plpy, name, interval, _sign(plpy, interval) == 0)
 
 
 def _set_or_forget(plpy: Plpy, name: str, value: str, forget: bool) -> None:
@@ -47,7 +57,7 @@ def check_keep_runs(plpy: Plpy, argument: str, runs: int) -> int:
 def check_keep_for(plpy: Plpy, argument: str, interval: str) -> str:
     """Refuse a negative interval; 0 means no limit."""
     if _sign(plpy, interval) < 0:
-        raise invalid("keep_for", f"keep_for can't be {interval}", "Give an interval, or '0' for no limit.")
+        raise invalid(argument, f"{argument} can't be {interval}", "Give an interval, or '0' for no limit.")
     return not_too_long(plpy, argument, interval)
 
 

@@ -7,15 +7,15 @@ from ..ground.roles import check_launch
 from ..runs.dependencies import forget_met
 from ..runs.problems import retry_schedules
 from ..runs.waiting import forget_results
-from .history import purge
+from .history import forget_changes, purge
 from .messages import forget_given_up
 
 
 def upkeep(plpy: Plpy, caller: str, jobs: int | None = None) -> int:
-    """Delete what nothing will come of any more; return how many runs of the history were deleted, of *jobs* jobs only."""
+    """Delete what nothing will come of any more; return how many runs, of *jobs* jobs only, and notes of changes."""
     check_launch(plpy, caller)
     forget_given_up(plpy)
     forget_met(plpy)
     forget_results(plpy)
     retry_schedules(plpy)
-    return purge(plpy, jobs)
+    return purge(plpy, jobs) + forget_changes(plpy)

@@ -14,6 +14,7 @@ COMMENT ON FUNCTION pgagent_py._name_caller() IS
 CREATE OR REPLACE FUNCTION pgagent_py._handle_request() RETURNS trigger
 LANGUAGE plpython3u SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET check_function_bodies = on -- what a verb does is noted in job_change, whatever the session has set
 SET datestyle = 'ISO, YMD'
 SET timezone = 'UTC'
 SET intervalstyle = 'postgres'
@@ -26,6 +27,7 @@ COMMENT ON FUNCTION pgagent_py._handle_request() IS
 CREATE OR REPLACE FUNCTION pgagent_py._write_rows() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET check_function_bodies = on
 SET timezone = 'UTC'
 SET intervalstyle = 'postgres'
 AS $plpgsql$

@@ -4,11 +4,14 @@ SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
     IF TG_WHEN = 'BEFORE' THEN
-        DELETE FROM pgagent_py.setting s WHERE s.name = NEW.name;
-        RETURN NEW;
-    END IF;
-    IF TG_OP = 'INSERT' THEN
-        PERFORM pgagent_py._raise_sequences();
+        UPDATE pgagent_py.setting s SET value = NEW.value WHERE s.name = NEW.name;
+        IF NOT FOUND THEN
+            RETURN NEW;
+        END IF;
+        IF NEW.name = 'timezone' THEN
+            PERFORM pgagent_py._raise_sequences();
+        END IF;
+        RETURN NULL;
     END IF;
     UPDATE pgagent.pga_job j SET jobnextrun = NULL
      WHERE {{ python_constant("ground.vocabulary.SLEEPING") }};

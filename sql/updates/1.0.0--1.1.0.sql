@@ -97,3 +97,5 @@ CREATE INDEX queued_message_owner ON pgagent_py.queued_message (qmsjobowner);
 CREATE INDEX queued_message_taken ON pgagent_py.queued_message (qmsjobowner) WHERE qmstaken IS NOT NULL;
 
 {{ new("tables/comment_line") }}
+
+{{ new("tables/job_change") }}

@@ -102,6 +102,8 @@ def test_members_are_the_files_of_the_source(db: Db) -> None:
             assert re.match(known, member), member
     triggers = "".join(path.read_text() for kind in TRIGGERS for path in (TOP / "sql" / kind).glob("*.sql"))
     found["functions"] -= set(re.findall(r"CREATE OR REPLACE FUNCTION pgagent_py\.(\w+)", triggers))
+    # One for each table that macros/changes.j2 lists
+    found["functions"] = {name for name in found["functions"] if not name.startswith("_log_")}
     for kind, names in found.items():
         assert {path.stem for path in (TOP / "sql" / kind).glob("*.sql")} == names
 

@@ -16,6 +16,7 @@ NOT_DEFINITIONS = {
     "job_limit": "of classes and groups",
     "bound": "of roles",
     "group_grant": "of roles",
+    "job_change": "of history",
     "pause": "of the moment",
     "run_order": "of the moment",
     "run_option": "of runs",

@@ -140,3 +140,23 @@ def test_an_operator_with_jobs_of_its_own_may_change_them(address: str, admin: D
         alter_job(db, jobs[0], enabled=False)
         assert refusal(db, f"SELECT pgagent_py.alter_job({jobs[0]}, description => 'x')")[0] == "42501"
     admin.execute("DELETE FROM pgagent.pga_job")
+
+
+def test_changes_are_shown_to_whom_the_job_is_shown(
+    address: str, admin: Db, jobs: list[int], alice: Db, bob: Db
+) -> None:
+    call(alice, "drop_job", jobs[0])
+    told = "SELECT DISTINCT jobid FROM pgagent_py.job_changes WHERE jobid = ANY (%s) ORDER BY 1"
+    assert rows(alice, told, jobs) == [(jobs[0],)]
+    assert rows(bob, "SELECT * FROM pgagent_py.job_changes") == []
+    for role in ("watcher", "reader", "op"):
+        with login(address, role) as db:
+            assert rows(db, told, jobs) == [(job,) for job in sorted(jobs)], role
+            assert SECRET not in str(rows(db, "SELECT c::text FROM pgagent_py.job_changes c"))
+            assert refusal(db, "SELECT FROM pgagent_py.job_change")[0] == "42501"
+    private = "SELECT new_value FROM pgagent_py.job_changes WHERE column_name = 'msgtext'"
+    message = value(admin, "SELECT max(msgid) FROM pgagent_py.message WHERE msgjobid = %s", jobs[1])
+    admin.execute("UPDATE pgagent_py.message SET msgtext = 'x' WHERE msgid = %s", [message])
+    with login(address, "watcher") as db:
+        assert rows(db, private) == [(None,)]
+    assert rows(admin, private) == [("x",)]
