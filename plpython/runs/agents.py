@@ -214,7 +214,7 @@ def _take_over(plpy: Plpy, agent: str, pid: int) -> None:
 MOVE_JOBS = Statement(
     """
 UPDATE pgagent.pga_job SET jobagentid = $2
- WHERE jobid IN (SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobagentid = $1 FOR NO KEY UPDATE SKIP LOCKED)""",
+ WHERE jobid = ANY (ARRAY(SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobagentid = $1 FOR NO KEY UPDATE SKIP LOCKED))""",
     "int4",
     "int4",
 )

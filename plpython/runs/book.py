@@ -31,24 +31,24 @@ WITH live AS MATERIALIZED (
            p.atomic AND NOT p.booked AND r.jslstatus = 's' AS lost,
            k.jslid IS NOT NULL AS logged,
            -- erased: the run's row in the log is gone
-           l.jlgid IS NULL AND NOT EXISTS (SELECT FROM pgagent.pga_joblog x WHERE x.jlgid = r.jlgid) AS erased,
+           l.jlgid IS NULL AND NOT EXISTS (SELECT FROM pgagent.pga_joblog x WHERE x.jlgid = ANY (ARRAY[r.jlgid])) AS erased,
            -- ours: this agent still holds the claim for this run
            coalesce(j.jobagentid = ANY (ARRAY(SELECT a.jagpid FROM pgagent_py.agent a WHERE a.agent = $2))
                     AND j.joblastrun = p.claimed, false) AS ours,
            -- what no session has locked can be booked; a row that is gone locks nothing
-           (j.jobid IS NOT NULL OR NOT EXISTS (SELECT FROM pgagent.pga_job x WHERE x.jobid = p.jobid))
-           AND (l.jlgid IS NOT NULL OR NOT EXISTS (SELECT FROM pgagent.pga_joblog x WHERE x.jlgid = r.jlgid))
+           (j.jobid IS NOT NULL OR NOT EXISTS (SELECT FROM pgagent.pga_job x WHERE x.jobid = ANY (ARRAY[p.jobid])))
+           AND (l.jlgid IS NOT NULL OR NOT EXISTS (SELECT FROM pgagent.pga_joblog x WHERE x.jlgid = ANY (ARRAY[r.jlgid])))
            AND (k.jslid IS NOT NULL OR r.jslid IS NULL
                 OR NOT EXISTS (SELECT FROM pgagent.pga_jobsteplog x
-                                WHERE x.jslid = r.jslid AND x.jsljlgid = r.jlgid AND x.jslstatus = 'r'))
+                                WHERE x.jslid = ANY (ARRAY[r.jslid]) AND x.jsljlgid = r.jlgid AND x.jslstatus = 'r'))
            AND (NOT p.atomic OR a.jlgid IS NOT NULL)
            AND (o.jobid IS NOT NULL OR jo.jobmaxfailures IS NULL AND NOT coalesce(jo.jobdeleteonsuccess, false)) AS locked
       FROM unnest($1) r
-      JOIN pgagent_py.run p ON p.jlgid = r.jlgid AND p.agent = $2 AND p.jslid IS NOT DISTINCT FROM r.jslid
-      LEFT JOIN pgagent.pga_jobstep s ON s.jstid = p.jstid
-      LEFT JOIN pgagent_py.step_option so ON so.jstid = p.jstid
-      LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = p.jlgid
-      LEFT JOIN pgagent_py.job_option jo ON jo.jobid = p.jobid
+      JOIN pgagent_py.run p ON p.jlgid = ANY (ARRAY[r.jlgid]) AND p.agent = $2 AND p.jslid IS NOT DISTINCT FROM r.jslid
+      LEFT JOIN pgagent.pga_jobstep s ON s.jstid = ANY (ARRAY[p.jstid])
+      LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[p.jstid])
+      LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = ANY (ARRAY[p.jlgid])
+      LEFT JOIN pgagent_py.job_option jo ON jo.jobid = ANY (ARRAY[p.jobid])
       -- an atomic step that has committed its success has booked it; if it has not, nothing of it happened. A run without a
       -- result, whose last step is not done, waits for the next try: if that step is disabled or gone by now, it has failed.
      CROSS JOIN LATERAL (
@@ -83,13 +83,13 @@ booked AS (
            jsloutput = CASE WHEN live.lost THEN concat_ws(E'\n', nullif(rtrim(live.jsloutput, E'\n'), ''), $3)
                             ELSE live.jsloutput END,
            jslduration = CASE WHEN live.jslstatus <> 'r' THEN coalesce(live.jslduration, clock_timestamp() - l.jslstart) END
-      FROM live WHERE l.jslid = live.jslid AND live.logged AND live.locked)
+      FROM live WHERE l.jslid = ANY (ARRAY[live.jslid]) AND live.logged AND live.locked)
 SELECT live.jlgid, live.jobid, live.jslid, live.jslstatus AS reported, live.letter AS jslstatus, live.delay,
        CASE WHEN live.letter IN ('s', 'i') THEN live.jstid END AS ended, live.jlgcancelledby, live.expired,
        live.locked, live.erased, live.ours,
        live.letter IN ('s', 'i')
        AND NOT EXISTS (SELECT FROM pgagent.pga_jobstep s
-                        WHERE s.jstjobid = live.jobid AND s.jstenabled AND s.jstid <> live.jstid) AS last
+                        WHERE s.jstjobid = ANY (ARRAY[live.jobid]) AND s.jstenabled AND s.jstid <> live.jstid) AS last
   FROM live""",
     "pgagent_py.step_result[]",
     "uuid",
@@ -126,7 +126,7 @@ WITH noted AS (
 logged AS (
     UPDATE pgagent.pga_jobsteplog l
        SET jslstatus = 's', jslresult = $2, jsloutput = $3, jslduration = make_interval(secs => $4)
-      FROM noted WHERE l.jslid = noted.jslid AND l.jslstatus = 'r')
+      FROM noted WHERE l.jslid = ANY (ARRAY[noted.jslid]) AND l.jslstatus = 'r')
 SELECT FROM noted""",
     "int4",
     "int4",
@@ -135,7 +135,9 @@ SELECT FROM noted""",
     "int4",
 )
 
-RUN_OF_STEP = Statement("SELECT p.jlgid, p.jobid FROM pgagent_py.run p WHERE p.jslid = $1", "int4")
+RUN_OF_STEP = Statement(
+    "SELECT p.jlgid, p.jobid FROM pgagent_py.run p WHERE p.jslid = $1 AND p.atomic", "int4"
+)
 
 
 def finish_step(

@@ -105,8 +105,9 @@ CANCELLED_RUNS = Statement(
     """
 SELECT o.jlgid, o.jlgcancelledby
   FROM pgagent_py.run_option o
-  JOIN pgagent_py.run p ON p.jlgid = o.jlgid
-  JOIN pgagent_py.agent a ON a.agent = p.agent AND a.jagpid = pg_backend_pid() AND a.backend_start = pgagent_py._backend_start()
+  JOIN pgagent_py.run p ON p.jlgid = ANY (ARRAY[o.jlgid])
+  JOIN pgagent_py.agent a ON a.agent = ANY (ARRAY[p.agent])
+   AND a.jagpid = pg_backend_pid() AND a.backend_start = pgagent_py._backend_start()
  WHERE o.jlgcancelledby IS NOT NULL""",
     row=CancelledRow,
 )

@@ -14,7 +14,7 @@ from ..ground.plpy import Plpy
 from ..ground.problems import note_problem
 from ..ground.vocabulary import DUE
 from ..rules.next_run import read_rules
-from .claimable import FOR_AGENT, SCOPES
+from .claimable import DUE_TOO, FOR_AGENT, SCOPES
 from .finish import drop_done_jobs
 from .limits import Places, lock_limits, places
 from .orders import forget_void_orders
@@ -58,32 +58,32 @@ DUE_JOBS = f"""
 -- owners with steps here
 WITH running AS MATERIALIZED (
     SELECT coalesce(o.jobownerid, 0::oid) AS owner, count(*) AS count
-      FROM pgagent_py.run r LEFT JOIN pgagent_py.job_option o ON o.jobid = r.jobid
+      FROM pgagent_py.run r LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[r.jobid])
      WHERE r.agent = $6 AND r.jslid IS NOT NULL GROUP BY 1),
 -- where steps wait for a connection: it is not tried by more of them
 waiting AS MATERIALIZED (
     SELECT DISTINCT s.jstconnstr, s.jstdbname, coalesce(o.jobrunasid, o.jobownerid) AS role
       FROM pgagent_py.run r
-      JOIN pgagent.pga_jobstep s ON s.jstid = r.jstid
-      LEFT JOIN pgagent_py.job_option o ON o.jobid = r.jobid
-     WHERE r.jslid = ANY ($11) AND s.jstkind = 's'),
+      JOIN pgagent.pga_jobstep s ON s.jstid = ANY (ARRAY[r.jstid])
+      LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[r.jobid])
+     WHERE r.agent = $6 AND r.jslid = ANY ($11) AND s.jstkind = 's'),
 {LOOKED},
 due AS MATERIALIZED (
     SELECT j.jobid, j.jobjclid, j.jobnextrun, o.jobgroup, o.owner, coalesce(r.count, 0) AS running,
            coalesce((SELECT l.priority FROM pgagent_py.job_limit l WHERE l.jobownerid = o.owner), 0) AS priority,
            row_number() OVER (PARTITION BY o.owner ORDER BY o.priority DESC, j.jobnextrun) AS place
       FROM looked
-      JOIN pgagent.pga_job j ON j.jobid = looked.jobid
+      JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[looked.jobid])
      CROSS JOIN LATERAL (
            SELECT o.jobgroup, o.jobmaxlateness, coalesce(o.jobownerid, 0::oid) AS owner, coalesce(o.jobpriority, 0) AS priority,
                   coalesce(o.jobrunasid, o.jobownerid) AS role
-             FROM (SELECT) one LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid) o
+             FROM (SELECT) one LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid])) o
       LEFT JOIN running r ON r.owner = o.owner
-     WHERE {DUE} AND {FOR_AGENT.format(station="$4", knows="$5")} AND ({LATE}) IS NOT TRUE
+     WHERE {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")} AND ({LATE}) IS NOT TRUE
        AND j.jobjclid <> ALL ($7) AND (o.jobgroup = ANY ($8)) IS NOT TRUE AND o.owner <> ALL ($9)
        AND j.jobid <> ALL ($10) AND ($12 IS NULL OR j.jobid = ANY ($12)) AND (r.count IS NULL OR NOT $13)
        AND NOT EXISTS (
-           SELECT FROM waiting w JOIN pgagent.pga_jobstep s ON s.jstjobid = j.jobid
+           SELECT FROM waiting w JOIN pgagent.pga_jobstep s ON s.jstjobid = ANY (ARRAY[j.jobid])
             WHERE s.jstenabled AND s.jstconnstr = w.jstconnstr AND s.jstdbname = w.jstdbname
               AND o.role IS NOT DISTINCT FROM w.role)
        {{only}} AND {NO_PROBLEM}),
@@ -197,7 +197,7 @@ def _take(
 OWNERS = Statement(
     """
 SELECT DISTINCT coalesce(o.jobownerid, 0::oid)::int8 AS owner
-  FROM unnest($1) j (jobid) LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid""",
+  FROM unnest($1) j (jobid) LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid])""",
     "int4[]",
 )
 
@@ -222,9 +222,12 @@ LATE_NOW = {
 WITH {LOOKED}
 SELECT j.jobid
   FROM looked
-  JOIN pgagent_py.job_option o ON o.jobid = looked.jobid AND o.jobmaxlateness IS NOT NULL
-  JOIN pgagent.pga_job j ON j.jobid = o.jobid
- WHERE {DUE} AND {FOR_AGENT.format(station="$4", knows="$5")} AND {LATE}
+  -- OFFSET 0: to begin with all options that have a lateness would take longer where many have one
+ CROSS JOIN LATERAL (
+       SELECT o.jobid, o.jobmaxlateness, o.jobgroup, o.jobownerid
+         FROM pgagent_py.job_option o WHERE o.jobid = looked.jobid OFFSET 0) o
+  JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[o.jobid])
+ WHERE o.jobmaxlateness IS NOT NULL AND {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")} AND {LATE}
    AND j.jobjclid <> ALL ($6) AND (o.jobgroup = ANY ($7)) IS NOT TRUE AND (o.jobownerid = ANY ($8)) IS NOT TRUE
    AND ($10 IS NULL OR j.jobid = ANY ($10)) {only} AND {NO_PROBLEM}
  LIMIT $9 FOR NO KEY UPDATE OF j SKIP LOCKED""",
@@ -246,7 +249,7 @@ SKIP_JOBS = Statement(
     """
 WITH late AS MATERIALIZED (
     SELECT j.jobid, j.jobnextrun, o.jobmaxlateness, nextval('pgagent.pga_joblog_jlgid_seq')::integer AS jlgid
-      FROM pgagent.pga_job j JOIN pgagent_py.job_option o ON o.jobid = j.jobid WHERE j.jobid = ANY ($1)),
+      FROM pgagent.pga_job j JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid]) WHERE j.jobid = ANY ($1)),
 -- a run of each
 skipped AS (
     INSERT INTO pgagent.pga_joblog (jlgid, jlgjobid, jlgstatus, jlgstart, jlgduration)
@@ -262,7 +265,7 @@ said AS (
            SELECT s.jstid FROM pgagent.pga_jobstep s WHERE s.jstjobid = late.jobid AND s.jstenabled
             ORDER BY s.jstname, s.jstid LIMIT 1 FOR KEY SHARE SKIP LOCKED) s)
 -- the next run, by the schedules
-UPDATE pgagent.pga_job j SET jobnextrun = NULL FROM late WHERE j.jobid = late.jobid""",
+UPDATE pgagent.pga_job j SET jobnextrun = NULL FROM late WHERE j.jobid = ANY (ARRAY[late.jobid])""",
     "int4[]",
 )
 

@@ -9,23 +9,23 @@ from ..ground.plpy import Plpy
 from ..ground.problems import forget_problems, is_passing, note_problem
 from ..ground.vocabulary import DUE, NO_STEPS
 from .choose import choose_jobs
-from .claimable import FOR_AGENT, SCOPES
+from .claimable import DUE_TOO, FOR_AGENT, SCOPES
 from .finish import finish_jobs
 from .hand_out import STEP_RUN
 from .orders import BEGIN_AS_ORDERED, NO_ORDERS, take_orders
 from .problems import NO_PROBLEM, each_apart
 from .rows import AgentRow, Ended, StepRow
 
-# $1 pid, $2 station, $3 how many, $4 what the agent knows, $5 agent. {only} narrows the jobs down, {begin} the steps; {order}
-# sorts the runs.
+# $1 pid, $2 station, $3 how many, $4 what the agent knows, $5 agent. {due} are the jobs, {only} narrows them down, {first} says
+# which come first; {begin} narrows the steps down, {order} sorts the runs.
 CLAIM_DUE_JOBS = f"""
 -- due jobs that no other session has locked: those are left for a later turn; all are, while one has the agent's entry locked,
 -- which the claim refers to
 WITH due AS MATERIALIZED (
     SELECT j.jobid, j.jobnextrun FROM pgagent.pga_job j
-     WHERE {DUE} AND {FOR_AGENT.format(station="$2", knows="$4")} {{only}}
+     WHERE {{due}} AND {FOR_AGENT.format(station="$2", knows="$4")} {{only}}
        AND EXISTS (SELECT FROM pgagent.pga_jobagent l WHERE l.jagpid = $1 FOR KEY SHARE SKIP LOCKED)
-     ORDER BY j.jobnextrun LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED),
+     {{first}} LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED),
 -- the first step of each, NULL if it has none
 first AS MATERIALIZED (
     SELECT due.jobid, due.jobnextrun, n.jstid FROM due
@@ -34,12 +34,12 @@ first AS MATERIALIZED (
          ORDER BY s.jstname, s.jstid LIMIT 1) n ON true),
 -- without those that a session has locked: the log refers to them, and would wait
 free AS MATERIALIZED (
-    SELECT s.jstid FROM pgagent.pga_jobstep s WHERE s.jstid IN (SELECT first.jstid FROM first)
+    SELECT s.jstid FROM pgagent.pga_jobstep s WHERE s.jstid = ANY (ARRAY(SELECT first.jstid FROM first))
        FOR KEY SHARE SKIP LOCKED),
 -- the claim as pgAgent does it, for many jobs in one statement
 claimed AS (
     UPDATE pgagent.pga_job j SET jobagentid = $1, joblastrun = now() FROM first
-     WHERE j.jobid = first.jobid AND (first.jstid IS NULL OR first.jstid IN (SELECT free.jstid FROM free))
+     WHERE j.jobid = ANY (ARRAY[first.jobid]) AND (first.jstid IS NULL OR first.jstid IN (SELECT free.jstid FROM free))
     RETURNING j.jobid, j.jobname, first.jstid, first.jobnextrun),
 -- the ids of the log rows, drawn before these: to join what the INSERTs return would cost more than they do
 run AS MATERIALIZED (
@@ -56,20 +56,22 @@ step_logged AS (
 noted AS (
     INSERT INTO pgagent_py.run (jlgid, jobid, agent, claimed, started, jstid, jslid, handed, atomic)
     SELECT run.jlgid, run.jobid, $5, now(), run.handed, run.jstid, run.jslid, run.handed, coalesce(so.jstatomic, false)
-      FROM run LEFT JOIN pgagent_py.step_option so ON so.jstid = run.jstid WHERE run.jstid IS NOT NULL)
+      FROM run LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[run.jstid]) WHERE run.jstid IS NOT NULL)
 SELECT {STEP_RUN}
   FROM run j
  CROSS JOIN LATERAL (SELECT j.jlgid, j.handed AS started, now() AS claimed, 1 AS try) r
  CROSS JOIN LATERAL (SELECT j.jslid, j.handed) l
-  LEFT JOIN pgagent.pga_jobstep s ON s.jstid = j.jstid
-  LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
-  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid
+  LEFT JOIN pgagent.pga_jobstep s ON s.jstid = ANY (ARRAY[j.jstid])
+  LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[s.jstid])
+  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = ANY (ARRAY[j.jobid])
  ORDER BY {{order}}, j.jobid"""
 
 TYPES = ("int4", "text", "int4", "text[]", "uuid")
 CLAIM_LONGEST_DUE = {
     scope: Statement(
-        CLAIM_DUE_JOBS.format(only=f"{NO_ORDERS} {only}", begin="", order="j.jobnextrun"),
+        CLAIM_DUE_JOBS.format(
+            due=DUE, only=f"{NO_ORDERS} {only}", first="ORDER BY j.jobnextrun", begin="", order="j.jobnextrun"
+        ),
         *TYPES,
         row=StepRow,
     )
@@ -78,7 +80,11 @@ CLAIM_LONGEST_DUE = {
 # $6 the jobs, in order.
 CLAIM_CHOSEN = Statement(
     CLAIM_DUE_JOBS.format(
-        only="AND j.jobid = ANY ($6)", begin=BEGIN_AS_ORDERED, order="array_position($6, j.jobid)"
+        due=DUE_TOO,
+        only="AND j.jobid = ANY ($6)",
+        first="",
+        begin=BEGIN_AS_ORDERED,
+        order="array_position($6, j.jobid)",
     ),
     *TYPES,
     "int4[]",

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from ..ground.vocabulary import DUE
+
+# For jobs that are named by their ids: a plan must not look for them among all due jobs, in the index of those.
+DUE_TOO = f"coalesce({DUE}, false)"
+
 # A job for another host, and one with a step that needs what the agent does not know, is left to another agent.
 FOR_AGENT = """j.jobhostagent IN ('', {station})
-       AND NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jobid = j.jobid AND n.need <> ALL ({knows}))"""
+       AND NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jobid = ANY (ARRAY[j.jobid]) AND n.need <> ALL ({knows}))"""
 
 # Jobs that a session can run by itself: every enabled step is SQL in this database, and runs as the role that has logged in.
 # What an owner has written must not run with another role's rights.
 LOCAL = """AND NOT EXISTS (
-    SELECT FROM pgagent.pga_jobstep o WHERE o.jstjobid = j.jobid AND o.jstenabled
+    SELECT FROM pgagent.pga_jobstep o WHERE o.jstjobid = ANY (ARRAY[j.jobid]) AND o.jstenabled
        AND (o.jstkind <> 's' OR o.jstconnstr <> '' OR o.jstdbname <> current_database()))
   AND EXISTS (
-    SELECT FROM pgagent_py.agent a LEFT JOIN pgagent_py.job_owner o ON o.jobid = j.jobid
+    SELECT FROM pgagent_py.agent a LEFT JOIN pgagent_py.job_owner o ON o.jobid = ANY (ARRAY[j.jobid])
      WHERE a.jagpid = pg_backend_pid()
        AND CASE WHEN o.jobowner IS NULL THEN a.jagall
                 ELSE a.jagown AND a.jagrole = CASE WHEN o.jobrunas IS NULL THEN o.jobownerid ELSE o.jobrunasid END END)"""
 
 # What the agent of this backend may change in its turn: a launcher everything, a session its own jobs.
 MINE = """EXISTS (
-    SELECT FROM pgagent_py.agent a LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
+    SELECT FROM pgagent_py.agent a LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid])
      WHERE a.jagpid = pg_backend_pid() AND (a.jagall OR o.jobownerid = a.jagrole))"""
 
 # now() stands still in a session's call of run_due, so this is true for a job that the call has not run yet.

@@ -24,29 +24,31 @@ WITH ready AS MATERIALIZED (
      CROSS JOIN LATERAL (
            SELECT j.* FROM pgagent.pga_job j
             WHERE j.jobid = m.jobid
-              AND EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE d.jobid = j.jobid)
+              AND EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE d.jobid = ANY (ARRAY[j.jobid]))
               AND NOT EXISTS (
                   SELECT FROM pgagent_py.job_dependency d
-                   WHERE d.jobid = j.jobid
+                   WHERE d.jobid = ANY (ARRAY[j.jobid])
                      AND NOT EXISTS (SELECT FROM pgagent_py.dependency_met n
-                                      WHERE n.jobid = d.jobid AND n.jobafter = d.jobafter))
+                                      WHERE n.jobid = ANY (ARRAY[d.jobid]) AND n.jobafter = d.jobafter))
               AND NOT EXISTS (
                   SELECT FROM pgagent_py.comment_line w
-                   WHERE w.jobid = j.jobid AND w.linafter IS NOT NULL AND w.jobafter IS NULL)
+                   WHERE w.jobid = ANY (ARRAY[j.jobid]) AND w.linafter IS NOT NULL AND w.jobafter IS NULL)
               AND {MINE}
               FOR NO KEY UPDATE SKIP LOCKED) j
      LIMIT $1),
 -- nor may a session have one of the conditions locked, or an earlier order
 condition AS MATERIALIZED (
-    SELECT m.ctid FROM pgagent_py.dependency_met m WHERE m.jobid IN (SELECT ready.jobid FROM ready) FOR UPDATE SKIP LOCKED),
+    SELECT m.ctid FROM pgagent_py.dependency_met m WHERE m.jobid = ANY (ARRAY(SELECT ready.jobid FROM ready))
+       FOR UPDATE SKIP LOCKED),
 earlier AS MATERIALIZED (
-    SELECT o.jobid FROM pgagent_py.run_order o WHERE o.jobid IN (SELECT ready.jobid FROM ready) FOR UPDATE SKIP LOCKED),
+    SELECT o.jobid FROM pgagent_py.run_order o WHERE o.jobid = ANY (ARRAY(SELECT ready.jobid FROM ready))
+       FOR UPDATE SKIP LOCKED),
 free AS MATERIALIZED (
     SELECT j.* FROM ready j
      WHERE NOT EXISTS (SELECT FROM pgagent_py.dependency_met m
-                        WHERE m.jobid = j.jobid AND m.ctid NOT IN (SELECT condition.ctid FROM condition))
+                        WHERE m.jobid = ANY (ARRAY[j.jobid]) AND m.ctid NOT IN (SELECT condition.ctid FROM condition))
        AND NOT EXISTS (SELECT FROM pgagent_py.run_order o
-                        WHERE o.jobid = j.jobid AND o.jobid NOT IN (SELECT earlier.jobid FROM earlier))),
+                        WHERE o.jobid = ANY (ARRAY[j.jobid]) AND o.jobid NOT IN (SELECT earlier.jobid FROM earlier))),
 -- conditions count once, those of a disabled job as well
 met AS (
     DELETE FROM pgagent_py.dependency_met m WHERE m.jobid = ANY (ARRAY(SELECT free.jobid FROM free))
@@ -63,10 +65,10 @@ cause AS (
     SELECT t.jobid, jsonb_agg(jsonb_build_object(
                'job', t.jobafter, 'name', left(j.jobname, {NAME_LENGTH}), 'run', t.jlgid, 'status', t.jlgstatus)
                ORDER BY t.jobafter) AS runs
-      FROM told t JOIN pgagent.pga_job j ON j.jobid = t.jobafter
+      FROM told t JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[t.jobafter])
      GROUP BY t.jobid),
 started AS (
-    UPDATE pgagent.pga_job j SET jobnextrun = f.due FROM free f WHERE f.jobid = j.jobid AND f.jobenabled
+    UPDATE pgagent.pga_job j SET jobnextrun = f.due FROM free f WHERE j.jobid = ANY (ARRAY[f.jobid]) AND f.jobenabled
     RETURNING j.jobid, j.jobnextrun),
 wanted (jobid, due, jstname, jstid, parameters) AS (
     SELECT s.jobid, s.jobnextrun, NULL::text, NULL::int4, jsonb_build_object('triggered_by', c.runs)
@@ -87,13 +89,13 @@ def start_dependents(plpy: Plpy) -> bool:
 # Those that a session has locked wait.
 UNCHECKED = Statement("""
 SELECT d.jobid, d.jobafter FROM pgagent_py.job_dependency d WHERE NOT d.depchecked
- ORDER BY d.jobid, d.jobafter LIMIT 20 FOR NO KEY UPDATE SKIP LOCKED""")
+ LIMIT 20 FOR NO KEY UPDATE SKIP LOCKED""")
 
 # $1 waits for $2. All jobs that $2 waits for, and it itself: $1 among them closes a circle.
 FIND_CIRCLE = Statement(
     """
 WITH RECURSIVE before (jobid) AS (
-    SELECT $2 UNION SELECT d.jobafter FROM pgagent_py.job_dependency d JOIN before b ON b.jobid = d.jobid)
+    SELECT $2 UNION SELECT d.jobafter FROM pgagent_py.job_dependency d JOIN before b ON d.jobid = ANY (ARRAY[b.jobid]))
 SELECT FROM before b WHERE b.jobid = $1 LIMIT 1""",
     "int4",
     "int4",
@@ -128,8 +130,9 @@ DELETE FROM pgagent_py.dependency_met m
  WHERE m.ctid = ANY (ARRAY(
        SELECT o.ctid FROM pgagent_py.dependency_met o
         WHERE EXISTS (SELECT FROM pgagent_py.dependency_met n
-                       WHERE n.jobid = o.jobid AND n.jobafter = o.jobafter AND n.jlgid > o.jlgid)
-           OR NOT EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE d.jobid = o.jobid AND d.jobafter = o.jobafter)
+                       WHERE n.jobid = ANY (ARRAY[o.jobid]) AND n.jobafter = o.jobafter AND n.jlgid > o.jlgid)
+           OR NOT EXISTS (SELECT FROM pgagent_py.job_dependency d
+                           WHERE d.jobid = ANY (ARRAY[o.jobid]) AND d.jobafter = o.jobafter)
         LIMIT 1000 FOR UPDATE OF o SKIP LOCKED))""")
 
 

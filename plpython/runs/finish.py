@@ -35,7 +35,7 @@ CLAIMED = """
 WITH_OPTIONS = """
 SELECT o.jobid, o.jobmaxfailures IS NOT NULL AS counts, o.jobdeleteonsuccess
   FROM released
-  JOIN pgagent_py.job_option o ON o.jobid = released.jobid
+  JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[released.jobid])
  WHERE o.jobmaxfailures IS NOT NULL OR o.jobdeleteonsuccess"""
 
 # $1 jlgids, $2 statuses.
@@ -44,13 +44,13 @@ FINISH_JOBS = Statement(
 WITH ended AS (
     UPDATE pgagent.pga_joblog l
        SET jlgstatus = r.jlgstatus, jlgduration = greatest(clock_timestamp() - l.jlgstart, interval '0')
-      FROM unnest($1, $2) r (jlgid, jlgstatus) WHERE l.jlgid = r.jlgid AND l.jlgstatus = 'r'),
+      FROM unnest($1, $2) r (jlgid, jlgstatus) WHERE l.jlgid = ANY (ARRAY[r.jlgid]) AND l.jlgstatus = 'r'),
 gone AS (
-    DELETE FROM pgagent_py.run p USING unnest($1) r (jlgid) WHERE p.jlgid = r.jlgid RETURNING p.jobid, p.claimed),
+    DELETE FROM pgagent_py.run p USING unnest($1) r (jlgid) WHERE p.jlgid = ANY (ARRAY[r.jlgid]) RETURNING p.jobid, p.claimed),
 -- a job that is claimed for another run by now is left: a user has released it by hand
 released AS (
     UPDATE pgagent.pga_job j SET {RELEASED}
-      FROM gone WHERE j.jobid = gone.jobid AND j.joblastrun = gone.claimed AND {CLAIMED}
+      FROM gone WHERE j.jobid = ANY (ARRAY[gone.jobid]) AND j.joblastrun = gone.claimed AND {CLAIMED}
     RETURNING j.jobid)
 {WITH_OPTIONS}""",
     "int4[]",
@@ -64,8 +64,8 @@ RELEASE_BY_LOG = Statement(
     f"""
 WITH released AS (
     UPDATE pgagent.pga_job j SET {RELEASED}
-      FROM unnest($1, $2) r (jlgid, jobid) JOIN pgagent.pga_joblog l ON l.jlgid = r.jlgid
-     WHERE j.jobid = r.jobid AND l.jlgstart >= j.joblastrun AND {CLAIMED}
+      FROM unnest($1, $2) r (jlgid, jobid) JOIN pgagent.pga_joblog l ON l.jlgid = ANY (ARRAY[r.jlgid])
+     WHERE j.jobid = ANY (ARRAY[r.jobid]) AND l.jlgstart >= j.joblastrun AND {CLAIMED}
     RETURNING j.jobid)
 {WITH_OPTIONS}""",
     "int4[]",
@@ -98,7 +98,7 @@ def finish_jobs(plpy: Plpy, pids: Sequence[int], ended: Sequence[Ended], *, by_l
 COUNT_FAILURES = Statement(
     """
 UPDATE pgagent_py.job_option o SET jobfailures = CASE e.jlgstatus WHEN 'f' THEN o.jobfailures + 1 ELSE 0 END
-  FROM unnest($1, $2) e (jobid, jlgstatus) WHERE o.jobid = e.jobid
+  FROM unnest($1, $2) e (jobid, jlgstatus) WHERE o.jobid = ANY (ARRAY[e.jobid])
 RETURNING o.jobid, o.jobfailures, o.jobfailures >= o.jobmaxfailures AS too_many""",
     "int4[]",
     "text[]",
@@ -146,18 +146,18 @@ def _disable_jobs(plpy: Plpy, jobids: Sequence[int], *, done: bool) -> None:
 DROP_DONE_JOBS = Statement("""
 -- a job whose success has met a condition of another job waits until that one starts: the condition would go with it
 WITH done AS MATERIALIZED (
-    SELECT j.jobid FROM pgagent_py.job_option o JOIN pgagent.pga_job j ON j.jobid = o.jobid
+    SELECT j.jobid FROM pgagent_py.job_option o JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[o.jobid])
      WHERE o.jobdone AND j.jobagentid IS NULL
        AND NOT EXISTS (SELECT FROM pgagent_py.job_dependency d
-                         JOIN pgagent_py.dependency_met m ON m.jobid = d.jobid AND m.jobafter = d.jobafter
-                        WHERE d.jobafter = o.jobid)
+                         JOIN pgagent_py.dependency_met m ON m.jobid = ANY (ARRAY[d.jobid]) AND m.jobafter = d.jobafter
+                        WHERE d.jobafter = ANY (ARRAY[o.jobid]))
        FOR UPDATE OF j SKIP LOCKED),
 -- its steps go with it: all of them must be free
 step AS MATERIALIZED (
-    SELECT s.jstid, s.jstjobid FROM pgagent.pga_jobstep s WHERE s.jstjobid IN (SELECT done.jobid FROM done)
+    SELECT s.jstid, s.jstjobid FROM pgagent.pga_jobstep s WHERE s.jstjobid = ANY (ARRAY(SELECT done.jobid FROM done))
        FOR UPDATE SKIP LOCKED)
 DELETE FROM pgagent.pga_job j USING done
- WHERE j.jobid = done.jobid
+ WHERE j.jobid = ANY (ARRAY[done.jobid])
    AND (SELECT count(*) FROM step WHERE step.jstjobid = j.jobid)
      = (SELECT count(*) FROM pgagent.pga_jobstep s WHERE s.jstjobid = j.jobid)""")
 
@@ -174,10 +174,12 @@ NOTE_RUNS = Statement(
 UPDATE pgagent.pga_jobsteplog s
    SET jsloutput = concat_ws(E'\n', nullif(rtrim(s.jsloutput, E'\n'), ''), n.note)
   FROM unnest($1, $2) n (jlgid, note)
- WHERE s.jslid = (
+ CROSS JOIN LATERAL (
        SELECT l.jslid FROM pgagent.pga_jobsteplog l
-        WHERE l.jslid = (SELECT max(m.jslid) FROM pgagent.pga_jobsteplog m WHERE m.jsljlgid = n.jlgid)
-          FOR NO KEY UPDATE SKIP LOCKED)""",
+        WHERE l.jslid = (SELECT m.jslid FROM pgagent.pga_jobsteplog m WHERE m.jsljlgid = n.jlgid
+                          ORDER BY m.jslid + 0 DESC LIMIT 1)
+          FOR NO KEY UPDATE SKIP LOCKED) l
+ WHERE s.jslid = ANY (ARRAY[l.jslid])""",
     "int4[]",
     "text[]",
 )
@@ -198,7 +200,8 @@ booked AS (
     UPDATE pgagent.pga_jobsteplog s
        SET jslstatus = CASE WHEN waited.jslstatus = 'f' THEN t.jstonerror ELSE waited.jslstatus::bpchar END,
            jslresult = waited.jslresult, jslduration = waited.jslduration, jsloutput = waited.jsloutput
-      FROM waited, pgagent.pga_jobstep t WHERE s.jslid = waited.jslid AND t.jstid = s.jsljstid AND s.jslstatus = 'r')
+      FROM waited, pgagent.pga_jobstep t
+     WHERE s.jslid = ANY (ARRAY[waited.jslid]) AND t.jstid = ANY (ARRAY[s.jsljstid]) AND s.jslstatus = 'r')
 -- the steps in progress without a result
 UPDATE pgagent.pga_jobsteplog s
    SET jslstatus = 'd', jslduration = greatest(clock_timestamp() - s.jslstart, interval '0'),

@@ -75,8 +75,8 @@ PARAMETERS = Statement(
     """
 SELECT r.jlgid, (coalesce(jo.jobparameters, '{}') || coalesce(ro.jlgparameters, '{}'))::text AS jobparameters
   FROM pgagent_py.run r
-  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = r.jobid
-  LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = r.jlgid
+  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = ANY (ARRAY[r.jobid])
+  LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = ANY (ARRAY[r.jlgid])
  WHERE r.jlgid = ANY ($1) AND (jo.jobparameters IS NOT NULL OR ro.jlgparameters IS NOT NULL)""",
     "int4[]",
 )
@@ -98,12 +98,12 @@ IN_PROGRESS = Statement(
 SELECT {STEP_RUN.replace("s.jstid", "r.jstid", 1)}
   FROM pgagent_py.run r
  CROSS JOIN LATERAL (SELECT r.jslid, r.handed) l
-  JOIN pgagent.pga_job j ON j.jobid = r.jobid
-  LEFT JOIN pgagent.pga_jobstep s ON s.jstid = r.jstid
-  LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
-  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid
+  JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[r.jobid])
+  LEFT JOIN pgagent.pga_jobstep s ON s.jstid = ANY (ARRAY[r.jstid])
+  LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[s.jstid])
+  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = ANY (ARRAY[j.jobid])
  WHERE r.agent = $1 AND r.jslid IS NOT NULL AND NOT r.booked
-   AND NOT EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.jslid = r.jslid)
+   AND NOT EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.jslid = ANY (ARRAY[r.jslid]))
    AND EXISTS (SELECT FROM pgagent_py.agent a
                 WHERE a.agent = $1 AND a.jagpid = pg_backend_pid() AND (r.jlgid = ANY (a.jagleft)) IS NOT TRUE)""",
     "uuid",

@@ -61,7 +61,7 @@ PLACES = Statement(
     """
 WITH running AS MATERIALIZED (
     SELECT j.jobjclid, o.jobgroup, o.jobownerid
-      FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_option o ON o.jobid = j.jobid
+      FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid])
      WHERE j.jobagentid IS NOT NULL AND EXISTS (SELECT FROM pgagent_py.job_limit))
 SELECT l.jclid, l.jobgroup, l.jobownerid::int8 AS owner, l.running - (
        SELECT count(*) FROM running r

@@ -47,9 +47,9 @@ def order_run(plpy: Plpy, job: int | None, from_step: int | None, parameters: st
 
 
 FORGET_VOID_ORDERS = Statement("""
-DELETE FROM pgagent_py.run_order d WHERE d.jobid IN (
-    SELECT o.jobid FROM pgagent_py.run_order o JOIN pgagent.pga_job j ON j.jobid = o.jobid
-     WHERE j.jobnextrun IS DISTINCT FROM o.jobnextrun FOR UPDATE OF o SKIP LOCKED)""")
+DELETE FROM pgagent_py.run_order d WHERE d.jobid = ANY (ARRAY(
+    SELECT o.jobid FROM pgagent_py.run_order o JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[o.jobid])
+     WHERE j.jobnextrun IS DISTINCT FROM o.jobnextrun FOR UPDATE OF o SKIP LOCKED))""")
 
 
 def forget_void_orders(plpy: Plpy) -> None:
@@ -70,7 +70,7 @@ TAKE_ORDERS = Statement(
     """
 WITH taken AS (
     DELETE FROM pgagent_py.run_order o USING unnest($1, $2) r (jobid, jlgid), pgagent.pga_job j
-     WHERE o.jobid = r.jobid AND j.jobid = r.jobid AND o.jobnextrun = j.jobnextrun
+     WHERE o.jobid = ANY (ARRAY[r.jobid]) AND j.jobid = ANY (ARRAY[r.jobid]) AND o.jobnextrun = j.jobnextrun
     RETURNING r.jlgid, o.jstname, o.jstid, o.jlgparameters)
 INSERT INTO pgagent_py.run_option (jlgid, jstname, jstid, jlgparameters)
 SELECT t.jlgid, t.jstname, t.jstid, t.jlgparameters FROM taken t WHERE t.jstid IS NOT NULL OR t.jlgparameters IS NOT NULL""",

@@ -108,28 +108,30 @@ step AS MATERIALIZED (
            SELECT s.jslid FROM pgagent.pga_jobsteplog s WHERE s.jsljlgid = c.jlgid AND s.jslstatus = 'r'
               FOR NO KEY UPDATE SKIP LOCKED) s)
 SELECT c.jobid, c.jlgid,
-       (j.jobid IS NULL OR c.jlgid IN (SELECT job.jlgid FROM job))
-   AND (p.jlgid IS NULL OR c.jlgid IN (SELECT run.jlgid FROM run))
-   AND (l.jlgid IS NULL OR c.jlgid IN (SELECT log.jlgid FROM log))
+       (c.jlgid IN (SELECT job.jlgid FROM job)
+        OR NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobid = ANY (ARRAY[c.jobid])))
+   AND (c.jlgid IN (SELECT run.jlgid FROM run)
+        OR NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jlgid = ANY (ARRAY[c.jlgid])))
+   AND (c.jlgid IN (SELECT log.jlgid FROM log)
+        OR NOT EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgid = ANY (ARRAY[c.jlgid])))
    AND NOT EXISTS (SELECT FROM pgagent.pga_jobsteplog s
-                    WHERE s.jsljlgid = c.jlgid AND s.jslstatus = 'r' AND s.jslid NOT IN (SELECT step.jslid FROM step))
+                    WHERE s.jsljlgid = ANY (ARRAY[c.jlgid]) AND s.jslstatus = 'r'
+                      AND s.jslid NOT IN (SELECT step.jslid FROM step))
        AS closable
-  FROM candidate c
-  LEFT JOIN pgagent.pga_job j ON j.jobid = c.jobid
-  LEFT JOIN pgagent_py.run p ON p.jlgid = c.jlgid
-  LEFT JOIN pgagent.pga_joblog l ON l.jlgid = c.jlgid"""
+  FROM candidate c"""
 
 # $1 pids.
 RUNS_OF_AGENTS = Statement(
     f"""
 WITH candidate AS MATERIALIZED (
     SELECT p.jobid, p.jlgid FROM pgagent_py.run p
-     WHERE p.agent IN (SELECT a.agent FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1))
+     WHERE p.agent = ANY (ARRAY(SELECT a.agent FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1)))
        AND NOT EXISTS (SELECT FROM pgagent_py.agent o WHERE o.agent = p.agent AND o.jagpid <> ALL ($1))
      UNION ALL
     -- the daemon's: the log is all that tells of them
-    SELECT l.jlgjobid, l.jlgid FROM pgagent.pga_job j JOIN pgagent.pga_joblog l ON l.jlgjobid = j.jobid AND l.jlgstatus = 'r'
-     WHERE j.jobagentid = ANY ($1) AND NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jlgid = l.jlgid)),
+    SELECT l.jlgjobid, l.jlgid
+      FROM pgagent.pga_job j JOIN pgagent.pga_joblog l ON l.jlgjobid = ANY (ARRAY[j.jobid]) AND l.jlgstatus = 'r'
+     WHERE j.jobagentid = ANY ($1) AND NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jlgid = ANY (ARRAY[l.jlgid]))),
 {CLOSABLE}""",
     "int4[]",
 )
@@ -138,11 +140,11 @@ WITH candidate AS MATERIALIZED (
 RELEASE = Statement(
     """
 UPDATE pgagent.pga_job SET jobagentid = NULL, jobnextrun = NULL
- WHERE jobid IN (
+ WHERE jobid = ANY (ARRAY(
        SELECT j.jobid FROM pgagent.pga_job j
-        WHERE j.jobagentid = ANY ($1) AND NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jobid = j.jobid)
-          AND NOT EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgjobid = j.jobid AND l.jlgstatus = 'r')
-          FOR NO KEY UPDATE SKIP LOCKED)
+        WHERE j.jobagentid = ANY ($1) AND j.jobid <> ALL (ARRAY(SELECT p.jobid FROM pgagent_py.run p))
+          AND NOT EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgjobid = ANY (ARRAY[j.jobid]) AND l.jlgstatus = 'r')
+          FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING jobid""",
     "int4[]",
 )
@@ -152,7 +154,8 @@ RETURNING jobid""",
 COME_BACK = Statement(
     """
 SELECT p.jlgid FROM pgagent_py.run p
- WHERE p.jlgid = ANY ($2) AND EXISTS (SELECT FROM pgagent_py.agent o WHERE o.agent = p.agent AND o.jagpid <> ALL ($1))""",
+ WHERE p.jlgid = ANY ($2)
+   AND EXISTS (SELECT FROM pgagent_py.agent o WHERE o.agent = ANY (ARRAY[p.agent]) AND o.jagpid <> ALL ($1))""",
     "int4[]",
     "int4[]",
 )
@@ -176,7 +179,7 @@ LOG_OUT = Statement(
     """
 DELETE FROM pgagent.pga_jobagent
  WHERE jagpid IN (SELECT g.jagpid FROM pgagent.pga_jobagent g WHERE g.jagpid = ANY ($1)
-                     AND NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobagentid = g.jagpid)
+                     AND NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobagentid = g.jagpid OFFSET 0)
                      FOR UPDATE SKIP LOCKED)""",
     "int4[]",
 )
@@ -186,7 +189,7 @@ FORGET_AGENTS = Statement(
 DELETE FROM pgagent_py.agent
  WHERE jagpid IN (SELECT a.jagpid FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1)
                      AND NOT EXISTS (SELECT FROM pgagent.pga_jobagent j WHERE j.jagpid = a.jagpid)
-                     AND (NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.agent = a.agent)
+                     AND (NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.agent = ANY (ARRAY[a.agent]))
                           OR EXISTS (SELECT FROM pgagent_py.agent o WHERE o.agent = a.agent AND o.jagpid <> a.jagpid))
                      FOR UPDATE SKIP LOCKED)""",
     "int4[]",
@@ -203,9 +206,9 @@ def forget_agents(plpy: Plpy, pids: Sequence[int]) -> None:
 RELEASED_RUNS = Statement(
     f"""
 WITH candidate AS MATERIALIZED (
-    SELECT l.jlgjobid AS jobid, l.jlgid FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
+    SELECT l.jlgjobid AS jobid, l.jlgid FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[l.jlgjobid])
      WHERE l.jlgstatus = 'r' AND j.jobagentid IS NULL
-       AND NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jlgid = l.jlgid AND p.agent <> $1)
+       AND NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jlgid = ANY (ARRAY[l.jlgid]) AND p.agent <> $1)
      UNION
     SELECT p.jobid, p.jlgid FROM pgagent_py.run p
      WHERE NOT EXISTS (SELECT FROM pgagent_py.agent a WHERE a.agent = p.agent)),
@@ -218,7 +221,7 @@ WITH candidate AS MATERIALIZED (
 LOCKED_RUNS = Statement(
     f"""
 WITH candidate AS MATERIALIZED (
-    SELECT l.jlgjobid AS jobid, l.jlgid FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
+    SELECT l.jlgjobid AS jobid, l.jlgid FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[l.jlgjobid])
      WHERE l.jlgid = ANY ($1) AND l.jlgstatus = 'r' AND j.jobagentid IS NULL),
 {CLOSABLE}""",
     "int4[]",
@@ -245,7 +248,7 @@ WITH free AS MATERIALIZED (
 UPDATE pgagent_py.agent a SET jagleft = (
        SELECT array_agg(r.jlgid) FROM pgagent_py.run r
         WHERE r.agent = $1 AND (NOT $2 AND r.jlgid NOT IN (SELECT free.jlgid FROM free)
-              OR EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgid = r.jlgid AND l.jlgstatus <> 'r')))
+              OR EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgid = ANY (ARRAY[r.jlgid]) AND l.jlgstatus <> 'r')))
  WHERE a.agent = $1 AND a.jagpid = pg_backend_pid()""",
     "uuid",
     "bool",

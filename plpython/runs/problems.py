@@ -15,7 +15,8 @@ R = TypeVar("R")
 
 # In claims, on a row j of pga_job.
 NO_PROBLEM = """NOT EXISTS (
-           SELECT FROM pgagent_py.problem q WHERE q.jobid = j.jobid AND q.jscid = 0 AND q.not_before > clock_timestamp())"""
+           SELECT FROM pgagent_py.problem q
+            WHERE q.jobid = ANY (ARRAY[j.jobid]) AND q.jscid = 0 AND q.not_before > clock_timestamp())"""
 
 
 def each_apart(
@@ -49,15 +50,15 @@ RETRY_SCHEDULES = Statement(f"""
 WITH gone AS (
     DELETE FROM pgagent_py.problem WHERE (jobid, jscid) IN (
            SELECT p.jobid, p.jscid FROM pgagent_py.problem p
-            WHERE NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobid = p.jobid)
-               OR p.jscid <> 0 AND NOT EXISTS (SELECT FROM pgagent.pga_schedule s WHERE s.jscid = p.jscid)
+            WHERE NOT EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobid = ANY (ARRAY[p.jobid]))
+               OR p.jscid <> 0 AND NOT EXISTS (SELECT FROM pgagent.pga_schedule s WHERE s.jscid = ANY (ARRAY[p.jscid]))
               FOR UPDATE SKIP LOCKED))
 UPDATE pgagent.pga_job SET jobnextrun = NULL
- WHERE jobid IN (SELECT j.jobid FROM pgagent.pga_job j
-                  WHERE j.jobid IN (SELECT p.jobid FROM pgagent_py.problem p
-                                     WHERE p.jscid <> 0 AND p.not_before <= clock_timestamp())
+ WHERE jobid = ANY (ARRAY(SELECT j.jobid FROM pgagent.pga_job j
+                  WHERE j.jobid = ANY (ARRAY(SELECT p.jobid FROM pgagent_py.problem p
+                                              WHERE p.jscid <> 0 AND p.not_before <= clock_timestamp()))
                     AND {SLEEPING}
-                    FOR NO KEY UPDATE SKIP LOCKED)""")
+                    FOR NO KEY UPDATE SKIP LOCKED))""")
 
 
 def retry_schedules(plpy: Plpy) -> None:

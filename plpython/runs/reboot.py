@@ -11,9 +11,9 @@ from ..ground.vocabulary import IDLE
 REBOOT_JOBS = Statement(
     f"""
 SELECT j.jobid FROM pgagent.pga_job j
- WHERE {IDLE} AND j.jobhostagent IN ('', $1) AND j.jobid IN (
-       SELECT s.jscjobid FROM pgagent_py.schedule_option o JOIN pgagent.pga_schedule s ON s.jscid = o.jscid
-        WHERE o.jscreboot AND s.jscenabled AND now() BETWEEN s.jscstart AND coalesce(s.jscend, 'infinity'))""",
+ WHERE {IDLE} AND j.jobhostagent IN ('', $1) AND j.jobid = ANY (ARRAY(
+       SELECT s.jscjobid FROM pgagent_py.schedule_option o JOIN pgagent.pga_schedule s ON s.jscid = ANY (ARRAY[o.jscid])
+        WHERE o.jscreboot AND s.jscenabled AND now() BETWEEN s.jscstart AND coalesce(s.jscend, 'infinity')))""",
     "text",
 )
 
@@ -30,7 +30,7 @@ WITH free AS MATERIALIZED (
     SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED),
 due AS (
     UPDATE pgagent.pga_job j SET jobnextrun = now() FROM free
-     WHERE j.jobid = free.jobid AND {IDLE})
+     WHERE j.jobid = ANY (ARRAY[free.jobid]) AND {IDLE})
 UPDATE pgagent_py.agent SET jagreboot = (
        SELECT array_agg(j.jobid) FROM pgagent.pga_job j
         WHERE j.jobid = ANY ($1) AND j.jobid NOT IN (SELECT free.jobid FROM free))

@@ -18,13 +18,13 @@ NEXT_STEP = """
      WHERE s.jstjobid = r.jobid AND s.jstenabled AND s.jstid IS DISTINCT FROM r.ended
        AND CASE WHEN d.keys IS NULL THEN s.jstid <> ALL (p.done) ELSE NOT d.keys ? s.jstid::text END
        AND NOT EXISTS (SELECT FROM pgagent_py.run_option ro
-                        WHERE ro.jlgid = r.jlgid AND (s.jstname, s.jstid) < (ro.jstname, ro.jstid))
+                        WHERE ro.jlgid = ANY (ARRAY[r.jlgid]) AND (s.jstname, s.jstid) < (ro.jstname, ro.jstid))
      ORDER BY s.jstid <> p.jstid, s.jstname, s.jstid LIMIT 1"""
 
 # $1 jlgids, $2 jobids, $3 the step (jstid) that each has just ended.
 NEXT_STEPS = f"""
       FROM unnest($1, $2, $3) r (jlgid, jobid, ended)
-      JOIN pgagent_py.run p ON p.jlgid = r.jlgid
+      JOIN pgagent_py.run p ON p.jlgid = ANY (ARRAY[r.jlgid])
      -- of many done steps a search tree: to compare each step with all of them would take too long
      CROSS JOIN LATERAL (
            SELECT CASE WHEN cardinality(p.done) > 20
@@ -50,9 +50,9 @@ WITH next AS MATERIALIZED (
            CASE WHEN s.jstid IS NOT NULL THEN nextval('pgagent.pga_jobsteplog_jslid_seq')::integer END AS jslid {NEXT_STEPS}
       LEFT JOIN LATERAL (
            SELECT s.jstid, coalesce(so.jstatomic, false) AS jstatomic
-             FROM pgagent.pga_jobstep s LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
+             FROM pgagent.pga_jobstep s LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[s.jstid])
             WHERE s.jstid = n.jstid
-              AND NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jstid = s.jstid AND n.need <> ALL ($4))
+              AND NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jstid = ANY (ARRAY[s.jstid]) AND n.need <> ALL ($4))
               FOR KEY SHARE OF s SKIP LOCKED) s ON true),
 logged AS (
     INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus, jslstart)
@@ -62,15 +62,15 @@ noted AS (
        SET jstid = next.jstid, jslid = next.jslid, handed = next.handed, atomic = next.jstatomic, booked = false,
            try = next.try, done = CASE WHEN next.ended IS NULL THEN p.done ELSE p.done || next.ended END,
            not_before = NULL, waiting_since = NULL
-      FROM next WHERE p.jlgid = next.jlgid AND next.jslid IS NOT NULL)
+      FROM next WHERE p.jlgid = ANY (ARRAY[next.jlgid]) AND next.jslid IS NOT NULL)
 SELECT {STEP_RUN},
        (SELECT min(n.need) FROM pgagent_py.step_need n WHERE n.jstid = r.jstid AND n.need <> ALL ($4)) AS need
   FROM next r
  CROSS JOIN LATERAL (SELECT r.jslid, r.handed) l
-  JOIN pgagent.pga_job j ON j.jobid = r.jobid
-  JOIN pgagent.pga_jobstep s ON s.jstid = r.jstid
-  LEFT JOIN pgagent_py.step_option so ON so.jstid = s.jstid
-  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = j.jobid""",
+  JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[r.jobid])
+  JOIN pgagent.pga_jobstep s ON s.jstid = ANY (ARRAY[r.jstid])
+  LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[s.jstid])
+  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = ANY (ARRAY[j.jobid])""",
     "int4[]",
     "int4[]",
     "int4[]",

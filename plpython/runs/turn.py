@@ -264,12 +264,12 @@ def _stop_runs(plpy: Plpy, runs: Sequence[BookedRow]) -> dict[int, str]:
 OWNERS = Statement(
     """
 SELECT g.jlgid, coalesce(o.jobownerid, 0::oid)::int8 AS owner,
-       EXISTS (SELECT FROM pgagent_py.run p LEFT JOIN pgagent_py.job_option q ON q.jobid = p.jobid
+       EXISTS (SELECT FROM pgagent_py.run p LEFT JOIN pgagent_py.job_option q ON q.jobid = ANY (ARRAY[p.jobid])
                 WHERE p.agent = $1 AND p.jslid IS NOT NULL AND p.jlgid <> ALL ($2)
                   AND q.jobownerid IS NOT DISTINCT FROM o.jobownerid) AS running
   FROM unnest($2) g (jlgid)
-  JOIN pgagent_py.run r ON r.jlgid = g.jlgid
-  LEFT JOIN pgagent_py.job_option o ON o.jobid = r.jobid""",
+  JOIN pgagent_py.run r ON r.jlgid = ANY (ARRAY[g.jlgid])
+  LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[r.jobid])""",
     "uuid",
     "int4[]",
 )

@@ -47,7 +47,7 @@ UPDATE pgagent_py.run r
        not_before = least(clock_timestamp() + make_interval(secs => w.seconds),
                           r.started + (SELECT o.jobtimeout FROM pgagent_py.job_option o WHERE o.jobid = r.jobid)),
        waiting_since = clock_timestamp()
-  FROM unnest($1, $2, $3) w (jlgid, ended, seconds) WHERE r.jlgid = w.jlgid""",
+  FROM unnest($1, $2, $3) w (jlgid, ended, seconds) WHERE r.jlgid = ANY (ARRAY[w.jlgid])""",
     "int4[]",
     "int4[]",
     "float8[]",
@@ -85,9 +85,10 @@ SELECT r.jlgid FROM pgagent_py.run r
 TAKE_RESULTS = Statement(
     """
 DELETE FROM pgagent_py.waiting_result w
- WHERE w.jslid IN (SELECT k.jslid FROM pgagent_py.waiting_result k
-                    WHERE k.agent = $1 AND (k.not_before <= clock_timestamp() OR k.waiting_since > clock_timestamp())
-                      FOR UPDATE SKIP LOCKED)
+ WHERE w.jslid = ANY (ARRAY(
+       SELECT k.jslid FROM pgagent_py.waiting_result k
+        WHERE k.agent = $1 AND (k.not_before <= clock_timestamp() OR k.waiting_since > clock_timestamp())
+          FOR UPDATE SKIP LOCKED))
 RETURNING w.jlgid, w.jslid, w.jslstatus, w.jslresult, w.jslduration::text AS jslduration, w.jsloutput""",
     "uuid",
     row=ResultRow,
@@ -105,7 +106,8 @@ CARRY_ON_BOOKED = Statement(
     """
 UPDATE pgagent_py.run r
    SET jslid = NULL, booked = false, done = r.done || r.jstid, not_before = clock_timestamp(), waiting_since = clock_timestamp()
- WHERE r.jlgid IN (SELECT b.jlgid FROM pgagent_py.run b WHERE b.agent = $1 AND b.booked FOR NO KEY UPDATE SKIP LOCKED)""",
+ WHERE r.jlgid = ANY (ARRAY(
+       SELECT b.jlgid FROM pgagent_py.run b WHERE b.agent = $1 AND b.atomic AND b.booked FOR NO KEY UPDATE SKIP LOCKED))""",
     "uuid",
 )
 
@@ -119,7 +121,7 @@ def carry_on_booked(plpy: Plpy, agent: str) -> None:
 FORGET_RESULTS = Statement("""
 DELETE FROM pgagent_py.waiting_result
  WHERE jslid IN (SELECT w.jslid FROM pgagent_py.waiting_result w
-                  WHERE NOT EXISTS (SELECT FROM pgagent_py.run r WHERE r.jlgid = w.jlgid AND r.jslid = w.jslid)
+                  WHERE NOT EXISTS (SELECT FROM pgagent_py.run r WHERE r.jlgid = ANY (ARRAY[w.jlgid]) AND r.jslid = w.jslid)
                     FOR UPDATE SKIP LOCKED)""")
 
 

@@ -66,7 +66,7 @@ def show_life(plpy: Plpy) -> None:
 HELD_BACK = """
        AND j.jobjclid <> ALL ($1)
        AND NOT EXISTS (SELECT FROM pgagent_py.job_option o
-                        WHERE o.jobid = j.jobid AND (o.jobgroup = ANY ($2) OR o.jobownerid = ANY ($3)))"""
+                        WHERE o.jobid = ANY (ARRAY[j.jobid]) AND (o.jobgroup = ANY ($2) OR o.jobownerid = ANY ($3)))"""
 
 NEXT_DUE_HELD = Statement(
     f"""

@@ -26,6 +26,9 @@ CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
 -- Bounds count the jobs of a role.
 CREATE INDEX job_option_owner ON pgagent_py.job_option (jobownerid) WHERE jobownerid IS NOT NULL;
 
+-- Jobs to delete.
+CREATE INDEX job_option_done ON pgagent_py.job_option (jobid) WHERE jobdone;
+
 CREATE INDEX job_option_parameters ON pgagent_py.job_option (jobid) WHERE jobparameters IS NOT NULL;
 
 COMMENT ON TABLE pgagent_py.job_option IS

@@ -18,6 +18,12 @@ CREATE TABLE pgagent_py.run (
 -- Small: most runs have a step with their agent.
 CREATE INDEX run_waiting ON pgagent_py.run (agent, not_before) WHERE jslid IS NULL;
 
+-- What an agent has in progress.
+CREATE INDEX run_agent ON pgagent_py.run (agent);
+
+-- An atomic step books itself by the number of its log row, which may be gone from the log.
+CREATE INDEX run_atomic ON pgagent_py.run (jslid) WHERE atomic;
+
 COMMENT ON TABLE pgagent_py.run IS
 {% filter literal %}
 Runs in progress that our agents execute, and what of each was executed: nothing else tells it, since users may prune

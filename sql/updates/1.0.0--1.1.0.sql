@@ -11,6 +11,8 @@
 ALTER TABLE pgagent_py.job_option ADD COLUMN jobinstallation uuid;
 UPDATE pgagent_py.job_option SET jobinstallation = (SELECT i.id FROM pgagent_py.installation i) WHERE jobowner IS NOT NULL;
 
+CREATE INDEX job_option_done ON pgagent_py.job_option (jobid) WHERE jobdone;
+
 ALTER TABLE pgagent_py.message ADD COLUMN msgeditor boolean NOT NULL DEFAULT false;
 ALTER TABLE pgagent_py.queued_message ADD COLUMN qmsowner oid;
 

@@ -179,8 +179,6 @@ def test_many_due_jobs_that_a_launcher_may_not_take_do_not_slow_its_turns(
         admin.execute(
             "INSERT INTO pgagent_py.job_option (jobid, jobowner) SELECT jobid, 'alice' FROM pgagent.pga_job"
         )
-    # as autovacuum does it sooner or later
-    admin.execute("ANALYZE pgagent.pga_job, pgagent.pga_jobstep, pgagent_py.job_option")
     if reason == "limit":
         call(admin, "set_limit", owner="alice", running=1)
     elif reason == "pause":
