@@ -227,9 +227,11 @@ SELECT j.jobid
        SELECT o.jobid, o.jobmaxlateness, o.jobgroup, o.jobownerid
          FROM pgagent_py.job_option o WHERE o.jobid = looked.jobid OFFSET 0) o
   JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[o.jobid])
- WHERE o.jobmaxlateness IS NOT NULL AND {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")} AND {LATE}
+ WHERE o.jobmaxlateness IS NOT NULL AND {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")}
    AND j.jobjclid <> ALL ($6) AND (o.jobgroup = ANY ($7)) IS NOT TRUE AND (o.jobownerid = ANY ($8)) IS NOT TRUE
-   AND ($10 IS NULL OR j.jobid = ANY ($10)) {only} AND {NO_PROBLEM}
+   {only}
+   -- in this order: a lateness that is too long to reckon with makes the server fail
+   AND CASE WHEN ($10 IS NULL OR j.jobid = ANY ($10)) AND {NO_PROBLEM} THEN {LATE} END
  LIMIT $9 FOR NO KEY UPDATE OF j SKIP LOCKED""",
         *LOOKED_TYPES,
         "text",
