@@ -3,7 +3,8 @@
 The statements of a turn find rows by "id = ANY (ARRAY[x.id])" where "id = x.id" would mean the same. While a table is empty, a
 look at all of it is as cheap as a look-up, and the plan may stay when the table has grown. PostgreSQL never looks at all rows
 for such a condition, since it allows neither a merge join nor a hash join. For the same reason a set of ids is
-"= ANY (ARRAY(SELECT ...))", not "IN (SELECT ...)".
+"= ANY (ARRAY(SELECT ...))", not "IN (SELECT ...)", and the newest of some rows are found by "ORDER BY id + 0 DESC": the index of
+the ids would be read from its end.
 """
 
 from __future__ import annotations

@@ -36,10 +36,10 @@ SELECT l.jlgjobid AS job, j.jobname AS name, l.jlgid AS run, s.jslid, t.jstid AS
        l.jlgstatus AS status, extract(epoch FROM l.jlgduration)::float8 AS seconds,
        substring(rtrim(right(s.jsloutput, 1000), E'\n') FROM '[^\n]*$') AS words
   FROM pgagent.pga_joblog l
-  LEFT JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
+  LEFT JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[l.jlgjobid])
   LEFT JOIN LATERAL (
-       SELECT * FROM pgagent.pga_jobsteplog k WHERE k.jsljlgid = l.jlgid ORDER BY k.jslid DESC LIMIT 1) s ON true
-  LEFT JOIN pgagent.pga_jobstep t ON t.jstid = s.jsljstid
+       SELECT * FROM pgagent.pga_jobsteplog k WHERE k.jsljlgid = l.jlgid ORDER BY k.jslid + 0 DESC LIMIT 1) s ON true
+  LEFT JOIN pgagent.pga_jobstep t ON t.jstid = ANY (ARRAY[s.jsljstid])
  WHERE l.jlgid = ANY ($1) AND l.jlgstatus IN ('f', 'd')
  ORDER BY l.jlgid""",
     "int4[]",

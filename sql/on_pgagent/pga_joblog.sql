@@ -90,7 +90,7 @@ BEGIN
                SELECT jsonb_agg(jsonb_build_object(
                           'name', left(t.jstname, {{ name_length }}), 'status', {{ step_status("l.jslstatus") }}, 'result', l.jslresult,
                           'seconds', extract(epoch FROM l.jslduration), 'output', right(l.jsloutput, 10000)) ORDER BY l.jslid) AS steps
-                 FROM (SELECT * FROM pgagent.pga_jobsteplog a WHERE a.jsljlgid = c.jlgid ORDER BY a.jslid DESC LIMIT 100) l
+                 FROM (SELECT * FROM pgagent.pga_jobsteplog a WHERE a.jsljlgid = c.jlgid ORDER BY a.jslid + 0 DESC LIMIT 100) l
                  JOIN pgagent.pga_jobstep t ON t.jstid = l.jsljstid) s
          WHERE c.jlgid = ANY (runs) AND c.jlgstatus <> 'r'
            AND EXISTS (SELECT FROM pgagent_py.message e

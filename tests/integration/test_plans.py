@@ -33,9 +33,9 @@ INSERT INTO pgagent.pga_jobstep (jstid, jstjobid, jstname, jstkind, jstcode, jst
 SELECT g, g, 'step', 's', 'SELECT 1', current_database() FROM {numbers};
 INSERT INTO pgagent.pga_schedule (jscid, jscjobid, jscname, jscstart) SELECT g, g, 'schedule', now() FROM {numbers};
 INSERT INTO pgagent.pga_joblog (jlgid, jlgjobid, jlgstatus)
-SELECT g, g, CASE WHEN g <= {size} / 2 THEN 'r' ELSE 's' END FROM {numbers};
+SELECT g, g, CASE WHEN g <= {size} / 2 THEN 'r' ELSE 'f' END FROM {numbers};
 INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus)
-SELECT g, g, g, CASE WHEN g <= {size} / 2 THEN 'r' ELSE 's' END FROM {numbers};
+SELECT g, g, g, CASE WHEN g <= {size} / 2 THEN 'r' ELSE 'f' END FROM {numbers};
 INSERT INTO pgagent_py.job_option (jobid, jobtimeout, jobpriority) SELECT g, '1 h', 1 FROM {numbers};
 INSERT INTO pgagent_py.step_option (jstid, jstretries) SELECT g, 1 FROM {numbers};
 INSERT INTO pgagent_py.schedule_option (jscid, jsctimezone) SELECT g, 'UTC' FROM {numbers};
@@ -71,8 +71,6 @@ SPECIAL = {
     "agents.END_FORMER_BACKENDS": [f"'{ME}'", PID],
     "agents.LOGGED_IN": [PID],
     "agents.MOVE_JOBS": [PID, "-1"],
-    "agents.REGISTER": ["-2", "gen_random_uuid()", "'x'", "now()", "10", "true", "true", NONE, "false"],
-    "agents.VACATE": [PID],
     "choose.LATE_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL"],
     "choose.LOOK_AT_ALL": [*LOOKED, f"'{ME}'", NONE, NONE, NONE, NONE, NONE, "NULL", "false", str(HANDLED)],
     "choose.SKIP_JOBS": ["{due}"],
@@ -82,6 +80,7 @@ SPECIAL = {
     "claim.DUE_NOW": ["'here'", str(HANDLED), NONE],
     "finish.FINISH_JOBS": [FIRST, BY_TYPE["text[]"], PIDS],
     "finish.RELEASE_BY_LOG": [FIRST, FIRST, PIDS],
+    "news.NEWS_OF_RUNS": ["{due}"],
     "orders.TAKE_ORDERS": ["{due}", "{due}"],
     "orphans.FORGET_AGENTS": [PIDS],
     "orphans.LOG_OUT": [PIDS],
