@@ -46,7 +46,7 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	PYTHONPATH=. $$python -m sql.render $(if $(filter $(EXTENSION)--$(EXTVERSION).sql,$@),,\
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
-.PHONY: help setup demo test test-all test-long test-one test-unit test-sql test-integration test-acceptance test-console \
+.PHONY: help setup demo install-launcher dist wheel deb release test-deb test test-all test-long test-one test-unit test-sql test-integration test-acceptance test-console \
         test-security test-ha matrix updatecheck lint format reference expected bench
 .DEFAULT_GOAL = all
 
@@ -61,6 +61,9 @@ help:  ## list the words
 #: install  ## install the extension for the server of PG_CONFIG
 #: installcheck  ## run tests/sql against a running server that has the extension installed
 #: clean  ## remove what was built
+
+install-launcher:  ## install the launcher as a service, as root: /opt/pgagent_py, units, user, man page, logrotate
+	@PYTHON=$(PYTHON) deploy/install-launcher
 
 demo: setup  ## run two jobs with the launcher on a throwaway server and show their history
 	@$(IN_SCRATCH) demo/demo.sh
@@ -112,11 +115,30 @@ matrix:  ## run the tests that need a server on PostgreSQL 14 to 18, with a tabl
 test-ha: setup  ## run ten minutes of failovers under Patroni, synchronous and asynchronous, with a summary
 	@$(PYTEST) -m long tests/ha $(ARGS)
 
+test-deb: setup  ## build the Debian packages, install, upgrade and purge them in a new system that runs systemd
+	@.ci/setup $(DEB_TOOLS) && .ci/test-deb
+
 updatecheck: setup  ## check updates from every released version: objects, data, rights, open sessions
 	@$(PYTEST) tests/unit/test_render_updates.py tests/integration/test_update.py tests/integration/test_update_released.py $(ARGS)
 
 lint: setup  ## check style and types
 	@$(IN_SCRATCH) .ci/lint
+
+##@ Release
+# What the packages are built and tested with, besides what setup installs
+DEB_TOOLS = gcc libc6-dev python3-dev libpq-dev binutils debootstrap systemd-container lintian
+dist: setup $(DATA_built)  ## dist/pgagent_py-VERSION.zip for PGXN
+	@PYTHONPATH=. $(VENV)/bin/python -m deploy.dist
+
+wheel: setup  ## wheel and sdist of the launcher and pgagentctl, in dist/
+	@$(VENV)/bin/python -m hatchling build -t sdist -t wheel -d dist
+
+deb: setup $(DATA_built)  ## Debian packages in dist/: the extension for each version of PostgreSQL, and the launcher; make deb ARGS=15
+	@.ci/setup $(DEB_TOOLS) && deploy/deb/build $(ARGS)
+
+release: setup  ## check that everything is about the same version, keep its scripts, commit, tag, and build all of the above
+	@PYTHONPATH=. $(VENV)/bin/python -m deploy.release
+	@$(MAKE) --no-print-directory dist wheel deb
 
 ##@ Write
 format: setup  ## format the Python code

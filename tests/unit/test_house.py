@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
-CODE = ("plpython", "launcher", "console", "sql", "bench", "docs", "tests/helpers")
+CODE = ("plpython", "launcher", "console", "deploy", "sql", "bench", "docs", "tests/helpers")
 FUNCTION_LINES, FILE_LINES = 40, 350
 SLEEPS = 7
 

@@ -1,7 +1,9 @@
 """The files that carry the project to its users: versions, META.json, wheel, service unit, make."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,6 +14,8 @@ from typing import Any
 import pytest
 from pgxnclient import SemVer
 
+from deploy import man
+from launcher.options import parser
 from sql.render.scripts import read_version
 
 TOP = Path(__file__).resolve().parents[2]
@@ -74,17 +78,70 @@ def test_wheel_holds_launcher_console_and_their_commands(tmp_path: Path) -> None
         assert modules <= set(names)
 
 
-def test_service_unit_is_valid(tmp_path: Path) -> None:
+UNITS = ("pgagent-py.service", "pgagent-py@.service")
+# What keeps setgid programs from working, such as Postfix's: in a service with a user of its own each of these takes that.
+NO_MORE_RIGHTS = re.compile(
+    r"(?m)^(NoNewPrivileges|RestrictSUIDSGID|ProtectKernel\w+|ProtectClock|ProtectHostname|RestrictRealtime|LockPersonality"
+    r"|SystemCall\w+|RestrictAddressFamilies|RestrictNamespaces|PrivateDevices|MemoryDenyWriteExecute|DynamicUser)="
+)
+
+
+@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("hardened", [False, True])
+def test_service_unit_is_valid(tmp_path: Path, name: str, hardened: bool) -> None:
     program = tmp_path / "pgagent-py"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    text = (TOP / "launcher/pgagent-py.service").read_text()
-    assert "Type=notify" in text
-    unit = tmp_path / "pgagent-py.service"
+    text = (TOP / "deploy/systemd" / name).read_text()
+    assert {"Type=notify", "WatchdogSec=60", "ExecReload=/bin/kill -HUP $MAINPID"} <= set(text.split("\n"))
+    assert NO_MORE_RIGHTS.search(text) is None
+    unit = tmp_path / name.replace("@", "@main")
     unit.write_text(text.replace("/opt/pgagent_py/bin/pgagent-py", str(program)))
+    if hardened:
+        dropin = (TOP / "deploy/systemd/hardening.conf").read_text()
+        assert NO_MORE_RIGHTS.search(dropin)
+        (tmp_path / f"{unit.name}.d").mkdir()
+        (tmp_path / f"{unit.name}.d/hardening.conf").write_text(dropin)
     done = _verify(unit)
     assert done.returncode == 0, done.stderr
-    assert "pgagent-py.service" not in done.stderr
+    assert "pgagent-py" not in done.stderr
+
+
+def test_the_units_differ_in_their_settings_only() -> None:
+    one, each = ((TOP / "deploy/systemd" / name).read_text().split("\n") for name in UNITS)
+    differ = [(a, b) for a, b in zip(one, each, strict=True) if a != b]
+    assert [b for _, b in differ] == [
+        "Description=Launcher of pgAgent jobs (pgagent_py) with the settings %i",
+        "EnvironmentFile=/etc/pgagent-py/%i.conf",
+    ]
+
+
+def test_each_line_of_the_hardening_says_what_it_takes() -> None:
+    lines = (TOP / "deploy/systemd/hardening.conf").read_text().splitlines()
+    settings = [number for number, line in enumerate(lines) if "=" in line and not line.startswith("#")]
+    assert len(settings) > 10
+    assert [lines[number] for number in settings if not lines[number - 1].startswith("#")] == []
+
+
+def test_the_user_is_made_by_systemd(tmp_path: Path) -> None:
+    shutil.copy(TOP / "deploy/systemd/sysusers.conf", tmp_path / "x.conf")
+    command = ["systemd-sysusers", f"--root={tmp_path}", str(tmp_path / "x.conf")]
+    (tmp_path / "etc").mkdir()
+    subprocess.run(command, check=True, capture_output=True)
+    (line,) = (tmp_path / "etc/passwd").read_text().splitlines()
+    assert (line.split(":")[0], line.split(":")[5]) == ("pgagent_py", "/var/lib/pgagent_py")
+
+
+def test_the_man_page_has_every_option(tmp_path: Path) -> None:
+    page = tmp_path / "pgagent-py.1"
+    page.write_text("\n".join(man.page()) + "\n")
+    environment = os.environ | {"MANWIDTH": "120", "LC_ALL": "C.UTF-8", "MANROFFOPT": "-ww"}
+    shown = subprocess.run(
+        ["man", "--warnings", "-l", page], check=True, capture_output=True, text=True, env=environment
+    )
+    assert shown.stderr == ""
+    for action in parser()._actions:
+        assert all(re.search(rf"(?m)^ +(-\w, )?{name}\b", shown.stdout) for name in action.option_strings)
 
 
 def test_an_invalid_service_unit_would_be_found(tmp_path: Path) -> None:
@@ -106,7 +163,7 @@ def test_make_help_lists_every_word_in_its_group() -> None:
     listed = subprocess.run(command, cwd=TOP, check=True, capture_output=True, text=True).stdout
     groups = {group.split()[0]: group.splitlines()[1:] for group in listed.split("\n\n")}
     words = {name: [line.split()[0] for line in lines] for name, lines in groups.items()}
-    assert words.keys() == {"Use", "Test", "Write"}
+    assert words.keys() == {"Use", "Test", "Release", "Write"}
     phony = re.search(r"\.PHONY: ((?:[^\\\n]|\\\n)*)\n", (TOP / "Makefile").read_text())
     assert phony
     built = {"all", "install", "installcheck", "clean"}
