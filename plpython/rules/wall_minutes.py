@@ -7,16 +7,13 @@ from the same day. Sets are bit masks, so the next member of one is a shift and 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple, Optional
 
+from .years import LAST_YEAR, WEEKS, all_of, by_year, days_of_years, first_day, year_of
+
 MINUTES_PER_DAY = 1_440
-LAST_YEAR = 294_277
-MONTH_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-DAYS_TO_1970 = 719_162
-WEEKS = ((1 << 371) - 1) // 127
-"""The first day of each of 53 weeks."""
 
 Exceptions = tuple[tuple[Optional[int], Optional[int]], ...]
 """(day, minute of the day) of each; None in place of one means every day, or the whole day."""
@@ -107,9 +104,9 @@ def compile_wall_minutes(
     days = {*blocked_dates, *blocked_days, *full}
     result = WallMinutes(
         times,
-        _days_of_years(_read_flags(weekdays, 7), _read_flags(monthdays, 32), _read_flags(months, 12)),
-        hour_set == _all(24),
-        _by_year(days),
+        days_of_years(_read_flags(weekdays, 7), _read_flags(monthdays, 32), _read_flags(months, 12)),
+        hour_set == all_of(24),
+        by_year(days),
         blocked_times,
         None,
     )
@@ -117,10 +114,6 @@ def compile_wall_minutes(
         return result
     matching = sorted(day for day in set(only_days) if result.next_day(day) == day)
     return result._replace(only_days=tuple(matching))
-
-
-def _all(size: int) -> int:
-    return (1 << size) - 1
 
 
 def _read_flags(text: str, size: int) -> int:
@@ -136,7 +129,7 @@ def _read_flags(text: str, size: int) -> int:
         for subscript, flag in enumerate(flags[:-1].split(","), first):
             if flag == "t" and 1 <= subscript <= size:
                 mask |= 1 << (subscript - 1)
-    return mask or _all(size)
+    return mask or all_of(size)
 
 
 def _read_exceptions(exceptions: Exceptions) -> tuple[set[int], int, dict[int, int]]:
@@ -157,47 +150,3 @@ def _read_exceptions(exceptions: Exceptions) -> tuple[set[int], int, dict[int, i
 
 def _times_of_day(minutes: int, hours: int) -> int:
     return sum(minutes << (60 * hour) for hour in range(24) if hours >> hour & 1)
-
-
-def _days_of_years(weekdays: int, monthdays: int, months: int) -> tuple[int, ...]:
-    """Return the matching days of the year for each kind of year, as in ``WallMinutes.days``."""
-    kinds = []
-    for leap in (False, True):
-        dates = first = 0
-        for month, usual in enumerate(MONTH_LENGTHS):
-            length = usual + (leap and month == 1)
-            if months >> month & 1:
-                last = 1 << (length - 1) if monthdays >> 31 else 0
-                dates |= (monthdays & _all(length) | last) << first
-            first += length
-        for weekday in range(7):
-            week = (weekdays >> weekday | weekdays << (7 - weekday)) & _all(7)
-            kinds.append(dates & week * WEEKS)
-    return tuple(kinds)
-
-
-def _by_year(days: Iterable[int]) -> dict[int, int]:
-    years: dict[int, int] = {}
-    for day in days:
-        year, first = year_of(day)
-        years[year] = years.get(year, 0) | 1 << (day - first)
-    return years
-
-
-def first_day(year: int) -> int:
-    """Return the day of 1 January; year 0 is 1 BC."""
-    past = year - 1
-    return 365 * past + past // 4 - past // 100 + past // 400 - DAYS_TO_1970
-
-
-def year_of(day: int) -> tuple[int, int]:
-    """Return the year of *day* and the day of its 1 January."""
-    year = 1970 + day * 400 // 146_097
-    first = first_day(year)
-    if first > day:
-        year -= 1
-        first = first_day(year)
-    elif first_day(year + 1) <= day:
-        year += 1
-        first = first_day(year)
-    return year, first

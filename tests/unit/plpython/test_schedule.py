@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from plpython.rules.schedule import compile_schedule, firings, merge_runs, next_run
-from plpython.rules.wall_minutes import first_day, year_of
+from plpython.rules.years import first_day, year_of
 from plpython.rules.zones import LAST_INSTANT, Zone
 from tests.unit.plpython.oracle import UTC, Rule, compiled, instant_of, on, zone
 
