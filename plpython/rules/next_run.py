@@ -13,6 +13,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.problems import forget_problems, is_passing, note_problem
 from .clock import now_or_last_run
+from .day_rules import SATURDAY_AND_SUNDAY, DayRule, Recurs
 from .schedule import MICRO, Instant, NextRun, Schedule, compile_schedule, in_seconds, merge_runs
 from .schedule import next_run as next_firing
 from .zones import Zone, get_zone
@@ -55,6 +56,12 @@ class RuleRow(TypedDict):
     start_micros: int | None
     end_micros: int | None
     at_micros: int | None
+    days: list[int] | None
+    nth: list[int] | None
+    workdays: list[int] | None
+    roll: str | None
+    recurs: str | None
+    weekend: list[int] | None
 
 
 class VersionedRuleRow(RuleRow):
@@ -176,8 +183,29 @@ def _rule(plpy: Plpy, row: RuleRow) -> Rule:
         exact(row["at_micros"], row["jscat"]),
         tuple(row["blocked_days"] or ()),
         None if row["only_days"] is None else tuple(row["only_days"]),
+        _day_rule(row, zone),
     )
     return schedule, zone
+
+
+def _day_rule(row: RuleRow, zone: Zone) -> DayRule | None:
+    """Return what a schedule's options say of its days, None if nothing."""
+    if not (row["days"] or row["nth"] or row["workdays"] or row["roll"] or row["recurs"]):
+        return None
+    recurs = None
+    if row["recurs"]:
+        number, unit = row["recurs"].split()
+        start = 0 if row["start_micros"] is None else row["start_micros"] // MICRO
+        day = (start + zone.segment(start)[2]) // 86400
+        recurs = Recurs(int(number), unit.rstrip("s"), day)
+    return DayRule(
+        tuple(row["days"]) if row["days"] else None,
+        tuple(row["nth"] or ()),
+        tuple(row["workdays"] or ()),
+        row["roll"] or "",
+        recurs,
+        SATURDAY_AND_SUNDAY if row["weekend"] is None else tuple(row["weekend"]),
+    )
 
 
 def exact(micros: int | None, otherwise: T) -> Instant | T:

@@ -11,6 +11,7 @@ from heapq import merge
 from math import floor, inf
 from typing import NamedTuple, Union
 
+from .day_rules import DayRule
 from .every import WEEK, find_windows, next_multiple
 from .wall_minutes import Exceptions, WallMinutes, compile_wall_minutes
 from .zones import FIRST_INSTANT, LAST_INSTANT, SHIFT, Zone
@@ -44,6 +45,7 @@ class Schedule(NamedTuple):
     zone: str
     every: int | None
     at: Instant | None
+    delay: int = 0
 
 
 def compile_schedule(
@@ -60,18 +62,21 @@ def compile_schedule(
     at: Instant | None = None,
     blocked_days: tuple[int, ...] = (),
     only_days: tuple[int, ...] | None = None,
+    rule: DayRule | None = None,
+    delay: int = 0,
 ) -> Schedule:
     """Return the schedule of a row of pga_schedule and what belongs to it, ready for ``next_run``.
 
     The five sets are the columns as text, ``{t,f,...}``. *start* and *end* are instants; None and the
     infinities mean no limit. *every* fires each so many seconds from *start* on, *at* once, at that
-    instant; the sets, the exceptions, *blocked_days* and *only_days* (None: all days) still say when it may.
+    instant; the sets, the exceptions, *blocked_days*, *only_days* (None: all days) and *rule* still say when it may.
+    *delay* is added to what they say, in seconds.
     """
     wall_minutes = compile_wall_minutes(
-        minutes, hours, weekdays, monthdays, months, exceptions, blocked_days, only_days
+        minutes, hours, weekdays, monthdays, months, exceptions, blocked_days, only_days, rule
     )
     return Schedule(
-        wall_minutes, -inf if start is None else start, inf if end is None else end, zone, every, at
+        wall_minutes, -inf if start is None else start, inf if end is None else end, zone, every, at, delay
     )
 
 
@@ -80,9 +85,12 @@ def next_run(schedule: Schedule, zone: Zone, after: Instant) -> Instant | None:
 
     *zone* is the Zone of ``schedule.zone``. It is not asked for anything if no date can ever match.
     """
-    allowed, start, end, _, every, at = schedule
+    allowed, start, end, _, every, at, delay = schedule
     if after == inf or start == inf or not allowed.possible:
         return None
+    if delay:
+        found = next_run(schedule._replace(delay=0), zone, after - delay)
+        return None if found is None or found + delay > LAST_INSTANT else found + delay
     if at is not None:
         return _only_run(schedule, zone, at) if at > after else None
     if every is not None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple, Optional
 
+from .day_rules import MOST_YEARS, DayRule, DaySets, RuledDays, days_of_kinds
 from .years import LAST_YEAR, WEEKS, all_of, by_year, days_of_years, first_day, year_of
 
 MINUTES_PER_DAY = 1_440
@@ -33,6 +34,8 @@ class WallMinutes(NamedTuple):
     """Day -> minutes of that day that are blocked."""
     only_days: tuple[int, ...] | None
     """If there is a calendar of only days: those that the rest leaves, in order."""
+    ruled: RuledDays | None = None
+    """If the kind of year does not tell the days: what does."""
 
     def next_day(self, day: int) -> int | None:
         """Return the first day that matches, *day* or later."""
@@ -40,9 +43,13 @@ class WallMinutes(NamedTuple):
             index = bisect_left(self.only_days, day)
             return self.only_days[index] if index < len(self.only_days) else None
         year, first = year_of(day)
-        while year <= LAST_YEAR:
+        last = LAST_YEAR if self.ruled is None else min(LAST_YEAR, year + MOST_YEARS)
+        while year <= last:
             following = first_day(year + 1)
-            days = self.days[(first + 4) % 7 + (7 if following - first == 366 else 0)]
+            if self.ruled is None:
+                days = self.days[(first + 4) % 7 + (7 if following - first == 366 else 0)]
+            else:
+                days = self.ruled.days(year)
             if self.blocked_days:
                 days &= ~self.blocked_days.get(year, 0)
             rest = days >> (day - first)
@@ -51,6 +58,13 @@ class WallMinutes(NamedTuple):
             year += 1
             day = first = following
         return None
+
+    def has_day(self, day: int) -> bool:
+        """Return whether *day* matches, only_days aside."""
+        year, first = year_of(day)
+        kind = (first + 4) % 7 + (7 if first_day(year + 1) - first == 366 else 0)
+        days = self.days[kind] if self.ruled is None else self.ruled.days(year)
+        return bool(days & ~self.blocked_days.get(year, 0) & 1 << (day - first))
 
     def next_minute(self, wall: int) -> int | None:
         """Return the first wall minute that matches, *wall* or later."""
@@ -71,7 +85,9 @@ class WallMinutes(NamedTuple):
 
     def minutes_of_week(self) -> int:
         """Return the mask of the minutes of the week, from Sunday on, that match in some week."""
-        if self.only_days is None:
+        if self.ruled is not None:
+            weekdays = set(range(7))  # perhaps
+        elif self.only_days is None:
             first_days = enumerate(self.days)
             weekdays = {(kind + n) % 7 for kind, days in first_days for n in range(7) if days & WEEKS << n}
         else:
@@ -81,7 +97,9 @@ class WallMinutes(NamedTuple):
     @property
     def possible(self) -> bool:
         """Whether any date and time can match at all (30 February can not)."""
-        return self.times != 0 and (any(self.days) if self.only_days is None else bool(self.only_days))
+        if self.only_days is not None:
+            return self.times != 0 and bool(self.only_days)
+        return self.times != 0 and (any(self.days) if self.ruled is None else self.ruled.possible)
 
 
 @lru_cache(maxsize=4096)
@@ -94,6 +112,7 @@ def compile_wall_minutes(
     exceptions: Exceptions,
     blocked_days: tuple[int, ...],
     only_days: tuple[int, ...] | None,
+    rule: DayRule | None = None,
 ) -> WallMinutes:
     """Return the wall minutes of a schedule; the arguments are those of ``compile_schedule``."""
     hour_set = _read_flags(hours, 24)
@@ -102,18 +121,30 @@ def compile_wall_minutes(
     # A day with no time left counts as blocked, so that a search never goes through such days one by one.
     full = {day for day, minutes_of_day in blocked_times.items() if not times & ~minutes_of_day}
     days = {*blocked_dates, *blocked_days, *full}
+    sets = DaySets(_read_flags(weekdays, 7), _read_flags(monthdays, 32), _read_flags(months, 12))
+    ruled = None if rule is None else _ruled_days(sets, rule, blocked_days)
     result = WallMinutes(
         times,
-        days_of_years(_read_flags(weekdays, 7), _read_flags(monthdays, 32), _read_flags(months, 12)),
+        days_of_years(*sets) if rule is None else days_of_kinds(sets, rule._replace(recurs=None)),
         hour_set == all_of(24),
         by_year(days),
         blocked_times,
         None,
+        ruled,
     )
     if only_days is None:
         return result
-    matching = sorted(day for day in set(only_days) if result.next_day(day) == day)
-    return result._replace(only_days=tuple(matching))
+    if ruled is not None and ruled.rolls:  # these days are chosen before they are rolled
+        matching = {ruled.roll(day) for day in only_days if ruled.is_base(day)} - days - {None}
+    else:
+        matching = {day for day in only_days if result.has_day(day)}
+    return result._replace(only_days=tuple(sorted(day for day in matching if day is not None)))
+
+
+def _ruled_days(sets: DaySets, rule: DayRule, blocked_days: tuple[int, ...]) -> RuledDays | None:
+    """Return the days of a rule that the kind of year does not tell, else None."""
+    ruled = RuledDays(sets, rule, by_year(blocked_days))
+    return ruled if ruled.rolls or rule.recurs or (rule.workdays and blocked_days) else None
 
 
 def _read_flags(text: str, size: int) -> int:
