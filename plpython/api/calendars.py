@@ -14,10 +14,11 @@ from ..ground.plpy import Plpy
 
 ADD = Statement(
     """
-    INSERT INTO pgagent_py.calendar (calname, caldesc) VALUES ($1, coalesce($2, ''))
+    INSERT INTO pgagent_py.calendar (calname, caldesc, calweekend) VALUES ($1, coalesce($2, ''), $3)
         ON CONFLICT DO NOTHING RETURNING calname""",
     "text",
     "text",
+    "int4[]",
 )
 ADD_DAYS = Statement(
     "INSERT INTO pgagent_py.calendar_day (calname, calday) SELECT $1, d FROM unnest($2) d ON CONFLICT DO NOTHING",
@@ -32,10 +33,11 @@ def add_calendar(
     name: str | None = None,
     days: Sequence[str] | None = None,
     description: str | None = None,
+    weekend: Sequence[int] | None = None,
 ) -> None:
-    """Add the calendar *name* with *days*."""
+    """Add the calendar *name* with *days*; *weekend* are the weekdays that are no working days."""
     check_name(name)
-    if not ADD(plpy, name, description):
+    if not ADD(plpy, name, description, check_weekend(weekend)):
         raise PgAgentError(
             f'calendar name "{name}" is taken', hint="Change it with alter_calendar.", sqlstate="42710"
         )
@@ -44,6 +46,9 @@ def add_calendar(
 
 DESCRIBE = Statement(
     "UPDATE pgagent_py.calendar c SET caldesc = $2 WHERE c.calname = $1 AND $2 IS NOT NULL", "text", "text"
+)
+SET_WEEKEND = Statement(
+    "UPDATE pgagent_py.calendar c SET calweekend = $2 WHERE c.calname = $1", "text", "int4[]"
 )
 DROP_DAYS = Statement(
     "DELETE FROM pgagent_py.calendar_day c WHERE c.calname = $1 AND c.calday = ANY ($2)", "text", "date[]"
@@ -57,10 +62,13 @@ def alter_calendar(
     add_days: Sequence[str] | None = None,
     drop_days: Sequence[str] | None = None,
     description: str | None = None,
+    weekend: Sequence[int] | None = None,
 ) -> None:
     """Change what is given of the calendar *name*; the next runs of the jobs that it is attached to follow."""
     _check_calendar(plpy, "name", name)
     DESCRIBE(plpy, name, description)
+    if weekend is not None:
+        SET_WEEKEND(plpy, name, check_weekend(weekend))
     DROP_DAYS(plpy, name, _checked("drop_days", drop_days))
     ADD_DAYS(plpy, name, _checked("add_days", add_days))
 
@@ -149,3 +157,12 @@ def _checked(argument: str, days: Sequence[str | None] | None) -> list[str]:
     if len(given) != len(days or ()):
         raise invalid(argument, f"{argument} holds NULL or infinity", "Give dates.")
     return given
+
+
+def check_weekend(weekend: Sequence[int] | None) -> list[int] | None:
+    """Refuse what are no weekdays; return them in order."""
+    for day in weekend or ():
+        if not isinstance(day, int) or not 0 <= day <= 6:
+            shown = "NULL" if day is None else day
+            raise invalid("weekend", f"weekend can't be {shown}", "Give weekdays, 0 to 6 from Sunday.")
+    return None if weekend is None else sorted(set(weekend))

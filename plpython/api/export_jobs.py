@@ -105,7 +105,7 @@ class Reader:
 
 
 READ_CALENDARS = Statement("""
-SELECT c.calname, c.caldesc,
+SELECT c.calname, c.caldesc, c.calweekend,
        (SELECT to_jsonb(array_agg(d.calday ORDER BY d.calday))::text FROM pgagent_py.calendar_day d
          WHERE d.calname = c.calname) AS days
   FROM pgagent_py.calendar c ORDER BY c.calname""")
@@ -115,5 +115,6 @@ def read_calendars(plpy: Plpy) -> dict[str, Row]:
     """Return the calendars with their days by name."""
     return {
         row["calname"]: {"description": row["caldesc"], "days": read_json(row["days"] or "[]")}
+        | ({} if row["calweekend"] is None else {"weekend": row["calweekend"]})
         for row in READ_CALENDARS(plpy)
     }

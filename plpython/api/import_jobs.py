@@ -9,7 +9,7 @@ from ..ground.exact_json import read_json
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.roles import refresh_names
-from .calendars import ADD_DAYS
+from .calendars import ADD_DAYS, check_weekend
 from .compare import change
 from .dependencies import add_dependency, drop_dependency
 from .document import wrong
@@ -55,12 +55,13 @@ def _objects(given: Row, name: str) -> Row:
 PUT_CALENDAR = Statement(
     """
     WITH calendar AS (
-        INSERT INTO pgagent_py.calendar (calname, caldesc) VALUES ($1, $2)
-        ON CONFLICT (calname) DO UPDATE SET caldesc = excluded.caldesc)
+        INSERT INTO pgagent_py.calendar (calname, caldesc, calweekend) VALUES ($1, $2, $4)
+        ON CONFLICT (calname) DO UPDATE SET (caldesc, calweekend) = ROW(excluded.caldesc, excluded.calweekend))
     DELETE FROM pgagent_py.calendar_day d WHERE d.calname = $1 AND NOT d.calday = ANY ($3)""",
     "text",
     "text",
     "date[]",
+    "int4[]",
 )
 
 
@@ -69,11 +70,12 @@ def _write_calendars(plpy: Plpy, calendars: Row) -> list[Row]:
     before = read_calendars(plpy)
     for name, value in calendars.items():
         path = f'calendars."{name}"'
-        if not isinstance(value, dict) or value.keys() - {"description", "days"}:
-            raise wrong(path, "a calendar has description and days")
+        if not isinstance(value, dict) or value.keys() - {"description", "days", "weekend"}:
+            raise wrong(path, "a calendar has description, days and weekend")
         days = value.get("days") or []
         with at(plpy, path):
-            PUT_CALENDAR(plpy, name, value.get("description") or "", days)
+            weekend = check_weekend(value.get("weekend"))
+            PUT_CALENDAR(plpy, name, value.get("description") or "", days, weekend)
             ADD_DAYS(plpy, name, days)
     after = read_calendars(plpy)
     return [change("calendar", name, before.get(name), after[name]) for name in calendars]

@@ -32,6 +32,7 @@ from .document import (
 from .export_jobs import Reader
 from .messages import check_message
 from .owners import check_code, set_roles
+from .schedule_days import check_row, spell_out
 from .schedules import are_set, check_every
 from .settings import not_too_long
 
@@ -165,6 +166,8 @@ class Writer:
         for name in value:
             if name not in own and name not in options and name not in entity.lists:
                 raise wrong(path, f'"{name}" is unknown')
+        if entity is SCHEDULE:
+            value = spell_out(value)
         row = self.fields.to_row(entity.table, {k: v for k, v in value.items() if k in own}, path)
         with at(self.plpy, path):
             if id_ is None:
@@ -226,6 +229,7 @@ class Writer:
                     raise invalid("every", "every can't be 0")
             if row["jscat"] is not None and IS_INFINITE(self.plpy, row["jscat"])[0]["infinite"]:
                 raise invalid("at", "at can't be infinity")
+            check_row(self.plpy, row)
 
     def _check_job_option(self, row: Row) -> None:
         for name in ("jobtimeout", "jobmaxlateness", "jobkeepfor"):

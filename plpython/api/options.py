@@ -29,6 +29,7 @@ class Kind(NamedTuple):
 
 BOOLEAN = Kind("bool")
 FLAGS = Kind("bool[]")
+INTEGERS = Kind("int4[]", nothing="'{}'")
 INTEGER = Kind("int4", nothing="0")
 NUMBER = Kind("float8")
 NAME = Kind("name")

@@ -12,19 +12,30 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import SETS
 from ..rules.zones import check_zone
-from .cron import both_days, is_reboot, parse_cron
+from .cron import REBOOT, both_days, is_reboot, parse_cron
 from .options import (
     BOOLEAN,
     FLAGS,
     INSTANT,
     INTEGER,
+    INTEGERS,
     INTERVAL,
     TEXT,
     Column,
     Columns,
+    Kind,
     Options,
     Values,
     checked,
+)
+from .schedule_days import (
+    Days,
+    check_numbers,
+    check_recurs,
+    check_roll,
+    read_days,
+    settle,
+    superset,
 )
 from .settings import not_too_long
 
@@ -34,6 +45,8 @@ MOST_NUMBERS = 1000
 
 def flags(plpy: Plpy, argument: str, numbers: Sequence[int]) -> list[bool]:
     """Return the array of flags for the set *argument* of *numbers*."""
+    if argument == "monthdays":
+        numbers = superset(Days(monthdays=check_numbers(plpy, argument, numbers)))
     first, last = SETS[argument]
     if len(numbers) > MOST_NUMBERS:
         raise invalid(
@@ -43,6 +56,12 @@ def flags(plpy: Plpy, argument: str, numbers: Sequence[int]) -> list[bool]:
         if not isinstance(number, int) or not first <= number <= last:
             shown = "NULL" if number is None else number
             raise invalid(argument, f"{argument} can't be {shown}", f"Give numbers from {first} to {last}.")
+    return flags_of(argument, numbers)
+
+
+def flags_of(argument: str, numbers: Sequence[int]) -> list[bool]:
+    """Return the array of flags for the set *argument* of *numbers*."""
+    first, last = SETS[argument]
     return [number in numbers for number in range(first, last + 1)]
 
 
@@ -102,6 +121,11 @@ OPTIONS = Options(
     Column("jscevery", INTERVAL, "every", check_every, optional=True),
     Column("jscat", INSTANT, "at", check_at, optional=True),
     Column("jscreboot", BOOLEAN),
+    Column("jscdays", Kind("int4[]", nothing="'{0}'"), optional=True),
+    Column("jscnth", INTEGERS, "nth", check_numbers, optional=True),
+    Column("jscworkdays", INTEGERS, "workdays", check_numbers, optional=True),
+    Column("jscroll", TEXT, "roll", check_roll, optional=True),
+    Column("jscrecurs", TEXT, "recurs", check_recurs, optional=True),
 )
 
 
@@ -116,15 +140,17 @@ def add_schedule(
     """Add a schedule to *job*, by cron, the five sets, every or at; return its id, or two where cron's days mean either-or."""
     check_name(name)
     check_job(plpy, job)
-    values, options = checked(plpy, given, SCHEDULE, OPTIONS)
     check_one_way(cron, given)
     _check_range(plpy, given.get("start"), given.get("end"))
     _check_something(plpy, given)
-    if cron is not None and is_reboot(cron):
-        options["jscreboot"] = True
+    _notice_every(plpy, given)
     ids = []
-    for sets in [{}] if cron is None else _sets(plpy, cron):
-        schedule = SCHEDULE.insert(plpy, values | sets | {"jscjobid": job, "jscname": name})
+    for way in _ways(plpy, cron, given):
+        values, options = checked(plpy, way, SCHEDULE, OPTIONS)
+        if cron is not None and is_reboot(cron):
+            options["jscreboot"] = True
+        _settle_days(plpy, Days(), _special("", options), way, values, options)
+        schedule = SCHEDULE.insert(plpy, values | {"jscjobid": job, "jscname": name})
         OPTIONS.write(plpy, schedule, options)
         ids.append(schedule)
     check_count(plpy, job, "schedules")
@@ -142,17 +168,18 @@ def alter_schedule(
 ) -> None:
     """Change what is given of *schedule*; the next run of its job follows. Of cron, every and at, one takes the others' place."""
     check_schedule(plpy, schedule)
-    values, options = checked(plpy, given, SCHEDULE, OPTIONS)
     check_one_way(cron, given)
+    way, *more = _ways(plpy, cron, given)
+    if more:
+        hint = "Add a second schedule."
+        raise invalid("cron", "cron restricts both day fields, which takes two schedules", hint)
+    values, options = checked(plpy, way, SCHEDULE, OPTIONS)
+    before = read_days(plpy, schedule)
     if cron is not None or any(are_set(plpy, given).values()):
         reboot = cron is not None and is_reboot(cron)
         options = {"jscevery": "0", "jscat": "infinity", "jscreboot": reboot} | options
-    if cron is not None:
-        sets, *more = _sets(plpy, cron)
-        if more:
-            hint = "Add a second schedule."
-            raise invalid("cron", "cron restricts both day fields, which takes two schedules", hint)
-        values |= sets
+    _notice_every(plpy, given)
+    _settle_days(plpy, before, _special(before.special, options), way, values, options)
     SCHEDULE.write(plpy, schedule, values)
     if "jscstart" in values or "jscend" in values:
         (now,) = FIND_RANGE(plpy, schedule)
@@ -160,12 +187,46 @@ def alter_schedule(
     OPTIONS.write(plpy, schedule, options)
 
 
-def _sets(plpy: Plpy, cron: str) -> list[Values]:
-    """Return the five sets, as columns, of each schedule that is asked for; @reboot leaves them empty."""
+def _ways(plpy: Plpy, cron: str | None, given: Mapping[str, Any]) -> list[Values]:
+    """Return the arguments of each schedule that is asked for, with what cron stands for; @reboot stands for empty sets."""
+    if cron is None:
+        return [dict(given)]
     if said := both_days(cron):
         plpy.notice(said)
-    ways = [dict.fromkeys(SETS, ())] if is_reboot(cron) else [way._asdict() for way in parse_cron(cron)]
-    return [{f"jsc{name}": flags(plpy, name, numbers) for name, numbers in way.items()} for way in ways]
+    # cron takes the place of all that it could say.
+    empty: Values = dict.fromkeys(SETS, ()) | {"nth": (), "workdays": (), "roll": ""}
+    rest = {name: value for name, value in given.items() if value is not None}
+    ways = [{}] if is_reboot(cron) else [way._asdict() for way in parse_cron(cron)]
+    return [empty | way | rest for way in ways]
+
+
+def _special(before: str, options: Values) -> str:
+    """Return what will make the schedule one without days."""
+    reboot = options.get("jscreboot", before == REBOOT)
+    at = options["jscat"] != "infinity" if "jscat" in options else before == "at"
+    return REBOOT if reboot else "at" if at else ""
+
+
+def _settle_days(
+    plpy: Plpy, before: Days, special: str, given: Mapping[str, Any], values: Values, options: Values
+) -> None:
+    """Check how the days of a schedule go together; add to *values* and *options* what holds them."""
+    new = {name: value for name in Days._fields if (value := given.get(name)) is not None}
+    if "recurs" in new:
+        new["recurs"] = options["jscrecurs"]
+    monthdays = settle(plpy, before, new | {"special": special}, options)
+    if monthdays is not None:
+        values["jscmonthdays"] = flags_of("monthdays", monthdays)
+
+
+# Nothing shorter is mistaken for a rule of days.
+LONG_EVERY = Statement("SELECT coalesce($1 >= interval '7 days', false) AS long", "interval")
+EVERY_NOTICE = "every {} is elapsed time, so its time of day moves when clocks change; recurs, such as '2 weeks', keeps it"
+
+
+def _notice_every(plpy: Plpy, given: Mapping[str, Any]) -> None:
+    if LONG_EVERY(plpy, given.get("every"))[0]["long"]:
+        plpy.notice(EVERY_NOTICE.format(given["every"]))
 
 
 def check_one_way(cron: str | None, given: Mapping[str, Any]) -> None:

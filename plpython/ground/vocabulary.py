@@ -24,6 +24,10 @@ ENDS = {"success": "s", "failure": "fd", "finish": "sfid"}
 # What each of a schedule's five sets may hold: first and last number, which is how pgAgent's arrays are laid out.
 SETS = {"minutes": (0, 59), "hours": (0, 23), "weekdays": (0, 6), "monthdays": (1, 32), "months": (1, 12)}
 
+# What else says on which days a schedule fires. Negative numbers count from the end of the month.
+DAY_NUMBERS = {"monthdays": (-31, 32), "nth": (-5, 5), "workdays": (-23, 23)}
+ROLLS = ("skip", "forward", "backward", "nearest", "in_month")
+
 # Conditions on a row j of pga_job: it could start, at its time; that has come; that has not come.
 IDLE = "j.jobenabled AND j.jobagentid IS NULL"
 DUE = f"{IDLE} AND j.jobnextrun <= now()"

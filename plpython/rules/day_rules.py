@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from ..ground.vocabulary import ROLLS
 from .years import MONTH_LENGTHS, WEEKS, all_of, first_day, year_of
 
 SATURDAY_AND_SUNDAY = (0, 6)
@@ -20,8 +21,7 @@ MOST_YEARS = 2_000
 """A rule that lets no day match for so long is taken never to match again."""
 MOST_KEPT = 500
 FIRST_MONDAY = -3  # 1969-12-29
-SKIP, FORWARD, BACKWARD, NEAREST, IN_MONTH = "skip", "forward", "backward", "nearest", "in_month"
-ROLLS = (FORWARD, BACKWARD, NEAREST, IN_MONTH, SKIP)
+SKIP, FORWARD, BACKWARD, NEAREST, IN_MONTH = ROLLS
 
 
 class Recurs(NamedTuple):

@@ -15,6 +15,10 @@
     "description text DEFAULT NULL",
     "every interval DEFAULT NULL",
     "at timestamptz DEFAULT NULL",
+    "nth integer[] DEFAULT NULL",
+    "workdays integer[] DEFAULT NULL",
+    "roll text DEFAULT NULL",
+    "recurs text DEFAULT NULL",
 ], returns="SETOF integer") %}
 Add a schedule to a job. It fires by cron, by five sets of numbers, by every, or at one time. Of the sets, one that is
 missing or empty means any. The schedule fires at the minutes of its wall clock that are in all five.
@@ -24,7 +28,7 @@ missing or empty means any. The schedule fires at the minutes of its wall clock 
 - minutes: 0 to 59.
 - hours: 0 to 23.
 - weekdays: 0 to 6, from Sunday.
-- monthdays: 1 to 31, and 32 for the last day of the month.
+- monthdays: 1 to 31, 32 for the last day of the month, and -1 to -31: the last, the last but one, and so on.
 - months: 1 to 12.
 - start, end: it fires in the minute of start (default: now) at the earliest, and at end at the latest.
 - timezone: the time zone whose wall clock cron and the sets are read in. Default: default_timezone().
@@ -32,6 +36,13 @@ missing or empty means any. The schedule fires at the minutes of its wall clock 
 - every: it fires each time that so many whole seconds have passed since start, in minutes that the sets leave. Give
   days or less, since months have no fixed length.
 - at: it fires once, at this time.
+- nth: which of its weekdays in the month: 1 to 5, and -1 to -5 from the end.
+- workdays: which working days of the month: 1 to 23, and -1 to -23 from the end. A working day is neither weekend nor
+  a day of a calendar that blocks the schedule.
+- roll: what becomes of a day that is no working day: skip, forward, backward, nearest (within the month) or in_month
+  (forward, but backward at the end of the month).
+- recurs: 'N days', 'N weeks' or 'N months' of the wall clock, counted from the day, week (from Monday) or month that
+  holds start. The sets still say when it fires there.
 
 Returns the schedule's id (jscid). Where cron restricts both day fields, which means either unless one begins
 with *, two schedules are made, and two ids returned.

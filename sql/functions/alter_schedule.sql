@@ -15,6 +15,10 @@
     "description text DEFAULT NULL",
     "every interval DEFAULT NULL",
     "at timestamptz DEFAULT NULL",
+    "nth integer[] DEFAULT NULL",
+    "workdays integer[] DEFAULT NULL",
+    "roll text DEFAULT NULL",
+    "recurs text DEFAULT NULL",
 ]) %}
 Change a schedule; the job's next run follows. An argument that is NULL or left out leaves things as they are.
 
@@ -23,6 +27,8 @@ Change a schedule; the job's next run follows. An argument that is NULL or left 
   away.
 - minutes, hours, weekdays, monthdays, months: the sets, as in add_schedule(); '{}' is any. They stay as they are
   unless they or cron are given.
+- nth, workdays, roll, recurs: as in add_schedule(); '{}' and '' take them back. cron takes the place of the first three,
+  too.
 - end: as in add_schedule(); 'infinity' takes it away.
 - timezone: as in add_schedule(); '' leads back to the default.
 

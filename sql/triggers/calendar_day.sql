@@ -23,3 +23,7 @@ CREATE TRIGGER calendar_day_added AFTER INSERT ON pgagent_py.calendar_day REFERE
 DROP TRIGGER IF EXISTS calendar_day_dropped ON pgagent_py.calendar_day;
 CREATE TRIGGER calendar_day_dropped AFTER DELETE ON pgagent_py.calendar_day REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION pgagent_py._recompute_calendar();
+
+DROP TRIGGER IF EXISTS calendar_weekend ON pgagent_py.calendar;
+CREATE TRIGGER calendar_weekend AFTER UPDATE ON pgagent_py.calendar REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION pgagent_py._recompute_calendar();

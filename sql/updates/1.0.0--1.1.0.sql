@@ -1,3 +1,4 @@
+{% from "macros/days.j2" import day_numbers %}
 {{ new("tables/code_version") }}
 
 {{ new("tables/kept_right") }}
@@ -101,3 +102,11 @@ CREATE INDEX queued_message_taken ON pgagent_py.queued_message (qmsjobowner) WHE
 {{ new("tables/comment_line") }}
 
 {{ new("tables/job_change") }}
+
+ALTER TABLE pgagent_py.schedule_option
+    ADD COLUMN jscdays integer[] CHECK ({{ day_numbers("jscdays", "monthdays") }}),
+    ADD COLUMN jscnth integer[] CHECK ({{ day_numbers("jscnth", "nth") }}),
+    ADD COLUMN jscworkdays integer[] CHECK ({{ day_numbers("jscworkdays", "workdays") }}),
+    ADD COLUMN jscroll text CHECK (jscroll IN ('{{ python_constant("ground.vocabulary.ROLLS") | join("', '") }}')),
+    ADD COLUMN jscrecurs text CHECK (jscrecurs ~ '^[1-9][0-9]{0,3} (days?|weeks?|months?)$');
+ALTER TABLE pgagent_py.calendar ADD COLUMN calweekend integer[] CHECK (calweekend <@ '{0,1,2,3,4,5,6}');

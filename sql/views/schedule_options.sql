@@ -3,7 +3,8 @@ SELECT s.jscjobid AS job, s.jscid AS schedule, s.jscname AS name, o.jsctimezone 
        o.jscreboot AS reboot,
        ARRAY(SELECT c.calname FROM pgagent_py.schedule_calendar c WHERE c.jscid = s.jscid AND NOT c.calonly ORDER BY 1) AS calendars,
        ARRAY(SELECT c.calname FROM pgagent_py.schedule_calendar c WHERE c.jscid = s.jscid AND c.calonly ORDER BY 1) AS only_calendars,
-       s.jobid, s.jscid
+       s.jobid, s.jscid, nullif(o.jscdays, '{}') AS monthdays, o.jscnth AS nth, o.jscworkdays AS workdays, o.jscroll AS roll,
+       o.jscrecurs AS recurs
   FROM pgagent_py.visible_schedule s
   JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid;
 
@@ -20,4 +21,6 @@ that the current role sees in visible_schedule. A schedule without a row has no 
 - reboot: it fires when a launcher starts.
 - calendars: it does not fire on the days of these.
 - only_calendars: it fires on the days of these only.
+- monthdays: the days of the month, where some count from its end.
+- nth, workdays, roll, recurs: as in add_schedule(). NULL is none.
 {% endfilter %};

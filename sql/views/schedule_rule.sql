@@ -10,7 +10,15 @@ SELECT s.jscid, s.jscjobid, s.jscenabled,
        e.days AS exception_days, e.minutes AS exception_minutes,
        c.blocked AS blocked_days, CASE WHEN c.has_only THEN coalesce(c.only, '{}') END AS only_days,
        e.days IS NOT NULL OR c.has_only IS NOT NULL AS varies,
-       pgagent_py._micros(s.jscstart) AS start_micros, pgagent_py._micros(s.jscend) AS end_micros, pgagent_py._micros(o.jscat) AS at_micros
+       pgagent_py._micros(s.jscstart) AS start_micros, pgagent_py._micros(s.jscend) AS end_micros, pgagent_py._micros(o.jscat) AS at_micros,
+       o.jscdays AS days, o.jscnth AS nth, o.jscworkdays AS workdays, o.jscroll AS roll, o.jscrecurs AS recurs,
+       CASE WHEN o.jscworkdays IS NOT NULL OR o.jscroll IS NOT NULL THEN (
+           SELECT CASE WHEN bool_or(k.calweekend IS NOT NULL) THEN array_remove(array_agg(DISTINCT w.day), NULL) END
+             FROM pgagent_py.schedule_calendar a
+             JOIN pgagent_py.calendar k ON k.calname = a.calname
+             LEFT JOIN LATERAL unnest(k.calweekend) w (day) ON true
+            WHERE a.jscid = o.jscid)
+       END AS weekend
   FROM pgagent.pga_schedule s
   LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid
  CROSS JOIN LATERAL (
@@ -33,5 +41,6 @@ COMMENT ON VIEW pgagent_py.schedule_rule IS
 Each schedule with all that decides when it fires, in the form that plpython/rules/next_run.py compiles. Sets of flags
 are text. Times are epoch seconds, every is seconds. The columns with micros have
 the exact times, NULL for an infinite one. Days count from 1970-01-01, minutes from midnight. varies: it has
-exceptions or calendars, so rows that schedule_version does not identify can change it.
+exceptions or calendars, so rows that schedule_version does not identify can change it. weekend: the weekdays that its calendars
+say are no working days, NULL when none says so.
 {% endfilter %};

@@ -50,6 +50,11 @@ NEWER = """
     UPDATE pgagent.pga_job SET jobdesc = E'text\\n@priority 4\\n@after not there' WHERE jobname = 'never';
     UPDATE pgagent.pga_jobstep SET jstdesc = '@retries 4' WHERE jstname = 'nightly';
     UPDATE pgagent.pga_schedule SET jscdesc = '@calendar winter' WHERE jscname = 'nightly';
+    SELECT pgagent_py.alter_calendar('winter', weekend => '{5,6}');
+    SELECT pgagent_py.add_schedule(pgagent_py.add_job('days'), 'nth', weekdays => '{1}', monthdays => '{1,-2}', nth => '{1,-1}',
+           roll => 'forward', recurs => '2 months', start => '2026-01-01Z', minutes => '{0}', hours => '{9}');
+    SELECT pgagent_py.add_schedule(jobid, 'workdays', workdays => '{1,-1}', minutes => '{0}', hours => '{9}')
+      FROM pgagent.pga_job WHERE jobname = 'days';
 """
 # All rows, in text form, of pgagent's tables and ours
 TABLES = """

@@ -139,12 +139,14 @@ def test_what_is_set_is_shown(db: Db) -> None:
     db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
     db.execute("SELECT pgagent_py.attach_calendar(%s, 'quarters', only_days => true)", [schedule])
     shown = (job, schedule, "s", "Asia/Tokyo", timedelta(hours=1), None, False, ["holidays"], ["quarters"])
-    assert db.execute("TABLE pgagent_py.schedule_options").fetchall() == [(*shown, *shown[:2])]
+    assert db.execute("TABLE pgagent_py.schedule_options").fetchall() == [(*shown, *shown[:2], *[None] * 5)]
     db.execute("SELECT pgagent_py.add_schedule(%s, 'plain', cron => '0 8 * * *')", [job])
     reboot = value(db, "SELECT pgagent_py.add_schedule(%s, 'r', cron => '@reboot')", job)
     others = "SELECT schedule, reboot, calendars FROM pgagent_py.schedule_options WHERE schedule <> %s"
     assert db.execute(others, [schedule]).fetchall() == [(reboot, True, [])]
-    assert db.execute("SELECT * FROM pgagent_py.calendars ORDER BY name").fetchall() == [
+    assert db.execute(
+        "SELECT name, description, days FROM pgagent_py.calendars ORDER BY name"
+    ).fetchall() == [
         ("holidays", "", [date(2030, 1, 1), date(2030, 1, 3)]),
         ("quarters", "first days", [date(2030, 4, 1)]),
     ]

@@ -28,7 +28,7 @@ def test_restored_database_runs_as_the_old_one(
 ) -> None:
     db.execute(JOBS + RUNS + NEWER)
     before, runs = contents(db), behaviour(db)
-    assert len(runs) == 82
+    assert len(runs) == 102
     assert empty_tables(db) == []
     dump = str(tmp_path / "dump")
     cluster.run("pg_dump", f"--format={form}", "--file", dump, db.info.dbname)

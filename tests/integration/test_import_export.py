@@ -46,6 +46,9 @@ EXAMPLES = {
     "timestamp with time zone": "2030-01-01 00:00:00+00",
     "double precision": "2.5",
     "jsonb": '{"a": [1, "b"]}',
+    "integer[]": "{1,2}",
+    "jscroll": "skip",
+    "jscrecurs": "2 weeks",
 }
 EVERYTHING = """
 SELECT pgagent_py.add_calendar('holidays', '{2030-01-01,2030-12-25}', 'closed');
@@ -125,7 +128,7 @@ def test_every_option_column_is_carried(db: Db, other: Db) -> None:
         for name, type_ in columns:
             if name in NOT_CARRIED:
                 continue
-            example = EXAMPLES[type_]
+            example = EXAMPLES.get(name) or EXAMPLES[type_]
             target = {
                 "job_option": "jobid = 1",
                 "step_option": "jstjobid = 1",

@@ -48,4 +48,4 @@ def test_tables_take_the_ends_that_there_are(table: str) -> None:
 def test_verbs_have_the_five_sets_in_their_order() -> None:
     for verb in ("add_schedule", "alter_schedule"):
         arguments = re.findall(r'"(\w+) integer\[\]', SOURCES[f"sql/functions/{verb}.sql"])
-        assert arguments == list(SETS)
+        assert arguments[: len(SETS)] == list(SETS)

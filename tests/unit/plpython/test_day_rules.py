@@ -8,7 +8,7 @@ from itertools import islice, takewhile
 import pytest
 from hypothesis import strategies as st
 
-from plpython.rules.day_rules import ROLLS
+from plpython.ground.vocabulary import ROLLS
 from plpython.rules.schedule import firings
 from tests.forms import for_all, forms
 from tests.unit.plpython.day_reader import Days, compiled, fires_on, number_of

@@ -1,0 +1,186 @@
+"""Days that five sets can't say: as arguments, as rows, in the views, in documents."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from psycopg.errors import InvalidParameterValue
+from psycopg.types.json import Jsonb
+
+from tests.helpers import Db, add_job, value
+
+JANUARY = "2026-12-31 23:59Z"
+
+
+def add(db: Db, arguments: str, job: int | None = None) -> int:
+    query = f"SELECT pgagent_py.add_schedule(%s, 's', timezone => 'UTC', start => '2020-01-01Z', {arguments})"
+    schedule: int = value(db, query, job or add_job(db, "job"))
+    return schedule
+
+
+def days(db: Db, schedule: int, count: int = 4) -> list[str]:
+    """Return the month and day of the next runs in 2027."""
+    query = """
+        SELECT to_char(r AT TIME ZONE 'UTC', 'MM-DD') FROM pgagent.pga_schedule, pgagent_py.next_runs(jscjobid, %s, %s) r
+         WHERE jscid = %s"""
+    return [row[0] for row in db.execute(query, [count, JANUARY, schedule])]
+
+
+def sets(db: Db, schedule: int) -> tuple[Any, ...] | None:
+    query = "SELECT jscweekdays, jscmonthdays FROM pgagent_py.visible_schedule WHERE jscid = %s"
+    return db.execute(query, [schedule]).fetchone()
+
+
+EXAMPLES = [
+        ("cron => '0 18 * * *', workdays => '{-1}'", "01-29 02-26 03-31 04-30", []),
+        ("cron => '0 9 * * *', workdays => '{2}'", "01-04 02-02 03-02 04-02", [*range(2, 32)]),
+        ("cron => '0 9 * * fri', nth => '{2,-1}'", "01-08 01-29 02-12 02-26", [*range(8, 15), *range(22, 32)]),
+        ("cron => '0 9 * * fri', nth => '{5}'", "01-29 04-30 07-30 10-29", [29, 30, 31]),
+        ("minutes => '{0}', hours => '{9}', monthdays => '{-3}'", "01-29 02-26 03-29 04-28", [26, 27, 28, 29]),
+        ("minutes => '{0}', hours => '{9}', monthdays => '{-1}'", "01-31 02-28 03-31 04-30", [32]),
+        ("cron => '0 9 15 * *', roll => 'nearest'", "01-15 02-15 03-15 04-15", [15]),
+        ("cron => '0 9 1 * *', roll => 'forward'", "01-01 02-01 03-01 04-01", [1]),
+        ("cron => '0 9 31 * *', roll => 'in_month'", "01-29 03-31 05-31 07-30", [31]),
+        ("cron => '0 9 * * mon', nth => '{1}', roll => 'forward'", "01-04 02-01 03-01 04-05", [*range(1, 8)]),
+        ("cron => '0 9 * * *', roll => 'skip'", "01-01 01-04 01-05 01-06", []),
+        ("cron => '0 9 * * mon', recurs => '2 weeks'", "01-04 01-18 02-01 02-15", []),
+        ("cron => '0 9 1 * *', recurs => '1 Year'", "01-01 01-01 01-01 01-01", [1]),
+]  # fmt: skip
+
+
+def test_the_days_are_these_and_pgagents_set_holds_them(db: Db) -> None:
+    for arguments, expected, monthdays in EXAMPLES:
+        schedule = add(db, arguments)
+        assert days(db, schedule) == expected.split(), arguments
+        shown = sets(db, schedule)
+        assert shown is not None
+        assert shown[1] == monthdays, arguments
+
+
+def test_calendars_say_what_a_working_day_is(db: Db) -> None:
+    schedule = add(db, "cron => '0 9 * * mon', nth => '{1}', roll => 'forward'")
+    db.execute("SELECT pgagent_py.add_calendar('bank', '{2027-01-04}')")
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'bank')", [schedule])
+    assert days(db, schedule, 2) == ["01-05", "02-01"]
+    db.execute("SELECT pgagent_py.alter_calendar('bank', weekend => '{1,2}')")
+    assert days(db, schedule, 2) == ["01-06", "02-03"]
+    db.execute("SELECT pgagent_py.alter_calendar('bank', add_days => '{2027-01-06}', weekend => '{}')")
+    assert days(db, schedule, 2) == ["01-05", "02-01"]
+    today = value(db, "SELECT current_date")
+    db.execute("SELECT pgagent_py.add_calendar('short', ARRAY[%s::date + 10], weekend => '{5,6}')", [today])
+    shown = db.execute("SELECT name, weekend, warning IS NOT NULL FROM pgagent_py.calendars ORDER BY 1")
+    assert shown.fetchall()[1] == ("short", [5, 6], True)
+    past = "SELECT warning FROM pgagent_py.calendars WHERE name = 'old'"
+    db.execute("SELECT pgagent_py.add_calendar('old', '{2001-01-01}')")
+    assert "past" in value(db, past)
+
+
+def test_a_changed_weekend_gives_the_next_runs_again(db: Db) -> None:
+    schedule = add(db, "cron => '0 9 * 1 *', workdays => '{1}'")
+    db.execute("SELECT pgagent_py.add_calendar('week', weekend => '{0,1,2,3,4,5}')")
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'week')", [schedule])
+    next_run = "SELECT to_char(jobnextrun AT TIME ZONE 'UTC', 'D') FROM pgagent.pga_job"
+    assert value(db, next_run) == "7"
+    db.execute("SELECT pgagent_py.alter_calendar('week', weekend => '{0,1,2,3,4,6}')")
+    assert value(db, next_run) == "6"
+
+
+def test_what_is_altered_takes_the_place_of_what_was_there(db: Db) -> None:
+    schedule = add(db, "cron => '0 9 * * fri', nth => '{2}'")
+
+    def alter(arguments: str) -> None:
+        db.execute(f"SELECT pgagent_py.alter_schedule({schedule}, {arguments})".encode())
+
+    alter("nth => '{-1}', recurs => '2 months', start => '2027-01-20Z'")
+    assert days(db, schedule, 3) == ["01-29", "03-26", "05-28"]
+    assert sets(db, schedule) == ([5], list(range(22, 32)))
+    alter("nth => '{}', recurs => ''")
+    assert sets(db, schedule) == ([5], [])
+    alter("cron => '0 9 * * *', workdays => '{1}'")
+    shown = "SELECT monthdays, nth, workdays, roll, recurs FROM pgagent_py.schedule_options"
+    assert db.execute(shown).fetchone() == (None, None, [1], None, None)
+    alter("cron => '0 9 15 * *'")
+    assert db.execute(shown).fetchone() == (None, None, None, None, None)
+    alter("monthdays => '{-2}', roll => 'backward'")
+    assert db.execute(shown).fetchone() == ([-2], None, None, "backward", None)
+    assert days(db, schedule, 3) == ["01-29", "02-26", "03-30"]
+    assert value(db, "SELECT jobnextrun FROM pgagent.pga_job") is not None
+
+
+def test_an_ordinary_schedule_has_no_row_of_options(db: Db) -> None:
+    schedule = add(db, "cron => '0 9 * * fri', enabled => true")
+    db.execute("SELECT pgagent_py.alter_schedule(%s, cron => '0 9 L * *')", [schedule])
+    # alter_schedule takes every and at away, which makes one
+    assert value(db, "SELECT count(*) FROM pgagent_py.schedule_option WHERE jscdays IS NOT NULL") == 0
+    add_job(db, "other", cron="0 9 * * fri")
+    assert value(db, "SELECT count(*) FROM pgagent_py.schedule_option") == 1
+
+
+REFUSED = [
+    ("nth => '{2}'", "nth"),
+    ("weekdays => '{5}', nth => '{0}'", "nth"),
+    ("weekdays => '{5}', nth => '{6}'", "nth"),
+    ("weekdays => '{5}', nth => ARRAY[NULL]::int[]", "nth"),
+    ("workdays => '{24}'", "workdays"),
+    ("workdays => '{1}', monthdays => '{1}'", "workdays"),
+    ("workdays => '{1}', weekdays => '{1}', nth => '{1}'", "workdays"),
+    ("workdays => '{1}', roll => 'skip'", "workdays"),
+    ("monthdays => '{0}'", "monthdays"),
+    ("monthdays => '{-32}'", "monthdays"),
+    ("roll => 'up'", "roll"),
+    ("recurs => '2 fortnights'", "recurs"),
+    ("recurs => '0 days'", "recurs"),
+    ("recurs => '99999 days'", "recurs"),
+    ("recurs => '2 weeks 1 day'", "recurs"),
+    ("at => '2099-01-01', recurs => '2 weeks'", "recurs"),
+    ("cron => '@reboot', roll => 'skip'", "roll"),
+]
+
+
+def test_what_does_not_go_is_refused_by_name(db: Db) -> None:
+    job = add_job(db, "job")
+    for arguments, named in REFUSED:
+        with pytest.raises(InvalidParameterValue, match=named) as refused:
+            add(db, arguments, job)
+        assert refused.value.diag.message_hint
+    assert value(db, "SELECT count(*) FROM pgagent.pga_schedule") == 0
+
+
+def test_notices_name_what_is_meant(db: Db) -> None:
+    said: list[str] = []
+    db.add_notice_handler(lambda notice: said.append(str(notice.message_primary)))
+    add(db, "monthdays => '{32}', weekdays => '{1,2,3,4,5}'")
+    add(db, "every => '14 days', hours => '{9}'")
+    assert ["workdays" in said[0], "recurs" in said[1]] == [True, True]
+    add(db, "every => '6 days', monthdays => '{32}'")
+    assert len(said) == 2
+
+
+def test_a_document_carries_them(db: Db) -> None:
+    job = add_job(db, "job")
+    for arguments in (
+        "cron => '0 9 * * fri', nth => '{2}', roll => 'backward', recurs => '2 months'",
+        "monthdays => '{15,-3}'",
+        "workdays => '{-1}'",
+    ):
+        add(db, arguments, job)
+    db.execute("SELECT pgagent_py.add_calendar('bank', '{2027-01-04}', weekend => '{5}')")
+    document = value(db, "SELECT pgagent_py.export_jobs()")
+    before = value(db, "SELECT json_agg(r) FROM pgagent_py.next_runs(%s, 200, %s) r", job, date(2027, 1, 1))
+    db.execute("DELETE FROM pgagent.pga_job")
+    db.execute("SELECT pgagent_py.drop_calendar('bank')")
+    db.execute("SELECT pgagent_py.import_jobs(%s)", [Jsonb(document)])
+    assert value(db, "SELECT pgagent_py.export_jobs()") == document
+    (again,) = db.execute("SELECT jobid FROM pgagent.pga_job").fetchone() or (None,)
+    after = value(db, "SELECT json_agg(r) FROM pgagent_py.next_runs(%s, 200, %s) r", again, date(2027, 1, 1))
+    assert after == before
+    # As a person writes it: the set that pgAgent has is found.
+    for schedule in document["jobs"]["job"]["schedules"]:
+        if schedule.pop("days", None):
+            schedule["monthdays"] = [15, -3]
+    db.execute("SELECT pgagent_py.import_jobs(%s)", [Jsonb(document)])
+    shown = "SELECT jscmonthdays FROM pgagent_py.visible_schedule ORDER BY jscid"
+    assert value(db, f"SELECT count(*) FROM ({shown}) t WHERE jscmonthdays = '{{15,26,27,28,29}}'") == 1
+    document["jobs"]["job"]["schedules"][0]["nth"] = [9]
+    with pytest.raises(InvalidParameterValue, match=r"schedules\[0\].*nth"):
+        db.execute("SELECT pgagent_py.import_jobs(%s)", [Jsonb(document)])
