@@ -10,11 +10,11 @@ import sys
 import time
 from types import FrameType
 
-from . import cron, drain, idle, latency, trigger, turn
+from . import cron, drain, idle, latency, trigger, turn, wal
 from .report import Report
 from .servers import Server
 
-PARTS = ("drain", "cron", "batch", "latency", "idle", "turn", "trigger")
+PARTS = ("drain", "cron", "batch", "latency", "idle", "turn", "trigger", "wal")
 
 
 def arguments() -> argparse.Namespace:
@@ -48,6 +48,8 @@ def measure(report: Report, parts: list[str], quick: bool, fsync: bool) -> None:
             trigger.measure(report, server, quick)
     finally:
         server.close()
+    if "wal" in parts:
+        wal.measure(report, fsync, quick)
     if "cron" in parts:
         cron.measure(report, fsync, quick, ours)
 

@@ -241,6 +241,10 @@ class BatchStep:
         }
         if run.jobparameters is not None:
             variables["PGAGENT_PARAMETERS"] = run.jobparameters
+        if run.due is not None:
+            variables["PGAGENT_DUE"] = run.due
+        if run.previous_due is not None:
+            variables["PGAGENT_PREVIOUS_DUE"] = run.previous_due
         return {name.encode(): value.encode() for name, value in variables.items()}
 
     def _read_pipes(self) -> None:

@@ -28,7 +28,8 @@ from .wake_ups import WakeUps
 COLUMNS = """
     t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jstkind, t.jstcode, t.jstdbname, t.jstconnstr, t.jstatomic,
     extract(epoch FROM t.jsttimeout)::float8, extract(epoch FROM t.jobtimeleft)::float8, t.jobrunas, t.jobparameters::text,
-    t.jobroleid::int8, (extract(epoch FROM t.handed) * 1000000)::int8, (extract(epoch FROM t.claimed) * 1000000)::int8, t.try"""
+    t.jobroleid::int8, (extract(epoch FROM t.handed) * 1000000)::int8, (extract(epoch FROM t.claimed) * 1000000)::int8, t.try,
+    t.due, t.previous_due"""
 
 RUN_DUE = f"""
 SELECT {COLUMNS}

@@ -25,10 +25,10 @@ CANCEL_REPEAT_SECONDS = 1.0  # between cancel requests: code may catch one and g
 CANCEL_GIVE_UP_SECONDS = 10.0  # of cancel requests in vain, after which the session is ended
 KILL_GIVE_UP_SECONDS = 0.25  # the same when there is no time: a cancelled run is to end within a second
 
-# Though these are four statements, they cost a third less than one SELECT of set_config() for all.
+# Though these are six statements, they cost a third less than one SELECT of set_config() for all.
 _IDS = (
     "SET {0} pgagent_py.job_id = '%d'; SET {0} pgagent_py.run_id = '%d'; SET {0} pgagent_py.step_id = '%d';"
-    " SET {0} pgagent_py.parameters = '{{}}'"
+    " SET {0} pgagent_py.parameters = '{{}}'; SET {0} pgagent_py.due = '%s'; SET {0} pgagent_py.previous_due = '%s'"
 )
 _TRANSACTION_ID = "SELECT pg_catalog.txid_current()"  # an atomic step's log entry needs one anyway
 _SET_IDS = _IDS.format("SESSION").encode()
@@ -204,7 +204,10 @@ class SqlStep:
         """
         run = self._run
         end = self._query_end = asyncio.get_running_loop().create_future()
-        connection.query(text % (run.jobid, run.jlgid, run.jstid), None, end.set_result, internal=True)
+        times = [(time or "").encode() for time in (run.due, run.previous_due)]
+        connection.query(
+            text % (run.jobid, run.jlgid, run.jstid, *times), None, end.set_result, internal=True
+        )
         await end
         transaction = connection.value
         if run.jobparameters is not None:

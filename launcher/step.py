@@ -19,7 +19,7 @@ class StepRun:
 
     ``jstkind`` is SQL or BATCH. ``jsttimeout`` is in seconds. ``jobtimeleft`` is, too: it is what was left of the job's
     timeout at the start of the step. ``jobparameters`` is JSON text. ``jobroleid`` is the id of the role ``jobrunas``.
-    ``handed`` and ``claimed`` are in microseconds since 1970.
+    ``handed`` and ``claimed`` are in microseconds since 1970. ``due`` and ``previous_due`` are in ISO 8601, UTC.
     """
 
     jobid: int
@@ -41,6 +41,8 @@ class StepRun:
     handed: int = 0
     claimed: int = 0
     number: int = 1  # of the try, in its run
+    due: str | None = None
+    previous_due: str | None = None
 
     @property
     def id(self) -> Try:

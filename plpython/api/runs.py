@@ -15,16 +15,27 @@ FIND_ENABLED_STEP = Statement(
 )
 
 
+IS_A_DUE = Statement("SELECT $1 >= '0001-01-02Z' AND $1 < '9999-12-31Z' AS sound", "timestamptz")
+
+
+def check_due(plpy: Plpy, argument: str, due: str) -> None:
+    """Refuse a time that programs can't read."""
+    if not IS_A_DUE(plpy, due)[0]["sound"]:
+        raise invalid(argument, f"{argument} can't be {due}", "Give a time in the years 1 to 9999.")
+
+
 def run_now(
     plpy: Plpy,
     caller: str,
     job: int | None = None,
     from_step: int | None = None,
     parameters: str | None = None,
+    due: str | None = None,
 ) -> None:
     """Make *job* due now, as pgAdmin does; its schedule goes on afterwards.
 
-    *from_step*: the step to begin with. *parameters*: what this run has instead of the job's, key by key.
+    *from_step*: the step to begin with. *parameters*: what this run has instead of the job's, key by key. *due*: the time that it
+    is for.
     """
     if not check_job(plpy, job)["jobenabled"]:
         raise PgAgentError(f"job {job} is disabled", hint="Enable it first.", sqlstate="55000")
@@ -33,4 +44,6 @@ def run_now(
         raise invalid("from_step", f"from_step {from_step} is no enabled step of job {job}", hint)
     if parameters is not None:
         check_parameters(plpy, "parameters", parameters)
-    order_run(plpy, job, from_step, parameters)
+    if due is not None:
+        check_due(plpy, "due", due)
+    order_run(plpy, caller, job, from_step, parameters, due)

@@ -17,6 +17,14 @@ RUN_STATUSES = {
 STEP_STATUSES = {**RUN_STATUSES, IGNORED: "ignored"}
 ON_ERROR = {"f": "fail", "s": "success", "i": "ignore"}
 STEP_KINDS = {"s": "sql", "b": "batch"}
+# What sets a run off.
+TRIGGERS = {"s": "schedule", "n": "run_now", "d": "dependency", "b": "start", "f": "backfill"}
+
+# A time as steps see it: ISO 8601, UTC.
+UTC = (
+    "to_char({0} AT TIME ZONE 'UTC', CASE WHEN date_trunc('second', {0}) = {0}"
+    """ THEN 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"' ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"' END)"""
+)
 
 # When a dependency is met and a message is sent: at which statuses that a run ends with.
 ENDS = {"success": "s", "failure": "fd", "finish": "sfid"}

@@ -119,8 +119,13 @@ RAISE_SEQUENCES = Statement("SELECT pgagent_py._raise_sequences()")
 REGISTER = Statement(
     """
 INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows, jagpooled,
-                              jagversion, jagplaces)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
+                              jagversion, jagplaces, jagserves)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+       -- without a break: another agent serves, or this one has come back
+       greatest(pg_postmaster_start_time(), coalesce(min(coalesce(a.jagserves, l.jaglogintime)), clock_timestamp()))
+  FROM pgagent.pga_jobagent l LEFT JOIN pgagent_py.agent a ON a.jagpid = l.jagpid
+ WHERE l.jagpid <> $1 AND (a.agent = $2 OR EXISTS (
+       SELECT FROM pgagent_py.living_agent v WHERE v.jagpid = l.jagpid AND v.agent IS NOT DISTINCT FROM a.agent))""",
     "int4",
     "uuid",
     "text",
@@ -163,9 +168,9 @@ login AS (
     INSERT INTO pgagent.pga_jobagent (jagpid, jagstation)
     SELECT free.jagpid, a.jagstation FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1)
 INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows,
-                              jagpooled, last_seen, jagversion, jagplaces)
+                              jagpooled, last_seen, jagversion, jagplaces, jagserves)
 SELECT free.jagpid, a.agent, a.jagstation, a.backend_start, a.jagrole, a.jagall, a.jagown, a.jagknows, a.jagpooled, a.last_seen,
-       a.jagversion, a.jagplaces
+       a.jagversion, a.jagplaces, a.jagserves
   FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1
 RETURNING jagpid""",
     "int4",

@@ -256,6 +256,11 @@ WITH late AS MATERIALIZED (
 skipped AS (
     INSERT INTO pgagent.pga_joblog (jlgid, jlgjobid, jlgstatus, jlgstart, jlgduration)
     SELECT late.jlgid, late.jobid, 'i', clock_timestamp(), '0' FROM late),
+noted AS (
+    INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, jlgtriggeredby, agent)
+    SELECT coalesce(o.jlgdue, late.jobnextrun), late.jlgid, coalesce(o.jlgtrigger, 's'), o.jlgtriggeredby, a.agent
+      FROM late LEFT JOIN pgagent_py.job_origin o ON o.jobid = late.jobid AND o.jobnextrun = late.jobnextrun
+     CROSS JOIN pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()),
 -- the reason, in the log of the first step, unless a session has that locked
 said AS (
     INSERT INTO pgagent.pga_jobsteplog (jsljlgid, jsljstid, jslstatus, jslstart, jslduration, jsloutput)

@@ -10,10 +10,13 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import NAME_LENGTH
 from .claimable import MINE
-from .orders import DUE_NOW, PUT_WANTED
+from .orders import DUE_NOW, NOTE_ORIGIN, PUT_WANTED
 
 # How many jobs a turn makes due at most, and of how many runs it tells each in triggered_by, the latest. $1 and $2.
 JOBS_PER_TURN, RUNS_TOLD = 100, 1000
+
+FOLLOWING = """f.jobid, f.due, c.due, 'd', c.names
+      FROM free f LEFT JOIN cause c ON c.jobid = f.jobid WHERE f.jobenabled"""
 
 START_DEPENDENTS = Statement(
     f"""
@@ -64,11 +67,20 @@ told AS (
 cause AS (
     SELECT t.jobid, jsonb_agg(jsonb_build_object(
                'job', t.jobafter, 'name', left(j.jobname, {NAME_LENGTH}), 'run', t.jlgid, 'status', t.jlgstatus)
-               ORDER BY t.jobafter) AS runs
-      FROM told t JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[t.jobafter])
+               ORDER BY t.jobafter) AS runs,
+           left(string_agg(left(j.jobname, {NAME_LENGTH}), ', ' ORDER BY t.jobafter), {NAME_LENGTH}) AS names,
+           max(o.jlgdue) AS due
+      FROM told t
+      JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[t.jobafter])
+      LEFT JOIN pgagent_py.run_origin o ON o.jlgid = ANY (ARRAY[t.jlgid])
      GROUP BY t.jobid),
+-- the run is for the time that those were for, the latest
+noted AS (
+    {NOTE_ORIGIN.format(FOLLOWING)}
+    RETURNING jobid),
 started AS (
-    UPDATE pgagent.pga_job j SET jobnextrun = f.due FROM free f WHERE j.jobid = ANY (ARRAY[f.jobid]) AND f.jobenabled
+    UPDATE pgagent.pga_job j SET jobnextrun = f.due FROM free f
+     WHERE j.jobid = ANY (ARRAY[f.jobid]) AND f.jobid = ANY (ARRAY(SELECT noted.jobid FROM noted))
     RETURNING j.jobid, j.jobnextrun),
 wanted (jobid, due, jstname, jstid, parameters) AS (
     SELECT s.jobid, s.jobnextrun, NULL::text, NULL::int4, jsonb_build_object('triggered_by', c.runs)

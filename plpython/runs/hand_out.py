@@ -7,7 +7,7 @@ from typing import TypedDict, cast
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
-from ..ground.vocabulary import NAME_LENGTH
+from ..ground.vocabulary import NAME_LENGTH, UTC
 from .rows import StepRow
 
 # Python can't read what is not UTF-8.
@@ -23,7 +23,7 @@ STEP_RUN = f"""
     coalesce(jo.jobrunas, jo.jobowner)::text AS jobrunas, NULL::jsonb AS jobparameters,
     'r' AS jslstatus, NULL::int4 AS jslresult, NULL::text AS jsloutput, s.jstonerror::text AS jstonerror,
     l.handed::text AS handed, CASE WHEN jo.jobrunas IS NULL THEN jo.jobownerid ELSE jo.jobrunasid END AS jobroleid,
-    r.claimed::text AS claimed, r.try"""
+    r.claimed::text AS claimed, r.try, NULL::text AS due, NULL::text AS previous_due"""
 
 
 class RoleRow(TypedDict):
@@ -92,6 +92,30 @@ def set_parameters(plpy: Plpy, steps: Sequence[StepRow]) -> Sequence[StepRow]:
     return steps
 
 
+DUE_TIMES = Statement(
+    f"""
+SELECT o.jlgid, {UTC.format("o.jlgdue")} AS due, {UTC.format("p.due")} AS previous_due
+  FROM unnest($1, $2) r (jlgid, jobid)
+  JOIN pgagent_py.run_origin o ON o.jlgid = ANY (ARRAY[r.jlgid])
+  LEFT JOIN pgagent_py.job_due d ON d.jobid = ANY (ARRAY[r.jobid])
+ CROSS JOIN LATERAL (
+       SELECT CASE WHEN d.jobdue < o.jlgdue THEN d.jobdue
+                   WHEN d.jobdue IS NOT NULL THEN pgagent_py._previous_due(d.jobid, o.jlgdue) END AS due OFFSET 0) p""",
+    "int4[]",
+    "int4[]",
+)
+
+
+def set_due(plpy: Plpy, steps: Sequence[StepRow]) -> None:
+    """Put into each step the time that its run is for, and that of the success before."""
+    if steps:
+        rows = DUE_TIMES(plpy, [step["jlgid"] for step in steps], [step["jobid"] for step in steps])
+        found = {row["jlgid"]: row for row in rows}
+        for step in steps:
+            if row := found.get(step["jlgid"]):
+                step["due"], step["previous_due"] = row["due"], row["previous_due"]
+
+
 # A step that was deleted meanwhile comes without code: its run has to go on. A step whose result waits to be booked has ended.
 IN_PROGRESS = Statement(
     f"""
@@ -122,6 +146,7 @@ def steps_in_progress(plpy: Plpy, agent: str) -> list[StepRow]:
         if step["jstcode"] is None:
             step.update(jstname="", jstkind="s", jstcode="", jstdbname="", jstconnstr="", jstonerror="f")
     set_parameters(plpy, steps)
+    set_due(plpy, steps)
     _refuse(plpy, steps, set_run_as(plpy, steps))
     return steps
 

@@ -21,13 +21,33 @@ PUT_WANTED = """INSERT INTO pgagent_py.run_order (jobid, jobnextrun, jstname, js
         ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jstname = excluded.jstname,
            jstid = excluded.jstid, jlgparameters = excluded.jlgparameters"""
 
-# $1 job, $2 step to begin with, $3 parameters.
+# Each row of a CTE of: what makes a job due. It comes before the UPDATE that does, see the trigger pga_job_asked.
+NOTE_ORIGIN = """INSERT INTO pgagent_py.job_origin (jobid, jobnextrun, jlgdue, jlgtrigger, jlgtriggeredby)
+    SELECT {0}
+        ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jlgdue = excluded.jlgdue,
+           jlgtrigger = excluded.jlgtrigger, jlgtriggeredby = excluded.jlgtriggeredby"""
+
+# $1 job, $2 the role that asks, $3 the time that the run is for, $4 whether that is the time of the job's last run.
+NOTE_ORDER = Statement(
+    NOTE_ORIGIN.format(f"""j.jobid, {DUE_NOW}, coalesce($3, last.jlgdue), 'n', $2
+      FROM pgagent.pga_job j
+      LEFT JOIN LATERAL (
+           SELECT o.jlgdue FROM pgagent.pga_joblog l JOIN pgagent_py.run_origin o ON o.jlgid = l.jlgid
+            WHERE l.jlgjobid = j.jobid ORDER BY l.jlgid DESC LIMIT 1) last ON $4
+     WHERE j.jobid = $1""")
+    + " RETURNING jobnextrun::text AS jobnextrun",
+    "int4",
+    "text",
+    "timestamptz",
+    "bool",
+)
+
+# $1 job, $2 step to begin with, $3 parameters, $4 when it is due.
 ORDER_RUN = Statement(
     f"""
 -- as pgAdmin's "Run now" does it
 WITH due AS (
-    UPDATE pgagent.pga_job j SET jobnextrun = {DUE_NOW}
-     WHERE j.jobid = $1 RETURNING j.jobid, j.jobnextrun),
+    UPDATE pgagent.pga_job j SET jobnextrun = $4 WHERE j.jobid = $1 RETURNING j.jobid, j.jobnextrun),
 -- an earlier order, when this one asks for nothing in particular
 forgotten AS (
     DELETE FROM pgagent_py.run_order o WHERE o.jobid = $1 AND $2 IS NULL AND $3 IS NULL),
@@ -38,12 +58,19 @@ wanted (jobid, due, jstname, jstid, parameters) AS (
     "int4",
     "int4",
     "jsonb",
+    "timestamptz",
 )
 
 
-def order_run(plpy: Plpy, job: int | None, from_step: int | None, parameters: str | None) -> None:
-    """Make *job* due now, to begin with the step *from_step*, with *parameters* (JSON text) over its own."""
-    ORDER_RUN(plpy, job, from_step, parameters)
+def order_run(
+    plpy: Plpy, caller: str, job: int | None, from_step: int | None, parameters: str | None, due: str | None
+) -> None:
+    """Make *job* due now, to begin with the step *from_step*, with *parameters* (JSON text) over its own.
+
+    *due*: the time that the run is for, if it is not this moment, or that of the run whose steps it makes up for.
+    """
+    (order,) = NOTE_ORDER(plpy, job, caller, due, from_step is not None)
+    ORDER_RUN(plpy, job, from_step, parameters, order["jobnextrun"])
 
 
 FORGET_VOID_ORDERS = Statement("""

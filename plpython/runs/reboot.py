@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import IDLE
+from .orders import NOTE_ORIGIN
 
 REBOOT_JOBS = Statement(
     f"""
@@ -23,14 +24,18 @@ def reboot_jobs(plpy: Plpy, station: str) -> list[int]:
     return [row["jobid"] for row in REBOOT_JOBS(plpy, station)]
 
 
+NOW_BY_START = f"""j.jobid, now(), NULL, 'b', NULL
+      FROM free JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[free.jobid]) WHERE {IDLE}"""
+
 # Jobs that a session has locked are left for a later turn: to wait here would hold up all others.
 RUN_REBOOT_JOBS = Statement(
     f"""
 WITH free AS MATERIALIZED (
     SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED),
+noted AS (
+    {NOTE_ORIGIN.format(NOW_BY_START)} RETURNING jobid),
 due AS (
-    UPDATE pgagent.pga_job j SET jobnextrun = now() FROM free
-     WHERE j.jobid = ANY (ARRAY[free.jobid]) AND {IDLE})
+    UPDATE pgagent.pga_job j SET jobnextrun = now() WHERE j.jobid = ANY (ARRAY(SELECT noted.jobid FROM noted)))
 UPDATE pgagent_py.agent SET jagreboot = (
        SELECT array_agg(j.jobid) FROM pgagent.pga_job j
         WHERE j.jobid = ANY ($1) AND j.jobid NOT IN (SELECT free.jobid FROM free))

@@ -33,6 +33,8 @@ class StepRow(Try):
     handed: str
     jobroleid: int | None
     claimed: str
+    due: str | None
+    previous_due: str | None
 
 
 class ResultRow(TypedDict):

@@ -109,11 +109,9 @@ OUR_PATH = Statement("SELECT pg_catalog.set_config('search_path', 'pg_catalog, p
 SETTINGS = Statement(
     """
 SELECT set_config('pgagent_py.job_id', $1, true), set_config('pgagent_py.run_id', $2, true),
-       set_config('pgagent_py.step_id', $3, true), set_config('pgagent_py.parameters', $4, true)""",
-    "text",
-    "text",
-    "text",
-    "text",
+       set_config('pgagent_py.step_id', $3, true), set_config('pgagent_py.parameters', $4, true),
+       set_config('pgagent_py.due', $5, true), set_config('pgagent_py.previous_due', $6, true)""",
+    *["text"] * 6,
 )
 
 # SPI's codes for what a statement was, with the command tag that a client would have got.
@@ -127,7 +125,7 @@ def execute(plpy: Plpy, step: StepRow, session: Session) -> ResultRow:
     try:
         with plpy.subtransaction():
             ids = [str(step["jobid"]), str(step["jlgid"]), str(step["jstid"])]
-            SETTINGS(plpy, *ids, step["jobparameters"] or "{}")
+            SETTINGS(plpy, *ids, step["jobparameters"] or "{}", step["due"] or "", step["previous_due"] or "")
             SESSION_PATH(plpy)
             done = plpy.execute(step["jstcode"].removeprefix("\ufeff"))
             OUR_PATH(plpy)

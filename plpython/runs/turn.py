@@ -18,7 +18,7 @@ from .claim import claim_due_jobs
 from .claimable import ANY, IN_SESSION, IN_SESSION_ONCE
 from .dependencies import check_dependencies, start_dependents
 from .finish import finish_jobs, note_runs
-from .hand_out import set_parameters, set_run_as
+from .hand_out import set_due, set_parameters, set_run_as
 from .news import tell_news
 from .orphans import close_left, fail_orphans
 from .problems import each_apart
@@ -139,6 +139,7 @@ def _first_of_each(results: Sequence[ResultRow]) -> list[ResultRow]:
 def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int) -> list[StepRow]:
     """Return *steps* with their parameters and roles; a step that may not, or can't, run is booked as failed."""
     ready: list[StepRow] = []
+    set_due(plpy, steps)
     while steps:
         reasons = _complete(plpy, me, steps)
         ready += [step for step in steps if step["jslid"] not in reasons]
@@ -148,6 +149,7 @@ def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int) -> 
             if (jslid := step["jslid"]) in reasons
         ]
         steps = _carry_on_apart(plpy, me, refused, max(capacity - len(ready), 0), 0)
+        set_due(plpy, steps)
     return ready
 
 

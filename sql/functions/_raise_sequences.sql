@@ -1,7 +1,7 @@
 {% set tables = {"pga_jobclass": "jclid", "pga_job": "jobid", "pga_jobstep": "jstid", "pga_schedule": "jscid",
                  "pga_exception": "jexid", "pga_joblog": "jlgid", "pga_jobsteplog": "jslid"} %}
 {# Ids of ours that outlive the rows of pgAgent's log. #}
-{% set ours = {"jlgid": ["run"], "jslid": ["run", "waiting_result"]} %}
+{% set ours = {"jlgid": ["run", "run_origin"], "jslid": ["run", "waiting_result"]} %}
 {% macro behind() %}
 (
 {% for table, id in tables.items() %}

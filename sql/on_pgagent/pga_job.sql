@@ -15,6 +15,31 @@ the jobs in progress, without reading the sleeping ones.
 -- PostgreSQL fires triggers in the order of their names: claim and next_run come before pgAgent's own pga_job_trigger, unset comes
 -- after it. The WHEN conditions keep every other update of the table as cheap as it was.
 
+CREATE OR REPLACE FUNCTION pgagent_py._note_order() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    INSERT INTO pgagent_py.job_origin AS o (jobid, jobnextrun, jlgtrigger, jlgtriggeredby)
+    VALUES (NEW.jobid, NEW.jobnextrun, 'n', pgagent_py._asking_role())
+        ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jlgdue = NULL, jlgtrigger = excluded.jlgtrigger,
+           jlgtriggeredby = excluded.jlgtriggeredby
+     WHERE o.jobnextrun <> excluded.jobnextrun;
+    RETURN NEW;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._note_order() IS
+'Note which role has made a job due, as Run now of pgAdmin does. Functions of ours that make a job due have noted it '
+'before, with the same time: that stays.';
+
+-- It comes first: what the others set are times of schedules. A time that has passed long since is no order to run now.
+{% call trigger("pga_job_asked", "BEFORE UPDATE", "pga_job", "_note_order",
+    when="NEW.jobnextrun IS DISTINCT FROM OLD.jobnextrun AND NEW.jobnextrun >= now() - interval '1 min'"
+         " AND NEW.jobnextrun < 'infinity'") %}
+which role has made the job due.
+{% endcall %}
+
 CREATE OR REPLACE FUNCTION pgagent_py._refuse_stale_claim() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

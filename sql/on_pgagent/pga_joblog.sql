@@ -1,5 +1,5 @@
 {% from "macros/on_pgagent.j2" import index, trigger %}
-{% from "macros/words.j2" import is_end, run_status, step_status %}
+{% from "macros/words.j2" import is_end, run_status, run_trigger, step_status, utc %}
 {% set name_length = python_constant("ground.vocabulary.NAME_LENGTH") %}
 -- Finds the newest run of a job, its failures in a row and its oldest runs, however long the history is.
 {% call index("pgagent_py_runs", "pga_joblog (jlgjobid, jlgid)") %}
@@ -81,11 +81,15 @@ BEGIN
                    'job', jsonb_build_object('id', j.jobid, 'name', left(j.jobname, {{ name_length }}),
                                              'description', left(j.jobdesc, 10000)),
                    'run', jsonb_build_object('id', c.jlgid, 'status', {{ run_status("c.jlgstatus") }}, 'start', c.jlgstart,
-                                             'seconds', extract(epoch FROM c.jlgduration)),
+                                             'seconds', extract(epoch FROM c.jlgduration), 'due', {{ utc("o.jlgdue") }},
+                                             'previous_due', {{ utc("p.due") }},
+                                             'trigger', {{ run_trigger("o.jlgtrigger") }}, 'triggered_by', o.jlgtriggeredby),
                    'steps', coalesce(s.steps, '[]')) AS data
           FROM changed c
           JOIN pgagent.pga_job j ON j.jobid = c.jlgjobid
           LEFT JOIN pgagent_py.job_owner w ON w.jobid = j.jobid
+          LEFT JOIN pgagent_py.run_origin o ON o.jlgid = c.jlgid
+         CROSS JOIN LATERAL (SELECT pgagent_py._previous_due(c.jlgjobid, o.jlgdue) AS due OFFSET 0) p
          CROSS JOIN LATERAL (
                SELECT jsonb_agg(jsonb_build_object(
                           'name', left(t.jstname, {{ name_length }}), 'status', {{ step_status("l.jslstatus") }}, 'result', l.jslresult,
@@ -133,6 +137,9 @@ SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
     PERFORM pgagent_py._raise_sequences();
+    IF TG_TABLE_NAME = 'pga_joblog' THEN
+        TRUNCATE pgagent_py.run_origin;
+    END IF;
     RETURN NULL;
 END
 $plpgsql$;

@@ -13,7 +13,8 @@ CREATE TABLE pgagent_py.agent (
     last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
     jagleft integer[],
     jagversion text,
-    jagplaces integer
+    jagplaces integer,
+    jagserves timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 COMMENT ON COLUMN pgagent_py.agent.jagrole IS
@@ -37,6 +38,8 @@ COMMENT ON COLUMN pgagent_py.agent.jagversion IS
 'The version of the launcher, as it says.';
 COMMENT ON COLUMN pgagent_py.agent.jagplaces IS
 'How many steps it executes at the same time, as it says.';
+COMMENT ON COLUMN pgagent_py.agent.jagserves IS
+'Since when the database has been served without a break, by this agent or others. What was due before that was missed.';
 
 COMMENT ON TABLE pgagent_py.agent IS
 {% filter literal %}

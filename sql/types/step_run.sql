@@ -21,7 +21,9 @@ CREATE TYPE pgagent_py.step_run AS (
     handed timestamptz,
     jobroleid oid,
     claimed timestamptz,
-    try integer
+    try integer,
+    due text,
+    previous_due text
 );
 
 COMMENT ON TYPE pgagent_py.step_run IS
@@ -39,4 +41,6 @@ A step of a run, as run_due() returns it. The columns have pgAgent's names.
 - jobroleid: the id of jobrunas. A launcher that has logged in compares it: the name may have become another role's.
 - claimed, try: when the job was claimed for the run, and which try of the step this is, from 1. With jlgid and jstid they
   tell that a step is handed out again, because a failover has lost that it was.
+- due, previous_due: the time that the run is for, and that of the last success before it, as steps see them: ISO 8601,
+  UTC.
 {% endfilter %};

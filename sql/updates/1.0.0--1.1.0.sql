@@ -26,13 +26,16 @@ ALTER TABLE pgagent_py.agent
     ADD COLUMN last_seen timestamptz NOT NULL DEFAULT clock_timestamp(),
     ADD COLUMN jagleft integer[],
     ADD COLUMN jagversion text,
-    ADD COLUMN jagplaces integer;
+    ADD COLUMN jagplaces integer,
+    ADD COLUMN jagserves timestamptz NOT NULL DEFAULT clock_timestamp();
 
 ALTER TYPE pgagent_py.step_run
     ADD ATTRIBUTE handed timestamptz,
     ADD ATTRIBUTE jobroleid oid,
     ADD ATTRIBUTE claimed timestamptz,
-    ADD ATTRIBUTE try integer;
+    ADD ATTRIBUTE try integer,
+    ADD ATTRIBUTE due text,
+    ADD ATTRIBUTE previous_due text;
 
 {{ new("tables/run") }}
 
@@ -56,6 +59,16 @@ SELECT l.jlgid, j.jobid, a.agent, j.joblastrun, l.jlgstart, last.jsljstid,
          FROM pgagent.pga_jobsteplog s WHERE s.jsljlgid = l.jlgid ORDER BY s.jslid DESC LIMIT 1) last
   LEFT JOIN pgagent_py.step_option so ON so.jstid = last.jsljstid
   LEFT JOIN pgagent_py.waiting_run w ON w.jlgid = l.jlgid;
+
+{{ new("tables/job_origin") }}
+
+{{ new("tables/run_origin") }}
+
+{{ new("tables/job_due") }}
+
+-- What set off earlier runs is not known.
+INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, agent)
+SELECT coalesce(j.jobnextrun, r.started), r.jlgid, 's', r.agent FROM pgagent_py.run r JOIN pgagent.pga_job j ON j.jobid = r.jobid;
 
 INSERT INTO pgagent_py.waiting_result (jslid, jlgid, agent, jslstatus, jslresult, jslduration, jsloutput)
 SELECT w.jslid, w.jlgid, r.agent, w.jslstatus, w.jslresult, w.jslduration, w.jsloutput

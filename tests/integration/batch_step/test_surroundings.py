@@ -22,7 +22,7 @@ from tests.helpers.steps import until
 def test_ids_names_and_parameters_are_in_the_environment() -> None:
     code = "#!/usr/bin/env python3\nimport json, os; print(json.dumps(dict(os.environ)))"
     plain = json.loads(execute(code).jsloutput)
-    given = json.loads(execute(code, jobparameters='{"a": "it\'s"}').jsloutput)
+    given = json.loads(execute(code, jobparameters='{"a": "it\'s"}', due="d", previous_due="p").jsloutput)
     ours = {name: value for name, value in given.items() if name.startswith("PGAGENT_")}
     script = Path(ours.pop("PGAGENT_STEP_SCRIPT"))
     assert ours == {
@@ -32,8 +32,10 @@ def test_ids_names_and_parameters_are_in_the_environment() -> None:
         "PGAGENT_JOB_NAME": "job 'n' \u00fc",
         "PGAGENT_STEP_NAME": "$(step)",
         "PGAGENT_PARAMETERS": '{"a": "it\'s"}',
+        "PGAGENT_DUE": "d",
+        "PGAGENT_PREVIOUS_DUE": "p",
     }
-    assert "PGAGENT_PARAMETERS" not in plain
+    assert not {"PGAGENT_PARAMETERS", "PGAGENT_DUE", "PGAGENT_PREVIOUS_DUE"} & plain.keys()
     assert plain["PATH"] == os.environ["PATH"]
     assert not script.exists()
 

@@ -120,13 +120,16 @@ def test_a_replication_stream_ends_with_an_error(cluster: Cluster, shared: str) 
 
 def test_a_step_is_told_its_ids_and_the_jobs_parameters(shared: str) -> None:
     code = (
-        "DO $$ BEGIN RAISE NOTICE '% % % %', current_setting('pgagent_py.job_id'),"
+        "DO $$ BEGIN RAISE NOTICE '% % % % % <%>', current_setting('pgagent_py.job_id'),"
         " current_setting('pgagent_py.run_id'), current_setting('pgagent_py.step_id'),"
-        " current_setting('pgagent_py.parameters')::jsonb ->> 'a'; END $$"
+        " current_setting('pgagent_py.parameters')::jsonb ->> 'a', current_setting('pgagent_py.due'),"
+        " current_setting('pgagent_py.previous_due'); END $$"
     )
     parameters = json.dumps({"a": 'it\'s \\ "quoted" \u00fc'})
-    [result] = execute(shared, code, jobparameters=parameters)
-    assert result.jsloutput == 'NOTICE:  11 12 13 it\'s \\ "quoted" \u00fc\nDO\n'
+    [result] = execute(shared, code, jobparameters=parameters, due="2030-01-01T00:00:00+00:00")
+    assert result.jsloutput == (
+        'NOTICE:  11 12 13 it\'s \\ "quoted" \u00fc 2030-01-01T00:00:00+00:00 <>\nDO\n'
+    )
 
 
 @pytest.mark.usefixtures("patient")

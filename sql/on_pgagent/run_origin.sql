@@ -1,0 +1,93 @@
+{% from "macros/on_pgagent.j2" import trigger %}
+{% from "macros/plans.j2" import fixed_plans %}
+CREATE OR REPLACE FUNCTION pgagent_py._note_origins() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    -- An agent of ours logs its runs itself, and no claim changes jobnextrun: it is still the time that the run was due at. Before
+    -- the agent, or the server, has begun to serve, it was missed.
+    INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, agent, jlgtriggeredby)
+    SELECT greatest(coalesce(o.jlgdue, j.jobnextrun, c.jlgstart), '0001-01-02Z'), c.jlgid,
+           coalesce(o.jlgtrigger, CASE WHEN j.jobnextrun < a.jagserves THEN 'b'::"char" ELSE 's' END), a.agent, o.jlgtriggeredby
+      FROM changed c
+      JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[c.jlgjobid]) AND j.jobagentid = pg_backend_pid()
+      JOIN pgagent_py.agent a ON a.jagpid = j.jobagentid
+      LEFT JOIN pgagent_py.job_origin o ON o.jobid = ANY (ARRAY[j.jobid]) AND o.jobnextrun = j.jobnextrun
+     WHERE c.jlgstatus = 'r';
+    IF NOT FOUND THEN
+        -- The daemon's threads log its runs. What a restore inserts has no living agent.
+        INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, jlgtriggeredby, jagstation)
+        SELECT greatest(coalesce(o.jlgdue, j.jobnextrun, c.jlgstart), '0001-01-02Z'), c.jlgid,
+               coalesce(o.jlgtrigger, CASE WHEN j.jobnextrun < (SELECT min(m.jaglogintime) FROM pgagent.pga_jobagent m)
+                                           THEN 'b'::"char" ELSE 's' END), o.jlgtriggeredby, l.jagstation
+          FROM changed c
+          JOIN pgagent.pga_job j ON j.jobid = c.jlgjobid AND j.joblastrun <= c.jlgstart
+          JOIN pgagent.pga_jobagent l ON l.jagpid = j.jobagentid
+          LEFT JOIN pgagent_py.job_origin o ON o.jobid = j.jobid AND o.jobnextrun = j.jobnextrun
+         WHERE c.jlgstatus = 'r' AND EXISTS (SELECT FROM pgagent_py.living_agent v WHERE v.jagpid = l.jagpid AND v.agent IS NULL)
+            ON CONFLICT (jlgid) DO NOTHING;
+    END IF;
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._note_origins() IS
+'Runs have started: note what has set them off, and which times they are for.';
+
+{% call trigger("pgagent_py_note_origins", "AFTER INSERT", "pga_joblog", "_note_origins", for_each="STATEMENT",
+    referencing="NEW TABLE AS changed") %}
+what has set runs off.
+{% endcall %}
+
+CREATE OR REPLACE FUNCTION pgagent_py._note_success() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    -- Of each job its present run: who books that has the job locked, so this waits for nobody.
+    INSERT INTO pgagent_py.job_due AS d (jobid, jobdue)
+    SELECT DISTINCT ON (j.jobid) j.jobid, o.jlgdue
+      FROM changed c
+      JOIN before b ON b.jlgid = c.jlgid
+      JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[c.jlgjobid]) AND j.joblastrun <= c.jlgstart
+      JOIN pgagent_py.run_origin o ON o.jlgid = ANY (ARRAY[c.jlgid])
+     WHERE b.jlgstatus = 'r' AND c.jlgstatus = 's' AND o.jlgtrigger <> 'n'
+     ORDER BY j.jobid, c.jlgid DESC
+        ON CONFLICT (jobid) DO UPDATE SET jobdue = greatest(d.jobdue, excluded.jobdue),
+           jobduebefore = CASE WHEN excluded.jobdue > d.jobdue THEN d.jobdue
+                               WHEN excluded.jobdue < d.jobdue THEN greatest(d.jobduebefore, excluded.jobdue)
+                               ELSE d.jobduebefore END;
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._note_success() IS
+'Runs have succeeded: note for which times.';
+
+-- Its name comes after those of the triggers that tell of the run: they want the time of the success before.
+{% call trigger("pgagent_py_succeeded", "AFTER UPDATE", "pga_joblog", "_note_success", for_each="STATEMENT",
+    referencing="NEW TABLE AS changed OLD TABLE AS before") %}
+for which times runs have succeeded.
+{% endcall %}
+
+CREATE OR REPLACE FUNCTION pgagent_py._forget_origins() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+{% for setting in fixed_plans %}
+SET {{ setting }}
+{% endfor %}
+AS $plpgsql$
+BEGIN
+    DELETE FROM pgagent_py.run_origin o USING gone WHERE o.jlgid = ANY (ARRAY[gone.jlgid]);
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._forget_origins() IS
+'Runs were deleted from the log: what had set them off goes with them.';
+
+{% call trigger("pgagent_py_forget_origins", "AFTER DELETE", "pga_joblog", "_forget_origins", for_each="STATEMENT",
+    referencing="OLD TABLE AS gone") %}
+what had set runs off goes with their log.
+{% endcall %}
