@@ -49,10 +49,9 @@ BEGIN
     INSERT INTO pgagent_py.job_due AS d (jobid, jobdue)
     SELECT DISTINCT ON (j.jobid) j.jobid, o.jlgdue
       FROM changed c
-      JOIN before b ON b.jlgid = c.jlgid
       JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[c.jlgjobid]) AND j.joblastrun <= c.jlgstart
       JOIN pgagent_py.run_origin o ON o.jlgid = ANY (ARRAY[c.jlgid])
-     WHERE b.jlgstatus = 'r' AND c.jlgstatus = 's' AND o.jlgtrigger <> 'n'
+     WHERE c.jlgstatus = 's' AND o.jlgtrigger <> 'n'
      ORDER BY j.jobid, c.jlgid DESC
         ON CONFLICT (jobid) DO UPDATE SET jobdue = greatest(d.jobdue, excluded.jobdue),
            jobduebefore = CASE WHEN excluded.jobdue > d.jobdue THEN d.jobdue
@@ -67,7 +66,7 @@ COMMENT ON FUNCTION pgagent_py._note_success() IS
 
 -- Its name comes after those of the triggers that tell of the run: they want the time of the success before.
 {% call trigger("pgagent_py_succeeded", "AFTER UPDATE", "pga_joblog", "_note_success", for_each="STATEMENT",
-    referencing="NEW TABLE AS changed OLD TABLE AS before") %}
+    referencing="NEW TABLE AS changed") %}
 for which times runs have succeeded.
 {% endcall %}
 
