@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from pgxnclient import SemVer
+from ruamel.yaml import YAML
 
 from deploy import man
 from launcher.options import parser
@@ -175,3 +176,49 @@ def test_license_is_postgresqls() -> None:
     text = (TOP / "LICENSE").read_text()
     assert text.startswith("PostgreSQL License")
     assert "pgagent_py developers" in text
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return what the Containerfile does: instruction and argument."""
+    text = (TOP / "deploy/container/Containerfile").read_text()
+    lines = re.sub(r"\\\n", " ", re.sub(r"(?m)^#.*\n", "", text)).splitlines()
+    return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines) if word]
+
+
+def test_the_container_file_takes_what_is_there() -> None:
+    known = {
+        "FROM",
+        "ENV",
+        "RUN",
+        "COPY",
+        "WORKDIR",
+        "USER",
+        "ENTRYPOINT",
+        "CMD",
+        "VOLUME",
+        "STOPSIGNAL",
+        "EXPOSE",
+    }
+    stages = [rest.split(" AS ")[1] for word, rest in instructions() if word == "FROM"]
+    assert stages == ["build", "launcher", "db"]
+    for word, rest in instructions():
+        assert word in known
+        if word == "RUN":
+            subprocess.run(["sh", "-n", "-c", rest], check=True)
+        if word == "COPY" and "--from=" not in rest:
+            assert (TOP / rest.split()[0]).exists()
+        if "--from=" in rest:
+            assert re.findall(r"--from=(\w+)", rest) == ["build"]
+    users = [rest for word, rest in instructions() if word == "USER"]
+    assert users == ["pgagent_py", "postgres"]
+    subprocess.run(["sh", "-n", TOP / "deploy/container/serve-db"], check=True)
+
+
+def test_the_compose_file_builds_stages_and_starts_the_launcher_with_options_that_there_are() -> None:
+    compose = YAML(typ="safe").load(TOP / "deploy/container/compose.yaml")
+    assert [service["build"]["target"] for service in compose["services"].values()] == ["db", "launcher"]
+    for service in compose["services"].values():
+        context = (TOP / "deploy/container" / service["build"]["context"]).resolve()
+        assert (context / service["build"]["dockerfile"]).exists()
+    given = parser().parse_intermixed_args(compose["services"]["launcher"]["command"])
+    assert given.metrics == ("0.0.0.0", 9187)
