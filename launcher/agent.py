@@ -14,6 +14,7 @@ from psycopg import pq
 from .confirmation import Confirmation
 from .conninfo import control_conninfo, hide_mistyped, server_conninfo
 from .control import Control
+from .draining import Draining
 from .handshake import CannotServeError
 from .log import Event
 from .loop import Loop, wait_for_event
@@ -50,6 +51,7 @@ class Agent:
         """Prepare everything; nothing is connected yet."""
         self._options = options
         self._id = uuid4()
+        self._has = [f"label {label}" for label in options.labels]
         self._registered = False
         self._noted = ""  # what was said last about the extension's version
         self._problems: set[str] = set()  # of the database, that were said
@@ -72,6 +74,9 @@ class Agent:
         self._side_tasks: Sequence[SideTask] = (Sender(options.smtp, self._event.set), Upkeep())
         self.vitals = Vitals(server, options.workers, self._steps.__len__, self._steps.ended)
         self._stopping = Stopping(options.grace, self._cancel_all, self._event.set, self._cut)
+        self._draining = Draining(
+            self._id, ends=options.exit_when_drained, stopping=self._stopping, on_event=self._event.set
+        )
 
     async def run(self) -> None:
         """Serve until `stop`; a lost connection is made again. Raises CannotServeError."""
@@ -88,6 +93,10 @@ class Agent:
     def stop(self) -> None:
         """Take no more jobs; end when the running steps have ended or their time is up. A second call hurries."""
         self._stopping.stop(len(self._steps))
+
+    def drain(self) -> None:
+        """Finish the running steps, take nothing more, and end then if the options say so."""
+        self._draining.ask()
 
     async def _keep_serving(self) -> None:
         while not self._stopping.given_up and self._is_wanted():
@@ -133,7 +142,9 @@ class Agent:
                 return
             self._pool.ask = control.why_refused
             options = self._options
-            note = await control.start_agent(self._id, options.host, self._registered, options.workers)
+            note = await control.start_agent(
+                self._id, options.host, self._registered, options.workers, self._has
+            )
             again, self._registered = self._registered, True
             if note and note != self._noted:
                 logger.warning(Event("connect", note))
@@ -164,6 +175,7 @@ class Agent:
             self._confirmation,
             self._side_tasks,
             self._stopping,
+            self._draining,
             self._event,
             self.vitals,
         )

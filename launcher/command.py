@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .agent import Agent
 from .handshake import CannotServeError, launcher_version
 from .log import Event, open_log, reopen_log
-from .main import SIGNALS, STOP_SIGNALS
+from .main import DRAIN_SIGNAL, SIGNALS, STOP_SIGNALS
 from .options import Options, parser, read_options
 from .threads import reserve_threads
 from .vitals import Heart
@@ -67,6 +67,8 @@ async def _serve(options: Options, monitors: Monitors | None) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reopen_log)
     if monitors is not None:
         monitors.start([agent.vitals], heart)
+    asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, agent.drain)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [DRAIN_SIGNAL])
     try:
         await agent.run()
     finally:

@@ -52,7 +52,8 @@ PROBLEMS = "SELECT p.error FROM pgagent_py.problems p WHERE p.jobid IS NULL ORDE
 # Payloads of the notifications on the channel pgagent_py. Any other payload only wakes the launcher.
 CANCEL = "cancel"  # runs of some agent are to be ended
 MESSAGE = "message"  # there is a message to send
-PAYLOADS = frozenset({CANCEL, MESSAGE})
+DRAIN = "drain"  # a launcher is to take nothing more, or to go on
+PAYLOADS = frozenset({CANCEL, MESSAGE, DRAIN})
 
 # Settings of the session; those of the role and the database do not count. The backend of a launcher that is cut off ends
 # within half a minute, and a claim is never forgotten in a crash.
@@ -121,8 +122,10 @@ class Control:
         connection.add_notice_handler(self.news.notice)
         connection.add_notify_handler(lambda notify: self._notified(notify.payload))
 
-    async def start_agent(self, agent: UUID, station: str, again: bool, places: int) -> str:
-        """Register, *again* if a connection was lost, with *places* for so many steps.
+    async def start_agent(
+        self, agent: UUID, station: str, again: bool, places: int, has: Sequence[str] = ()
+    ) -> str:
+        """Register, *again* if a connection was lost, with *places* for so many steps, and what it *has* beside what all know.
 
         Return what `check_extensions` says; CannotServeError if it refuses.
         """
@@ -138,7 +141,7 @@ class Control:
         await self._execute(SET_SETTINGS, [Jsonb(SETTINGS)])
         await self._execute("LISTEN pgagent_py")
         await self._execute(
-            START_AGENT, [agent, station, again, list(KNOWS), pooled, launcher_version(), places]
+            START_AGENT, [agent, station, again, [*KNOWS, *has], pooled, launcher_version(), places]
         )
         return note
 
@@ -212,6 +215,14 @@ class Control:
     async def cancelled_runs(self) -> dict[int, str]:
         """Return the cancelled runs (jlgid) of this agent, with what their log is to say."""
         return dict(await self.fetch("SELECT c.jlgid, c.note FROM pgagent_py.cancelled_runs() c"))
+
+    async def drain(self, agent: UUID) -> None:
+        """Take nothing more."""
+        await self.fetch("SELECT pgagent_py.drain(%s)", [agent])
+
+    async def is_draining(self) -> bool:
+        """Return whether this agent is to take nothing more."""
+        return bool(await self.fetch("SELECT true FROM pgagent_py.this_agent a WHERE a.draining"))
 
     async def problems(self) -> list[str]:
         """Return what is wrong with the database as a whole."""

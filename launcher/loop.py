@@ -10,6 +10,7 @@ import psycopg
 
 from .confirmation import Confirmation, now
 from .control import CANCEL, Control
+from .draining import Draining
 from .log import Event
 from .options import Options
 from .running_steps import RunningSteps
@@ -43,6 +44,7 @@ class Loop:
         confirmation: Confirmation,
         side_tasks: Sequence[SideTask],
         stopping: Stopping,
+        draining: Draining,
         event: asyncio.Event,
         vitals: Vitals,
     ) -> None:
@@ -53,6 +55,7 @@ class Loop:
         self._confirmation = confirmation
         self._side_tasks = side_tasks
         self._stopping = stopping
+        self._draining = draining
         self._event = event
         self._vitals = vitals
         self._overdue = 0.0
@@ -74,6 +77,7 @@ class Loop:
             self._control.check()
             if self._control.heard(CANCEL):
                 self._steps.cancel_runs(await self._control.cancelled_runs())
+            await self._draining.look(self._control, len(self._steps) + self._steps.unbooked)
             self._steps.sweep()
             if self._confirmation.is_wanted:
                 await self._confirm()

@@ -8,15 +8,19 @@ import sys
 from typing import NoReturn
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)  # all that the launcher reacts to
+DRAIN_SIGNAL = signal.SIGUSR1
+SIGNALS = (*STOP_SIGNALS, signal.SIGHUP, DRAIN_SIGNAL)  # all that the launcher reacts to
 
 
 def main() -> int:
     """Run the launcher; return its exit status: 0 when told to stop, 1 when it can't serve, 2 for a wrong option."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [DRAIN_SIGNAL])  # it waits until the agent can be told
     for number in STOP_SIGNALS:
         signal.signal(number, _end)
     signal.signal(signal.SIGHUP, _go_on)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # `start_again` blocks them over its exec
+    signal.pthread_sigmask(
+        signal.SIG_UNBLOCK, {*SIGNALS} - {DRAIN_SIGNAL}
+    )  # `start_again` blocks them over its exec
     from .command import run
 
     return run()

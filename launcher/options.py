@@ -37,6 +37,8 @@ class Options:
     grace: float
     output_limit: int
     pass_env: Sequence[str]
+    labels: Sequence[str]
+    exit_when_drained: bool
     log_file: str | None
     log_level: int
     log_format: str
@@ -44,6 +46,13 @@ class Options:
     metrics: tuple[str, int] | None
     metrics_jobs: int
     ping: str
+
+
+# What is handed on as it was given.
+AS_GIVEN = (
+    *("host", "workers", "grace", "output_limit", "pass_env", "exit_when_drained"),
+    *("log_format", "metrics", "metrics_jobs"),
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _add_pgagent_options(result)
     _add_step_options(result)
     _add_monitor_options(result)
+    _add_machine_options(result)
     result.add_argument(
         "conninfo",
         nargs="+",
@@ -163,6 +173,29 @@ def _address(text: str) -> tuple[str, int]:
     return found[1].strip("[]") or "127.0.0.1", int(found[2])
 
 
+def _add_machine_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--label",
+        action="append",
+        type=_label,
+        default=[],
+        metavar="NAME",
+        help="run also jobs that need this label (repeatable), for example gpu or dc=paris",
+    )
+    add(
+        "--exit-when-drained",
+        action="store_true",
+        help="end, with status 0, when drained (SIGUSR1 or drain())",
+    )
+
+
+def _label(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError("a label is a text of printable characters")
+    return text
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 <= seconds < 1e6:
@@ -201,20 +234,14 @@ def read_options(arguments: Sequence[str]) -> Options:
         command.error(f"environment: {error}")
     return Options(
         conninfo=make_conninfo("", **settings),
-        host=given.host,
         longest_sleep=max(given.t, SHORTEST_SLEEP_SECONDS),
         longest_pause=given.r,
-        workers=given.workers,
-        grace=given.grace,
-        output_limit=given.output_limit,
-        pass_env=given.pass_env,
+        labels=given.label,
         log_file=given.s,
         log_level=DEFAULT_LEVEL if given.l is None else LOG_LEVELS[given.l],
-        log_format=given.log_format,
         smtp=smtp,
-        metrics=given.metrics,
-        metrics_jobs=given.metrics_jobs,
         ping=ping,
+        **{name: getattr(given, name) for name in AS_GIVEN},
     )
 
 

@@ -14,6 +14,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import may_edit
 from ..runs.wake import wake
+from .launchers import check_labels
 from .options import (
     BOOLEAN,
     INTEGER,
@@ -21,6 +22,7 @@ from .options import (
     JSON,
     SECONDS,
     TEXT,
+    TEXTS,
     Column,
     Columns,
     Options,
@@ -59,6 +61,7 @@ OPTIONS = Options(
     Column("jobkeepruns", INTEGER, "keep_runs", check_keep_runs, optional=True),
     Column("jobkeepfor", INTERVAL, "keep_for", check_keep_for, optional=True),
     Column("jobparameters", JSON, "parameters", check_parameters, optional=True),
+    Column("joblabels", TEXTS, "labels", check_labels, optional=True),
 )
 
 
@@ -102,7 +105,7 @@ def alter_job(
     run_as: str | None = None,
     **given: Any,
 ) -> None:
-    """Change what is given of *job*; 0, group '' and parameters {} take the option back."""
+    """Change what is given of *job*; 0, group '', parameters {} and labels {} take the option back."""
     check_job(plpy, job)
     values, options = checked(plpy, given, JOB, OPTIONS)
     if not may_edit(plpy, caller):
@@ -114,7 +117,7 @@ def alter_job(
     if owner is not None or run_as is not None:
         set_roles(plpy, caller, job, owner, run_as)
         check_count(plpy, job, *THINGS)
-    if "jobgroup" in options or "jobjclid" in values:
+    if options.keys() & {"jobgroup", "joblabels"} or values.keys() & {"jobjclid", "jobhostagent"}:
         wake(plpy)  # there may be a place for it now
 
 

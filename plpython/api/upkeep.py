@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..ground.plpy import Plpy
 from ..ground.roles import check_launch
+from ..runs.adopt import forget_draining
 from ..runs.dependencies import forget_met
 from ..runs.problems import retry_schedules
 from ..runs.waiting import forget_results
@@ -15,6 +16,7 @@ def upkeep(plpy: Plpy, caller: str, jobs: int | None = None) -> int:
     """Delete what nothing will come of any more; return how many runs, of *jobs* jobs only, and notes of changes."""
     check_launch(plpy, caller)
     forget_given_up(plpy)
+    forget_draining(plpy)
     forget_met(plpy)
     forget_results(plpy)
     retry_schedules(plpy)

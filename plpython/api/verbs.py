@@ -27,6 +27,7 @@ from .import_jobs import import_jobs
 from .import_pg_cron import import_pg_cron
 from .jobs import add_job, alter_job, drop_job
 from .kinds import kind_of_column
+from .launchers import drain, undrain
 from .limits import grant_group, pause, resume, set_limit
 from .messages import add_message, drop_message, finish_messages, take_messages
 from .options import Columns
@@ -46,7 +47,7 @@ class Callers(enum.Enum):
     USERS = "users"
     # Roles that may edit pgAgent's tables. Operators, as far as FOR_OPERATORS says.
     EDITORS = "editors"
-    # Launchers and sessions that run jobs. The gate lets all roles pass: each of these verbs checks the caller itself.
+    # Launchers, sessions that run jobs, operators. The gate lets all roles pass: each of these verbs checks the caller itself.
     AGENTS = "agents"
 
 
@@ -109,6 +110,7 @@ FOR_EDITORS: tuple[Handler, ...] = (
     set_serve_subscribed,
 )
 FOR_AGENTS: tuple[Handler, ...] = (
+    drain,
     finish_messages,
     finish_step,
     purge_history,
@@ -116,6 +118,7 @@ FOR_AGENTS: tuple[Handler, ...] = (
     start_session,
     stop_agent,
     take_messages,
+    undrain,
     upkeep,
 )
 

@@ -77,3 +77,6 @@ KNOWS_NEWS, NEWS = "news", "pgagent_py: news"
 AT_LINE = r"(?:^|[\r\n])[ \t]*@[A-Za-z_]"
 # Up to the value of a line whose value is for roles that may edit the job, and the value.
 SECRET_LINE = r"((?:^|[\r\n])[ \t]*@(?:parameters|email|webhook|chat)[ \t])[^\r\n]*"
+
+# Whether pgAgent's daemon starts in this session, and closes the runs of agents that are gone: only then it has this table.
+DAEMON_STARTS = "(to_regclass('pg_temp.pga_tmp_zombies') IS NOT NULL)"

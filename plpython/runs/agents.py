@@ -63,7 +63,7 @@ def start_agent(
     leave_closed(plpy, agent, any(row["living"] for row in former))
     carry_on_booked(plpy, agent)
     if not former and not again:
-        run_reboot_jobs(plpy, reboot_jobs(plpy, station))
+        run_reboot_jobs(plpy, reboot_jobs(plpy, station, known))
     close_released_runs(plpy, agent)
     retry_schedules(plpy)
     if clock_was_corrected(plpy):

@@ -7,9 +7,14 @@ from ..ground.vocabulary import DUE
 # For jobs that are named by their ids: a plan must not look for them among all due jobs, in the index of those.
 DUE_TOO = f"coalesce({DUE}, false)"
 
-# A job for another host, and one with a step that needs what the agent does not know, is left to another agent.
+# A job for another host, and one that needs what the agent does not have, is left to another agent. Where nothing needs anything,
+# the first look is the only one.
 FOR_AGENT = """j.jobhostagent IN ('', {station})
-       AND NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jobid = ANY (ARRAY[j.jobid]) AND n.need <> ALL ({knows}))"""
+       AND (NOT EXISTS (SELECT FROM pgagent_py.step_need) OR NOT EXISTS (
+            SELECT FROM pgagent_py.step_need n WHERE n.jobid = ANY (ARRAY[j.jobid]) AND n.need <> ALL ({knows})))"""
+
+# On a row p of run, whether it does not end with its agent, as the view kept_run has it.
+KEPT = """(p.jslid IS NULL AND EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = ANY (ARRAY[p.agent])))"""
 
 # Jobs that a session can run by itself: every enabled step is SQL in this database, and runs as the role that has logged in.
 # What an owner has written must not run with another role's rights.

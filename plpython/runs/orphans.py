@@ -10,6 +10,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.problems import note_problem
 from ..rules.clock import follow_clock
+from .claimable import KEPT
 from .finish import abort_runs
 from .news import note_gone
 from .problems import each_apart
@@ -127,6 +128,7 @@ WITH candidate AS MATERIALIZED (
     SELECT p.jobid, p.jlgid FROM pgagent_py.run p
      WHERE p.agent = ANY (ARRAY(SELECT a.agent FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1)))
        AND NOT EXISTS (SELECT FROM pgagent_py.agent o WHERE o.agent = p.agent AND o.jagpid <> ALL ($1))
+       AND NOT {KEPT}
      UNION ALL
     -- the daemon's: the log is all that tells of them
     SELECT l.jlgjobid, l.jlgid
@@ -211,7 +213,8 @@ WITH candidate AS MATERIALIZED (
        AND NOT EXISTS (SELECT FROM pgagent_py.run p WHERE p.jlgid = ANY (ARRAY[l.jlgid]) AND p.agent <> $1)
      UNION
     SELECT p.jobid, p.jlgid FROM pgagent_py.run p
-     WHERE NOT EXISTS (SELECT FROM pgagent_py.agent a WHERE a.agent = p.agent)),
+     WHERE NOT EXISTS (SELECT FROM pgagent_py.agent a WHERE a.agent = p.agent)
+       AND NOT {KEPT}),
 {CLOSABLE}""",
     "uuid",
 )

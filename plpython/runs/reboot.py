@@ -7,21 +7,23 @@ from collections.abc import Sequence
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import IDLE
+from .claimable import FOR_AGENT
 from .orders import NOTE_ORIGIN
 
 REBOOT_JOBS = Statement(
     f"""
 SELECT j.jobid FROM pgagent.pga_job j
- WHERE {IDLE} AND j.jobhostagent IN ('', $1) AND j.jobid = ANY (ARRAY(
+ WHERE {IDLE} AND {FOR_AGENT.format(station="$1", knows="$2")} AND j.jobid = ANY (ARRAY(
        SELECT s.jscjobid FROM pgagent_py.schedule_option o JOIN pgagent.pga_schedule s ON s.jscid = ANY (ARRAY[o.jscid])
         WHERE o.jscreboot AND s.jscenabled AND now() BETWEEN s.jscstart AND coalesce(s.jscend, 'infinity')))""",
     "text",
+    "text[]",
 )
 
 
-def reboot_jobs(plpy: Plpy, station: str) -> list[int]:
-    """Return the jobs (jobid) that run when a launcher starts on the host *station*."""
-    return [row["jobid"] for row in REBOOT_JOBS(plpy, station)]
+def reboot_jobs(plpy: Plpy, station: str, knows: Sequence[str]) -> list[int]:
+    """Return the jobs (jobid) that run when a launcher starts on the host *station*, having what it *knows*."""
+    return [row["jobid"] for row in REBOOT_JOBS(plpy, station, knows)]
 
 
 NOW_BY_START = f"""j.jobid, now(), NULL, 'b', NULL

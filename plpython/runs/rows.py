@@ -115,6 +115,8 @@ class AgentRow(TypedDict):
     role: str
     returned: bool
     waiting: bool
+    draining: bool
+    adoptable: bool  # whether another agent has runs that do not end with it
     limited: bool
     choosy: bool
     dependent: bool

@@ -52,7 +52,8 @@ WITH next AS MATERIALIZED (
            SELECT s.jstid, coalesce(so.jstatomic, false) AS jstatomic
              FROM pgagent.pga_jobstep s LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[s.jstid])
             WHERE s.jstid = n.jstid
-              AND NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jstid = ANY (ARRAY[s.jstid]) AND n.need <> ALL ($4))
+              AND (NOT EXISTS (SELECT FROM pgagent_py.step_need)
+                   OR NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jstid = ANY (ARRAY[s.jstid]) AND n.need <> ALL ($4)))
               FOR KEY SHARE OF s SKIP LOCKED) s ON true),
 logged AS (
     INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus, jslstart)

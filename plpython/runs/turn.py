@@ -10,6 +10,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_launch
 from ..ground.vocabulary import ABORTED, FAILURE, OWN_PLACES, SUCCESS
+from .adopt import adopt_runs
 from .agents import take_former_jobs
 from .book import finish_steps
 from .cancel import cancelled_by
@@ -26,7 +27,7 @@ from .reboot import run_reboot_jobs
 from .rows import AgentRow, BookedRow, Ended, ResultRow, StepRow, result
 from .steps import Started, commit_with_booking, runs_to_go_on, start_steps
 from .waiting import LOOK_AGAIN_SECONDS, defer_runs, set_aside, take_waiting
-from .wake import show_life, wake_for_due_jobs
+from .wake import show_life, wake, wake_for_due_jobs
 
 AGENT = Statement(
     """
@@ -36,6 +37,8 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
        EXISTS (SELECT FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL)
        OR EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.agent = a.agent) AS waiting,
+       EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = a.agent) AS draining,
+       EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent) AS adoptable,
        EXISTS (SELECT FROM pgagent_py.job_limit) AS limited,
        EXISTS (SELECT FROM pgagent_py.job_limit) OR EXISTS (SELECT FROM pgagent_py.pause)
        OR EXISTS (SELECT FROM pgagent_py.run_order) OR EXISTS (SELECT FROM pgagent_py.problem)
@@ -75,10 +78,12 @@ def run_due(
     """
     me = _agent(plpy, agent, connecting)
     own_places = min(own_places, MOST_OWN_PLACES) if OWN_PLACES in me["jagknows"] and me["owned"] else 0
+    capacity, own_places, claim = (0, 0, False) if me["draining"] else (capacity, own_places, claim)
     if me["jagleft"]:
         left = close_left(plpy, agent, me["jagpid"], me["jagleft"])
         finished = [row for row in finished if row["jlgid"] not in left]
-    waited = take_waiting(plpy, agent) if me["waiting"] else []
+    me["waiting"] |= me["adoptable"] and not local and adopt_runs(plpy, me, capacity - len(finished))
+    waited = take_waiting(plpy, agent, runs=not me["draining"]) if me["waiting"] else []
     started = _carry_on_apart(plpy, me, _first_of_each([*waited, *finished]), capacity, own_places)
     if me["dependent"] and start_dependents(plpy):
         me["choosy"] = me["parametrised"] = True
@@ -207,6 +212,8 @@ def carry_on(
     ended.update(dict.fromkeys(started.done, SUCCESS))
     pauses.update(dict.fromkeys(started.blocked, LOOK_AGAIN_SECONDS))
     defer_runs(plpy, {row["jlgid"]: row["ended"] for row in runs}, pauses)
+    if me["draining"] and pauses:
+        wake(plpy)  # another agent may take them over
     jobids = {row["jlgid"]: row["jobid"] for row in runs}
     finish_jobs(plpy, [me["jagpid"]], [Ended(jobids[jlgid], jlgid, end) for jlgid, end in ended.items()])
     return started.steps

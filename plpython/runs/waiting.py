@@ -95,10 +95,10 @@ RETURNING w.jlgid, w.jslid, w.jslstatus, w.jslresult, w.jslduration::text AS jsl
 )
 
 
-def take_waiting(plpy: Plpy, agent: str) -> list[ResultRow]:
-    """Return what of this agent has waited long enough: the kept results, and the runs, without a result."""
+def take_waiting(plpy: Plpy, agent: str, *, runs: bool) -> list[ResultRow]:
+    """Return what of this agent has waited long enough: the kept results, and the *runs*, without a result."""
     kept = list(TAKE_RESULTS(plpy, agent))
-    return kept + [result(row["jlgid"]) for row in WAITING_RUNS(plpy, agent)]
+    return kept + [result(row["jlgid"]) for row in WAITING_RUNS(plpy, agent)] if runs else kept
 
 
 # The commit of its success is there; the booking that was to follow it was lost, for example with a primary.

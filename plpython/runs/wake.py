@@ -30,17 +30,21 @@ NEXT_DUE = f"""
 # agents, if others are registered. $1 and $2: LOOK_EVERY_SECONDS and GRACE_SECONDS.
 NEXT_WAKE = Statement(
     f"""
-SELECT a.jagpooled, CASE WHEN l.held IS FALSE THEN ({NEXT_DUE.format(held="")}) END AS due, l.held,
+SELECT a.jagpooled, CASE WHEN l.held IS FALSE AND NOT l.draining THEN ({NEXT_DUE.format(held="")}) END AS due,
+       l.held AND NOT l.draining AS held,
        (SELECT extract(epoch FROM min(CASE WHEN w.waiting_since <= clock_timestamp() THEN w.not_before ELSE clock_timestamp() END)
                              - clock_timestamp())::float8
-          FROM (SELECT r.not_before, r.waiting_since FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL
+          FROM (SELECT r.not_before, r.waiting_since FROM pgagent_py.run r
+                 WHERE r.agent = a.agent AND r.jslid IS NULL AND NOT l.draining
                  UNION ALL
                 SELECT k.not_before, k.waiting_since FROM pgagent_py.waiting_result k WHERE k.agent = a.agent) w) AS waiting,
        (SELECT least($1, min(extract(epoch FROM o.missing_since - clock_timestamp())::float8 + $2))
           FROM pgagent.pga_jobagent p LEFT JOIN pgagent_py.agent o ON o.jagpid = p.jagpid
          WHERE p.jagpid <> a.jagpid HAVING count(*) > 0) AS look
   FROM pgagent_py.agent a
- CROSS JOIN (SELECT EXISTS (SELECT FROM pgagent_py.pause) OR EXISTS (SELECT FROM pgagent_py.job_limit) AS held) l
+ CROSS JOIN LATERAL (
+       SELECT EXISTS (SELECT FROM pgagent_py.pause) OR EXISTS (SELECT FROM pgagent_py.job_limit) AS held,
+              EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = a.agent) AS draining) l
  WHERE a.jagpid = pg_backend_pid()""",
     "float8",
     "float8",

@@ -17,6 +17,7 @@
     "keep_runs integer DEFAULT NULL",
     "keep_for interval DEFAULT NULL",
     "parameters jsonb AS text DEFAULT NULL",
+    "labels text[] DEFAULT NULL",
 ]) %}
 Change a job. An argument that is NULL or left out leaves things as they are; '' or 0 takes an option back.
 
@@ -35,6 +36,8 @@ Change a job. An argument that is NULL or left out leaves things as they are; ''
   says.
 - parameters: a JSON object that steps find in current_setting('pgagent_py.parameters') or PGAGENT_PARAMETERS; '{}'
   takes it back.
+- labels: the job runs only on a launcher that has all of them (pgagent-py --label). They are compared as whole strings.
+  '{}' takes them back.
 
 Errors: 22023 names a bad argument, and nothing is changed. 42501: the role may not do this, or the owner may not run
 the job.

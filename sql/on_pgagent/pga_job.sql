@@ -64,7 +64,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
-    IF EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobid = NEW.jobid AND o.jobowner IS NOT NULL)
+    IF EXISTS (SELECT FROM pgagent_py.not_for_daemon n WHERE n.jobid = NEW.jobid)
        AND NOT EXISTS (SELECT FROM pgagent_py.agent a JOIN pg_stat_get_activity(NEW.jobagentid) s ON s.backend_start = a.backend_start
                         WHERE a.jagpid = NEW.jobagentid) THEN
         RETURN NULL;
@@ -74,11 +74,11 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._refuse_claim() IS
-'Leave a job that has an owner alone when the C++ daemon claims it: the daemon knows nothing of owners, and would run '
-'it with its own rights. It finds that it has updated no row.';
+'Leave a job that has an owner, or needs something, alone when the C++ daemon claims it: the daemon knows nothing of '
+'owners, and would run the job with its own rights, anywhere. It finds that it has updated no row.';
 
 {% call trigger("pga_job_claim_owned", "BEFORE UPDATE", "pga_job", "_refuse_claim", when=claimed) %}
-only an agent that knows owners may claim a job that has one.
+only an agent that knows owners and needs may claim a job that has them.
 {% endcall %}
 
 CREATE OR REPLACE FUNCTION pgagent_py._set_next_run() RETURNS trigger
@@ -86,6 +86,11 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    -- As _keep_run() does.
+    IF OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL AND {{ python_constant("ground.vocabulary.DAEMON_STARTS") }}
+       AND EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.jobid = OLD.jobid) THEN
+        RETURN NULL;
+    END IF;
     SELECT to_timestamp(pgagent_py._firing(
                v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions,
                CASE WHEN NEW.joblastrun > clock_timestamp() THEN extract(epoch FROM NEW.joblastrun)::float8 END))

@@ -147,6 +147,29 @@ $plpgsql$;
 COMMENT ON FUNCTION pgagent_py._keep_ids() IS
 'The log was truncated, perhaps with RESTART IDENTITY: the ids of runs and steps in progress are not given again.';
 
+CREATE OR REPLACE FUNCTION pgagent_py._refuse_note() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    IF EXISTS (SELECT FROM pgagent_py.not_for_daemon n WHERE n.jobid = NEW.jlgjobid)
+       OR EXISTS (SELECT FROM pgagent_py.run r WHERE r.jobid = NEW.jlgjobid) THEN
+        RETURN NULL;
+    END IF;
+    RETURN NEW;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._refuse_note() IS
+'The C++ daemon logs a run of status i when it could not claim a job. That is no news of a job that it does not get, or '
+'that another agent has claimed.';
+
+-- Its row has nothing but the defaults. A restored one began earlier.
+{% call trigger("pgagent_py_no_note", "BEFORE INSERT", "pga_joblog", "_refuse_note",
+    when="NEW.jlgstatus = 'i' AND NEW.jlgduration IS NULL AND NEW.jlgstart = now()") %}
+no run of a job that the daemon does not get.
+{% endcall %}
+
 {% for table in ["pga_joblog", "pga_jobsteplog"] %}
 {% call trigger("pgagent_py_keep_ids", "AFTER TRUNCATE", table, "_keep_ids", for_each="STATEMENT") %}
 the ids of runs in progress are not given again.

@@ -26,7 +26,7 @@ COMMENT ON COLUMN pgagent_py.agent.jagown IS
 COMMENT ON COLUMN pgagent_py.agent.jagreboot IS
 'Jobs that are to run because it has started, and that sessions had locked then: they are not due yet. NULL: none.';
 COMMENT ON COLUMN pgagent_py.agent.jagknows IS
-'Kinds of steps, beyond those of 1.0, that it knows to execute: it is handed no step that needs another (step_need).';
+'What it has beyond what 1.0 knows: labels, engines, kinds of steps. It is handed no step that needs more (step_need).';
 
 COMMENT ON COLUMN pgagent_py.agent.jagpooled IS
 'A connection pooler stands between it and its backend. Then the backend''s life is not its life: last_seen counts.';

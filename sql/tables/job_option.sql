@@ -16,7 +16,8 @@ CREATE TABLE pgagent_py.job_option (
     jobkeepruns integer CHECK (jobkeepruns > 0),
     jobkeepfor interval CHECK (jobkeepfor > '0'),
     jobparameters jsonb CHECK (jsonb_typeof(jobparameters) = 'object'),
-    jobinstallation uuid
+    jobinstallation uuid,
+    joblabels text[] CHECK (joblabels <> '{}')
 );
 
 -- If there is such a row, run_due() chooses among the due jobs. Else it takes those that are due longest.
@@ -30,6 +31,8 @@ CREATE INDEX job_option_owner ON pgagent_py.job_option (jobownerid) WHERE jobown
 CREATE INDEX job_option_done ON pgagent_py.job_option (jobid) WHERE jobdone;
 
 CREATE INDEX job_option_parameters ON pgagent_py.job_option (jobid) WHERE jobparameters IS NOT NULL;
+
+CREATE INDEX job_option_labels ON pgagent_py.job_option (jobid) WHERE joblabels IS NOT NULL;
 
 COMMENT ON TABLE pgagent_py.job_option IS
 'Options of jobs for which pga_job has no column. A job without a row has no options.';
@@ -67,5 +70,7 @@ COMMENT ON COLUMN pgagent_py.job_option.jobparameters IS
 'What its steps find as parameters: an object. NULL: nothing.';
 COMMENT ON COLUMN pgagent_py.job_option.jobinstallation IS
 'The installation in which the ids of jobowner and jobrunas were found. Those of another one mean nothing here.';
+COMMENT ON COLUMN pgagent_py.job_option.joblabels IS
+'The labels that a launcher must have to run it. NULL: none.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.job_option', '');

@@ -123,3 +123,8 @@ ALTER TABLE pgagent_py.schedule_option
     ADD COLUMN jscroll text CHECK (jscroll IN ('{{ python_constant("ground.vocabulary.ROLLS") | join("', '") }}')),
     ADD COLUMN jscrecurs text CHECK (jscrecurs ~ '^[1-9][0-9]{0,3} (days?|weeks?|months?)$');
 ALTER TABLE pgagent_py.calendar ADD COLUMN calweekend integer[] CHECK (calweekend <@ '{0,1,2,3,4,5,6}');
+
+{{ new("tables/draining") }}
+
+ALTER TABLE pgagent_py.job_option ADD COLUMN joblabels text[] CHECK (joblabels <> '{}');
+CREATE INDEX job_option_labels ON pgagent_py.job_option (jobid) WHERE joblabels IS NOT NULL;

@@ -6,7 +6,10 @@ SELECT a.agent AS launcher, l.jagstation AS host, a.jagversion AS version,
        l.jaglogintime AS since, w.last_seen, a.jagplaces AS places,
        CASE WHEN a.jagpid IS NULL THEN (SELECT count(*) FROM pgagent.pga_job j WHERE j.jobagentid = l.jagpid)
             ELSE (SELECT count(*) FROM pgagent_py.run r WHERE r.agent = a.agent) END::integer AS running,
-       '{}'::text[] AS labels, false AS draining
+       ARRAY(SELECT substr(k.has, 7) FROM unnest(a.jagknows) k (has) WHERE starts_with(k.has, 'label ') ORDER BY 1) AS labels,
+       EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = a.agent) AS draining,
+       greatest(0, a.jagplaces - (SELECT count(*) FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NOT NULL))::integer
+           AS free
   FROM pgagent.pga_jobagent l
   JOIN pgagent_py._agents_at_work() w ON w.jagpid = l.jagpid
   LEFT JOIN pgagent_py.agent a ON a.jagpid = l.jagpid
@@ -33,4 +36,5 @@ roles that may read pga_jobagent.
 - places: how many steps it executes at the same time (--workers).
 - running: how many runs it has in progress.
 - labels, draining: its labels, and whether it takes no more jobs.
+- free: how many of its places are free.
 {% endfilter %};

@@ -1,9 +1,13 @@
 CREATE OR REPLACE VIEW pgagent_py.step_need AS
-SELECT NULL::integer AS jobid, NULL::integer AS jstid, NULL::text AS need WHERE false;
+SELECT o.jobid, NULL::integer AS jstid, 'label ' || l.label AS need
+  FROM pgagent_py.job_option o CROSS JOIN LATERAL unnest(o.joblabels) l (label)
+ WHERE o.joblabels IS NOT NULL;
 
 COMMENT ON VIEW pgagent_py.step_need IS
 {% filter literal %}
-What steps need their agent to know, a row for each need. A job with a step that needs something is claimed only by an
-agent that has named it (start_agent, knows). A new kind of step adds its rows here. There is none yet, so the planner
-leaves the view out of the claim.
+What jobs and steps need their agent to have, a row for each need. A job is claimed only by an agent that has named all
+its needs (start_agent, knows). A new kind of step adds its rows here.
+
+- jstid: the step that needs it. NULL: the job itself, which is looked at when it is claimed.
+- need: "label NAME" of a job.
 {% endfilter %};

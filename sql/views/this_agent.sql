@@ -2,7 +2,7 @@ CREATE OR REPLACE VIEW pgagent_py.this_agent WITH (security_barrier) AS
 SELECT a.agent, a.jagpid, a.jagstation,
        least((SELECT min(r.not_before) FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL),
              (SELECT min(w.not_before) FROM pgagent_py.waiting_result w WHERE w.agent = a.agent)) AS waiting_until,
-       a.jagknows
+       a.jagknows, EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = a.agent) AS draining
   FROM pgagent_py.agent a
  WHERE a.jagpid = pg_backend_pid() AND a.backend_start = pgagent_py._backend_start()
    AND a.jagrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user);
@@ -15,5 +15,6 @@ The agent that the current role has registered this backend as: one row or none.
 do its turns. So no other role that acts in this backend sees it. Nor is the row shown to a later backend with the
 same pid.
 
+- draining: it takes nothing more, by drain().
 - waiting_until: when the next of its runs that wait, for a retry or a lock, may go on.
 {% endfilter %};

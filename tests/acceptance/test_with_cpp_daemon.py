@@ -94,3 +94,23 @@ def test_jobs_go_over_from_the_daemon_and_back(
     wait_for(lambda: all_released(db), what="the job to be released")
     db.execute("SELECT pgagent_py.run_now(1)")
     wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's'")
+
+
+def test_the_daemon_leaves_what_it_does_not_get_without_a_trace(
+    daemon: subprocess.Popen[bytes], db: Db
+) -> None:
+    """A job with labels, and one with an owner: at each look it tries to claim them."""
+    db.execute(
+        "SELECT pgagent_py.add_job(name, sql => 'SELECT 1') FROM unnest('{nobody,labelled,owned}'::text[]) name"
+    )
+    db.execute(
+        "SELECT pgagent_py.alter_job(2, labels => '{gpu}'), pgagent_py.alter_job(3, owner => 'postgres')"
+    )
+    for number in range(1, 4):
+        db.execute("UPDATE pgagent.pga_job SET jobnextrun = now() - interval '1 day' * jobid")
+        wait_for_row(
+            db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgstatus = 's' HAVING count(*) = %s", number
+        )
+        wait_for_row(db, "SELECT 1 FROM pgagent.pga_job WHERE jobid = 1 AND jobagentid IS NULL")
+    assert db.execute("SELECT DISTINCT jlgjobid, jlgstatus FROM pgagent.pga_joblog").fetchall() == [(1, "s")]
+    assert daemon.poll() is None

@@ -43,6 +43,7 @@ RUNS = """
 """
 # What released versions do not have: tests of dumps fill it, tests of updates begin without it.
 NEWER = """
+    SELECT pgagent_py.alter_job(jobid, labels => '{gpu,"dc=paris, north"}') FROM pgagent.pga_job WHERE jobname = 'never';
     SELECT pgagent_py.add_exception(jscid, '2099-01-01', '12:00') FROM pgagent.pga_schedule
      WHERE jscname IN ('nightly', 'polled');
     SELECT pgagent_py.set_bound('jobs', 20000);

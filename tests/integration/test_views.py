@@ -38,4 +38,4 @@ def test_ids_have_the_uniform_names_too(db: psycopg.Connection[Any], view: str) 
     assert None not in (row[old] for old in ALIASES[view])
     query = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum"
     columns = [name for (name,) in db.execute(query, [f"pgagent_py.{view}"])]
-    assert columns[-len(ALIASES[view]) :] == list(ALIASES[view].values())
+    assert [name for name in columns if name in ALIASES[view].values()] == list(ALIASES[view].values())

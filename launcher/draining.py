@@ -1,0 +1,45 @@
+"""Draining: a launcher that is told to finishes the steps that it runs, takes nothing more, and may end then."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from uuid import UUID
+
+from .control import DRAIN, Control
+from .log import Event
+from .stopping import Stopping
+from .systemd import notify_systemd
+
+logger = logging.getLogger("pgagent_py")
+
+
+class Draining:
+    """Knows whether the launcher is draining. The database decides: anybody who may can drain it there, and undrain it."""
+
+    def __init__(self, agent: UUID, *, ends: bool, stopping: Stopping, on_event: Callable[[], None]) -> None:
+        """*ends*: the launcher stops when it is drained."""
+        self._agent = agent
+        self._ends = ends
+        self._stopping = stopping
+        self._on_event = on_event
+        self._asked = False
+        self._on = False
+
+    def ask(self) -> None:
+        """Drain, as soon as the database can be told."""
+        self._asked = True
+        self._on_event()
+
+    async def look(self, control: Control, in_progress: int) -> None:
+        """Tell the database, if asked to, and find out what it says; stop when nothing is *in_progress* any more."""
+        if self._asked:
+            await control.drain(self._agent)
+            self._asked = False
+        if control.heard(DRAIN) and self._on != await control.is_draining():
+            self._on = not self._on
+            words = "begins" if self._on else "ends"
+            logger.info(Event("drain", f"{words}, steps in progress: {in_progress}"))
+            notify_systemd("STATUS=Draining" if self._on else "STATUS=Serving")
+        if self._on and self._ends and not in_progress and not self._stopping.asked:
+            self._stopping.stop(0)

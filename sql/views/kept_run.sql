@@ -1,0 +1,10 @@
+CREATE OR REPLACE VIEW pgagent_py.kept_run AS
+SELECT r.jlgid, r.jobid, r.agent
+  FROM pgagent_py.draining d
+ CROSS JOIN LATERAL (SELECT r.* FROM pgagent_py.run r WHERE r.agent = ANY (ARRAY[d.agent]) AND r.jslid IS NULL) r;
+
+COMMENT ON VIEW pgagent_py.kept_run IS
+{% filter literal %}
+Runs that do not end with their agent: another one takes them over. They are the runs of a draining agent that wait for
+their next step.
+{% endfilter %};
