@@ -21,6 +21,11 @@ def main() -> int:
     signal.pthread_sigmask(
         signal.SIG_UNBLOCK, {*SIGNALS} - {DRAIN_SIGNAL}
     )  # `start_again` blocks them over its exec
+    if sys.argv[1:] == ["-v"]:  # the imports take longer than the answer
+        from importlib.metadata import version
+
+        print(f"pgagent-py {version('pgagent_py')}")
+        return 0
     from .command import run
 
     return run()

@@ -61,17 +61,22 @@ def forget_changes(plpy: Plpy) -> int:
 
 def purge(plpy: Plpy, jobs: int | None) -> int:
     """Do what purge_history does, for a caller whose rights have been checked."""
-    global _looked_up_to
     (rules,) = READ_RULES(plpy)
     if rules["keep_runs"] is None and rules["keep_for"] is None and not rules["own_rules"]:
         return 0
     if jobs is not None:
         return _purge_some(plpy, rules, jobs)
-    _looked_up_to = 0
+    start, wrapped = _looked_up_to, False
     while True:
         deleted = _purge_some(plpy, rules, JOBS_AT_A_TIME)
-        if deleted or not _looked_up_to:
+        if deleted:
             return deleted
+        if not _looked_up_to:  # that was the last of the jobs
+            if wrapped or not start:
+                return 0
+            wrapped = True
+        elif wrapped and _looked_up_to >= start:
+            return 0
 
 
 # {jobs}: LEFT for all jobs, '' for those alone that have a rule of their own.
@@ -86,7 +91,7 @@ WITH rule AS MATERIALIZED (
 old AS MATERIALIZED (
     -- Their runs that nothing keeps. A job's oldest run tells whether there are any; the newest always stays, so that
     -- job_status knows it.
-    SELECT o.jlgid
+    SELECT o.jlgid, r.jobid
       FROM rule r
      CROSS JOIN LATERAL (
            SELECT l.jlgid, l.jlgstart FROM pgagent.pga_joblog l WHERE l.jlgjobid = r.jobid ORDER BY l.jlgid LIMIT 1) oldest
@@ -104,19 +109,20 @@ old AS MATERIALIZED (
 gone AS (
     -- What another session has locked, for example one that purges, is left alone.
     DELETE FROM pgagent.pga_joblog l
-     WHERE l.jlgid IN (SELECT k.jlgid FROM pgagent.pga_joblog k WHERE k.jlgid IN (SELECT old.jlgid FROM old)
-                          FOR UPDATE SKIP LOCKED)
+     WHERE l.jlgid = ANY (ARRAY(
+    """How many runs were deleted, how many jobs were looked at, the last of these, and the last of which there were runs."""
     RETURNING l.jlgid)
 SELECT (SELECT count(*) FROM gone) AS deleted, (SELECT count(*) FROM rule) AS looked_at,
-       (SELECT max(rule.jobid) FROM rule) AS up_to"""
+       (SELECT max(rule.jobid) FROM rule) AS up_to, (SELECT max(old.jobid) FROM old) AS last"""
 
 
 class Purged(TypedDict):
-    """How many runs were deleted, how many jobs were looked at, and which of them was the last."""
+    """How many runs were deleted, how many jobs were looked at, which of them was the last, and of which there were runs last."""
 
     deleted: int
     looked_at: int
     up_to: int | None
+    last: int | None
 
 
 TYPES = ("int4", "int4", "int4", "interval", "int4")
@@ -130,6 +136,10 @@ def _purge_some(plpy: Plpy, rules: Rules, jobs: int) -> int:
     keep_runs, keep_for = rules["keep_runs"], rules["keep_for"]
     statement = PURGE_OWN if keep_runs is None and keep_for is None else PURGE_ALL
     (row,) = statement(plpy, _looked_up_to, jobs, keep_runs, keep_for, BATCH)
-    if row["deleted"] < BATCH:  # else there may be more in these jobs
+    if row["deleted"] == BATCH and row["last"] is not None:
+        _looked_up_to = (
+            row["last"] - 1
+        )  # there may be more of this job; a look at those before would find nothing
+    else:
         _looked_up_to = (row["up_to"] or 0) if row["looked_at"] == jobs else 0
     return row["deleted"]

@@ -101,6 +101,24 @@ def test_small_batches_and_many_jobs(db: Db) -> None:
     assert kept(db) == {1: 10, last: 10}
 
 
+def test_each_batch_begins_where_the_last_one_ended(db: Db) -> None:
+    """A look at the jobs before, in each call, would read five times as many rows."""
+    db.execute(
+        "INSERT INTO pgagent.pga_job (jobjclid, jobname) SELECT 1, 'job ' || g FROM generate_series(1, 3000) g"
+    )
+    db.execute(
+        "INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus) SELECT j.jobid, 's' FROM pgagent.pga_job j, generate_series(1, 3)"
+    )
+    db.execute("SELECT pgagent_py.set_retention(keep_runs => 1)")
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relid = 'pgagent.pga_joblog'::regclass"
+    db.execute("SELECT pg_stat_force_next_flush()")
+    before = value(db, read)
+    assert sum(purge(db)) == 6000
+    db.execute("SELECT pg_stat_force_next_flush()")
+    assert value(db, read) - before < 100_000
+    assert set(kept(db).values()) == {1}
+
+
 def test_a_part_of_the_jobs_at_a_time(db: Db) -> None:
     for n in range(10):
         add_history(db, f"job {n}", 3)
