@@ -110,7 +110,8 @@ gone AS (
     -- What another session has locked, for example one that purges, is left alone.
     DELETE FROM pgagent.pga_joblog l
      WHERE l.jlgid = ANY (ARRAY(
-    """How many runs were deleted, how many jobs were looked at, the last of these, and the last of which there were runs."""
+           SELECT k.jlgid FROM pgagent.pga_joblog k WHERE k.jlgid = ANY (ARRAY(SELECT old.jlgid FROM old))
+              FOR UPDATE SKIP LOCKED))
     RETURNING l.jlgid)
 SELECT (SELECT count(*) FROM gone) AS deleted, (SELECT count(*) FROM rule) AS looked_at,
        (SELECT max(rule.jobid) FROM rule) AS up_to, (SELECT max(old.jobid) FROM old) AS last"""
