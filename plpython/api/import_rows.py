@@ -33,7 +33,7 @@ from .export_jobs import Reader
 from .messages import check_message
 from .owners import check_code, set_roles
 from .schedule_days import check_row, spell_out
-from .schedules import are_set, check_every
+from .schedules import are_set, check_every, check_spread
 from .settings import not_too_long
 
 # Set by set_roles alone: the caller may not give a job to any role.
@@ -229,6 +229,8 @@ class Writer:
                     raise invalid("every", "every can't be 0")
             if row["jscat"] is not None and IS_INFINITE(self.plpy, row["jscat"])[0]["infinite"]:
                 raise invalid("at", "at can't be infinity")
+            if row["jscspread"] is not None:
+                check_spread(self.plpy, "spread", row["jscspread"])
             check_row(self.plpy, row)
 
     def _check_job_option(self, row: Row) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..ground.bounds import check_count
@@ -11,6 +11,7 @@ from ..ground.errors import invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import SETS
+from ..rules.spread import key_of
 from ..rules.zones import check_zone
 from .cron import REBOOT, both_days, is_reboot, parse_cron
 from .options import (
@@ -91,6 +92,14 @@ def check_every(plpy: Plpy, argument: str, every: str) -> str:
     return not_too_long(plpy, "every", every)
 
 
+def check_spread(plpy: Plpy, argument: str, spread: str) -> str:
+    """Refuse an interval that is no number of whole seconds; 0 takes one away."""
+    (read,) = READ_EVERY(plpy, spread)
+    if read["months"] or read["uneven"]:
+        raise invalid("spread", f"spread can't be {spread}", WHOLE_SECONDS)
+    return not_too_long(plpy, "spread", spread)
+
+
 WHOLE_SECONDS = "Give whole seconds, one or more."
 
 IS_PAST = Statement("SELECT $1 <= now() AS past", "timestamptz")
@@ -126,6 +135,7 @@ OPTIONS = Options(
     Column("jscworkdays", INTEGERS, "workdays", check_numbers, optional=True),
     Column("jscroll", TEXT, "roll", check_roll, optional=True),
     Column("jscrecurs", TEXT, "recurs", check_recurs, optional=True),
+    Column("jscspread", INTERVAL, "spread", check_spread, optional=True),
 )
 
 
@@ -145,7 +155,7 @@ def add_schedule(
     _check_something(plpy, given)
     _notice_every(plpy, given)
     ids = []
-    for way in _ways(plpy, cron, given):
+    for way in _ways(plpy, cron, given, lambda: _key(plpy, job, str(name))):
         values, options = checked(plpy, way, SCHEDULE, OPTIONS)
         if cron is not None and is_reboot(cron):
             options["jscreboot"] = True
@@ -169,10 +179,11 @@ def alter_schedule(
     """Change what is given of *schedule*; the next run of its job follows. Of cron, every and at, one takes the others' place."""
     check_schedule(plpy, schedule)
     check_one_way(cron, given)
-    way, *more = _ways(plpy, cron, given)
+    way, *more = _ways(plpy, cron, given, lambda: _key_of_schedule(plpy, schedule, given.get("name")))
     if more:
-        hint = "Add a second schedule."
-        raise invalid("cron", "cron restricts both day fields, which takes two schedules", hint)
+        raise invalid(
+            "cron", f"cron takes {1 + len(more)} schedules", "Add a schedule for each of the others."
+        )
     values, options = checked(plpy, way, SCHEDULE, OPTIONS)
     before = read_days(plpy, schedule)
     if cron is not None or any(are_set(plpy, given).values()):
@@ -187,7 +198,26 @@ def alter_schedule(
     OPTIONS.write(plpy, schedule, options)
 
 
-def _ways(plpy: Plpy, cron: str | None, given: Mapping[str, Any]) -> list[Values]:
+NAME_OF_JOB = Statement("SELECT j.jobname FROM pgagent.pga_job j WHERE j.jobid = $1", "int4")
+NAMES = Statement(
+    """
+SELECT j.jobname, s.jscname FROM pgagent.pga_schedule s JOIN pgagent.pga_job j ON j.jobid = s.jscjobid WHERE s.jscid = $1""",
+    "int4",
+)
+
+
+def _key(plpy: Plpy, job: int | None, name: str) -> int:
+    """Return what settles H in the cron expression of a new schedule."""
+    return key_of(NAME_OF_JOB(plpy, job)[0]["jobname"], name)
+
+
+def _key_of_schedule(plpy: Plpy, schedule: int | None, name: str | None) -> int:
+    """Return the same for a schedule, which may be getting another *name*."""
+    (names,) = NAMES(plpy, schedule)
+    return key_of(names["jobname"], name or names["jscname"])
+
+
+def _ways(plpy: Plpy, cron: str | None, given: Mapping[str, Any], key: Callable[[], int]) -> list[Values]:
     """Return the arguments of each schedule that is asked for, with what cron stands for; @reboot stands for empty sets."""
     if cron is None:
         return [dict(given)]
@@ -196,7 +226,7 @@ def _ways(plpy: Plpy, cron: str | None, given: Mapping[str, Any]) -> list[Values
     # cron takes the place of all that it could say.
     empty: Values = dict.fromkeys(SETS, ()) | {"nth": (), "workdays": (), "roll": ""}
     rest = {name: value for name, value in given.items() if value is not None}
-    ways = [{}] if is_reboot(cron) else [way._asdict() for way in parse_cron(cron)]
+    ways = [{}] if is_reboot(cron) else [way._asdict() for way in parse_cron(cron, key())]
     return [empty | way | rest for way in ways]
 
 
@@ -211,6 +241,9 @@ def _settle_days(
     plpy: Plpy, before: Days, special: str, given: Mapping[str, Any], values: Values, options: Values
 ) -> None:
     """Check how the days of a schedule go together; add to *values* and *options* what holds them."""
+    if special and options.get("jscspread"):
+        hint = f"Leave spread out: {special} is one time."
+        raise invalid("spread", f"spread and {special} do not go together", hint)
     new = {name: value for name in Days._fields if (value := given.get(name)) is not None}
     if "recurs" in new:
         new["recurs"] = options["jscrecurs"]

@@ -17,6 +17,7 @@ from .day_rules import SATURDAY_AND_SUNDAY, DayRule, Recurs
 from .kept_rules import Kept, Rule, is_read, keep, kept, note_read
 from .schedule import MICRO, Instant, NextRun, Schedule, compile_schedule, in_seconds, merge_runs
 from .schedule import next_run as next_firing
+from .spread import key_of
 from .zones import Zone, get_zone
 
 T = TypeVar("T")
@@ -55,6 +56,9 @@ class RuleRow(TypedDict):
     roll: str | None
     recurs: str | None
     weekend: list[int] | None
+    spread: int | None
+    jscname: str
+    jobname: str | None
 
 
 class VersionedRuleRow(RuleRow):
@@ -203,6 +207,7 @@ def _rule(plpy: Plpy, row: RuleRow) -> Rule:
         tuple(row["blocked_days"] or ()),
         None if row["only_days"] is None else tuple(row["only_days"]),
         _day_rule(row, zone),
+        key_of(row["jobname"] or "", row["jscname"]) % row["spread"] if row["spread"] else 0,
     )
     return schedule, zone
 

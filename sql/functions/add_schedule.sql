@@ -19,11 +19,12 @@
     "workdays integer[] DEFAULT NULL",
     "roll text DEFAULT NULL",
     "recurs text DEFAULT NULL",
+    "spread interval DEFAULT NULL",
 ], returns="SETOF integer") %}
 Add a schedule to a job. It fires by cron, by five sets of numbers, by every, or at one time. Of the sets, one that is
 missing or empty means any. The schedule fires at the minutes of its wall clock that are in all five.
 
-- cron: five fields with names, ranges, steps, lists and L for the last day; or @hourly, @daily and the like; or
+- cron: five fields with names, ranges, steps, lists, Quartz's letters (5#2, 5L, L-2, LW, 15W) and H; or @hourly, @daily and the like; or
   @reboot, which fires when a launcher starts.
 - minutes: 0 to 59.
 - hours: 0 to 23.
@@ -43,9 +44,11 @@ missing or empty means any. The schedule fires at the minutes of its wall clock 
   (forward, but backward at the end of the month).
 - recurs: 'N days', 'N weeks' or 'N months' of the wall clock, counted from the day, week (from Monday) or month that
   holds start. The sets still say when it fires there.
+- spread: it fires later, by less than this. The names of job and schedule decide by how many seconds, so that jobs with
+  the same schedule do not all start at once.
 
 Returns the schedule's id (jscid). Where cron restricts both day fields, which means either unless one begins
-with *, two schedules are made, and two ids returned.
+with *, or where its items need different rules, several schedules are made, and their ids returned.
 
 Errors: 22023 names a bad argument, and nothing is added.
 {% endcall %}

@@ -19,6 +19,7 @@
     "workdays integer[] DEFAULT NULL",
     "roll text DEFAULT NULL",
     "recurs text DEFAULT NULL",
+    "spread interval DEFAULT NULL",
 ]) %}
 Change a schedule; the job's next run follows. An argument that is NULL or left out leaves things as they are.
 
@@ -29,8 +30,9 @@ Change a schedule; the job's next run follows. An argument that is NULL or left 
   unless they or cron are given.
 - nth, workdays, roll, recurs: as in add_schedule(); '{}' and '' take them back. cron takes the place of the first three,
   too.
+- spread: as in add_schedule(); '0' takes it back.
 - end: as in add_schedule(); 'infinity' takes it away.
 - timezone: as in add_schedule(); '' leads back to the default.
 
-Errors: 22023 names a bad argument, for example a cron expression that takes two schedules. Nothing is changed then.
+Errors: 22023 names a bad argument, for example a cron expression that takes several schedules. Nothing is changed then.
 {% endcall %}

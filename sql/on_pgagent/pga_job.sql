@@ -164,3 +164,22 @@ the job that @after lines wait for.
 {% call trigger("pgagent_py_end_waiting_renamed", "AFTER UPDATE OF jobname", "pga_job", "_end_waiting", when="NEW.jobname <> OLD.jobname") %}
 the job that @after lines wait for.
 {% endcall %}
+
+CREATE OR REPLACE FUNCTION pgagent_py._note_name() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    UPDATE pgagent_py.schedule_option o SET jscid = o.jscid
+     WHERE o.jscspread IS NOT NULL AND o.jscid IN (SELECT s.jscid FROM pgagent.pga_schedule s WHERE s.jscjobid = NEW.jobid);
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._note_name() IS
+'A job has got another name, which decides by how much its spread schedules fire later: make new row versions of their '
+'options, as _note_calendar().';
+
+{% call trigger("pgagent_py_renamed", "AFTER UPDATE OF jobname", "pga_job", "_note_name", when="NEW.jobname <> OLD.jobname") %}
+the next run of a job whose schedules are spread by its name.
+{% endcall %}

@@ -9,7 +9,8 @@ CREATE TABLE pgagent_py.schedule_option (
     jscnth integer[] CHECK ({{ day_numbers("jscnth", "nth") }}),
     jscworkdays integer[] CHECK ({{ day_numbers("jscworkdays", "workdays") }}),
     jscroll text CHECK (jscroll IN ('{{ python_constant("ground.vocabulary.ROLLS") | join("', '") }}')),
-    jscrecurs text CHECK (jscrecurs ~ '^[1-9][0-9]{0,3} (days?|weeks?|months?)$')
+    jscrecurs text CHECK (jscrecurs ~ '^[1-9][0-9]{0,3} (days?|weeks?|months?)$'),
+    jscspread interval
 );
 
 COMMENT ON TABLE pgagent_py.schedule_option IS
@@ -36,5 +37,7 @@ COMMENT ON COLUMN pgagent_py.schedule_option.jscroll IS
 'What becomes of a day that is no working day: it moves forward, backward, or within the month, or is skipped.';
 COMMENT ON COLUMN pgagent_py.schedule_option.jscrecurs IS
 'Each so many days, weeks or months, counted from those that hold jscstart.';
+COMMENT ON COLUMN pgagent_py.schedule_option.jscspread IS
+'It fires later than its sets say, by less than this: the names of job and schedule decide how much.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.schedule_option', '');

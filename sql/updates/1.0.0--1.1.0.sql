@@ -121,7 +121,8 @@ ALTER TABLE pgagent_py.schedule_option
     ADD COLUMN jscnth integer[] CHECK ({{ day_numbers("jscnth", "nth") }}),
     ADD COLUMN jscworkdays integer[] CHECK ({{ day_numbers("jscworkdays", "workdays") }}),
     ADD COLUMN jscroll text CHECK (jscroll IN ('{{ python_constant("ground.vocabulary.ROLLS") | join("', '") }}')),
-    ADD COLUMN jscrecurs text CHECK (jscrecurs ~ '^[1-9][0-9]{0,3} (days?|weeks?|months?)$');
+    ADD COLUMN jscrecurs text CHECK (jscrecurs ~ '^[1-9][0-9]{0,3} (days?|weeks?|months?)$'),
+    ADD COLUMN jscspread interval;
 ALTER TABLE pgagent_py.calendar ADD COLUMN calweekend integer[] CHECK (calweekend <@ '{0,1,2,3,4,5,6}');
 
 {{ new("tables/draining") }}

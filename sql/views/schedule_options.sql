@@ -4,7 +4,7 @@ SELECT s.jscjobid AS job, s.jscid AS schedule, s.jscname AS name, o.jsctimezone 
        ARRAY(SELECT c.calname FROM pgagent_py.schedule_calendar c WHERE c.jscid = s.jscid AND NOT c.calonly ORDER BY 1) AS calendars,
        ARRAY(SELECT c.calname FROM pgagent_py.schedule_calendar c WHERE c.jscid = s.jscid AND c.calonly ORDER BY 1) AS only_calendars,
        s.jobid, s.jscid, nullif(o.jscdays, '{}') AS monthdays, o.jscnth AS nth, o.jscworkdays AS workdays, o.jscroll AS roll,
-       o.jscrecurs AS recurs
+       o.jscrecurs AS recurs, o.jscspread AS spread
   FROM pgagent_py.visible_schedule s
   JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid;
 
@@ -22,5 +22,5 @@ that the current role sees in visible_schedule. A schedule without a row has no 
 - calendars: it does not fire on the days of these.
 - only_calendars: it fires on the days of these only.
 - monthdays: the days of the month, where some count from its end.
-- nth, workdays, roll, recurs: as in add_schedule(). NULL is none.
+- nth, workdays, roll, recurs, spread: as in add_schedule(). NULL is none.
 {% endfilter %};

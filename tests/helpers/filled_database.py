@@ -53,7 +53,7 @@ NEWER = """
     UPDATE pgagent.pga_schedule SET jscdesc = '@calendar winter' WHERE jscname = 'nightly';
     SELECT pgagent_py.alter_calendar('winter', weekend => '{5,6}');
     SELECT pgagent_py.add_schedule(pgagent_py.add_job('days'), 'nth', weekdays => '{1}', monthdays => '{1,-2}', nth => '{1,-1}',
-           roll => 'forward', recurs => '2 months', start => '2026-01-01Z', minutes => '{0}', hours => '{9}');
+           roll => 'forward', recurs => '2 months', spread => '5 min', start => '2026-01-01Z', minutes => '{0}', hours => '{9}');
     SELECT pgagent_py.add_schedule(jobid, 'workdays', workdays => '{1,-1}', minutes => '{0}', hours => '{9}')
       FROM pgagent.pga_job WHERE jobname = 'days';
     SELECT pgagent_py.add_job('missed', sql => 'SELECT 1');

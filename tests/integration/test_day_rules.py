@@ -1,5 +1,6 @@
 """Days that five sets can't say: as arguments, as rows, in the views, in documents."""
 
+import hashlib
 from datetime import date
 from typing import Any
 
@@ -184,3 +185,45 @@ def test_a_document_carries_them(db: Db) -> None:
     document["jobs"]["job"]["schedules"][0]["nth"] = [9]
     with pytest.raises(InvalidParameterValue, match=r"schedules\[0\].*nth"):
         db.execute("SELECT pgagent_py.import_jobs(%s)", [Jsonb(document)])
+
+
+def delay(job: str, schedule: str, spread: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{job}\0{schedule}".encode()).digest(), "big") % spread
+
+
+def test_a_spread_schedule_fires_later_by_what_the_names_say(db: Db) -> None:
+    job = add_job(db, "one")
+    schedule = add(db, "cron => '0 9 * * *', spread => '15 min', \"end\" => '2027-01-02 09:00Z'", job)
+    query = """
+        SELECT extract(epoch FROM r)::int % 86400 - 32400 FROM pgagent_py.next_runs(%s, 5, '2027-01-01Z') r"""
+    assert [row[0] for row in db.execute(query, [job])] == [delay("one", "s", 900)] * 2
+    due = "SELECT extract(epoch FROM jobnextrun)::int8 % 86400 - 32400 FROM pgagent.pga_job"
+    db.execute("SELECT pgagent_py.alter_schedule(%s, name => 't')", [schedule])
+    assert value(db, due) == delay("one", "t", 900)
+    db.execute("UPDATE pgagent.pga_job SET jobname = 'two'")
+    assert value(db, due) == delay("two", "t", 900)
+    at = f"SELECT pgagent_py.next_run(%s, '2027-01-01 09:00Z'::timestamptz + '{delay('two', 't', 900)} s')::text"
+    assert value(db, at, schedule).startswith("2027-01-02")
+    assert value(db, "SELECT spread::text FROM pgagent_py.schedule_options") == "00:15:00"
+    db.execute("SELECT pgagent_py.alter_schedule(%s, spread => '0')", [schedule])
+    assert value(db, due) == 0
+    for arguments in ("at => '2099-01-01', spread => '1 s'", "spread => '1.5 s'", "spread => '1 month'"):
+        with pytest.raises(InvalidParameterValue, match="spread"):
+            add(db, arguments, job)
+
+
+def test_cron_letters_and_h_become_schedules(db: Db) -> None:
+    job = add_job(db, "hashed")
+    schedule = add(db, "cron => 'H H * * *'", job)
+    key = int.from_bytes(hashlib.sha256(b"hashed\0s").digest(), "big")
+    shown = db.execute("SELECT jscminutes, jschours FROM pgagent_py.visible_schedule").fetchone()
+    assert shown == ([key % 60], [key % 24])
+    with pytest.raises(InvalidParameterValue, match="2 schedules"):
+        db.execute("SELECT pgagent_py.alter_schedule(%s, cron => '0 9 1,LW * *')", [schedule])
+    db.execute("SELECT pgagent_py.alter_schedule(%s, cron => '0 9 15W * *')", [schedule])
+    options = "SELECT roll, workdays FROM pgagent_py.schedule_options WHERE jscid = %s"
+    assert db.execute(options, [schedule]).fetchone() == ("nearest", None)
+    db.execute("SELECT pgagent_py.alter_schedule(%s, cron => '0 9 LW * *')", [schedule])
+    assert db.execute(options, [schedule]).fetchone() == (None, [-1])
+    either = add_job(db, "either", cron="0 9 1,LW * 5#2")
+    assert value(db, "SELECT count(*) FROM pgagent.pga_schedule WHERE jscjobid = %s", either) == 3

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from croniter import croniter
+from cronsim import CronSim
 from hypothesis import strategies as st
 
 from plpython.api.cron import CronSets, both_days, is_reboot, parse_cron
 from plpython.ground.errors import PgAgentError
-from plpython.rules.schedule import Instant, merge_runs
+from plpython.rules.day_rules import DayRule
+from plpython.rules.schedule import Instant, Schedule, merge_runs
+from plpython.rules.wall_minutes import compile_wall_minutes
 from tests.forms import for_all, forms
-from tests.unit.plpython.oracle import UTC, Rule, compiled, instant_of, zone
+from tests.unit.plpython.oracle import UTC, Rule, compiled, flags, instant_of, zone
 
 WORKDAYS = (1, 2, 3, 4, 5)
 WEEK = (1, 2, 3, 4, 5, 6, 7)
@@ -60,6 +63,27 @@ ODD_DAYS = tuple(range(1, 32, 2))
         ("@weekly", [CronSets((0,), (0,), (0,), (), ())]),
         ("@monthly", [CronSets((0,), (0,), (), (1,), ())]),
         ("@yearly", [CronSets((0,), (0,), (), (1,), (1,))]),
+        ("0 0 * * 5#2", [CronSets((0,), (0,), (5,), (), (), (2,))]),
+        ("0 0 * * friL", [CronSets((0,), (0,), (5,), (), (), (-1,))]),
+        ("0 0 L-2 * ?", [CronSets((0,), (0,), (), (-3,), ())]),
+        ("0 0 LW * *", [CronSets((0,), (0,), (), (), (), (), (-1,))]),
+        ("0 0 15W * ?", [CronSets((0,), (0,), (), (15,), (), (), (), "nearest")]),
+        (
+            "0 0 ? * 1,5#1,5L",
+            [
+                CronSets((0,), (0,), (1,), (), ()),
+                CronSets((0,), (0,), (5,), (), (), (-1,)),
+                CronSets((0,), (0,), (5,), (), (), (1,)),
+            ],
+        ),
+        (
+            "0 0 1,LW * 5#2",
+            [
+                CronSets((0,), (0,), (), (1,), ()),
+                CronSets((0,), (0,), (), (), (), (), (-1,)),
+                CronSets((0,), (0,), (5,), (), (), (2,)),
+            ],
+        ),
         (" @annually ", [CronSets((0,), (0,), (), (1,), (1,))]),
     ],
 )
@@ -96,20 +120,16 @@ def test_an_expression_becomes_its_sets(text: str, expected: list[CronSets]) -> 
         ("9" * 900 + " * * * *", "not a cron expression", "Five fields"),
         ("* * * fri *", "not a cron expression", "Five fields"),
         ("\u0661 * * * *", "not a cron expression", "Five fields"),
-        ("0 0 L-3 * *", "L-n (days before", "L alone"),
-        ("0 0 1,L-3 * *", "L-n (days before", "L alone"),
-        ("0 0 * * 5#2", "'#'", "all match"),
-        ("0 0 * * fri#1,2", "'#'", "all match"),
-        ("0 0 * * L5", "L (the last weekday", "L alone"),
-        ("0 0 * * 5L", "L (the last weekday", "L alone"),
-        ("0 0 * * lfri", "L (the last weekday", "L alone"),
-        ("0 0 * * L", "L (the last weekday", "L alone"),
-        ("0 0 15W * *", "W (the nearest", "weekday"),
-        ("0 0 LW * *", "W (the nearest", "weekday"),
-        ("0 0 ? * 1", "'?'", "Write *"),
-        ("H * * * *", "H and R", "the value itself"),
-        ("H(0-29)/10 * * * *", "H and R", "the value itself"),
-        ("0 r * * *", "H and R", "the value itself"),
+        ("0 0 L-31 * *", "not a cron expression", "Five fields"),
+        ("0 0 * * fri#6", "not a cron expression", "Five fields"),
+        ("0 0 5#2 * *", "not a cron expression", "Five fields"),
+        ("0 0 32W * *", "not a cron expression", "Five fields"),
+        ("0 0 1-15W * *", "not a cron expression", "Five fields"),
+        ("? 0 * * *", "not a cron expression", "Five fields"),
+        ("0 0 * * L", "L alone", "5L"),
+        ("H(0-60) * * * *", "not a cron expression", "Five fields"),
+        ("H/0 * * * *", "not a cron expression", "Five fields"),
+        ("0 r * * *", "R (random", "Write H"),
         ("@reboot", "@reboot is not a time", "alone"),
     ],
 )
@@ -174,7 +194,7 @@ EXPRESSIONS = st.tuples(
 
 def rule_of(sets: CronSets) -> Rule:
     """Return the sets as the oracle has them."""
-    minutes, hours, weekdays, monthdays, months = map(frozenset, sets)
+    minutes, hours, weekdays, monthdays, months = map(frozenset, sets[:5])
     return Rule(minutes, hours, weekdays, monthdays, months)
 
 
@@ -233,5 +253,49 @@ def check_read_or_refused(text: str) -> None:
     except PgAgentError:
         return
     for sets in schedules:
-        for members, (low, high) in zip(sets, ((0, 59), (0, 23), (0, 6), (1, 32), (1, 12)), strict=True):
+        limits = ((0, 59), (0, 23), (0, 6), (-31, 32), (1, 12), (-1, 5), (-1, -1))
+        for members, (low, high) in zip(sets[:7], limits, strict=True):
             assert all(low <= member <= high for member in members)
+
+
+def test_h_is_settled_by_the_key() -> None:
+    (sets,) = parse_cron("H H(8-17) H H *", key=130)
+    assert sets == CronSets((10,), (8,), (), (1 + 130 % 28,), (11,))
+    (sets,) = parse_cron("H/20 H(0-9)/5 * * H", key=130)
+    assert sets == CronSets((10, 30, 50), (0, 5), (130 % 7,), (), ())
+
+
+LETTERS = st.one_of(
+    st.sampled_from(("L * *", "LW * *", "1,L * *", "10,LW * *")),
+    st.tuples(st.integers(0, 6), st.sampled_from("12345")).map(lambda item: f"* * {item[0]}#{item[1]}"),
+    st.integers(0, 6).map(lambda day: f"* * {day}L"),
+    st.tuples(st.integers(0, 6), st.integers(0, 6)).map(lambda days: f"* * {days[0]},{days[1]}L,3#1"),
+    st.tuples(st.integers(1, 12), st.integers(0, 6)).map(lambda item: f"* {item[0]} {item[1]}#5"),
+)
+
+
+@forms(150, 10_000)
+def test_letters_mean_what_they_mean_to_cronsim(size: int) -> None:
+    for_all(size, check_cronsim, LETTERS, st.integers(0, 146_097))
+
+
+def check_cronsim(days: str, day: int) -> None:
+    after = datetime(1900, 1, 1, tzinfo=UTC) + timedelta(days=day)
+    theirs = CronSim(f"30 9 {days}", after)
+    schedules = [(with_letters(sets), zone("UTC")) for sets in parse_cron(f"30 9 {days}")]
+    ours = merge_runs(schedules, int(after.timestamp()), 12)
+    assert ours == [int(next(theirs).timestamp()) for _ in range(12)]
+
+
+def with_letters(sets: CronSets) -> Schedule:
+    """Return the schedule of sets that are more than five."""
+    schedule = compiled(rule_of(sets._replace(monthdays=())))
+    rule = DayRule(sets.monthdays or None, sets.nth, sets.workdays, sets.roll)
+    texts = [flags(frozenset(given), of) for given, of in zip(sets[:5], OF, strict=True)]
+    texts[3] = "{}"
+    return schedule._replace(
+        wall_minutes=compile_wall_minutes(*texts, exceptions=(), blocked_days=(), only_days=None, rule=rule)
+    )
+
+
+OF = (range(60), range(24), range(7), range(1, 33), range(1, 13))
