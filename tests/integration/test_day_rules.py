@@ -193,11 +193,12 @@ def delay(job: str, schedule: str, spread: int) -> int:
 
 def test_a_spread_schedule_fires_later_by_what_the_names_say(db: Db) -> None:
     job = add_job(db, "one")
-    schedule = add(db, "cron => '0 9 * * *', spread => '15 min', \"end\" => '2027-01-02 09:00Z'", job)
+    schedule = add(db, "cron => '0 9 * * *', spread => '15 min'", job)
     query = """
-        SELECT extract(epoch FROM r)::int % 86400 - 32400 FROM pgagent_py.next_runs(%s, 5, '2027-01-01Z') r"""
+        SELECT mod(extract(epoch FROM r)::int, 86400) - 32400 FROM pgagent_py.next_runs(%s, 5, '2027-01-01Z') r"""
+    db.execute("SELECT pgagent_py.alter_schedule(%s, \"end\" => '2027-01-02 09:00Z')", [schedule])
     assert [row[0] for row in db.execute(query, [job])] == [delay("one", "s", 900)] * 2
-    due = "SELECT extract(epoch FROM jobnextrun)::int8 % 86400 - 32400 FROM pgagent.pga_job"
+    due = "SELECT mod(extract(epoch FROM jobnextrun)::int8, 86400) - 32400 FROM pgagent.pga_job"
     db.execute("SELECT pgagent_py.alter_schedule(%s, name => 't')", [schedule])
     assert value(db, due) == delay("one", "t", 900)
     db.execute("UPDATE pgagent.pga_job SET jobname = 'two'")
