@@ -49,10 +49,7 @@ EXAMPLES = {
     "timestamp with time zone": "2030-01-01 00:00:00+00",
     "double precision": "2.5",
     "jsonb": '{"a": [1, "b"]}',
-    "integer[]": "{1,2}",
-    "jscroll": "skip",
-    "jscrecurs": "2 weeks",
-}
+} | {"integer[]": "{1,2}", "jscroll": "skip", "jscrecurs": "2 weeks"}
 EVERYTHING = """
 SELECT pgagent_py.add_calendar('holidays', '{2030-01-01,2030-12-25}', 'closed');
 SELECT pgagent_py.add_job('plain', sql => 'SELECT 1');
