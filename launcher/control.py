@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ COLUMNS = """
     t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jstkind, t.jstcode, t.jstdbname, t.jstconnstr, t.jstatomic,
     extract(epoch FROM t.jsttimeout)::float8, extract(epoch FROM t.jobtimeleft)::float8, t.jobrunas, t.jobparameters::text,
     t.jobroleid::int8, (extract(epoch FROM t.handed) * 1000000)::int8, (extract(epoch FROM t.claimed) * 1000000)::int8, t.try,
-    t.due, t.previous_due"""
+    t.due, t.previous_due, coalesce(t.keep_rows, 0)"""
 
 RUN_DUE = f"""
 SELECT {COLUMNS}
@@ -39,6 +40,8 @@ SELECT {COLUMNS}
               r (jlgid, jslid, jslstatus, jslresult, seconds, jsloutput)), %s::int4[], %s) t"""
 
 OWN_RUNS = "SELECT r.jlgid, (extract(epoch FROM r.claimed) * 1000000)::int8 FROM pgagent_py.own_run r"
+
+KEEP_ROWS = "SELECT pgagent_py.keep_rows(%s, %s::text[], %s::jsonb)"
 
 STEPS_IN_PROGRESS = f"SELECT {COLUMNS} FROM pgagent_py.steps_in_progress() t"
 
@@ -186,6 +189,11 @@ class Control:
 
         *connecting*: the steps (jslid) that wait for a connection.
         """
+        for result in finished:
+            if result.kept is not None and result.kept.columns:
+                rows = self._storable(json.dumps(result.kept.rows, ensure_ascii=False))
+                names = [self._storable(name) for name in result.kept.columns]
+                await self.fetch(KEEP_ROWS, [result.jslid, names, rows])
         columns = [
             [r.jlgid for r in finished],
             [r.jslid for r in finished],

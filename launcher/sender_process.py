@@ -13,7 +13,6 @@ import contextlib
 import http.client
 import json
 import os
-import re
 import resource
 import signal
 import smtplib
@@ -24,13 +23,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from email.message import EmailMessage
-from email.utils import formatdate
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import jinja2
 import jinja2.sandbox
+from markupsafe import Markup
+
+from .mail import Rendered, build, ready
+from .tables import as_html
 
 RENDER_SECONDS = 5
 ALL_RENDERING_SECONDS = 15  # of one process: the messages that are left are tried again later
@@ -72,11 +73,16 @@ class MessageError(Exception):
         self.permanent = permanent
 
 
-def render(template: str, data: Mapping[str, Any]) -> str:
-    """Return the text that *template* makes of *data*; `MessageError` if it can't, or takes too much time or memory."""
+def render(template: str, data: Mapping[str, Any], *, html: bool = False) -> str:
+    """Return the text that *template* makes of *data*; `MessageError` if it can't, or takes too much time or memory.
+
+    In *html* values are escaped, and table(step) is the table of a step's rows.
+    """
     environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, undefined=jinja2.StrictUndefined
+        trim_blocks=True, undefined=jinja2.StrictUndefined, autoescape=html
     )
+    if html:
+        environment.globals["table"] = lambda step: Markup(as_html(step["columns"], step["rows"]))
     signal.setitimer(signal.ITIMER_REAL, RENDER_SECONDS)
     try:
         text = environment.from_string(template).render(data)
@@ -92,28 +98,25 @@ def render(template: str, data: Mapping[str, Any]) -> str:
     return text
 
 
-def render_message(message: Message) -> tuple[str, str]:
-    """Return subject and text; a webhook without a template gets the data as JSON."""
+def render_message(message: Message) -> Rendered:
+    """Return what a message says; a webhook without a template gets the data as JSON."""
     data = message["data"]
+    if message["kind"] == "mail":
+        return ready(message)
     if message["kind"] == "webhook":
         text = render(message["text"], data) if message["text"] is not None else json.dumps(data)
-        return "", text
+        return Rendered("", text)
     subject = render(message["subject"] or SUBJECT, data)
-    return " ".join(subject.split())[:LONGEST_SUBJECT], render(message["text"] or TEXT, data)
+    html = render(message["html"], data, html=True) if message["html"] else ""
+    text = render(message["text"] or TEXT, data)
+    return Rendered(" ".join(subject.split())[:LONGEST_SUBJECT], text, html)
 
 
-def send_email(smtp: Mapping[str, Any], message: Message, subject: str, text: str) -> None:
-    """Send one e-mail, unless its text is empty. Raises `MessageError`."""
-    if not text.strip():
+def send_email(smtp: Mapping[str, Any], message: Message, rendered: Rendered) -> None:
+    """Send one e-mail, unless the text of its template is empty. Raises `MessageError`."""
+    if message["kind"] == "email" and not rendered.text.strip():
         return
-    mail = EmailMessage()
-    mail["From"] = smtp["sender"] or f"pgagent-py@{socket.getfqdn()}"
-    mail["To"] = ", ".join(address.strip() for address in message["target"].split(","))
-    mail["Subject"] = subject
-    mail["Date"] = formatdate(localtime=True)
-    mail["Message-ID"] = f"<pgagent_py.{message['data']['run']['id']}.{message['id']}@{socket.getfqdn()}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(re.sub(r"[^\t\n\x20-\U0010ffff]", "?", text))
+    mail = build(smtp["sender"], message, rendered)
     try:
         with _connect_smtp(smtp) as server, limited(server):
             refused = server.send_message(mail)
@@ -214,13 +217,13 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def deliver(smtp: Mapping[str, Any], message: Message, subject: str, text: str) -> None:
+def deliver(smtp: Mapping[str, Any], message: Message, rendered: Rendered) -> None:
     """Send one rendered message and report."""
     try:
-        if message["kind"] == "email":
-            send_email(smtp, message, subject, text)
+        if message["kind"] in ("email", "mail"):
+            send_email(smtp, message, rendered)
         else:
-            post_webhook(message, text)
+            post_webhook(message, rendered.text)
     except MessageError as error:
         report(id=message["id"], error=str(error), permanent=error.permanent)
     except OSError as error:  # the network's words; smtplib's own exceptions are among these, too
@@ -267,12 +270,12 @@ def main() -> None:
             report(id=message["id"], rendering=True)
             start = time.monotonic()
             try:
-                subject, text = render_message(message)
+                rendered = render_message(message)
             except MessageError as error:
                 report(id=message["id"], error=str(error), permanent=error.permanent)
             else:
                 report(id=message["id"], rendering=False)
-                senders.submit(deliver, order["smtp"], message, subject, text)
+                senders.submit(deliver, order["smtp"], message, rendered)
             left -= time.monotonic() - start
 
 

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import pq
 from psycopg.pq.abc import PGconn, PGresult
 
+from .kept_rows import KeptRows
 from .output import Output
 from .shortages import NO_MEMORY
 from .socket_watch import SocketWatch
@@ -54,6 +55,7 @@ class SqlConnection:
     __slots__ = (
         "_closed",
         "_internal",
+        "_kept",
         "_loop",
         "_on_end",
         "_on_lost",
@@ -98,6 +100,7 @@ class SqlConnection:
         self._on_end: Callable[[SqlConnection], object] | None = None
         self._output: Output | None = None
         self._internal = True
+        self._kept: KeptRows | None = None
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._pgconn.notice_handler = self._notice
@@ -135,13 +138,15 @@ class SqlConnection:
         output: Output | None,
         on_end: Callable[[SqlConnection], object],
         internal: bool = False,
+        kept: KeptRows | None = None,
     ) -> None:
         """Send *text*, one or more statements; call *on_end* with this connection when all have ended.
 
-        Command tags, notices, errors and COPY data are written to *output*; no tags if *internal*.
+        Command tags, notices, errors and COPY data are written to *output*; no tags if *internal*. *kept* takes rows.
         Raises nothing: an error on this side is reported like one of the server.
         """
         self._begin(output, on_end, internal)
+        self._kept = kept
         self.text = text
         try:
             self._pgconn.send_query(text)
@@ -211,6 +216,7 @@ class SqlConnection:
     ) -> None:
         self._output = output
         self._internal = internal
+        self._kept = None
         self._on_end = on_end
         self.error = False
         self.rows = 0
@@ -283,6 +289,8 @@ class SqlConnection:
 
     def _take_tag(self, result: PGresult) -> None:
         tag = result.command_status
+        if self._kept is not None and self._output is not None:
+            self._output.write(self._kept.take(result, last=bool(tag)))
         if tag:  # a statement's rows come in several results; only the last of them has the tag
             self.rows = min(result.command_tuples or 0, LARGEST_RESULT)
             if tag in _TRANSACTION_TAGS:

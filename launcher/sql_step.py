@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from .confirmation import Confirmation
+from .kept_rows import KeptRows
 from .log import Event
 from .output import DEFAULT_LIMIT, Output
 from .pooler import SHARED
@@ -49,6 +50,7 @@ class SqlStep:
         "_cancel_status",
         "_confirmation",
         "_connection",
+        "_kept",
         "_output",
         "_pool",
         "_query_end",
@@ -75,6 +77,7 @@ class SqlStep:
         self._confirmation = confirmation
         self._unconfirmed: asyncio.Future[None] | None = None
         self._output = Output(output_limit, escape=True)
+        self._kept = KeptRows(run.keep_rows) if run.keep_rows else None
         self._target: Target | None = None
         self._connection: SqlConnection | None = None
         self._waiting: asyncio.Future[SqlConnection] | None = None
@@ -117,7 +120,8 @@ class SqlStep:
                 self._output.line(b"Its statements had ended by then.")
         seconds = loop.time() - self._started
         why = self._cancel_note or self._output.error
-        return StepResult(run.jlgid, run.jslid, status, rows, self._output.text(), seconds, error=why)
+        output = self._output.text()
+        return StepResult(run.jlgid, run.jslid, status, rows, output, seconds, error=why, kept=self._kept)
 
     def cancel(self, note: str, status: str = ABORTED, kill: bool = False) -> None:
         """Stop the step by a cancel request to the server; *kill* drops the connection soon after."""
@@ -194,7 +198,7 @@ class SqlStep:
 
     async def _query(self, connection: SqlConnection, text: bytes, internal: bool = False) -> None:
         end = self._query_end = asyncio.get_running_loop().create_future()
-        connection.query(text, self._output, end.set_result, internal)
+        connection.query(text, self._output, end.set_result, internal, None if internal else self._kept)
         await end
 
     async def _set_ids(self, connection: SqlConnection, text: bytes, local: bytes) -> bytes | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from .kept_rows import KeptRows
+
 SQL, BATCH = "s", "b"  # jstkind
 SUCCEEDED, FAILED, ABORTED, RUNNING = "s", "f", "d", "r"  # jslstatus
 LARGEST_RESULT = 2**31 - 1  # jslresult is an integer
@@ -43,6 +45,7 @@ class StepRun:
     number: int = 1  # of the try, in its run
     due: str | None = None
     previous_due: str | None = None
+    keep_rows: int = 0
 
     @property
     def id(self) -> Try:
@@ -66,6 +69,7 @@ class StepResult:
     ``jslstatus`` is SUCCEEDED, FAILED (``run_due`` applies on_error), ABORTED, or RUNNING when this is only the output
     so far of a step that still runs. ``jslresult`` is the exit code of a batch step, the rows affected (-1 on error) of
     an SQL step. ``jslduration`` is in seconds. ``error`` is for the launcher's log: in one line, why it failed.
+    ``kept`` are rows that the log is to keep.
     """
 
     jlgid: int
@@ -76,6 +80,7 @@ class StepResult:
     jslduration: float
     handed: int = 0
     error: str = ""
+    kept: KeptRows | None = None
 
     @property
     def id(self) -> Try:

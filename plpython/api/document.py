@@ -60,10 +60,11 @@ JOB_OPTION = Table(
 )
 STEP_OPTION = Table("pgagent_py.step_option", "jstid", _columns("jst", steps.OPTIONS.columns))
 SCHEDULE_OPTION = Table("pgagent_py.schedule_option", "jscid", _columns("jsc", schedules.OPTIONS.columns))
+MORE_OF_MESSAGE = ["msghtml", "msgattach", "msgcc", "msgbcc"]
 MESSAGE = Table(
     "pgagent_py.message",
     "msgjobid",
-    _columns("msg", ["msgkind", "msgtarget", "msgwhen", "msgsubject", "msgtext"]),
+    _columns("msg", ["msgkind", "msgtarget", "msgwhen", "msgsubject", "msgtext", *MORE_OF_MESSAGE]),
     order="t.msgid",
 )
 EXCEPTION = Table(

@@ -19,6 +19,7 @@ from .document import (
     JOB_OPTION,
     LIST_TABLES,
     MESSAGE,
+    MORE_OF_MESSAGE,
     OPTION_TABLES,
     SCHEDULE,
     SCHEDULE_CALENDAR,
@@ -30,7 +31,7 @@ from .document import (
     wrong,
 )
 from .export_jobs import Reader
-from .messages import check_message
+from .messages import check_email, check_message
 from .owners import check_code, set_roles
 from .schedule_days import check_row, spell_out
 from .schedules import are_set, check_every, check_spread
@@ -219,6 +220,8 @@ class Writer:
         """Refuse what the functions that set it one by one refuse, and the table would take."""
         if table is MESSAGE:
             check_message(row["msgkind"], row["msgtarget"], row["msgwhen"], row["msgsubject"])
+            more = {name.removeprefix("msg"): row[name] for name in MORE_OF_MESSAGE}
+            check_email(row["msgkind"], row["msgtarget"], more)
         if table is JOB_OPTION:
             self._check_job_option(row)
         if table is SCHEDULE_OPTION:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,16 +17,18 @@ from ..ground.roles import check_edit, check_launch, check_use, is_member, may_e
 from ..ground.vocabulary import ENDS
 
 KINDS = ("email", "webhook")
+ATTACHED = ("csv", "html")
 MOST_ADDRESSES = 100  # of one e-mail
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 URL = re.compile(r"https?://[!-~]+")
 
 ADD = Statement(
     """
-    INSERT INTO pgagent_py.message (msgjobid, msgkind, msgtarget, msgwhen, msgsubject, msgtext, msgeditor)
-    VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING msgid""",
+    INSERT INTO pgagent_py.message (
+           msgjobid, msgkind, msgtarget, msgwhen, msgsubject, msgtext, msghtml, msgattach, msgcc, msgbcc, msgeditor)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING msgid""",
     "int4",
-    *["text"] * 5,
+    *["text"] * 9,
     "bool",
 )
 
@@ -40,6 +42,10 @@ def add_message(
     when: str | None = None,
     text: str | None = None,
     subject: str | None = None,
+    html: str | None = None,
+    attach: str | None = None,
+    cc: str | None = None,
+    bcc: str | None = None,
 ) -> int:
     """Have launchers send a message at the ends of the runs of *job*, of all jobs when it is None; return its id."""
     if job is None:
@@ -47,6 +53,7 @@ def add_message(
     else:
         check_job(plpy, job)
     check_message(kind, target, when, subject)
+    check_email(kind, target, {"html": html, "attach": attach, "cc": cc, "bcc": bcc})
     editor = may_edit(plpy, caller)
     if kind == "webhook" and not editor and not is_member(plpy, caller, "pgagent_py_batch"):
         raise PgAgentError(
@@ -54,7 +61,8 @@ def add_message(
             hint="It is called from the launcher's host: that takes membership in pgagent_py_batch, as batch steps do.",
             sqlstate="42501",
         )
-    msgid: int = ADD(plpy, job, kind, target, when or "failure", subject, text, editor)[0]["msgid"]
+    values = [kind, target, when or "failure", subject, text, html, attach, cc, bcc]
+    msgid: int = ADD(plpy, job, *values, editor)[0]["msgid"]
     check_count(plpy, job, "messages")
     return msgid
 
@@ -77,6 +85,21 @@ def check_message(kind: str | None, target: str | None, when: str | None, subjec
         raise invalid("target", "target is not a URL", "Give http://... or https://...")
     if subject is not None and kind != "email":
         raise invalid("subject", "subject is given for a webhook", "subject is for e-mail.")
+
+
+def check_email(kind: str | None, target: str | None, given: Mapping[str, str | None]) -> None:
+    """Raise the error for the first of html, attach, cc and bcc that is wrong."""
+    for argument, value in given.items():
+        if value is not None and kind != "email":
+            raise invalid(argument, f"{argument} is given for a webhook", f"{argument} is for e-mail.")
+        if argument in ("cc", "bcc") and value is not None and not are_addresses(value):
+            hint = "Give name@host, several separated by commas."
+            raise invalid(argument, f"{argument} is not an e-mail address", hint)
+    if given.get("attach") not in (None, *ATTACHED):
+        raise invalid("attach", f'attach "{given["attach"]}" is unknown', "Use csv or html.")
+    if ",".join(filter(None, [target, given.get("cc"), given.get("bcc")])).count(",") >= MOST_ADDRESSES:
+        hint = f"Give {MOST_ADDRESSES} at most, or the address of a list."
+        raise invalid("target", "target, cc and bcc have too many addresses", hint)
 
 
 def are_addresses(text: str) -> bool:
@@ -125,36 +148,42 @@ UPDATE pgagent_py.queued_message q
 # Of one owner's jobs, taken at a time: they hold up one another, and nobody else's.
 OF_AN_OWNER = 16
 
-# $1 how many, $2 LEASE, $3 OF_AN_OWNER.
+# What launchers of all versions send. Others only those that say so.
+KNOWN = ["email", "webhook"]
+
+# $1 how many, $2 LEASE, $3 OF_AN_OWNER, $4 the kinds.
 TAKE = Statement(
     """
     -- Of the owners of which no launcher has messages, the one whose message has waited longest; 0 for all jobs without an owner.
     WITH next AS MATERIALIZED (
         SELECT n.qmsjobowner FROM pgagent_py.queued_message n
-         WHERE n.qmsnotbefore <= clock_timestamp()
+         WHERE n.qmsnotbefore <= clock_timestamp() AND n.qmskind = ANY ($4)
            AND NOT EXISTS (SELECT FROM pgagent_py.queued_message t
                             WHERE t.qmsjobowner = n.qmsjobowner AND t.qmstaken IS NOT NULL AND t.qmsnotbefore > clock_timestamp())
          ORDER BY n.qmsnotbefore LIMIT 1)
     UPDATE pgagent_py.queued_message q
        SET qmstries = q.qmstries + 1, qmsnotbefore = clock_timestamp() + make_interval(secs => $2), qmstaken = clock_timestamp()
      WHERE q.qmsid IN (SELECT n.qmsid FROM pgagent_py.queued_message n
-                        WHERE n.qmsnotbefore <= clock_timestamp() AND n.qmsjobowner = (SELECT next.qmsjobowner FROM next)
+                        WHERE n.qmsnotbefore <= clock_timestamp() AND n.qmskind = ANY ($4)
+                          AND n.qmsjobowner = (SELECT next.qmsjobowner FROM next)
                         ORDER BY n.qmsnotbefore
                         LIMIT CASE WHEN (SELECT next.qmsjobowner FROM next) = 0 THEN $1 ELSE least($1, $3) END
                           FOR UPDATE SKIP LOCKED)
     RETURNING q.qmsid AS id, q.qmskind AS kind, q.qmstarget AS target, q.qmssubject AS subject, q.qmstext AS text,
-              q.qmsdata::text AS data""",
+              q.qmshtml AS html, q.qmsattach AS attach, q.qmscc AS cc, q.qmsbcc AS bcc, q.qmsdata::text AS data""",
     "int4",
     "float8",
     "int4",
+    "text[]",
 )
 
 
-def take_messages(plpy: Plpy, caller: str, count: int) -> list[dict[str, Any]]:
+def take_messages(plpy: Plpy, caller: str, count: int, knows: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return at most *count* messages of one owner's jobs to send now; finish_messages is owed for each."""
     check_launch(plpy, caller)
     REFUSE(plpy)
-    return [{**row, "data": json.loads(row["data"])} for row in TAKE(plpy, count, LEASE, OF_AN_OWNER)]
+    taken = TAKE(plpy, count, LEASE, OF_AN_OWNER, [*KNOWN, *knows])
+    return [{**row, "data": json.loads(row["data"])} for row in taken]
 
 
 # A failed message is tried again after 2, 8, 32 ... seconds, an hour at most; given up after the last try.
@@ -190,17 +219,20 @@ def finish_messages(
 
 
 # What must wait for others of its owner is left out: the launcher that has those looks again when it is done.
-NEXT = Statement("""
+NEXT = Statement(
+    """
 SELECT extract(epoch FROM min(q.qmsnotbefore) - clock_timestamp())::float8 AS seconds
   FROM pgagent_py.queued_message q
- WHERE q.qmstaken IS NOT NULL
+ WHERE q.qmskind = ANY ($1) AND (q.qmstaken IS NOT NULL
     OR NOT EXISTS (SELECT FROM pgagent_py.queued_message t
-                    WHERE t.qmsjobowner = q.qmsjobowner AND t.qmstaken IS NOT NULL AND t.qmsnotbefore > clock_timestamp())""")
+                    WHERE t.qmsjobowner = q.qmsjobowner AND t.qmstaken IS NOT NULL AND t.qmsnotbefore > clock_timestamp()))""",
+    "text[]",
+)
 
 
-def next_message(plpy: Plpy) -> float | None:
+def next_message(plpy: Plpy, knows: Sequence[str]) -> float | None:
     """Return the seconds until a message is to be sent, None when none is waiting."""
-    seconds: float | None = NEXT(plpy)[0]["seconds"]
+    seconds: float | None = NEXT(plpy, [*KNOWN, *knows])[0]["seconds"]
     return seconds
 
 

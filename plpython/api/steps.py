@@ -61,6 +61,7 @@ OPTIONS = Options(
     Column("jstretries", INTEGER, "retries", number(0, 100)),
     Column("jstretrydelay", SECONDS, "retry_delay", seconds(0, DAY)),
     Column("jstretrybackoff", NUMBER, "retry_backoff", number(1, 100)),
+    Column("jstkeeprows", INTEGER, "keep_rows", number(0, 10_000), optional=True),
 )
 
 

@@ -8,8 +8,10 @@ from ..runs.adopt import forget_draining
 from ..runs.dependencies import forget_met
 from ..runs.problems import retry_schedules
 from ..runs.waiting import forget_results
+from .email import forget_sent
 from .history import forget_changes, purge
 from .messages import forget_given_up
+from .step_rows import forget_rows
 
 
 def upkeep(plpy: Plpy, caller: str, jobs: int | None = None) -> int:
@@ -19,5 +21,7 @@ def upkeep(plpy: Plpy, caller: str, jobs: int | None = None) -> int:
     forget_draining(plpy)
     forget_met(plpy)
     forget_results(plpy)
+    forget_rows(plpy)
+    forget_sent(plpy)
     retry_schedules(plpy)
     return purge(plpy, jobs) + forget_changes(plpy)

@@ -19,6 +19,7 @@ from . import jobs, schedules, steps
 from .bounds import set_bound
 from .calendars import add_calendar, alter_calendar, attach_calendar, detach_calendar, drop_calendar
 from .dependencies import add_dependency, drop_dependency
+from .email import queue_email, set_email_domains
 from .exceptions import add_exception, drop_exception
 from .export_jobs import export_jobs
 from .history import purge_history
@@ -34,6 +35,7 @@ from .options import Columns
 from .runs import run_now
 from .schedules import add_schedule, alter_schedule
 from .settings import set_default_timezone, set_notify_runs, set_retention, set_serve_subscribed
+from .step_rows import keep_rows
 from .steps import add_step, alter_step
 from .upkeep import upkeep
 
@@ -104,6 +106,7 @@ FOR_EDITORS: tuple[Handler, ...] = (
     resume,
     set_bound,
     set_default_timezone,
+    set_email_domains,
     set_limit,
     set_notify_runs,
     set_retention,
@@ -113,7 +116,9 @@ FOR_AGENTS: tuple[Handler, ...] = (
     drain,
     finish_messages,
     finish_step,
+    keep_rows,
     purge_history,
+    queue_email,
     start_agent,
     start_session,
     stop_agent,

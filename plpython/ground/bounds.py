@@ -32,7 +32,7 @@ def bound(plpy: Plpy, name: str, role: str) -> int:
 RAISE_IT = "An administrator can raise it with set_bound('{}', ...)."
 
 # What is meant by "code" and "parameters"; all other texts, and lists, are "names".
-CODE = {"sql", "batch", "crontab", "text", "subject", "description"}
+CODE = {"sql", "batch", "crontab", "text", "subject", "html", "description"}
 
 
 def check_sizes(plpy: Plpy, role: str, arguments: Mapping[str, Any]) -> None:

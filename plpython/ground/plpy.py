@@ -44,6 +44,9 @@ class Result(Protocol[R_co]):
     def nrows(self) -> int:
         """Return the number of rows that the statement has returned or changed."""
 
+    def colnames(self) -> list[str]:
+        """Return the names of the columns of rows; an error where the statement returns none."""
+
     def status(self) -> int:
         """Return SPI's code for the kind of statement."""
 

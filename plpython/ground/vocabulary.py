@@ -55,7 +55,8 @@ CHANGES = ("INSERT", "UPDATE", "DELETE")
 # but in pgAgent's tables a name has no limit.
 NAME_LENGTH = 1000
 
-# What a role may have, unless set_bound() says something else: numbers of things of all its jobs, and bytes of a text.
+# What a role may have, unless set_bound() says something else: numbers of things of all its jobs, bytes of a text, mails
+# that it sends in an hour, and their bytes.
 BOUNDS = {
     "jobs": 10_000,
     "steps": 10_000,
@@ -66,6 +67,8 @@ BOUNDS = {
     "code": 1_000_000,
     "parameters": 1_000_000,
     "names": 1_000,
+    "emails": 100,
+    "email_bytes": 5_000_000,
 }
 
 # What an agent knows that takes steps beyond its workers, for owners with nothing running there (start_agent).

@@ -23,7 +23,8 @@ STEP_RUN = f"""
     coalesce(jo.jobrunas, jo.jobowner)::text AS jobrunas, NULL::jsonb AS jobparameters,
     'r' AS jslstatus, NULL::int4 AS jslresult, NULL::text AS jsloutput, s.jstonerror::text AS jstonerror,
     l.handed::text AS handed, CASE WHEN jo.jobrunas IS NULL THEN jo.jobownerid ELSE jo.jobrunasid END AS jobroleid,
-    r.claimed::text AS claimed, r.try, NULL::text AS due, NULL::text AS previous_due"""
+    r.claimed::text AS claimed, r.try, NULL::text AS due, NULL::text AS previous_due,
+    so.jstkeeprows AS keep_rows"""
 
 
 class RoleRow(TypedDict):

@@ -35,6 +35,7 @@ class StepRow(Try):
     claimed: str
     due: str | None
     previous_due: str | None
+    keep_rows: int | None
 
 
 class ResultRow(TypedDict):

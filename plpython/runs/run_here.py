@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TypedDict
 
 from ..ground.errors import server_message, sqlstate
 from ..ground.plan import Statement
-from ..ground.plpy import Plpy, SPIError
+from ..ground.plpy import Plpy, Result, Row, SPIError
 from ..ground.vocabulary import FAILURE, SUCCESS
 from .rows import ResultRow, StepRow, result
 
@@ -135,13 +136,34 @@ def execute(plpy: Plpy, step: StepRow, session: Session) -> ResultRow:
             OUR_PATH(plpy)
         status, rows, output = SUCCESS, done.nrows(), ""
         if tag := TAGS.get(done.status()):
-            output = f"{tag} {rows}"
+            output = _keep(plpy, step, done) + f"{tag} {rows}"
     except plpy.SPIError as error:
         if sqlstate(error) == QUERY_CANCELED and _is_cancelled(plpy, error):
             raise  # the caller's own cancel or timeout, not the step's failure
         status, rows, output = FAILURE, -1, server_message(error)
     duration = f"{time.monotonic() - started:.6f} seconds"
     return result(step["jlgid"], step["jslid"], status, rows, duration, output)
+
+
+RETURN_ROWS = {5, 11, 12, 13, 19}
+KEEP = Statement("SELECT pgagent_py.keep_rows($1, $2, $3)", "int4", "text[]", "jsonb")
+
+
+def _keep(plpy: Plpy, step: StepRow, done: Result[Row]) -> str:
+    """Keep the first rows of a step's result as it wants it; return them as text for the log."""
+    if not step["keep_rows"] or done.status() not in RETURN_ROWS:
+        return ""
+    columns = done.colnames()
+    first = [[_text(done[row][name]) for name in columns] for row in range(min(len(done), step["keep_rows"]))]
+    KEEP(plpy, step["jslid"], columns, json.dumps(first))
+    lines: list[list[str | None]] = [[*columns], *first]
+    return "".join(" | ".join(value or "" for value in line) + "\n" for line in lines)
+
+
+def _text(value: object) -> str | None:
+    return (
+        None if value is None else {True: "t", False: "f"}[value] if isinstance(value, bool) else str(value)
+    )
 
 
 QUERY_CANCELED = "57014"

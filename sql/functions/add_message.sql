@@ -6,6 +6,10 @@
     "when text DEFAULT 'failure'",
     "text text DEFAULT NULL",
     "subject text DEFAULT NULL",
+    "html text DEFAULT NULL",
+    "attach text DEFAULT NULL",
+    "cc text DEFAULT NULL",
+    "bcc text DEFAULT NULL",
 ], returns="integer") %}
 Let launchers send a message whenever a run of a job ends in a certain way.
 
@@ -16,6 +20,9 @@ Let launchers send a message whenever a run of a job ends in a certain way.
 - text: a Jinja2 template. Default: the run in words, for a webhook the run as JSON. An e-mail whose text comes out
   empty is not sent.
 - subject: a Jinja2 template for the subject of an e-mail.
+- html: a Jinja2 template for the HTML form of an e-mail. table(step) in it is the table of a step's rows.
+- attach: csv or html: attach the rows of each step that keeps some (alter_step(keep_rows => ...)).
+- cc, bcc: further e-mail addresses, separated by commas; the other receivers do not see those of bcc.
 
 Returns the message's id (msgid).
 

@@ -14,6 +14,7 @@
     "retries integer DEFAULT NULL",
     "retry_delay interval AS seconds DEFAULT NULL",
     "retry_backoff float8 DEFAULT NULL",
+    "keep_rows integer DEFAULT NULL",
 ]) %}
 Change a step. An argument that is NULL or left out leaves things as they are.
 
@@ -25,6 +26,8 @@ Change a step. An argument that is NULL or left out leaves things as they are.
 - retry_delay: the time from a failed try to the next, at most one day. Default: 1 second.
 - retry_backoff: the factor, 1 to 100, by which the delay grows from try to try. Default: 1. No delay is longer than
   one day.
+- keep_rows: how many rows of its result, 10000 at most, stand in its output and are there for messages: of an SQL step
+  the rows of its last statement that returns some. 0 takes it back. Default: none.
 
 Errors: 22023 names a bad argument, and nothing is changed. 42501: the role may not do this, or the job's owner may
 not run the step.

@@ -1,11 +1,12 @@
 {% from "macros/verb.j2" import verb %}
-{% call verb("take_messages", ["count integer"], returns="jsonb") %}
+{% call verb("take_messages", ["count integer", "knows text[] DEFAULT '{}'"], returns="jsonb") %}
 Take messages from the queue, to be sent now: those of one owner's jobs, of whom no other are on their way. finish_messages() must follow within five minutes; after that, another
 launcher may take them again.
 
 - count: how many at most.
+- knows: kinds that it can send beside email and webhook: mail.
 
-Returns a JSON array of objects with id, kind, target, subject, text and data.
+Returns a JSON array of objects with id, kind, target, subject, text, html, attach, cc, bcc and data.
 
 Errors: 42501: the role may not run jobs.
 {% endcall %}

@@ -93,15 +93,22 @@ BEGIN
          CROSS JOIN LATERAL (
                SELECT jsonb_agg(jsonb_build_object(
                           'name', left(t.jstname, {{ name_length }}), 'status', {{ step_status("l.jslstatus") }}, 'result', l.jslresult,
-                          'seconds', extract(epoch FROM l.jslduration), 'output', right(l.jsloutput, 10000)) ORDER BY l.jslid) AS steps
-                 FROM (SELECT * FROM pgagent.pga_jobsteplog a WHERE a.jsljlgid = c.jlgid ORDER BY a.jslid + 0 DESC LIMIT 100) l
+                          'seconds', extract(epoch FROM l.jslduration), 'output', right(l.jsloutput, 10000),
+                          'columns', coalesce(to_jsonb(l.slrcolumns), '[]'),
+                          'rows', CASE WHEN l.slrrows IS NOT NULL AND l.bytes <= 2000000 THEN l.slrrows ELSE '[]' END)
+                          ORDER BY l.jslid) AS steps
+                 FROM (SELECT a.*, k.slrcolumns, k.slrrows, sum(k.slrbytes) OVER (ORDER BY a.jslid DESC) AS bytes
+                         FROM (SELECT * FROM pgagent.pga_jobsteplog b WHERE b.jsljlgid = c.jlgid ORDER BY b.jslid + 0 DESC LIMIT 100) a
+                         LEFT JOIN pgagent_py.step_rows k ON k.jslid = a.jslid) l
                  JOIN pgagent.pga_jobstep t ON t.jstid = l.jsljstid) s
          WHERE c.jlgid = ANY (runs) AND c.jlgstatus <> 'r'
            AND EXISTS (SELECT FROM pgagent_py.message e
                         WHERE (e.msgjobid = c.jlgjobid OR e.msgjobid IS NULL) AND {{ is_end("e.msgwhen", "c.jlgstatus") }}))
-    INSERT INTO pgagent_py.queued_message (qmsjobid, qmsjlgid, qmskind, qmstarget, qmssubject, qmstext, qmsowner, qmsdata, qmsjobowner)
+    INSERT INTO pgagent_py.queued_message (qmsjobid, qmsjlgid, qmskind, qmstarget, qmssubject, qmstext, qmsowner, qmsdata, qmsjobowner,
+           qmshtml, qmsattach, qmscc, qmsbcc)
     SELECT r.jlgjobid, r.jlgid, m.msgkind, m.msgtarget, m.msgsubject, m.msgtext,
-           CASE WHEN m.msgkind = 'webhook' AND NOT m.msgeditor AND m.msgjobid IS NOT NULL THEN r.owner END, r.data, r.owner
+           CASE WHEN m.msgkind = 'webhook' AND NOT m.msgeditor AND m.msgjobid IS NOT NULL THEN r.owner END, r.data, r.owner,
+           m.msghtml, m.msgattach, m.msgcc, m.msgbcc
       FROM run r
      CROSS JOIN LATERAL (
            (SELECT * FROM pgagent_py.message o WHERE o.msgjobid = r.jlgjobid AND {{ is_end("o.msgwhen", "r.jlgstatus") }}

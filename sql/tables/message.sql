@@ -6,7 +6,11 @@ CREATE TABLE pgagent_py.message (
     msgwhen text NOT NULL CHECK (msgwhen IN ('failure', 'success', 'finish')),
     msgsubject text,
     msgtext text,
-    msgeditor boolean NOT NULL DEFAULT false
+    msgeditor boolean NOT NULL DEFAULT false,
+    msghtml text,
+    msgattach text CHECK (msgattach IN ('csv', 'html')),
+    msgcc text,
+    msgbcc text
 );
 
 CREATE INDEX message_msgjobid ON pgagent_py.message (msgjobid);
@@ -22,6 +26,14 @@ COMMENT ON COLUMN pgagent_py.message.msgwhen IS
 'How the run must end: failure (failed or aborted), success, or finish (in any way).';
 COMMENT ON COLUMN pgagent_py.message.msgtext IS
 'A Jinja2 template. NULL: the launcher''s own words.';
+COMMENT ON COLUMN pgagent_py.message.msghtml IS
+'A Jinja2 template for the HTML form of an e-mail. NULL: it has none.';
+COMMENT ON COLUMN pgagent_py.message.msgattach IS
+'The form in which the rows of the steps are attached to an e-mail. NULL: they are not.';
+COMMENT ON COLUMN pgagent_py.message.msgcc IS
+'Further e-mail addresses, separated by commas.';
+COMMENT ON COLUMN pgagent_py.message.msgbcc IS
+'Further e-mail addresses, which the others do not see.';
 COMMENT ON COLUMN pgagent_py.message.msgeditor IS
 'A role that may edit pgagent''s tables has added it. Else a webhook is called only while the job''s owner is in '
 'pgagent_py_batch.';

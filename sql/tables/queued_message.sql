@@ -15,7 +15,11 @@ CREATE TABLE pgagent_py.queued_message (
     qmserror text,
     qmsowner oid,
     qmsjobowner oid NOT NULL DEFAULT 0,
-    qmstaken timestamptz
+    qmstaken timestamptz,
+    qmshtml text,
+    qmsattach text,
+    qmscc text,
+    qmsbcc text
 );
 
 CREATE INDEX queued_message_due ON pgagent_py.queued_message (qmsnotbefore);
@@ -28,6 +32,8 @@ COMMENT ON TABLE pgagent_py.queued_message IS
 'Messages that wait for a launcher to send them. A row goes when it has been sent.';
 COMMENT ON COLUMN pgagent_py.queued_message.qmsnotbefore IS
 'When the next try may begin. While a launcher tries, this is when that launcher counts as gone. NULL: given up.';
+COMMENT ON COLUMN pgagent_py.queued_message.qmskind IS
+'email or webhook, with templates and the data of a run; mail: an e-mail of send_email(), as it is, with the data of its table.';
 COMMENT ON COLUMN pgagent_py.queued_message.qmserror IS
 'Why the last try failed. It names no target.';
 COMMENT ON COLUMN pgagent_py.queued_message.qmsowner IS

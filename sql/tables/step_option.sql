@@ -4,7 +4,8 @@ CREATE TABLE pgagent_py.step_option (
     jsttimeout interval CHECK (jsttimeout > '0'),
     jstretries integer NOT NULL DEFAULT 0 CHECK (jstretries BETWEEN 0 AND 100),
     jstretrydelay interval NOT NULL DEFAULT '1 second' CHECK (jstretrydelay BETWEEN '0' AND '1 day'),
-    jstretrybackoff float8 NOT NULL DEFAULT 1 CHECK (jstretrybackoff BETWEEN 1 AND 100)
+    jstretrybackoff float8 NOT NULL DEFAULT 1 CHECK (jstretrybackoff BETWEEN 1 AND 100),
+    jstkeeprows integer CHECK (jstkeeprows BETWEEN 1 AND 10000)
 );
 
 COMMENT ON TABLE pgagent_py.step_option IS
@@ -20,5 +21,7 @@ COMMENT ON COLUMN pgagent_py.step_option.jstretrydelay IS
 'The time from a failed try to the next.';
 COMMENT ON COLUMN pgagent_py.step_option.jstretrybackoff IS
 'The factor by which the delay grows from try to try. No delay is longer than one day.';
+COMMENT ON COLUMN pgagent_py.step_option.jstkeeprows IS
+'How many rows of its result the log keeps. NULL: none.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.step_option', '');

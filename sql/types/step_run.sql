@@ -23,7 +23,8 @@ CREATE TYPE pgagent_py.step_run AS (
     claimed timestamptz,
     try integer,
     due text,
-    previous_due text
+    previous_due text,
+    keep_rows integer
 );
 
 COMMENT ON TYPE pgagent_py.step_run IS
@@ -43,4 +44,5 @@ A step of a run, as run_due() returns it. The columns have pgAgent's names.
   tell that a step is handed out again, because a failover has lost that it was.
 - due, previous_due: the time that the run is for, and that of the last success before it, as steps see them: ISO 8601,
   UTC.
+- keep_rows: how many rows of an SQL step's result the log keeps. NULL: none.
 {% endfilter %};

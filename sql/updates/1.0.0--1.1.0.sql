@@ -129,3 +129,22 @@ ALTER TABLE pgagent_py.calendar ADD COLUMN calweekend integer[] CHECK (calweeken
 
 ALTER TABLE pgagent_py.job_option ADD COLUMN joblabels text[] CHECK (joblabels <> '{}');
 CREATE INDEX job_option_labels ON pgagent_py.job_option (jobid) WHERE joblabels IS NOT NULL;
+
+{{ new("tables/step_rows") }}
+
+ALTER TABLE pgagent_py.step_option ADD COLUMN jstkeeprows integer CHECK (jstkeeprows BETWEEN 1 AND 10000);
+
+ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE keep_rows integer;
+
+ALTER TABLE pgagent_py.message
+    ADD COLUMN msghtml text,
+    ADD COLUMN msgattach text CHECK (msgattach IN ('csv', 'html')),
+    ADD COLUMN msgcc text,
+    ADD COLUMN msgbcc text;
+ALTER TABLE pgagent_py.queued_message
+    ADD COLUMN qmshtml text,
+    ADD COLUMN qmsattach text,
+    ADD COLUMN qmscc text,
+    ADD COLUMN qmsbcc text;
+
+{{ new("tables/sent_email") }}

@@ -5,7 +5,9 @@ SELECT m.msgid, m.msgjobid, v.jobname, m.msgkind,
             WHEN m.msgkind = 'email' THEN m.msgtarget
             ELSE substring(m.msgtarget FROM '^https?://(?:[^/?#]*@)?(\[[^]]*\]|[^/?#:@]+)') END AS msgtarget,
        m.msgwhen, CASE WHEN mine.edits THEN m.msgsubject END AS msgsubject,
-       CASE WHEN mine.edits THEN m.msgtext END AS msgtext, m.msgjobid AS jobid
+       CASE WHEN mine.edits THEN m.msgtext END AS msgtext,
+       CASE WHEN mine.edits THEN m.msghtml END AS msghtml, m.msgattach, CASE WHEN mine.edits THEN m.msgcc END AS msgcc,
+       CASE WHEN mine.edits THEN m.msgbcc END AS msgbcc, m.msgjobid AS jobid
   FROM pgagent_py.message m
   LEFT JOIN pgagent_py.visible_job v ON v.jobid = m.msgjobid
  {{ may_edit("m.msgjobid") }}

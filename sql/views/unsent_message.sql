@@ -6,7 +6,7 @@ SELECT q.qmsid, q.qmsjobid, v.jobname, q.qmsjlgid, q.qmskind, q.qmscreated, q.qm
   FROM pgagent_py.queued_message q
   LEFT JOIN pgagent_py.visible_job v ON v.jobid = q.qmsjobid
  {{ may_edit("q.qmsjobid") }}
- WHERE v.jobid IS NOT NULL OR {{ sees_all("pga_job") }};
+ WHERE v.jobid IS NOT NULL OR q.qmskind = 'mail' AND pg_has_role(q.qmsjobowner, 'USAGE') OR {{ sees_all("pga_job") }};
 
 GRANT SELECT ON pgagent_py.unsent_message TO PUBLIC;
 

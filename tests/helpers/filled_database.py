@@ -48,6 +48,7 @@ NEWER = """
      WHERE jscname IN ('nightly', 'polled');
     SELECT pgagent_py.set_bound('jobs', 20000);
     SELECT pgagent_py.grant_group('g', 'pg_monitor');
+    INSERT INTO pgagent_py.step_rows SELECT jslid, '{a}', '[["1"]]', 7 FROM pgagent.pga_jobsteplog LIMIT 1;
     UPDATE pgagent.pga_job SET jobdesc = E'text\\n@priority 4\\n@after not there' WHERE jobname = 'never';
     UPDATE pgagent.pga_jobstep SET jstdesc = '@retries 4' WHERE jstname = 'nightly';
     UPDATE pgagent.pga_schedule SET jscdesc = '@calendar winter' WHERE jscname = 'nightly';

@@ -25,6 +25,7 @@ NOT_DEFINITIONS = {
     "run_option": "of runs",
     "dependency_met": "of the moment",
     "comment_line": "of comments, which are carried",
+    "step_rows": "of runs",
 }
 # Columns of the option tables that the database finds out by itself, or that are states
 # ids of this server, and what runs have left

@@ -12,7 +12,8 @@ from plpython.api.verbs import VERBS
 Connection = psycopg.Connection[Any]
 
 # run_due() registers a session by it: no user calls it by itself.
-WITHOUT_FUNCTION = {"start_session"}
+# send_email() calls the other, after its query.
+WITHOUT_FUNCTION = {"start_session", "queue_email"}
 
 FUNCTIONS = """
 SELECT p.proname::text, p.prosrc,
