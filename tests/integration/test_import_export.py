@@ -27,8 +27,7 @@ NOT_DEFINITIONS = {
     "comment_line": "of comments, which are carried",
     "step_rows": "of runs",
 }
-# Columns of the option tables that the database finds out by itself, or that are states
-# ids of this server, and what runs have left
+# Columns of the option tables that the database finds out by itself: ids of this server, and what runs have left
 NOT_CARRIED = {
     "jobid",
     "jstid",
