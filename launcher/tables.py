@@ -39,7 +39,8 @@ def as_html(columns: Sequence[str], rows: Iterable[Row]) -> str:
     """Return an HTML table; NULL is an empty cell."""
     cells = [f"<tr>{''.join(f'<th>{html.escape(str(name))}</th>' for name in columns)}</tr>"]
     cells += [
-        f"<tr>{''.join(f'<td>{html.escape(harmless(value), quote=False)}</td>' for value in row)}</tr>" for row in rows
+        f"<tr>{''.join(f'<td>{html.escape(harmless(value), quote=False)}</td>' for value in row)}</tr>"
+        for row in rows
     ]
     return '<table border="1" cellspacing="0" cellpadding="4">\n' + "\n".join(cells) + "\n</table>\n"
 

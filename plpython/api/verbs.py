@@ -26,6 +26,7 @@ from .history import purge_history
 from .import_crontab import import_crontab
 from .import_jobs import import_jobs
 from .import_pg_cron import import_pg_cron
+from .import_sql_server_agent import import_sql_server_agent
 from .jobs import add_job, alter_job, drop_job
 from .kinds import kind_of_column
 from .launchers import drain, undrain
@@ -102,6 +103,7 @@ FOR_EDITORS: tuple[Handler, ...] = (
     grant_group,
     import_jobs,
     import_pg_cron,
+    import_sql_server_agent,
     pause,
     resume,
     set_bound,

@@ -1,0 +1,83 @@
+"""Jobs of SQL Server Agent come over."""
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.helpers import Db, rows, value
+
+AGENT = {
+    "jobs": [
+        {
+            "name": "Nightly", "description": "loads\n@todo", "enabled": 1, "category": "Data Collector", "notify_level_email": 2,
+            "delete_level": 1, "operator": {"name": "dba", "email_address": "a@example.org;b@example.org"},
+            "steps": [
+                {"step_id": 1, "step_name": "load", "subsystem": "TSQL", "command": "EXEC dbo.load", "database_name": "dw",
+                 "retry_attempts": 2, "retry_interval": 5, "on_success_action": 3, "on_fail_action": 2},
+                {"step_id": 2, "step_name": "copy", "subsystem": "CmdExec", "command": "copy a b", "on_fail_action": 4},
+            ],
+            "schedules": [
+                {"name": "last working day", "enabled": 1, "freq_type": 32, "freq_interval": 9, "freq_relative_interval": 16,
+                 "freq_recurrence_factor": 1, "active_start_date": 20300101, "active_end_date": 99991231,
+                 "active_start_time": 180000, "active_end_time": 235959},
+                {"name": "first weekend day", "enabled": 1, "freq_type": 32, "freq_interval": 10, "freq_relative_interval": 1,
+                 "freq_recurrence_factor": 1, "active_start_date": 20300101, "active_start_time": 0},
+                {"name": "idle", "freq_type": 128},
+                {"name": "past", "freq_type": 1, "active_start_date": 20010101, "active_start_time": 0},
+            ],
+        },
+        {"name": "Other", "category": "[Uncategorized (Local)]", "steps": None, "schedules": None},
+    ]
+}  # fmt: skip
+IMPORT = "SELECT job, name, notes FROM pgagent_py.import_sql_server_agent(%s, dry_run => %s)"
+
+
+def take(db: Db, document: Any, dry_run: bool = False) -> list[tuple[Any, ...]]:
+    return db.execute(IMPORT, [json.dumps(document), dry_run]).fetchall()
+
+
+def test_jobs_of_sql_server_agent_come_over_disabled_with_notes(db: Db) -> None:
+    db.execute("SELECT pgagent_py.set_default_timezone('Europe/Paris')")
+    shown = take(db, AGENT, dry_run=True)
+    assert rows(db, "SELECT FROM pgagent.pga_job") == []
+    found = take(db, AGENT)
+    assert [(name, notes) for _, name, notes in found] == [(name, notes) for _, name, notes in shown]
+    notes = "\n".join(found[0][2])
+    for words in (
+        'step "01 load": TSQL, disabled', 'step "02 copy": CmdExec', "goes on with another step",
+        'schedule "idle": not carried over',
+        'schedule "past": at', "it was enabled",
+    ):  # fmt: skip
+        assert words in notes
+    assert found[1][1:] == ("Other", [])
+    assert rows(db, "SELECT jobname, jobenabled, jobclass FROM pgagent_py.visible_job ORDER BY jobid") == [
+        ("Nightly", False, "Data Collector"),
+        ("Other", False, "Routine Maintenance"),
+    ]
+    assert rows(
+        db, "SELECT jstname, jstkind, jstenabled, jstonerror FROM pgagent.pga_jobstep ORDER BY 1"
+    ) == [
+        ("01 load", "s", False, "f"),
+        ("02 copy", "b", False, "f"),
+    ]
+    assert rows(db, "SELECT retries, retry_delay::text FROM pgagent_py.step_options") == [(2, "00:05:00")]
+    assert rows(db, "SELECT msgtarget, msgwhen FROM pgagent_py.message") == [
+        ("a@example.org,b@example.org", "failure")
+    ]
+    assert value(db, "SELECT delete_on_success FROM pgagent_py.job_options")
+    db.execute("UPDATE pgagent.pga_job SET jobenabled = true; SET timezone = 'Europe/Paris'")
+    runs = "SELECT n::timestamp::text FROM pgagent_py.next_runs(%s, 4, '2030-05-02') n"
+    assert [at for (at,) in rows(db, runs, found[0][0])] == [
+        "2030-05-04 00:00:00",
+        "2030-05-31 18:00:00",
+        "2030-06-01 00:00:00",
+        "2030-06-28 18:00:00",
+    ]
+
+
+@pytest.mark.parametrize("document", [[], {}, {"jobs": {}}, {"jobs": [1]}, None])
+def test_another_document_is_refused(db: Db, document: Any) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="jobs is not the list that is read"):
+        take(db, document)
