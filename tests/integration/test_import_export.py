@@ -39,6 +39,7 @@ EXAMPLES = {
     "boolean": "true",
     "timestamp with time zone": "2030-01-01 00:00:00+00",
     "double precision": "2.5",
+    "text[]": "{gpu}",
     "jsonb": '{"a": [1, "b"]}',
 } | {"integer[]": "{1,2}", "jscroll": "skip", "jscrecurs": "2 weeks"}
 EVERYTHING = """
