@@ -10,11 +10,11 @@ import sys
 import time
 from types import FrameType
 
-from . import cron, drain, idle, latency, trigger, turn, wal
+from . import cron, drain, idle, latency, scale, trigger, turn, wal
 from .report import Report
 from .servers import Server
 
-PARTS = ("drain", "cron", "batch", "latency", "idle", "turn", "trigger", "wal")
+PARTS = ("drain", "cron", "batch", "latency", "idle", "turn", "trigger", "wal", "scale")
 
 
 def arguments() -> argparse.Namespace:
@@ -23,13 +23,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="smaller and fewer rounds: a look, not a figure")
     parser.add_argument("--fsync", action="store_true", help="commits wait for the disk, too")
+    parser.add_argument(
+        "--size", type=int, help="jobs of the part scale; 20,000 by default, 2,000 with --quick"
+    )
     given = parser.parse_args()
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     return given
 
 
-def measure(report: Report, parts: list[str], quick: bool, fsync: bool) -> None:
+def measure(report: Report, parts: list[str], quick: bool, fsync: bool, size: int) -> None:
     """Measure *parts*: our figures beside those of others."""
     ours: dict[int, float] = {}
     server = Server(fsync)
@@ -46,6 +49,8 @@ def measure(report: Report, parts: list[str], quick: bool, fsync: bool) -> None:
             turn.measure(report, server, quick)
         if "trigger" in parts:
             trigger.measure(report, server, quick)
+        if "scale" in parts:
+            scale.measure(report, server, quick, size)
     finally:
         server.close()
     if "wal" in parts:
@@ -68,7 +73,8 @@ def main() -> None:
     report.note(
         f"{os.cpu_count()} processors ({platform.machine()}), load before: {load}; fsync {'on' if given.fsync else 'off'}"
     )
-    measure(report, given.parts or list(PARTS), given.quick, given.fsync)
+    size = given.size or (2_000 if given.quick else 20_000)
+    measure(report, given.parts or list(PARTS), given.quick, given.fsync, size)
     report.end()
     report.note(f"took {time.monotonic() - started:.0f} s")
 
