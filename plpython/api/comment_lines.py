@@ -119,6 +119,13 @@ def _read_by_server(plpy: Plpy, text: str, kind: Kind, zone: str) -> Any:
     return text
 
 
+def nothing(kind: Kind) -> Any:
+    """Return the value that takes an option of this kind back."""
+    if kind.type.endswith("[]"):
+        return []
+    return 0 if kind.type in ("int4", "float8") else kind.nothing.strip("'")
+
+
 def _number(line: Line, text: str, type_: type[int] | type[float]) -> float:
     try:
         return type_(text)

@@ -19,7 +19,7 @@ from ..ground.foreign import refuse_foreign_code
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.roles import check_use
-from .comment_lines import Line, check_lines, read_lines, read_value
+from .comment_lines import Line, check_lines, nothing, read_lines, read_value
 from .comment_lists import LISTS, find_awaited
 from .jobs import OPTIONS as JOB_OPTIONS
 from .kinds import check_kind
@@ -29,6 +29,9 @@ from .schedules import check_one_way
 from .steps import OPTIONS as STEP_OPTIONS
 
 READ_COMMENT = "read_comment"
+
+# Of these a call of alter_schedule gives one, also to take it back.
+ONE_WAY = ("every", "at")
 
 # Calls a verb as a role, with all checks: plpy, the role, the verb, its arguments.
 Execute = Callable[[Plpy, str, str, dict[str, Any]], Any]
@@ -194,8 +197,8 @@ class Comment:
             check_use(self.plpy, self.caller, {self.noun: self.id})
             check_lines(self.noun, lines, self.names, self._only)
             gone = read_lines("\n".join(known.keys() - {line.text for line in lines}))
-            self._take_back(gone, known, {line.name for line in lines})
-            self._set(lines, [line for line in lines if line.text not in known])
+            taken_back = self._take_back(gone, known, {line.name for line in lines})
+            self._set(lines, [line for line in lines if line.text not in known], taken_back)
 
     def _lines(self, comment: str) -> list[Line]:
         """Return the lines of a comment, each value of a list in one of its own."""
@@ -223,24 +226,33 @@ class Comment:
     ) -> None:
         NOTE[self.noun](self.plpy, self.id, line.text, after, when, job)
 
-    def _take_back(self, gone: list[Line], known: Row, stays: set[str]) -> None:
-        """Take back what lines have set that are gone; options whose name *stays* get another value."""
+    def _take_back(self, gone: list[Line], known: Row, stays: set[str]) -> Row:
+        """Take back what lines have set that are gone; options whose name *stays* get another value.
+
+        Return the arguments by which the verb takes options back: more may depend on them.
+        """
+        options, arguments = NOUNS[self.noun].options.arguments, {}
         for line in gone:
             word = LISTS[self.noun].get(line.name)
             if word:
                 word.take_back(self, line, known[line.text])
             elif line.name not in stays and line.name in self.names:
-                RESET[self.noun, line.name](self.plpy, self.id)
+                column = options[line.name]
+                if column.optional and line.name not in ONE_WAY:
+                    arguments[column.argument] = nothing(column.kind)
+                else:
+                    RESET[self.noun, line.name](self.plpy, self.id)
             FORGET[self.noun](self.plpy, self.id, line.text)
+        return arguments
 
-    def _set(self, lines: list[Line], new: list[Line]) -> None:
-        """Set what the *new* ones of the *lines* say."""
+    def _set(self, lines: list[Line], new: list[Line], taken_back: Row) -> None:
+        """Set what the *new* ones of the *lines* say, and take back the options *taken_back*."""
         options, zone = NOUNS[self.noun].options.arguments, ""
         if self.noun == "schedule":
             check_one_way(None, {line.name: line.value for line in lines})
             written = [line.value for line in lines if line.name == "timezone" and line.value]
             zone = written[0] if written else ZONE(self.plpy, self.id)[0]["zone"]
-        given = {
+        given = taken_back | {
             options[line.name].argument: read_value(self.plpy, line, options[line.name].kind, zone)
             for line in new
             if line.name in options
@@ -253,23 +265,32 @@ class Comment:
 
     def tables(self) -> list[Row]:
         """Return the rows of all tables that lines change, as text of JSON."""
-        n = NOUNS[self.noun]
-        names = [n.options.table, *(name for word in LISTS[self.noun].values() for name in word.tables)]
         return [
-            {"name": name, "parent": parent, "id": self.id, "one_row": name == n.options.table,
+            {"name": name, "parent": parent, "id": self.id, "one_row": (name, parent) in ONE_ROW,
              "rows": READ_ROWS[name, parent](self.plpy, self.id)[0]["rows"]}
-            for name, parent in dict.fromkeys([(name, PARENT.get(name, n.key)) for name in (*names, KEPT)])
+            for name, parent in TABLES[self.noun]
         ]  # fmt: skip
 
 
-KEPT = "pgagent_py.comment_line"
+# Tables that have one row, or none, of a job, step or schedule. The rules of days set pgAgent's own columns, too.
+ONE_ROW = {(n.options.table, n.key) for n in NOUNS.values()} | {("pgagent.pga_schedule", "jscid")}
 PARENT = {"pgagent_py.message": "msgjobid"}
+TABLES = {
+    noun: [
+        *(("pgagent.pga_schedule", "jscid") for _ in [noun] if noun == "schedule"),
+        (n.options.table, n.key),
+        *dict.fromkeys(
+            (name, PARENT.get(name, n.key)) for word in LISTS[noun].values() for name in word.tables
+        ),
+        ("pgagent_py.comment_line", n.key),
+    ]
+    for noun, n in NOUNS.items()
+}
 READ_ROWS = {
     (name, parent): Statement(
         f"SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]')::text AS rows FROM {name} t WHERE t.{parent} = $1",
         "int4",
     )
-    for noun, n in NOUNS.items()
-    for name in (n.options.table, *(table for word in LISTS[noun].values() for table in word.tables), KEPT)
-    for parent in (PARENT.get(name, n.key),)
+    for tables in TABLES.values()
+    for name, parent in tables
 }

@@ -49,9 +49,9 @@ BEGIN
                 -- What has not changed is left alone: other columns may be another session's by now.
                 SELECT string_agg(format('%I', n.key), ', ' ORDER BY n.key) INTO names FROM jsonb_each(w.after -> 0) n
                  WHERE n.key <> w.parent AND n.value IS DISTINCT FROM w.before -> 0 -> n.key;
-                EXECUTE format('INSERT INTO %1$s (%2$I, %3$s) SELECT r.%2$I, r.%4$s FROM jsonb_populate_record(NULL::%1$s, $1) r '
-                               'ON CONFLICT (%2$I) DO UPDATE SET (%3$s) = ROW(excluded.%5$s)', w.name::regclass, w.parent,
-                               names, replace(names, ', ', ', r.'), replace(names, ', ', ', excluded.')) USING w.after -> 0;
+                EXECUTE format('INSERT INTO %1$s SELECT r.* FROM jsonb_populate_record(NULL::%1$s, $1) r '
+                               'ON CONFLICT (%2$I) DO UPDATE SET (%3$s) = ROW(excluded.%4$s)', w.name::regclass, w.parent,
+                               names, replace(names, ', ', ', excluded.')) USING w.after -> 0;
             END IF;
         END LOOP;
         PERFORM pg_notify('pgagent_py', '');

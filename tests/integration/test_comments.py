@@ -121,6 +121,28 @@ def test_pgadmin_finds_its_new_job_and_schedule_and_each_line_has_set_its_option
                     " WHERE jobname = 'new'") == [(JOB, STEP, SCHEDULE)]  # fmt: skip
 
 
+def test_rules_of_days_and_labels_are_lines_too(db: Db) -> None:
+    """They change the sets of pgAgent's own row as well."""
+    literals = {name: psycopg.sql.Literal(text) for name, text in (
+        ("job", "@labels gpu, big"), ("step", "@keep_rows 7"), ("schedule", "@workdays 1, -1\n@recurs 2 months"))}  # fmt: skip
+    db.execute(psycopg.sql.SQL(PGADMIN).format(**literals))
+    found = rows(db, f"SELECT jscname FROM pgagent.pga_schedule WHERE {JUST_INSERTED}")
+    found += rows(db, f"SELECT jobname FROM pgagent.pga_job WHERE {JUST_INSERTED}")
+    db.execute("END")
+    assert found == [("x",), ("new",)]
+    sets = "SELECT jscmonthdays, jscworkdays, jscrecurs FROM pgagent.pga_schedule JOIN pgagent_py.schedule_option USING (jscid)"
+    direct = rows(db, sets)
+    assert direct[0][1:] == ([-1, 1], "2 months")
+    assert rows(db, "SELECT labels FROM pgagent_py.job_options") == [(["gpu", "big"],)]
+    assert rows(db, "SELECT keep_rows FROM pgagent_py.step_options") == [(7,)]
+    call(db, "add_schedule", 1, "x", description="@workdays 1, -1\n@recurs 2 months")
+    assert rows(db, sets + " WHERE jscid = 2") == direct
+    db.execute("UPDATE pgagent.pga_schedule SET jscdesc = ''")
+    assert rows(db, sets) == [([False] * 32, None, None)] * 2
+    db.execute("UPDATE pgagent.pga_job SET jobdesc = ''")
+    assert rows(db, "SELECT labels FROM pgagent_py.job_options") == [(None,)]
+
+
 def test_the_functions_set_the_same(db: Db) -> None:
     add_job(db, "first of all on success")
     job = call(db, "add_job", "new", description=JOB)
