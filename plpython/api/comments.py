@@ -24,8 +24,8 @@ from .comment_lists import LISTS, find_awaited
 from .jobs import OPTIONS as JOB_OPTIONS
 from .kinds import check_kind
 from .options import Options
+from .schedule_ways import check_one_way
 from .schedules import OPTIONS as SCHEDULE_OPTIONS
-from .schedules import check_one_way
 from .steps import OPTIONS as STEP_OPTIONS
 
 READ_COMMENT = "read_comment"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..ground.bounds import check_count
@@ -11,9 +11,9 @@ from ..ground.errors import invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import SETS
-from ..rules.spread import key_of
 from ..rules.zones import check_zone
-from .cron import REBOOT, both_days, is_reboot, parse_cron
+from .calendars import attach_calendar
+from .cron import REBOOT, is_reboot
 from .options import (
     BOOLEAN,
     FLAGS,
@@ -38,6 +38,7 @@ from .schedule_days import (
     settle,
     superset,
 )
+from .schedule_ways import check_one_way, key_of_new, key_of_schedule, schedule_ways
 from .settings import not_too_long
 
 # In an array of a set, which has 60 at most, each once.
@@ -145,23 +146,29 @@ def add_schedule(
     job: int | None = None,
     name: str | None = None,
     cron: str | None = None,
+    rrule: str | None = None,
     **given: Any,
 ) -> list[int]:
     """Add a schedule to *job*, by cron, the five sets, every or at; return its id, or two where cron's days mean either-or."""
     check_name(name)
     check_job(plpy, job)
-    check_one_way(cron, given)
-    _check_range(plpy, given.get("start"), given.get("end"))
+    check_one_way(cron, given, rrule)
     _check_something(plpy, given)
     _notice_every(plpy, given)
     ids = []
-    for way in _ways(plpy, cron, given, lambda: _key(plpy, job, str(name))):
+    for way in schedule_ways(
+        plpy, None, cron, rrule, given | {"key": lambda: key_of_new(plpy, job, str(name))}
+    ):
+        calendars = way.pop("calendars", [])
+        _check_range(plpy, way.get("start"), way.get("end"))
         values, options = checked(plpy, way, SCHEDULE, OPTIONS)
         if cron is not None and is_reboot(cron):
             options["jscreboot"] = True
         _settle_days(plpy, Days(), _special("", options), way, values, options)
         schedule = SCHEDULE.insert(plpy, values | {"jscjobid": job, "jscname": name})
         OPTIONS.write(plpy, schedule, options)
+        for calendar, only in calendars:
+            attach_calendar(plpy, caller, schedule, calendar, only)
         ids.append(schedule)
     check_count(plpy, job, "schedules")
     return ids
@@ -174,19 +181,27 @@ FIND_RANGE = Statement(
 
 
 def alter_schedule(
-    plpy: Plpy, caller: str, schedule: int | None = None, cron: str | None = None, **given: Any
+    plpy: Plpy,
+    caller: str,
+    schedule: int | None = None,
+    cron: str | None = None,
+    rrule: str | None = None,
+    **given: Any,
 ) -> None:
     """Change what is given of *schedule*; the next run of its job follows. Of cron, every and at, one takes the others' place."""
     check_schedule(plpy, schedule)
-    check_one_way(cron, given)
-    way, *more = _ways(plpy, cron, given, lambda: _key_of_schedule(plpy, schedule, given.get("name")))
+    check_one_way(cron, given, rrule)
+    key = {"key": lambda: key_of_schedule(plpy, schedule, given.get("name"))}
+    way, *more = schedule_ways(plpy, schedule, cron, rrule, given | key)
     if more:
+        said = "cron" if cron is not None else "rrule"
         raise invalid(
-            "cron", f"cron takes {1 + len(more)} schedules", "Add a schedule for each of the others."
+            said, f"{said} takes {1 + len(more)} schedules", "Add a schedule for each of the others."
         )
+    calendars = way.pop("calendars", [])
     values, options = checked(plpy, way, SCHEDULE, OPTIONS)
     before = read_days(plpy, schedule)
-    if cron is not None or any(are_set(plpy, given).values()):
+    if cron is not None or rrule is not None or any(are_set(plpy, given).values()):
         reboot = cron is not None and is_reboot(cron)
         options = {"jscevery": "0", "jscat": "infinity", "jscreboot": reboot} | options
     _notice_every(plpy, given)
@@ -196,38 +211,8 @@ def alter_schedule(
         (now,) = FIND_RANGE(plpy, schedule)
         _check_range(plpy, now["jscstart"], now["jscend"])
     OPTIONS.write(plpy, schedule, options)
-
-
-NAME_OF_JOB = Statement("SELECT j.jobname FROM pgagent.pga_job j WHERE j.jobid = $1", "int4")
-NAMES = Statement(
-    """
-SELECT j.jobname, s.jscname FROM pgagent.pga_schedule s JOIN pgagent.pga_job j ON j.jobid = s.jscjobid WHERE s.jscid = $1""",
-    "int4",
-)
-
-
-def _key(plpy: Plpy, job: int | None, name: str) -> int:
-    """Return what settles H in the cron expression of a new schedule."""
-    return key_of(NAME_OF_JOB(plpy, job)[0]["jobname"], name)
-
-
-def _key_of_schedule(plpy: Plpy, schedule: int | None, name: str | None) -> int:
-    """Return the same for a schedule, which may be getting another *name*."""
-    (names,) = NAMES(plpy, schedule)
-    return key_of(names["jobname"], name or names["jscname"])
-
-
-def _ways(plpy: Plpy, cron: str | None, given: Mapping[str, Any], key: Callable[[], int]) -> list[Values]:
-    """Return the arguments of each schedule that is asked for, with what cron stands for; @reboot stands for empty sets."""
-    if cron is None:
-        return [dict(given)]
-    if said := both_days(cron):
-        plpy.notice(said)
-    # cron takes the place of all that it could say.
-    empty: Values = dict.fromkeys(SETS, ()) | {"nth": (), "workdays": (), "roll": ""}
-    rest = {name: value for name, value in given.items() if value is not None}
-    ways = [{}] if is_reboot(cron) else [way._asdict() for way in parse_cron(cron, key())]
-    return [empty | way | rest for way in ways]
+    for calendar, only in calendars:
+        attach_calendar(plpy, caller, schedule, calendar, only)
 
 
 def _special(before: str, options: Values) -> str:
@@ -260,18 +245,6 @@ EVERY_NOTICE = "every {} is elapsed time, so its time of day moves when clocks c
 def _notice_every(plpy: Plpy, given: Mapping[str, Any]) -> None:
     if LONG_EVERY(plpy, given.get("every"))[0]["long"]:
         plpy.notice(EVERY_NOTICE.format(given["every"]))
-
-
-def check_one_way(cron: str | None, given: Mapping[str, Any]) -> None:
-    """Refuse more than one of cron, every and at, and cron beside a set."""
-    ways = {"cron": cron, "every": given.get("every"), "at": given.get("at")}
-    first, *others = [name for name, value in ways.items() if value is not None] or [""]
-    if others:
-        hint = "Give one of cron, every and at."
-        raise invalid(others[0], f"both {first} and {others[0]} are given", hint)
-    for argument in SETS:
-        if cron is not None and given.get(argument) is not None:
-            raise invalid(argument, f"both cron and {argument} are given", "Give cron, or the five sets.")
 
 
 ARE_SET = Statement(

@@ -19,6 +19,7 @@
     "workdays integer[] DEFAULT NULL",
     "roll text DEFAULT NULL",
     "recurs text DEFAULT NULL",
+    "rrule text DEFAULT NULL",
     "spread interval DEFAULT NULL",
 ], returns="SETOF integer") %}
 Add a schedule to a job. It fires by cron, by five sets of numbers, by every, or at one time. Of the sets, one that is
@@ -44,6 +45,8 @@ missing or empty means any. The schedule fires at the minutes of its wall clock 
   (forward, but backward at the end of the month).
 - recurs: 'N days', 'N weeks' or 'N months' of the wall clock, counted from the day, week (from Monday) or month that
   holds start. The sets still say when it fires there.
+- rrule: a recurrence rule of RFC 5545, also in Oracle's spelling. What RFC 5545 takes from DTSTART comes from start; without
+  it a missing time is 0. UNTIL becomes end, EXCLUDE=NAME attaches a calendar. See docs/next-run.md.
 - spread: it fires later, by less than this. The names of job and schedule decide by how many seconds, so that jobs with
   the same schedule do not all start at once.
 

@@ -19,17 +19,18 @@
     "workdays integer[] DEFAULT NULL",
     "roll text DEFAULT NULL",
     "recurs text DEFAULT NULL",
+    "rrule text DEFAULT NULL",
     "spread interval DEFAULT NULL",
 ]) %}
 Change a schedule; the job's next run follows. An argument that is NULL or left out leaves things as they are.
 
 - name, enabled, description, start: as in add_schedule().
-- cron, every, at: the one that is given takes the place of the others. '0' takes every away, 'infinity' takes at
+- cron, rrule, every, at: the one that is given takes the place of the others. '0' takes every away, 'infinity' takes at
   away.
 - minutes, hours, weekdays, monthdays, months: the sets, as in add_schedule(); '{}' is any. They stay as they are
   unless they or cron are given.
-- nth, workdays, roll, recurs: as in add_schedule(); '{}' and '' take them back. cron takes the place of the first three,
-  too.
+- nth, workdays, roll, recurs: as in add_schedule(); '{}' and '' take them back. cron and rrule take the place of those
+  that they can say.
 - spread: as in add_schedule(); '0' takes it back.
 - end: as in add_schedule(); 'infinity' takes it away.
 - timezone: as in add_schedule(); '' leads back to the default.

@@ -228,3 +228,41 @@ def test_cron_letters_and_h_become_schedules(db: Db) -> None:
     assert db.execute(options, [schedule]).fetchone() == (None, [-1])
     either = add_job(db, "either", cron="0 9 1,LW * 5#2")
     assert value(db, "SELECT count(*) FROM pgagent.pga_schedule WHERE jscjobid = %s", either) == 3
+
+
+def test_a_recurrence_rule_becomes_schedules(db: Db) -> None:
+    job = add_job(db, "job")
+    db.execute("SELECT pgagent_py.add_calendar('bank', '{2027-01-29}')")
+    rrule = "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;BYHOUR=18;EXCLUDE=bank;UNTIL=20270301T180000Z"
+    schedule = add(db, f"rrule => '{rrule}'", job)
+    assert days(db, schedule, 9) == ["01-28", "02-26"]
+    shown = "SELECT calendars, workdays FROM pgagent_py.schedule_options"
+    assert db.execute(shown).fetchone() == (["bank"], [-1])
+    db.execute(
+        "SELECT pgagent_py.alter_schedule(%s, rrule => 'FREQ=WEEKLY;INTERVAL=2', start => '2027-01-05 07:30Z')",
+        [schedule],
+    )
+    assert db.execute(
+        "SELECT jscweekdays, jschours, jscminutes FROM pgagent_py.visible_schedule"
+    ).fetchone() == ([2], [7], [30])
+    assert db.execute("SELECT workdays, recurs FROM pgagent_py.schedule_options").fetchone() == (
+        None,
+        "2 weeks",
+    )
+    other = add_job(db, "other")
+    ids = db.execute(
+        "SELECT pgagent_py.add_schedule(%s, 'r', rrule => 'FREQ=MINUTELY;INTERVAL=90')", [other]
+    ).fetchall()
+    assert len(ids) == 2
+    for arguments, named in (
+        ("rrule => 'FREQ=YEARLY;BYWEEKNO=2'", "BYWEEKNO"),
+        ("rrule => 'FREQ=DAILY;COUNT=2'", "COUNT"),
+        ("rrule => 'FREQ=DAILY', nth => '{1}'", "both rrule and nth"),
+        ("rrule => 'FREQ=DAILY', cron => '@daily'", "both cron and rrule"),
+        ("rrule => 'FREQ=DAILY;UNTIL=20190101'", "end"),
+        ("rrule => 'FREQ=DAILY;EXCLUDE=none'", "calendar"),
+    ):
+        with pytest.raises(InvalidParameterValue, match=named):
+            add(db, arguments, other)
+    with pytest.raises(InvalidParameterValue, match="rrule takes 2"):
+        db.execute("SELECT pgagent_py.alter_schedule(%s, rrule => 'FREQ=MINUTELY;INTERVAL=90')", [schedule])
