@@ -18,6 +18,14 @@ SCHEDULES: dict[str, tuple[LiteralString, Target]] = {
         Target(0.1),
     ),
 }
+# Of what only the extension has: beside the same UPDATE with a plain schedule, both with the extension.
+PLAIN: LiteralString = "minutes => '{0}', hours => '{18}'"
+DAY_RULES: dict[str, LiteralString] = {
+    "last working day": f"{PLAIN}, workdays => '{{-1}}'",
+    "first Monday, or the next working day": f"{PLAIN}, weekdays => '{{1}}', nth => '{{1}}', roll => 'forward'",
+    "every second Monday": f"{PLAIN}, weekdays => '{{1}}', recurs => '2 weeks'",
+    "spread": f"{PLAIN}, spread => '15 min'",
+}
 UPDATE = "UPDATE pgagent.pga_job SET jobnextrun = NULL"
 
 
@@ -37,10 +45,23 @@ def measure(report: Report, server: Server, quick: bool) -> None:
             theirs_took = report.add(f"{name}: pgagent alone", times[1], "us")
             ours_took = report.add(f"{name}: with pgagent_py", times[0], "us")
             report.add("  with pgagent_py to without", ours_took / theirs_took, "times", target)
+        _measure_day_rules(report, ours, theirs, rounds)
         report.add(
             "the same UPDATE where no next run is looked for", [_plain(theirs) for _ in range(rounds)], "us"
         )
         _measure_preview(report, ours, rounds)
+
+
+def _measure_day_rules(report: Report, ours: Db, theirs: Db, rounds: int) -> None:
+    """Compare schedules with options of days to one without, in turn."""
+    took = {}
+    for name, arguments in {"18:00 every day": PLAIN, **DAY_RULES}.items():
+        _define(ours, theirs, arguments)
+        times = [_update(ours) for _ in range(rounds + 3)][3:]
+        took[name] = report.add(f"{name}: with pgagent_py", times, "us")
+    for name in DAY_RULES:
+        ratio = took[name] / took["18:00 every day"]
+        report.add(f"  {name} to every day", ratio, "times", Target(2))
 
 
 def _define(ours: Db, theirs: Db, arguments: LiteralString) -> None:
