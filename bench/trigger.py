@@ -53,7 +53,7 @@ def measure(report: Report, server: Server, quick: bool) -> None:
 
 
 def _measure_day_rules(report: Report, ours: Db, theirs: Db, rounds: int) -> None:
-    """Compare schedules with options of days to one without, in turn."""
+    """Compare schedules with options of days to one without."""
     took = {}
     for name, arguments in {"18:00 every day": PLAIN, **DAY_RULES}.items():
         _define(ours, theirs, arguments)
