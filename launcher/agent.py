@@ -6,7 +6,8 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from uuid import uuid4
+from dataclasses import dataclass
+from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import pq
@@ -19,12 +20,13 @@ from .handshake import CannotServeError
 from .log import Event
 from .loop import Loop, wait_for_event
 from .options import Options
+from .places import Places
 from .primary import STANDBY, PrimarySearch
 from .processes import Processes
 from .refusals import is_mistake, is_shortage, may_pass
 from .running_steps import RunningSteps
 from .sender import Sender
-from .shortages import Reserve
+from .shortages import RESERVED, Reserve
 from .side_task import SideTask
 from .sql_pool import SqlPool
 from .stopping import Stopping
@@ -44,15 +46,29 @@ LOOK_SECONDS = 1.0  # for an answer, before the next attempt begins; the attempt
 FIRST_LOOK_SECONDS = 5.0  # the same at the start, before it is said that there is no answer
 
 
+RESERVED_BY_EACH = 2  # descriptors, of many agents
+
+
+@dataclass(frozen=True, slots=True)
+class OneOfMany:
+    """What an agent shares with those of other databases, and what is known of its own. *again*: it was served before."""
+
+    id: UUID
+    vitals: Vitals
+    places: Places
+    again: bool
+
+
 class Agent:
     """Serves one database until it is told to stop."""
 
-    def __init__(self, options: Options) -> None:
-        """Prepare everything; nothing is connected yet."""
+    def __init__(self, options: Options, one_of: OneOfMany | None = None) -> None:
+        """Prepare everything; nothing is connected yet. *one_of*: what it shares with agents of other databases."""
         self._options = options
-        self._id = uuid4()
+        self._one_of = one_of
+        self._id = one_of.id if one_of else uuid4()
+        self._registered = self._serves = False
         self._has = [f"label {label}" for label in options.labels]
-        self._registered = False
         self._noted = ""  # what was said last about the extension's version
         self._problems: set[str] = set()  # of the database, that were said
         self._doubts = 0  # refusals that were not understood
@@ -64,7 +80,9 @@ class Agent:
         server = server_conninfo(options.conninfo)
         self._conninfo = control_conninfo(server)
         self._search = PrimarySearch(self._conninfo, self._event.set)
-        self._reserve = Reserve(on_shortage=lambda: self._pool.drop_idle())
+        self._reserve = Reserve(
+            RESERVED_BY_EACH if one_of else RESERVED, on_shortage=lambda: self._pool.drop_idle()
+        )
         self._pool = SqlPool(server, options.workers, reserve=self._reserve)
         self._processes = Processes(options.pass_env, self._reserve)
         self._confirmation = Confirmation(self._event.set)
@@ -72,10 +90,17 @@ class Agent:
             self._pool, self._processes, self._confirmation, options.output_limit, self._event.set
         )
         self._side_tasks: Sequence[SideTask] = (Sender(options.smtp, self._event.set), Upkeep())
-        self.vitals = Vitals(server, options.workers, self._steps.__len__, self._steps.ended)
+        self.vitals = one_of.vitals if one_of else Vitals(server, options.workers)
+        self.vitals.running, self._steps.ended = self._steps.__len__, self.vitals.steps
+        self._places = one_of.places if one_of else Places(options.workers)
+        self._user = self._places.join(self._event.set)
         self._stopping = Stopping(options.grace, self._cancel_all, self._event.set, self._cut)
+        self._stopping.announces = one_of is None
         self._draining = Draining(
-            self._id, ends=options.exit_when_drained, stopping=self._stopping, on_event=self._event.set
+            self._id,
+            ends=options.exit_when_drained and one_of is None,
+            stopping=self._stopping,
+            on_event=self._event.set,
         )
 
     async def run(self) -> None:
@@ -83,12 +108,48 @@ class Agent:
         try:
             await self._keep_serving()
         finally:
+            self._places.leave(self._user)
+            self.vitals.running = lambda: 0
             self._search.stop()
             self._reserve.close()
             await self._pool.close()
             await self._processes.close()
             for task in self._side_tasks:
                 await task.close()
+
+    @property
+    def served(self) -> Sequence[Vitals]:
+        """Return what it serves."""
+        return [self.vitals]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it serves, and has nothing to do."""
+        busy = len(self._steps) or self._steps.unbooked or any(task.busy for task in self._side_tasks)
+        return self._serves and not busy
+
+    async def wanted_in(self) -> float | None:
+        """Return the seconds until the database needs it, as far as that is foreseen. Raises psycopg.Error."""
+        if self._control is None or self._control.closed:
+            return 0.0
+        ((seconds,),) = await self._control.fetch("SELECT pgagent_py.wanted_in()")
+        return None if seconds is None else float(seconds)
+
+    def leave(self) -> None:
+        """End, as the database has nothing to do."""
+        self._stopping.leave()
+
+    def give_up(self) -> None:
+        """End without a word to the server: the database is gone."""
+        self._stopping.give_up_now()
+
+    def _was_here(self) -> bool:
+        """Return whether the launcher has served the database before."""
+        return self._registered or (self._one_of is not None and self._one_of.again)
+
+    def _is_routine(self) -> bool:
+        """Return whether it need not be said that it serves: one of many databases that has something to do again."""
+        return self._one_of is not None and self._one_of.again and not self._registered
 
     def stop(self) -> None:
         """Take no more jobs; end when the running steps have ended or their time is up. A second call hurries."""
@@ -143,8 +204,9 @@ class Agent:
             self._pool.ask = control.why_refused
             options = self._options
             note = await control.start_agent(
-                self._id, options.host, self._registered, options.workers, self._has
+                self._id, options.host, self._was_here(), options.workers, self._has
             )
+            say = logger.debug if self._is_routine() else logger.info
             again, self._registered = self._registered, True
             if note and note != self._noted:
                 logger.warning(Event("connect", note))
@@ -155,12 +217,13 @@ class Agent:
                     self._problems.add(problem)
             self._pool.use_server(control.server, found.place)
             await loop.resume()
-            logger.info(Event("serve", agent=self._id, extension=await control.version(), again=again))
+            say(Event("serve", agent=self._id, extension=await control.version(), again=again))
             self.vitals.begin(control.database, again)
+            self._serves = True
             notify_systemd("READY=1\nSTATUS=Serving")
             await loop.run()
         finally:
-            self.vitals.serving = False
+            self.vitals.serving = self._serves = False
             if loop.has_turned:
                 self._pause, self._words = FIRST_PAUSE_SECONDS, ""
             self._confirmation.lapse()
@@ -178,6 +241,8 @@ class Agent:
             self._draining,
             self._event,
             self.vitals,
+            self._places,
+            self._user,
         )
 
     async def _wait_for_server(self, words: str) -> None:

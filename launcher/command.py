@@ -18,6 +18,7 @@ from .threads import reserve_threads
 from .vitals import Heart
 
 if TYPE_CHECKING:
+    from .many.fleet import Fleet
     from .watching.monitors import Monitors
 
 logger = logging.getLogger("pgagent_py")
@@ -56,17 +57,25 @@ def _monitors(options: Options) -> Monitors | None:
         parser().error(f"--metrics: {error.strerror}")
 
 
+def _agent(options: Options) -> Agent | Fleet:
+    if options.databases is None:
+        return Agent(options)
+    from .many.fleet import Fleet
+
+    return Fleet(options)
+
+
 async def _serve(options: Options, monitors: Monitors | None) -> None:
     """Serve until SIGTERM or SIGINT. Then they change nothing any more: the loop would put their default action back."""
     reserve_threads()
-    agent = Agent(options)
+    agent = _agent(options)
     heart = Heart()
     heart.beat()
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, agent.stop)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reopen_log)
     if monitors is not None:
-        monitors.start([agent.vitals], heart)
+        monitors.start(agent.served, heart)
     asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, agent.drain)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [DRAIN_SIGNAL])
     try:

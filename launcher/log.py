@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import datetime
 from types import TracebackType
 
@@ -17,6 +18,9 @@ LONGEST_WORDS = 1000  # characters of a message that others may have written
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 logger = logging.getLogger("pgagent_py")
+
+# Set by a launcher of many databases: the one that what is done now is about. What a task begins has the same.
+database: ContextVar[str | None] = ContextVar("database", default=None)
 
 
 class Event:
@@ -33,7 +37,7 @@ class Event:
     def shown(self) -> Iterator[tuple[str, object]]:
         """Yield names and values, as JSON can have them."""
         yield "action", self.action
-        for name, value in self.fields.items():
+        for name, value in (("database", database.get()), *self.fields.items()):
             if value is not None:
                 yield name, value if isinstance(value, str | int | float) else str(value)
 

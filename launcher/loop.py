@@ -13,6 +13,7 @@ from .control import CANCEL, Control
 from .draining import Draining
 from .log import Event
 from .options import Options
+from .places import Places, User
 from .running_steps import RunningSteps
 from .side_task import SideTask
 from .stopping import Stopping
@@ -47,6 +48,8 @@ class Loop:
         draining: Draining,
         event: asyncio.Event,
         vitals: Vitals,
+        places: Places,
+        user: User,
     ) -> None:
         """Serve with *control*, on which the agent has been started; *event* is set when there may be something to do."""
         self._control = control
@@ -58,6 +61,7 @@ class Loop:
         self._draining = draining
         self._event = event
         self._vitals = vitals
+        self._places, self._user = places, user
         self._overdue = 0.0
         self._asked = 0.0  # when the server was asked last
         self.has_turned = False
@@ -105,7 +109,8 @@ class Loop:
         stopping = self._stopping.asked
         connecting = self._steps.connecting()
         # A step that waits for a connection needs no worker.
-        free = 0 if stopping else self._options.workers - self._steps.places + len(connecting)
+        taken = self._steps.places - len(connecting)
+        free = 0 if stopping else self._places.free(self._user, taken)
         results = self._steps.take_results()
         if stopping and not results:
             return 0
@@ -119,9 +124,11 @@ class Loop:
         self._vitals.turned(asked)
         self._confirmation.confirm(asked)
         self._control.news.log(self._steps.failed)
+        self._places.took(self._user, len(runs), free)
         for run in runs:
             self._steps.start(run)
         if runs:
+            self._vitals.worked_at = self._vitals.turned_at
             self._overdue = 0.0
             self._control.wake_ups.was_useful()
         if self._steps.unbooked:

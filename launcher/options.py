@@ -46,6 +46,7 @@ class Options:
     metrics: tuple[str, int] | None
     metrics_jobs: int
     ping: str
+    databases: Sequence[str] | None  # None: that of the connection string; empty: all
 
 
 # What is handed on as it was given.
@@ -159,11 +160,24 @@ def _add_monitor_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="tell of the first N jobs one by one, too (default: none)",
     )
+    add(
+        "--databases",
+        type=_databases,
+        metavar="all|NAME,...",
+        help="serve these databases of the server, or all that have the extension, instead of one",
+    )
     ping = parser.add_mutually_exclusive_group()
     ping.add_argument("--ping", metavar="URL", help="call this address every minute while serving")
     ping.add_argument(
         "--ping-file", metavar="FILE", help=f"the same, read from a file (or from {PING_VARIABLE})"
     )
+
+
+def _databases(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError("a name is missing: give all, or names with commas between")
+    return [] if names == ["all"] else names
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -242,6 +256,7 @@ def read_options(arguments: Sequence[str]) -> Options:
         smtp=smtp,
         ping=ping,
         **{name: getattr(given, name) for name in AS_GIVEN},
+        databases=given.databases,
     )
 
 

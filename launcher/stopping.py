@@ -33,6 +33,7 @@ class Stopping:
         self._on_event = on_event
         self._cut = cut
         self.asked = False  # no more steps are taken, and the launcher ends when the running ones have ended
+        self.announces = True  # a launcher of many databases says once for all that it stops
         self.given_up = False  # runs that are not booked are left for another agent to close
 
     def stop(self, running: int) -> None:
@@ -42,14 +43,25 @@ class Stopping:
             self._cancel_all("The launcher was told twice to stop.", True)
             self.give_up_soon()
         else:
-            logger.info(Event("stop", f"steps in progress: {running}"))
-            notify_systemd("STOPPING=1")
+            if self.announces:
+                logger.info(Event("stop", f"steps in progress: {running}"))
+                notify_systemd("STOPPING=1")
             self.asked = True
             note = "The launcher was told to stop."
             later(self._grace, self._cancel_all, note, False)
             later(self._grace + KILL_SECONDS, self._cancel_all, note, True)
             later(self._grace + KILL_SECONDS + GIVE_UP_SECONDS, self._give_up)
         self._on_event()
+
+    def leave(self) -> None:
+        """End: nothing is running and nothing is due."""
+        self.asked = True
+        self._on_event()
+
+    def give_up_now(self) -> None:
+        """End without the server."""
+        self.asked = True
+        self._give_up()
 
     def give_up_soon(self) -> None:
         """Give up after a short time, even if not everything is booked by then."""

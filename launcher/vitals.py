@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from .confirmation import now
 from .systemd import notify_systemd
@@ -33,27 +34,24 @@ class Histogram:
 class Vitals:
     """Those of the service of one database."""
 
-    def __init__(
-        self, conninfo: str, places: int, running: Callable[[], int], steps: Mapping[str, int]
-    ) -> None:
-        """*conninfo* leads to the database. *running* returns how many steps run, of *places* at the same time.
-
-        *steps*: those that have ended, by status.
-        """
+    def __init__(self, conninfo: str, places: int) -> None:
+        """*conninfo* leads to the database; so many *places* for steps."""
         self.conninfo = conninfo
         self.database = ""  # its name, as soon as it is known
         self.places = places
-        self.running = running
+        self.running: Callable[[], int] = lambda: 0  # how many steps run
         self.serving = False
         self.reconnections = 0
         self.turns = Histogram(TURN_BOUNDS)
         self.turned_at = now()
-        self.steps = steps
+        self.worked_at = now()  # when it has last been given a step, or began to serve
+        self.steps: Counter[str] = Counter()  # that have ended, by status
 
     def begin(self, database: str, again: bool) -> None:
         """The database is served from now on; *again* after a lost connection."""
         self.database = database
         self.serving = True
+        self.worked_at = now()
         self.reconnections += again
 
     def turned(self, began: float) -> None:

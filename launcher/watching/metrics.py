@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
@@ -22,6 +23,7 @@ from ..vitals import Histogram, Vitals
 from .facts import Facts
 from .http_server import Answer
 
+AT_ONCE = 4  # databases that are asked
 LONGEST_NAME = 200  # characters of a job's name
 Watched = tuple[Vitals, Facts]
 
@@ -67,14 +69,27 @@ JOB_GAUGES: Sequence[tuple[str, str, Callable[[dict[str, Any]], float | None]]] 
 class Metrics(Collector):
     """Collects what the launcher and its databases say."""
 
-    def __init__(self, watched: Sequence[Watched]) -> None:
-        """Tell of these databases."""
-        self._watched = watched
+    def __init__(self, served: Sequence[Vitals], facts: Callable[[Vitals], Facts]) -> None:
+        """Tell of the databases that are *served*, which may become more or less; *facts* makes what asks one of them."""
+        self._served = served
+        self._make = facts
+        self._facts: dict[Vitals, Facts] = {}
+        self._watched: list[Watched] = []
 
     async def answer(self) -> Answer:
         """Return the metrics of now."""
-        for _, facts in self._watched:
-            await facts.refresh()
+        self._watched = []
+        for vitals in list(self._served):
+            if vitals not in self._facts:
+                self._facts[vitals] = self._make(vitals)
+            self._watched.append((vitals, self._facts[vitals]))
+        some = asyncio.Semaphore(AT_ONCE)
+
+        async def refresh(facts: Facts) -> None:
+            async with some:
+                await facts.refresh()
+
+        await asyncio.gather(*(refresh(facts) for _, facts in self._watched))
         return Answer(200, generate_latest(self), CONTENT_TYPE_LATEST)
 
     def collect(self) -> Iterator[Metric]:

@@ -41,7 +41,7 @@ class Monitors:
             from .facts import Facts
             from .metrics import Metrics
 
-            metrics = Metrics([(vitals, Facts(vitals.conninfo, self._jobs)) for vitals in served])
+            metrics = Metrics(served, lambda vitals: Facts(vitals.conninfo, self._jobs))
 
             async def live() -> Answer:
                 return _health(heart.beats, "the loop turns", "the loop does not turn")

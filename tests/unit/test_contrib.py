@@ -21,7 +21,7 @@ FROM_PROMETHEUS = {"instance", "job", "le"}
 @pytest.fixture(scope="module")
 def labels() -> dict[str, set[str]]:
     """Return the labels of each metric, by name."""
-    vitals, facts = Vitals("dbname=x", 1, lambda: 0, {}), Facts("dbname=x", 1)
+    vitals, facts = Vitals("dbname=x", 1), Facts("dbname=x", 1)
     facts.known = {key: 0 for _, _, key in metrics.FACT_GAUGES} | {
         "each": [
             {
@@ -34,8 +34,10 @@ def labels() -> dict[str, set[str]]:
             }
         ]
     }
+    collector = metrics.Metrics([vitals], lambda _: facts)
+    collector._watched = [(vitals, facts)]
     found: dict[str, set[str]] = {}
-    for family in metrics.Metrics([(vitals, facts)]).collect():
+    for family in collector.collect():
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     return found

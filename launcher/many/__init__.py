@@ -1,0 +1,1 @@
+"""One launcher for many databases of a server. Imported only when --databases asks for it."""
