@@ -102,7 +102,10 @@ class WallMinutes(NamedTuple):
         return self.times != 0 and (any(self.days) if self.ruled is None else self.ruled.possible)
 
 
-@lru_cache(maxsize=4096)
+# A session keeps what it has compiled: of that with many days only little.
+MANY_DAYS, KEPT, KEPT_WITH_MANY_DAYS = 1000, 4096, 32
+
+
 def compile_wall_minutes(
     minutes: str,
     hours: str,
@@ -115,6 +118,22 @@ def compile_wall_minutes(
     rule: DayRule | None = None,
 ) -> WallMinutes:
     """Return the wall minutes of a schedule; the arguments are those of ``compile_schedule``."""
+    many = len(exceptions) + len(blocked_days) + len(only_days or ()) > MANY_DAYS
+    sets = minutes, hours, weekdays, monthdays, months
+    return (_with_many_days if many else _with_few_days)(*sets, exceptions, blocked_days, only_days, rule)
+
+
+def _compile(
+    minutes: str,
+    hours: str,
+    weekdays: str,
+    monthdays: str,
+    months: str,
+    exceptions: Exceptions,
+    blocked_days: tuple[int, ...],
+    only_days: tuple[int, ...] | None,
+    rule: DayRule | None,
+) -> WallMinutes:
     hour_set = _read_flags(hours, 24)
     blocked_dates, blocked_every_day, blocked_times = _read_exceptions(exceptions)
     times = _times_of_day(_read_flags(minutes, 60), hour_set) & ~blocked_every_day
@@ -139,6 +158,10 @@ def compile_wall_minutes(
     else:
         matching = {day for day in only_days if result.has_day(day)}
     return result._replace(only_days=tuple(sorted(day for day in matching if day is not None)))
+
+
+_with_few_days = lru_cache(maxsize=KEPT)(_compile)
+_with_many_days = lru_cache(maxsize=KEPT_WITH_MANY_DAYS)(_compile)
 
 
 def _ruled_days(sets: DaySets, rule: DayRule, blocked_days: tuple[int, ...]) -> RuledDays | None:

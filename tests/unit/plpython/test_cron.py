@@ -292,9 +292,9 @@ def with_letters(sets: CronSets) -> Schedule:
     schedule = compiled(rule_of(sets._replace(monthdays=())))
     rule = DayRule(sets.monthdays or None, sets.nth, sets.workdays, sets.roll)
     texts = [flags(frozenset(given), of) for given, of in zip(sets[:5], OF, strict=True)]
-    texts[3] = "{}"
+    minutes, hours, weekdays, _, months = texts
     return schedule._replace(
-        wall_minutes=compile_wall_minutes(*texts, exceptions=(), blocked_days=(), only_days=None, rule=rule)
+        wall_minutes=compile_wall_minutes(minutes, hours, weekdays, "{}", months, (), (), None, rule)
     )
 
 

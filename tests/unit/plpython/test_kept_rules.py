@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plpython.rules import kept_rules
+from plpython.rules import kept_rules, wall_minutes
 from plpython.rules.kept_rules import Kept, is_read, keep, kept, note_read
 from plpython.rules.schedule import compile_schedule
 from plpython.rules.zones import Zone
@@ -47,3 +47,11 @@ def test_a_rule_with_many_days_counts_for_many(monkeypatch: pytest.MonkeyPatch) 
     assert [number for number in range(11) if kept(number, "version")] != []
     assert len(kept_rules._rules) < 10
     assert kept_rules._bytes <= kept_rules.MOST_BYTES
+
+
+def test_of_what_was_compiled_with_many_days_little_is_kept() -> None:
+    for number in range(100):
+        entry(number, days=wall_minutes.MANY_DAYS + number)
+        entry(number, days=number)
+    assert wall_minutes._with_many_days.cache_info().currsize == wall_minutes.KEPT_WITH_MANY_DAYS
+    assert wall_minutes._with_few_days.cache_info().currsize >= 100
