@@ -25,6 +25,7 @@ from .options import (
     TEXTS,
     Column,
     Columns,
+    Kind,
     Options,
     checked,
     number,
@@ -38,6 +39,18 @@ from .steps import add_step
 
 CENTURY = 100 * 366 * 86400.0  # seconds: no timeout is meant to be longer
 MOST_INTEGER = 2**31 - 1
+
+# 'once' is the default.
+WORD = Kind("text", nothing="'once'")
+MOST_CAUGHT_UP = 10_000
+
+
+def check_catch_up(plpy: Plpy, argument: str, word: str) -> str:
+    """Refuse what is no way to catch up."""
+    if word not in ("once", "skip", "all"):
+        raise invalid(argument, f"{argument} can't be {word}", "Give once, skip or all.")
+    return word
+
 
 JOB = Columns(
     "pgagent.pga_job",
@@ -62,6 +75,8 @@ OPTIONS = Options(
     Column("jobkeepfor", INTERVAL, "keep_for", check_keep_for, optional=True),
     Column("jobparameters", JSON, "parameters", check_parameters, optional=True),
     Column("joblabels", TEXTS, "labels", check_labels, optional=True),
+    Column("jobcatchup", WORD, "catch_up", check_catch_up, optional=True),
+    Column("jobcatchuplimit", INTEGER, "catch_up_limit", number(0, MOST_CAUGHT_UP), optional=True),
 )
 
 

@@ -86,15 +86,17 @@ SELECT r.*, EXISTS (SELECT FROM pgagent_py.problem p WHERE p.jobid = r.jscjobid 
 )
 
 
-def firing(plpy: Plpy, jscid: int, version: Hashable, exceptions: bool, last_run: float | None) -> float:
-    """Return when a schedule fires next, infinity when never.
+def firing(
+    plpy: Plpy, jscid: int, version: Hashable, exceptions: bool, last_run: float | None, after: float | None
+) -> float:
+    """Return when a schedule fires next, infinity when never: from now on, or from *after* on if that is given.
 
     *version* identifies the row versions that its rule was compiled from, so that a session can use a rule again.
     A next run is later than the clock, not than the transaction's start: a firing between the two is not owed.
     A schedule that makes the server fail, for example in a time zone that is gone, never fires: that is noted. An error here
     would keep other jobs from ending, and this one from being repaired.
     """
-    now = now_or_last_run(last_run)
+    now = now_or_last_run(last_run) if after is None else after
     known = None if exceptions else kept(jscid, version) or _read_ahead(plpy, jscid, version)
     if known and known.since <= now < known.until:
         return known.until
@@ -300,6 +302,23 @@ def next_runs(plpy: Plpy, job: int, count: int, after: str) -> list[str]:
             break
         last = page[-1]
     return runs
+
+
+def runs_between(plpy: Plpy, job: int, after: str, until: str, most: int) -> list[str]:
+    """Return at most *most* times of the enabled schedules of *job*, later than *after*, not later than *until*."""
+    last, end = _read_instant(after), _read_instant(until)
+    rules = [rule for rule, _ in _first_firings(plpy, READ_JOB(plpy, job), last)]
+    return [timestamp(run) for run in merge_runs(rules, last, most, _not_later_than(end)) if run <= end]
+
+
+def _not_later_than(end: Instant) -> NextRun:
+    """Return next_firing that finds nothing behind *end*."""
+
+    def find(schedule: Schedule, zone: Zone, after: Instant) -> Instant | None:
+        found = next_firing(schedule, zone, after)
+        return None if found is None or found > end else found
+
+    return find
 
 
 HEED_EVERY_SECONDS = 0.02

@@ -7,6 +7,7 @@ the claim takes the jobs that have been due longest.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TypedDict
 
 from ..ground.plan import Statement
@@ -14,6 +15,7 @@ from ..ground.plpy import Plpy
 from ..ground.problems import note_problem
 from ..ground.vocabulary import DUE
 from ..rules.next_run import read_rules
+from .catch_up import MissedRow, catch_up
 from .claimable import DUE_TOO, FOR_AGENT, SCOPES
 from .finish import drop_done_jobs
 from .limits import Places, lock_limits, places
@@ -40,7 +42,12 @@ _kept: list[int] = []
 _next_look_at = 0.0
 
 # On a due job j with options o, which may be missing: it is later than it allows.
-LATE = "j.jobnextrun < now() - o.jobmaxlateness"
+LATE = "j.jobnextrun < now() - CASE WHEN o.jobcatchup IS NULL THEN o.jobmaxlateness END"
+# The same: it has missed times of its schedules, and it is still to be seen which of them it catches up with.
+MISSED = """o.jobcatchup IS NOT NULL AND j.jobnextrun < now() - coalesce(o.jobmaxlateness, interval '1 min')
+   AND NOT EXISTS (SELECT FROM pgagent_py.job_origin g
+                    WHERE g.jobid = ANY (ARRAY[j.jobid]) AND g.jobnextrun = j.jobnextrun AND g.jlgtrigger NOT IN ('s', 'b'))
+   AND NOT EXISTS (SELECT FROM pgagent_py.job_owed w WHERE w.jobid = ANY (ARRAY[j.jobid]) AND w.jobchecked = j.jobnextrun)"""
 
 # $1 oldest jobs, $2 newest jobs, $3 further jobs.
 LOOKED = f"""
@@ -75,11 +82,12 @@ due AS MATERIALIZED (
       FROM looked
       JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[looked.jobid])
      CROSS JOIN LATERAL (
-           SELECT o.jobgroup, o.jobmaxlateness, coalesce(o.jobownerid, 0::oid) AS owner, coalesce(o.jobpriority, 0) AS priority,
-                  coalesce(o.jobrunasid, o.jobownerid) AS role
+           SELECT o.jobgroup, o.jobmaxlateness, o.jobcatchup, coalesce(o.jobownerid, 0::oid) AS owner,
+                  coalesce(o.jobpriority, 0) AS priority, coalesce(o.jobrunasid, o.jobownerid) AS role
              FROM (SELECT) one LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid])) o
       LEFT JOIN running r ON r.owner = o.owner
      WHERE {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")} AND ({LATE}) IS NOT TRUE
+       AND ({MISSED}) IS NOT TRUE
        AND j.jobjclid <> ALL ($7) AND (o.jobgroup = ANY ($8)) IS NOT TRUE AND o.owner <> ALL ($9)
        AND j.jobid <> ALL ($10) AND ($12 IS NULL OR j.jobid = ANY ($12)) AND (r.count IS NULL OR NOT $13)
        AND NOT EXISTS (
@@ -150,6 +158,7 @@ def choose_jobs(
     if not locked:
         free.close(shared_only=not agent["jagall"])
     skip_late_jobs(plpy, agent, scope, free, among)
+    _catch_up(plpy, agent, scope, free, among)
     chosen = _take(plpy, agent, capacity, scope, free, among, [])
     if own_places > 0:
         chosen += _take(plpy, agent, own_places, scope, free, among, chosen, of_own=True)
@@ -216,31 +225,33 @@ def _look_at_all(plpy: Plpy, scope: str, rest: tuple[object, ...]) -> None:
 LATE_JOBS = 100
 
 # $4 station, $5 what the agent knows, $6 full classes, $7 full groups, $8 full owners, $9 how many, $10 only these jobs.
-LATE_NOW = {
-    scope: Statement(
-        f"""
+LATE_JOBS_NOW = f"""
 WITH {LOOKED}
-SELECT j.jobid
+SELECT {{columns}}
   FROM looked
   -- OFFSET 0: to begin with all options that have a lateness would take longer where many have one
  CROSS JOIN LATERAL (
-       SELECT o.jobid, o.jobmaxlateness, o.jobgroup, o.jobownerid
+       SELECT o.jobid, o.jobmaxlateness, o.jobgroup, o.jobownerid, o.jobcatchup, o.jobcatchuplimit
          FROM pgagent_py.job_option o WHERE o.jobid = looked.jobid OFFSET 0) o
   JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[o.jobid])
- WHERE o.jobmaxlateness IS NOT NULL AND {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")}
+ WHERE (o.jobmaxlateness IS NOT NULL OR o.jobcatchup IS NOT NULL) AND {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")}
    AND j.jobjclid <> ALL ($6) AND (o.jobgroup = ANY ($7)) IS NOT TRUE AND (o.jobownerid = ANY ($8)) IS NOT TRUE
-   {only}
+   {{only}}
    -- in this order: a lateness that is too long to reckon with makes the server fail
-   AND CASE WHEN ($10 IS NULL OR j.jobid = ANY ($10)) AND {NO_PROBLEM} THEN {LATE} END
- LIMIT $9 FOR NO KEY UPDATE OF j SKIP LOCKED""",
-        *LOOKED_TYPES,
-        "text",
-        "text[]",
-        "int4[]",
-        "text[]",
-        "oid[]",
-        "int4",
-        "int4[]",
+   AND CASE WHEN ($10 IS NULL OR j.jobid = ANY ($10)) AND {NO_PROBLEM} THEN {{late}} END
+ LIMIT $9 FOR NO KEY UPDATE OF j SKIP LOCKED"""
+LATE_TYPES = (*LOOKED_TYPES, "text", "text[]", "int4[]", "text[]", "oid[]", "int4", "int4[]")
+
+LATE_NOW = {
+    scope: Statement(LATE_JOBS_NOW.format(columns="j.jobid", only=only, late=LATE), *LATE_TYPES)
+    for scope, only in SCOPES.items()
+}
+MISSED_ROW = """j.jobid, o.jobcatchup, coalesce(o.jobcatchuplimit, 100) AS most, pgagent_py._micros(j.jobnextrun)::text AS due,
+       pgagent_py._micros(CASE WHEN o.jobcatchup = 'all' THEN now()
+                               ELSE now() - coalesce(o.jobmaxlateness, '1 min') - interval '1 us' END)::text AS until"""
+MISSED_NOW = {
+    scope: Statement(
+        LATE_JOBS_NOW.format(columns=MISSED_ROW, only=only, late=MISSED), *LATE_TYPES, row=MissedRow
     )
     for scope, only in SCOPES.items()
 }
@@ -288,4 +299,25 @@ def skip_late_jobs(plpy: Plpy, agent: AgentRow, scope: str, free: Places, among:
         jobids,
         lambda some: list(SKIP_JOBS(plpy, some)),
         lambda jobid, error: note_problem(plpy, jobid, 0, error),
+    )
+
+
+# How many jobs a turn sees to at most. To count their times takes a tenth of a second at worst.
+CATCH_UP_JOBS = 10
+
+
+def _catch_up(plpy: Plpy, agent: AgentRow, scope: str, free: Places, among: list[int] | None) -> None:
+    """See to some jobs that have missed times of their schedules. *among*: only to these."""
+    me = agent["jagstation"], agent["jagknows"], *free.full()
+
+    def act(some: Sequence[MissedRow]) -> Sequence[MissedRow]:
+        for row in some:
+            catch_up(plpy, row)
+        return some
+
+    each_apart(
+        plpy,
+        list(MISSED_NOW[scope](plpy, OLDEST, NEWEST, _kept, *me, CATCH_UP_JOBS, among)),
+        act,
+        lambda row, error: note_problem(plpy, row["jobid"], 0, error),
     )

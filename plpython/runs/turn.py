@@ -43,7 +43,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.job_limit) OR EXISTS (SELECT FROM pgagent_py.pause)
        OR EXISTS (SELECT FROM pgagent_py.run_order) OR EXISTS (SELECT FROM pgagent_py.problem)
        OR EXISTS (SELECT FROM pgagent_py.job_option o
-                   WHERE o.jobpriority <> 0 OR o.jobmaxlateness IS NOT NULL OR o.jobdone) AS choosy,
+                   WHERE o.jobpriority <> 0 OR o.jobmaxlateness IS NOT NULL OR o.jobdone OR o.jobcatchup IS NOT NULL) AS choosy,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobownerid IS NOT NULL) AS owned,
        EXISTS (SELECT FROM pgagent_py.job_dependency) AS dependent,
        EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE NOT d.depchecked) AS unchecked,

@@ -18,6 +18,8 @@
     "keep_for interval DEFAULT NULL",
     "parameters jsonb AS text DEFAULT NULL",
     "labels text[] DEFAULT NULL",
+    "catch_up text DEFAULT NULL",
+    "catch_up_limit integer DEFAULT NULL",
 ]) %}
 Change a job. An argument that is NULL or left out leaves things as they are; '' or 0 takes an option back.
 
@@ -38,6 +40,11 @@ Change a job. An argument that is NULL or left out leaves things as they are; ''
   takes it back.
 - labels: the job runs only on a launcher that has all of them (pgagent-py --label). They are compared as whole strings.
   '{}' takes them back.
+- catch_up: what becomes of the times of its schedules that were missed, for example while no launcher lived: once (the
+  default), the job runs once, for the earliest; skip, it does not run for them; all, it runs for each, one after the
+  other, also for those that pass while it runs. A time is missed when its run can't start within a minute, or
+  max_lateness where that is set.
+- catch_up_limit: with all, of how many the job runs, the newest. Default: 100; 0 takes it back.
 
 Errors: 22023 names a bad argument, and nothing is changed. 42501: the role may not do this, or the owner may not run
 the job.

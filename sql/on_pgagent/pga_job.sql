@@ -20,6 +20,12 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    -- A time that has passed long since is no order to run now, but one of a schedule that was missed.
+    IF NEW.jobnextrun < now() - interval '1 min' THEN
+        UPDATE pgagent_py.job_owed w SET jobowedfrom = NEW.jobnextrun - interval '1 us'
+         WHERE w.jobid = NEW.jobid AND w.jobowedfrom > NEW.jobnextrun;
+        RETURN NEW;
+    END IF;
     INSERT INTO pgagent_py.job_origin AS o (jobid, jobnextrun, jlgtrigger, jlgtriggeredby)
     VALUES (NEW.jobid, NEW.jobnextrun, 'n', pgagent_py._asking_role())
         ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jlgdue = NULL, jlgtrigger = excluded.jlgtrigger,
@@ -33,10 +39,9 @@ COMMENT ON FUNCTION pgagent_py._note_order() IS
 'Note which role has made a job due, as Run now of pgAdmin does. Functions of ours that make a job due have noted it '
 'before, with the same time: that stays.';
 
--- It comes first: what the others set are times of schedules. A time that has passed long since is no order to run now.
+-- It comes first: what the others set are times of schedules.
 {% call trigger("pga_job_asked", "BEFORE UPDATE", "pga_job", "_note_order",
-    when="NEW.jobnextrun IS DISTINCT FROM OLD.jobnextrun AND NEW.jobnextrun >= now() - interval '1 min'"
-         " AND NEW.jobnextrun < 'infinity'") %}
+    when="NEW.jobnextrun IS DISTINCT FROM OLD.jobnextrun AND NEW.jobnextrun < 'infinity'") %}
 which role has made the job due.
 {% endcall %}
 
@@ -74,8 +79,8 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._refuse_claim() IS
-'Leave a job that has an owner, or needs something, alone when the C++ daemon claims it: the daemon knows nothing of '
-'owners, and would run the job with its own rights, anywhere. It finds that it has updated no row.';
+'Leave a job that has an owner, needs something or is to catch up alone when the C++ daemon claims it: the daemon knows '
+'nothing of that, and would run the job with its own rights, anywhere. It finds that it has updated no row.';
 
 {% call trigger("pga_job_claim_owned", "BEFORE UPDATE", "pga_job", "_refuse_claim", when=claimed) %}
 only an agent that knows owners and needs may claim a job that has them.
@@ -85,15 +90,28 @@ CREATE OR REPLACE FUNCTION pgagent_py._set_next_run() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
+DECLARE
+    after timestamptz;
+    schedules text;
 BEGIN
     -- As _keep_run() does.
     IF OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL AND {{ python_constant("ground.vocabulary.DAEMON_STARTS") }}
        AND EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.jobid = OLD.jobid) THEN
         RETURN NULL;
     END IF;
+    -- Where times that were missed are owed, a release goes on behind the last one that was claimed. Anything else drops them, and so
+    -- does a change of the schedules meanwhile.
+    SELECT w.jobowedfrom, w.jobschedules INTO after, schedules FROM pgagent_py.job_owed w WHERE w.jobid = NEW.jobid;
+    IF FOUND AND (OLD.jobagentid IS NULL OR NEW.jobagentid IS NOT NULL
+                  OR schedules IS DISTINCT FROM pgagent_py._schedules_version(NEW.jobid)) THEN
+        after := NULL;
+        UPDATE pgagent_py.job_owed w SET jobowedfrom = clock_timestamp(), jobschedules = pgagent_py._schedules_version(w.jobid)
+         WHERE w.jobid = NEW.jobid;
+    END IF;
     SELECT to_timestamp(pgagent_py._firing(
                v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions,
-               CASE WHEN NEW.joblastrun > clock_timestamp() THEN extract(epoch FROM NEW.joblastrun)::float8 END))
+               CASE WHEN NEW.joblastrun > clock_timestamp() THEN extract(epoch FROM NEW.joblastrun)::float8 END,
+               extract(epoch FROM after)::float8))
       INTO NEW.jobnextrun
       FROM pgagent_py.schedule_version v
      WHERE v.jscjobid = NEW.jobid AND v.jscenabled

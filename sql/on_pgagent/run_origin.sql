@@ -15,7 +15,13 @@ BEGIN
       JOIN pgagent_py.agent a ON a.jagpid = j.jobagentid
       LEFT JOIN pgagent_py.job_origin o ON o.jobid = ANY (ARRAY[j.jobid]) AND o.jobnextrun = j.jobnextrun
      WHERE c.jlgstatus = 'r';
-    IF NOT FOUND THEN
+    IF FOUND THEN
+        IF EXISTS (SELECT FROM pgagent_py.job_owed) THEN
+            UPDATE pgagent_py.job_owed w SET jobowedfrom = o.jlgdue
+              FROM changed c JOIN pgagent_py.run_origin o ON o.jlgid = ANY (ARRAY[c.jlgid])
+             WHERE w.jobid = ANY (ARRAY[c.jlgjobid]) AND o.jlgtrigger IN ('s', 'b') AND o.jlgdue > w.jobowedfrom;
+        END IF;
+    ELSE
         -- The daemon's threads log its runs. What a restore inserts has no living agent.
         INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, jlgtriggeredby, jagstation)
         SELECT greatest(coalesce(o.jlgdue, j.jobnextrun, c.jlgstart), '0001-01-02Z'), c.jlgid,

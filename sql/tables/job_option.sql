@@ -17,12 +17,14 @@ CREATE TABLE pgagent_py.job_option (
     jobkeepfor interval CHECK (jobkeepfor > '0'),
     jobparameters jsonb CHECK (jsonb_typeof(jobparameters) = 'object'),
     jobinstallation uuid,
-    joblabels text[] CHECK (joblabels <> '{}')
+    joblabels text[] CHECK (joblabels <> '{}'),
+    jobcatchup text CHECK (jobcatchup IN ('skip', 'all')),
+    jobcatchuplimit integer CHECK (jobcatchuplimit > 0)
 );
 
 -- If there is such a row, run_due() chooses among the due jobs. Else it takes those that are due longest.
 CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
-    WHERE jobpriority <> 0 OR jobmaxlateness IS NOT NULL OR jobdone;
+    WHERE jobpriority <> 0 OR jobmaxlateness IS NOT NULL OR jobdone OR jobcatchup IS NOT NULL;
 
 -- Bounds count the jobs of a role.
 CREATE INDEX job_option_owner ON pgagent_py.job_option (jobownerid) WHERE jobownerid IS NOT NULL;
@@ -72,5 +74,9 @@ COMMENT ON COLUMN pgagent_py.job_option.jobinstallation IS
 'The installation in which the ids of jobowner and jobrunas were found. Those of another one mean nothing here.';
 COMMENT ON COLUMN pgagent_py.job_option.joblabels IS
 'The labels that a launcher must have to run it. NULL: none.';
+COMMENT ON COLUMN pgagent_py.job_option.jobcatchup IS
+'What becomes of times that were missed: skip or all of them. NULL: the first counts, once.';
+COMMENT ON COLUMN pgagent_py.job_option.jobcatchuplimit IS
+'How many of them run, the newest, where jobcatchup is all. NULL: 100.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.job_option', '');

@@ -51,3 +51,29 @@ CREATE TRIGGER job_option_note_new AFTER INSERT ON pgagent_py.job_option
 DROP TRIGGER IF EXISTS job_option_note_gone ON pgagent_py.job_option;
 CREATE TRIGGER job_option_note_gone AFTER DELETE ON pgagent_py.job_option
     FOR EACH ROW WHEN (OLD.jobowner IS NOT NULL) EXECUTE FUNCTION pgagent_py._note_roles();
+
+CREATE OR REPLACE FUNCTION pgagent_py._owe() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $plpgsql$
+BEGIN
+    IF NEW.jobcatchup = 'all' THEN
+        INSERT INTO pgagent_py.job_owed (jobid, jobschedules) VALUES (NEW.jobid, pgagent_py._schedules_version(NEW.jobid))
+            ON CONFLICT (jobid) DO NOTHING;
+    ELSE
+        DELETE FROM pgagent_py.job_owed w WHERE w.jobid = NEW.jobid;
+    END IF;
+    RETURN NULL;
+END
+$plpgsql$;
+
+COMMENT ON FUNCTION pgagent_py._owe() IS
+'From now on a job owes the times that were missed, or it does not any more.';
+
+DROP TRIGGER IF EXISTS job_option_owe_new ON pgagent_py.job_option;
+CREATE TRIGGER job_option_owe_new AFTER INSERT ON pgagent_py.job_option
+    FOR EACH ROW WHEN (NEW.jobcatchup = 'all') EXECUTE FUNCTION pgagent_py._owe();
+
+DROP TRIGGER IF EXISTS job_option_owe ON pgagent_py.job_option;
+CREATE TRIGGER job_option_owe AFTER UPDATE ON pgagent_py.job_option
+    FOR EACH ROW WHEN (NEW.jobcatchup IS DISTINCT FROM OLD.jobcatchup) EXECUTE FUNCTION pgagent_py._owe();

@@ -14,6 +14,15 @@ UPDATE pgagent_py.job_option SET jobinstallation = (SELECT i.id FROM pgagent_py.
 
 CREATE INDEX job_option_done ON pgagent_py.job_option (jobid) WHERE jobdone;
 
+ALTER TABLE pgagent_py.job_option
+    ADD COLUMN jobcatchup text CHECK (jobcatchup IN ('skip', 'all')),
+    ADD COLUMN jobcatchuplimit integer CHECK (jobcatchuplimit > 0);
+DROP INDEX pgagent_py.job_option_choosy;
+CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
+    WHERE jobpriority <> 0 OR jobmaxlateness IS NOT NULL OR jobdone OR jobcatchup IS NOT NULL;
+
+{{ new("tables/job_owed") }}
+
 ALTER TABLE pgagent_py.message ADD COLUMN msgeditor boolean NOT NULL DEFAULT false;
 ALTER TABLE pgagent_py.queued_message ADD COLUMN qmsowner oid;
 

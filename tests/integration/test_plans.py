@@ -72,6 +72,7 @@ SPECIAL = {
     "agents.LOGGED_IN": [PID],
     "agents.MOVE_JOBS": [PID, "-1"],
     "choose.LATE_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL"],
+    "choose.MISSED_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL"],
     "choose.LOOK_AT_ALL": [*LOOKED, f"'{ME}'", NONE, NONE, NONE, NONE, NONE, "NULL", "false", str(HANDLED)],
     "choose.SKIP_JOBS": ["{due}"],
     "choose.TAKE_DUE": [*LOOKED, f"'{ME}'", NONE, NONE, NONE, NONE, NONE, "NULL", "false", str(HANDLED)],
