@@ -41,7 +41,7 @@ EXAMPLES = {
     "double precision": "2.5",
     "text[]": "{gpu}",
     "jsonb": '{"a": [1, "b"]}',
-} | {"integer[]": "{1,2}", "jscroll": "skip", "jscrecurs": "2 weeks"}
+} | {"integer[]": "{1,2}", "jscroll": "skip", "jobcatchup": "skip", "jscrecurs": "2 weeks"}
 EVERYTHING = """
 SELECT pgagent_py.add_calendar('holidays', '{2030-01-01,2030-12-25}', 'closed');
 SELECT pgagent_py.add_job('plain', sql => 'SELECT 1');
