@@ -38,6 +38,7 @@ RUN_BOUNDS = (
     14400.0,
     86400.0,
 )
+LATE_BOUNDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 3600.0)
 CACHED_SECONDS = 5.0
 QUERY_SECONDS = 8.0  # for the connection and its query
 OPTIONS = "-c statement_timeout=5000 -c lock_timeout=1000 -c default_transaction_read_only=on -c jit=off"
@@ -62,7 +63,12 @@ running AS MATERIALIZED (SELECT ARRAY(SELECT s.jlgid FROM seen s WHERE s.run_sta
 ended AS MATERIALIZED (
     SELECT s.run_status, width_bucket(s.seconds, %(bounds)s::float8[]) AS bin, s.seconds FROM seen s
      WHERE s.run_status <> 'running' AND %(after)s::int4 IS NOT NULL),
-last AS MATERIALIZED (SELECT coalesce((SELECT max(f.jlgid) FROM fresh f), (SELECT f.after FROM first f)) AS last)
+last AS MATERIALIZED (SELECT coalesce((SELECT max(f.jlgid) FROM fresh f), (SELECT f.after FROM first f)) AS last),
+late AS MATERIALIZED (
+    SELECT width_bucket(h.seconds, %(late)s::float8[]) AS bin, h.seconds
+      FROM (SELECT DISTINCT h.jlgid, greatest(extract(epoch FROM h.lateness), 0)::float8 AS seconds FROM pgagent_py.run_history h
+             WHERE h.jlgid > %(after)s::int4 AND h.jlgid <= (SELECT l.last FROM last l)) h
+     WHERE h.seconds IS NOT NULL)
 SELECT json_build_object(
     'allowed', coalesce(has_table_privilege(to_regclass('pgagent.pga_job'), 'SELECT'), false)
                OR coalesce(pg_has_role(to_regrole('pgagent_py_monitor'), 'MEMBER'), false),
@@ -73,6 +79,8 @@ SELECT json_build_object(
     'runs', (SELECT json_object_agg(e.run_status, e.n) FROM (SELECT e.run_status, count(*) AS n FROM ended e GROUP BY 1) e),
     'bins', (SELECT json_object_agg(e.bin, e.n) FROM (SELECT e.bin, count(*) AS n FROM ended e WHERE e.bin >= 0 GROUP BY 1) e),
     'sum', (SELECT coalesce(sum(e.seconds), 0) FROM ended e),
+    'late_bins', (SELECT json_object_agg(e.bin, e.n) FROM (SELECT e.bin, count(*) AS n FROM late e GROUP BY 1) e),
+    'late_sum', (SELECT coalesce(sum(e.seconds), 0) FROM late e),
     'running', cardinality(r.jlgids),
     'waiting', (SELECT count(*) FROM (
         SELECT FROM pgagent_py.run_history h WHERE h.jlgid = ANY (r.jlgids)
@@ -110,6 +118,7 @@ class Facts:
         self.error = ""
         self.runs: Counter[str] = Counter(dict.fromkeys(("success", "failure", "aborted"), 0))
         self.seconds = Histogram(RUN_BOUNDS)
+        self.lateness = Histogram(LATE_BOUNDS)
 
     async def refresh(self) -> None:
         """Ask, unless the answer is new enough or somebody asks already: then wait for that."""
@@ -143,6 +152,7 @@ class Facts:
                 "after": self._after,
                 "open": self._open,
                 "bounds": list(RUN_BOUNDS),
+                "late": list(LATE_BOUNDS),
                 "each": self._each,
             }
             cursor = await connection.execute(FACTS, parameters)
@@ -154,7 +164,11 @@ class Facts:
     def _take(self, answer: dict[str, Any]) -> None:
         self._after, self._open = answer["last"], answer["open"]
         self.runs.update(answer["runs"] or {})
-        for bin_, count in (answer["bins"] or {}).items():
-            self.seconds.bins[int(bin_)] += count
-        self.seconds.sum += answer["sum"]
+        for histogram, bins, seconds in (
+            (self.seconds, "bins", "sum"),
+            (self.lateness, "late_bins", "late_sum"),
+        ):
+            for bin_, count in (answer[bins] or {}).items():
+                histogram.bins[int(bin_)] += count
+            histogram.sum += answer[seconds]
         self.known = answer

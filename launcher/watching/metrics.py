@@ -140,11 +140,17 @@ class Metrics(Collector):
         seconds = HistogramMetricFamily(
             "pgagent_py_run_seconds", "How long these runs took", labels=["database"]
         )
+        lateness = HistogramMetricFamily(
+            "pgagent_py_start_lateness_seconds",
+            "How much later than due runs have started",
+            labels=["database"],
+        )
         for vitals, facts in self._watched:
             for status, count in facts.runs.items():
                 runs.add_metric([vitals.database, status], count)
             _add(seconds, vitals.database, facts.seconds)
-        yield from (runs, seconds)
+            _add(lateness, vitals.database, facts.lateness)
+        yield from (runs, seconds, lateness)
 
     def _of_jobs(self) -> Iterator[Metric]:
         jobs = [(v.database, job) for v, facts in self._watched for job in facts.known.get("each") or []]

@@ -78,6 +78,8 @@ def test_metrics_tell_of_launcher_and_jobs(database: str, db: Db, launcher: Star
     assert figure(now, "runs_total", database=name, status="success") == 2
     assert figure(now, "run_seconds_count", database=name) == 3
     assert figure(now, "run_seconds_bucket", le="+Inf") == 3
+    assert figure(now, "start_lateness_seconds_count") == 3
+    assert 0 <= (figure(now, "start_lateness_seconds_sum") or 0) < 3600
     assert figure(now, "steps_total", status="success") == 4
     assert figure(now, "steps_total", status="failure") == 1
     assert (figure(now, "places"), figure(now, "steps_running"), figure(now, "serving")) == (7, 0, 1)
