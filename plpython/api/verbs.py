@@ -24,6 +24,7 @@ from .exceptions import add_exception, drop_exception
 from .export_jobs import export_jobs
 from .history import purge_history
 from .import_crontab import import_crontab
+from .import_dbms_scheduler import import_dbms_scheduler
 from .import_jobs import import_jobs
 from .import_pg_cron import import_pg_cron
 from .import_sql_server_agent import import_sql_server_agent
@@ -101,6 +102,7 @@ FOR_EDITORS: tuple[Handler, ...] = (
     drop_calendar,
     export_jobs,
     grant_group,
+    import_dbms_scheduler,
     import_jobs,
     import_pg_cron,
     import_sql_server_agent,

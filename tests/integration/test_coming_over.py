@@ -1,4 +1,4 @@
-"""Jobs of SQL Server Agent come over."""
+"""Jobs of SQL Server Agent and of Oracle come over."""
 
 import json
 from typing import Any
@@ -74,6 +74,46 @@ def test_jobs_of_sql_server_agent_come_over_disabled_with_notes(db: Db) -> None:
         "2030-05-31 18:00:00",
         "2030-06-01 00:00:00",
         "2030-06-28 18:00:00",
+    ]
+
+
+ORACLE = {
+    "jobs": [
+        {
+            "owner": "HR", "job_name": "PAYROLL", "job_class": "DEFAULT_JOB_CLASS", "comments": "pays", "job_type": "PLSQL_BLOCK",
+            "job_action": "BEGIN pay; END;", "enabled": "TRUE", "repeat_interval": interval, "max_failures": 3,
+            "start_date": "2030-01-01T00:00:00+01:00", "max_run_seconds": 90, "auto_drop": "TRUE",
+            "notifications": [{"recipient": "a@example.org", "event": "JOB_FAILED"}, {"recipient": "a@b", "event": "JOB_BROKEN"}],
+        }
+        for interval in ("FREQ=DAILY", "FREQ=WEEKLY; BYDAY=MON,WED; BYHOUR=6,7; BYMINUTE=30",
+                         "FREQ=MONTHLY; BYMONTHDAY=-1; BYHOUR=18",
+                         "FREQ=YEARLY; BYMONTH=JAN,JUL; BYMONTHDAY=15", "FREQ=MINUTELY; INTERVAL=30", "SYSDATE + 1")
+    ]
+}  # fmt: skip
+
+
+def test_jobs_of_oracle_come_over(db: Db) -> None:
+    db.execute("SELECT pgagent_py.set_default_timezone('Europe/Paris'); SET timezone = 'Europe/Paris'")
+    query = "SELECT job, name, notes FROM pgagent_py.import_dbms_scheduler(%s)"
+    found = db.execute(query, [json.dumps(ORACLE)]).fetchall()
+    assert [name for _, name, _ in found] == ["PAYROLL"] * 6
+    for _, _, notes in found:
+        assert "step: PLSQL_BLOCK, disabled: its code must be translated" in notes
+        assert "e-mail on JOB_BROKEN is not carried over" in notes
+    assert "schedule: not carried over: repeat_interval is an expression of PL/SQL" in found[5][2]
+    assert rows(
+        db, "SELECT DISTINCT timeout::text, max_failures, delete_on_success FROM pgagent_py.job_options"
+    ) == [("00:01:30", 3, False)]
+    db.execute("UPDATE pgagent.pga_job SET jobenabled = true")
+    runs = "SELECT n::timestamp::text FROM pgagent_py.next_runs(%s, 2, '2030-01-28 06:00+01') n"
+    nexts = [[at[5:16] for (at,) in rows(db, runs, job)] for job, _, _ in found]
+    assert nexts == [
+        ["01-29 00:00", "01-30 00:00"],
+        ["01-28 06:30", "01-28 07:30"],
+        ["01-31 18:00", "02-28 18:00"],
+        ["07-15 00:00", "01-15 00:00"],
+        ["01-28 06:30", "01-28 07:00"],
+        [],
     ]
 
 
