@@ -14,6 +14,8 @@ EVENTS = {"JOB_SUCCEEDED": "success", "JOB_FAILED": "failure", "JOB_COMPLETED": 
 SQL_TYPES = ("PLSQL_BLOCK", "STORED_PROCEDURE", "SQL_SCRIPT")
 BATCH_TYPES = ("EXECUTABLE", "EXTERNAL_SCRIPT", "BACKUP_SCRIPT")
 CALENDARING = re.compile(r"\s*FREQ\s*=", re.IGNORECASE)
+# A rule that counts elapsed seconds.
+SECONDLY = re.compile(r"\s*FREQ\s*=\s*SECONDLY\s*(?:;\s*INTERVAL\s*=\s*(\d+)\s*)?;?\s*", re.IGNORECASE)
 DEFAULT_CLASS = "DEFAULT_JOB_CLASS"
 
 
@@ -57,7 +59,9 @@ def _take_schedule(new: Newcomer, job: Mapping[str, Any]) -> None:
     interval, start = text(job.get("repeat_interval")).strip(), job.get("start_date")
     bounds = {"start": start, "end": job.get("end_date")}
     given = {name: value for name, value in bounds.items() if value}
-    if CALENDARING.match(interval):
+    if found := SECONDLY.fullmatch(interval):
+        new.schedule("schedule", every=f"{found[1] or 1} seconds", **given)
+    elif CALENDARING.match(interval):
         new.schedule("schedule", rrule=interval, **given)
     elif interval:
         new.notes.append("schedule: not carried over: repeat_interval is an expression of PL/SQL")

@@ -117,6 +117,45 @@ def test_jobs_of_oracle_come_over(db: Db) -> None:
     ]
 
 
+# Examples of its manual, with the first two times after New Year 2030.
+CALENDARING = [
+    ("FREQ=DAILY; BYDAY=FRI", "01-04 00:00", "01-11 00:00"), ("FREQ=WEEKLY; BYDAY=FRI", "01-04 00:00", "01-11 00:00"),
+    ("FREQ=YEARLY; BYDAY=FRI", "01-04 00:00", "01-11 00:00"),
+    ("FREQ=WEEKLY; INTERVAL=2; BYDAY=FRI", "01-04 00:00", "01-18 00:00"),
+    ("FREQ=MONTHLY; BYMONTHDAY=-1", "01-31 00:00", "02-28 00:00"), ("FREQ=MONTHLY; BYMONTHDAY=-2", "01-30 00:00", "02-27 00:00"),
+    ("FREQ=YEARLY; BYMONTH=MAR; BYMONTHDAY=10", "03-10 00:00", "03-10 00:00"),
+    ("FREQ=YEARLY; BYDATE=0310", "03-10 00:00", "03-10 00:00"), ("FREQ=DAILY; INTERVAL=10", "01-11 00:00", "01-21 00:00"),
+    ("FREQ=DAILY; BYHOUR=16,17,18", "01-01 16:00", "01-01 17:00"),
+    ("FREQ=MONTHLY; INTERVAL=2; BYMONTHDAY=15", "01-15 00:00", "03-15 00:00"),
+    ("FREQ=MONTHLY; BYDAY=2 WED", "01-09 00:00", "02-13 00:00"), ("FREQ=YEARLY; BYDAY=-1 FRI", "12-27 00:00", "12-26 00:00"),
+    ("FREQ=MONTHLY; BYDAY=-1FRI", "01-25 00:00", "02-22 00:00"), ("FREQ=HOURLY; INTERVAL=4", "01-01 04:00", "01-01 08:00"),
+    ("FREQ=HOURLY; BYMINUTE=30", "01-01 00:30", "01-01 01:30"),
+    ("FREQ=MONTHLY; BYDAY=MON,TUE,WED,THU,FRI; BYSETPOS=-1", "01-31 00:00", "02-28 00:00"),
+    ("FREQ=YEARLY; BYMONTH=1,4,7,10; BYMONTHDAY=1", "04-01 00:00", "07-01 00:00"),
+    ("freq=daily;byhour=8,13,18;byminute=0;bysecond=0", "01-01 08:00", "01-01 13:00"),
+    ("FREQ=SECONDLY; INTERVAL=30", "01-01 00:01", "01-01 00:01"),
+    ("FREQ=YEARLY; BYYEARDAY=276", "BYYEARDAY"), ("FREQ=WEEKLY;BYWEEKNO=2", "BYWEEKNO"), ("FREQ=DAILY;EXCLUDE=NONE", '"NONE"'),
+]  # fmt: skip
+
+
+def test_oracles_examples_fire_when_its_manual_says_or_are_named(db: Db) -> None:
+    db.execute("SELECT pgagent_py.set_default_timezone('UTC'); SET timezone = 'UTC'")
+    jobs = [
+        {"job_name": rule, "job_type": "PLSQL_BLOCK", "job_action": "x", "repeat_interval": rule,
+         "start_date": "2030-01-01T00:00:00Z"}
+        for rule, *_ in CALENDARING
+    ]  # fmt: skip
+    query = "SELECT job, notes FROM pgagent_py.import_dbms_scheduler(%s)"
+    found = db.execute(query, [json.dumps({"jobs": jobs})]).fetchall()
+    db.execute("UPDATE pgagent.pga_job SET jobenabled = true")
+    runs = "SELECT n::timestamp::text FROM pgagent_py.next_runs(%s, 2, '2030-01-01 00:00:59Z') n"
+    for (rule, *expected), (job, notes) in zip(CALENDARING, found, strict=True):
+        if len(expected) == 1:
+            assert any(expected[0] in note for note in notes if note.startswith("schedule")), rule
+        else:
+            assert [at[5:16] for (at,) in rows(db, runs, job)] == expected, rule
+
+
 @pytest.mark.parametrize("document", [[], {}, {"jobs": {}}, {"jobs": [1]}, None])
 def test_another_document_is_refused(db: Db, document: Any) -> None:
     with pytest.raises(psycopg.errors.InvalidParameterValue, match="jobs is not the list that is read"):
