@@ -6,29 +6,43 @@ from ..ground.checks import check_role, class_id
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.vocabulary import NOT_OVER
 from ..runs.wake import wake
 
 PAUSE = Statement(
-    "INSERT INTO pgagent_py.pause (jclid, paused_by) VALUES ($1, $2) ON CONFLICT DO NOTHING", "int4", "text"
+    "INSERT INTO pgagent_py.pause (jclid, paused_by, paused_from, paused_until) VALUES ($1, $2, $3, $4)",
+    "int4",
+    "text",
+    "timestamptz",
+    "timestamptz",
 )
+NEVER_IN_FORCE = Statement("SELECT $2 <= now() OR $2 <= $1 AS never", "timestamptz", "timestamptz")
 
 
-def pause(plpy: Plpy, caller: str, class_: str | None = None) -> None:
+def pause(
+    plpy: Plpy, caller: str, class_: str | None = None, from_: str | None = None, until: str | None = None
+) -> None:
     """Let no run start of the jobs of a class, or of any job when no class is given; runs in progress go on."""
-    PAUSE(plpy, _class(plpy, class_), caller)
+    if NEVER_IN_FORCE(plpy, from_, until)[0]["never"]:
+        raise invalid("until", f"until can't be {until}", "Give a time that is later than now and from.")
+    subject = _class(plpy, class_)
+    RESUME(plpy, subject)
+    PAUSE(plpy, subject, caller, from_, until)
+    wake(plpy)
 
 
 RESUME = Statement(
-    "DELETE FROM pgagent_py.pause p WHERE p.jclid IS NOT DISTINCT FROM $1 RETURNING p.jclid", "int4"
+    f"DELETE FROM pgagent_py.pause p WHERE p.jclid IS NOT DISTINCT FROM $1 RETURNING {NOT_OVER} AS held",
+    "int4",
 )
-PAUSED_CLASSES = Statement("""
+PAUSED_CLASSES = Statement(f"""
 SELECT coalesce(c.jclname, 'everything') AS jclname
-  FROM pgagent_py.pause p LEFT JOIN pgagent.pga_jobclass c ON c.jclid = p.jclid ORDER BY p.paused_since""")
+  FROM pgagent_py.pause p LEFT JOIN pgagent.pga_jobclass c ON c.jclid = p.jclid WHERE {NOT_OVER} ORDER BY p.paused_since""")
 
 
 def resume(plpy: Plpy, caller: str, class_: str | None = None) -> None:
     """End a pause, that of everything when no class is given; jobs that have become due meanwhile run once."""
-    if not RESUME(plpy, _class(plpy, class_)):
+    if not any(row["held"] for row in RESUME(plpy, _class(plpy, class_))):
         rest = ", ".join(repr(row["jclname"]) for row in PAUSED_CLASSES(plpy)) or "nothing"
         what = "everything" if class_ is None else f'class "{class_}"'
         raise PgAgentError(f"{what} is not paused", hint=f"Paused: {rest}.", sqlstate="55000")

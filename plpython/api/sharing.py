@@ -5,15 +5,16 @@ from __future__ import annotations
 from ..ground.errors import PgAgentError
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.vocabulary import NOT_OVER
 
 # $1 job, $2 class that it is to have. Both classes count.
 HELD_CLASSES = Statement(
-    """
+    f"""
 SELECT c.jclname FROM pgagent.pga_jobclass c
  WHERE c.jclid IN ($2, (SELECT j.jobjclid FROM pgagent.pga_job j WHERE j.jobid = $1 AND j.jobjclid <> $2))
    AND EXISTS (SELECT FROM pgagent.pga_job j WHERE j.jobid = $1 AND j.jobjclid <> $2)
    AND (EXISTS (SELECT FROM pgagent_py.job_limit l WHERE l.jclid = c.jclid)
-        OR EXISTS (SELECT FROM pgagent_py.pause p WHERE p.jclid = c.jclid))""",
+        OR EXISTS (SELECT FROM pgagent_py.pause p WHERE p.jclid = c.jclid AND {NOT_OVER}))""",
     "int4",
     "int4",
 )

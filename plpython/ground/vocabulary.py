@@ -41,6 +41,10 @@ IDLE = "j.jobenabled AND j.jobagentid IS NULL"
 DUE = f"{IDLE} AND j.jobnextrun <= now()"
 SLEEPING = f"{IDLE} AND (j.jobnextrun <= now()) IS NOT TRUE"
 
+# On a row p of pause: it has begun, and is not over; it is not over.
+PAUSED = "coalesce(p.paused_from, '-infinity') <= now() AND coalesce(p.paused_until, 'infinity') > now()"
+NOT_OVER = "coalesce(p.paused_until, 'infinity') > now()"
+
 # The memberships that count: what a role could SET ROLE to. From PostgreSQL 16 on, a membership may be without that right.
 MEMBER = "CASE WHEN current_setting('server_version_num')::int4 < 160000 THEN 'MEMBER' ELSE 'SET' END"
 

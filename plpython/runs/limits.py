@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.vocabulary import PAUSED
 
 
 @dataclass
@@ -58,7 +59,7 @@ class PlaceRow(TypedDict):
 
 
 PLACES = Statement(
-    """
+    f"""
 WITH running AS MATERIALIZED (
     SELECT j.jobjclid, o.jobgroup, o.jobownerid
       FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid])
@@ -68,7 +69,7 @@ SELECT l.jclid, l.jobgroup, l.jobownerid::int8 AS owner, l.running - (
         WHERE r.jobjclid = l.jclid OR r.jobgroup = l.jobgroup OR r.jobownerid = l.jobownerid) AS free
   FROM pgagent_py.job_limit l WHERE l.running IS NOT NULL AND num_nonnulls(l.jclid, l.jobgroup, l.jobownerid) = 1
  UNION ALL
-SELECT p.jclid, NULL, NULL, 0 FROM pgagent_py.pause p""",
+SELECT p.jclid, NULL, NULL, 0 FROM pgagent_py.pause p WHERE {PAUSED}""",
     row=PlaceRow,
 )
 

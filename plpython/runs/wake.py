@@ -32,6 +32,8 @@ NEXT_WAKE = Statement(
     f"""
 SELECT a.jagpooled, CASE WHEN l.held IS FALSE AND NOT l.draining THEN ({NEXT_DUE.format(held="")}) END AS due,
        l.held AND NOT l.draining AS held,
+       (SELECT extract(epoch FROM min(p.paused_until) - clock_timestamp())::float8 FROM pgagent_py.pause p
+         WHERE p.paused_until > clock_timestamp()) AS resumes,
        (SELECT extract(epoch FROM min(CASE WHEN w.waiting_since <= clock_timestamp() THEN w.not_before ELSE clock_timestamp() END)
                              - clock_timestamp())::float8
           FROM (SELECT r.not_before, r.waiting_since FROM pgagent_py.run r
@@ -93,7 +95,12 @@ def next_wake(plpy: Plpy) -> float | None:
     if row["jagpooled"]:
         show_life(plpy)
     look: float | None = row["look"]
-    times = [row["due"], row["waiting"], None if look is None else max(look, LOOK_AGAIN_SECONDS)]
+    times = [
+        row["due"],
+        row["waiting"],
+        row["resumes"],
+        None if look is None else max(look, LOOK_AGAIN_SECONDS),
+    ]
     if row["held"]:
         free = places(plpy)
         if not free.everything_paused:

@@ -157,3 +157,5 @@ ALTER TABLE pgagent_py.queued_message
     ADD COLUMN qmsbcc text;
 
 {{ new("tables/sent_email") }}
+
+ALTER TABLE pgagent_py.pause ADD COLUMN paused_from timestamptz, ADD COLUMN paused_until timestamptz;

@@ -1,6 +1,8 @@
 CREATE OR REPLACE VIEW pgagent_py.paused AS
-SELECT c.jclname AS class, p.paused_since, p.paused_by
-  FROM pgagent_py.pause p LEFT JOIN pgagent.pga_jobclass c ON c.jclid = p.jclid;
+SELECT c.jclname AS class, p.paused_since, p.paused_by, p.paused_from AS "from", p.paused_until AS until,
+       coalesce(p.paused_from, '-infinity') <= now() AS begun
+  FROM pgagent_py.pause p LEFT JOIN pgagent.pga_jobclass c ON c.jclid = p.jclid
+ WHERE {{ python_constant("ground.vocabulary.NOT_OVER") }};
 
 GRANT SELECT ON pgagent_py.paused TO PUBLIC;
 
@@ -9,5 +11,7 @@ COMMENT ON VIEW pgagent_py.paused IS
 What pause() has paused. Every role sees it.
 
 - class: the job class. NULL: all jobs.
-- paused_since, paused_by: when, and by which role.
+- paused_since, paused_by: when it was called, and by which role.
+- from, until: when the pause begins, and when it is over by itself. NULL: at once, and never.
+- begun: false: it begins later.
 {% endfilter %};

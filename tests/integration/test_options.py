@@ -163,6 +163,30 @@ def test_pauses_are_independent(db: Db) -> None:
     assert run_due(db) == []
 
 
+def test_a_pause_begins_and_ends_by_itself(db: Db) -> None:
+    def pause(begin: str, end: str) -> None:
+        db.execute(f'SELECT pgagent_py.pause("from" => now() + {begin!r}, until => now() + {end!r})'.encode())
+
+    def shown() -> list[tuple[bool]]:
+        return db.execute("SELECT begun FROM pgagent_py.paused").fetchall()
+
+    add_due_job(db, "job", "SELECT 1")
+    pause("1 h", "2 h")
+    pause("-1 h", "1 h")
+    assert (shown(), run_due(db)) == ([(True,)], [])
+    pause("1 h", "2 h")
+    assert (shown(), run_due(db)) == ([(False,)], ["job"])
+    db.execute("UPDATE pgagent_py.pause SET paused_from = NULL, paused_until = now() - interval '1 s'")
+    assert (shown(), run_due(db)) == ([], [])
+    add_due_job(db, "other", "SELECT 1")
+    assert run_due(db) == ["other"]
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+        db.execute("SELECT pgagent_py.resume()")
+    for begin, end in (("0 s", "-1 s"), ("2 h", "1 h")):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="until"):
+            pause(begin, end)
+
+
 def test_priority_and_lateness_in_the_session(db: Db) -> None:
     for name, priority in (("low", -5), ("normal", 0), ("high", 7)):
         alter_job(db, add_due_job(db, name, "SELECT 1"), priority=priority, max_lateness="1 h")
