@@ -136,6 +136,8 @@ def signature(name: str, rows: list[tuple[str, str, str]], result: str) -> str:
     line = f"{name}({', '.join(' '.join(filter(None, row)) for row in rows)}) -> {result}"
     if len(line) <= 90 and len(rows) < 4:
         return line
+    if len(result) > WIDTH - 10:
+        result = textwrap.fill(result, WIDTH - 10, subsequent_indent="    ", break_on_hyphens=False)
     return f"{name}(\n{in_columns(rows, ',', 4)}\n) -> {result}"
 
 

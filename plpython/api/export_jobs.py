@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..ground.errors import invalid
 from ..ground.exact_json import read_json
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
@@ -9,12 +12,15 @@ from ..ground.roles import refresh_names
 from .document import ENTITIES, JOB, LIST_TABLES, OPTION_TABLES, SCHEDULE, STEP, Entity, Fields, Table
 
 
-def export_jobs(plpy: Plpy, caller: str) -> Row:
-    """Return the definitions of all jobs and calendars."""
+def export_jobs(plpy: Plpy, caller: str, jobs: Sequence[int] | None = None) -> Row:
+    """Return the definitions of all jobs, or of *jobs* alone, and of all calendars."""
     refresh_names(plpy)
     reader = Reader(Fields(plpy))
-    jobs = {label: reader.job(jobid) for label, jobid in reader.labels().items()}
-    return {"jobs": jobs, "calendars": read_calendars(plpy)}
+    wanted = {label: jobid for label, jobid in reader.labels().items() if jobs is None or jobid in jobs}
+    if jobs is not None and (missing := set(jobs) - set(wanted.values())):
+        raise invalid("jobs", f"jobs: job {min(missing)} does not exist", "Look at jobid in pgagent.pga_job.")
+    exported = {label: reader.job(jobid) for label, jobid in wanted.items()}
+    return {"jobs": exported, "calendars": read_calendars(plpy)}
 
 
 READ_NAMES = Statement("SELECT j.jobid, j.jobname FROM pgagent.pga_job j ORDER BY j.jobid")

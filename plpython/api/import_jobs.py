@@ -9,6 +9,7 @@ from ..ground.exact_json import read_json
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.roles import refresh_names
+from .applied import check_source, drop_left_over, note_added
 from .calendars import ADD_DAYS, check_weekend
 from .compare import change
 from .dependencies import add_dependency, drop_dependency
@@ -21,11 +22,20 @@ class UndoError(Exception):
     """Leave the subtransaction of a dry run."""
 
 
-def import_jobs(plpy: Plpy, caller: str, jobs: str | None = None, dry_run: bool | None = None) -> list[Row]:
+def import_jobs(
+    plpy: Plpy,
+    caller: str,
+    jobs: str | None = None,
+    dry_run: bool | None = None,
+    source: str | None = None,
+    prune: bool | None = None,
+) -> list[Row]:
     """Make the jobs and calendars in the document what it says, leave all others; return a row for each.
 
-    *dry_run*: only return what would change.
+    *dry_run*: only return what would change. *source*: what the document is, so that a later one of the same source can *prune*:
+    drop the jobs that an earlier one has added and that it does not name.
     """
+    check_source(source, prune)
     try:
         document = read_json(jobs or "null")
     except (ValueError, RecursionError):
@@ -37,7 +47,7 @@ def import_jobs(plpy: Plpy, caller: str, jobs: str | None = None, dry_run: bool 
         with plpy.subtransaction():
             refresh_names(plpy)
             changes = _write_calendars(plpy, _objects(document, "calendars"))
-            changes += _write_jobs(Writer(plpy, caller), _objects(document, "jobs"))
+            changes += _write_jobs(Writer(plpy, caller), _objects(document, "jobs"), source, prune)
             if dry_run:
                 raise UndoError
     except UndoError:
@@ -81,9 +91,9 @@ def _write_calendars(plpy: Plpy, calendars: Row) -> list[Row]:
     return [change("calendar", name, before.get(name), after[name]) for name in calendars]
 
 
-def _write_jobs(writer: Writer, jobs: Row) -> list[Row]:
+def _write_jobs(writer: Writer, jobs: Row, source: str | None, prune: bool | None) -> list[Row]:
     """Make the jobs in *jobs*, by label, what they say; return what has changed."""
-    reader = writer.reader
+    plpy, reader = writer.plpy, writer.reader
     labels = reader.labels()
     before = {}
     for label, job in jobs.items():
@@ -100,7 +110,9 @@ def _write_jobs(writer: Writer, jobs: Row) -> list[Row]:
             hint = "its key must be its name, with a number such as (2) for a second job of that name"
             raise wrong(f'jobs."{label}"', hint)
     _write_dependencies(writer, jobs)
-    return [change("job", label, before[label], reader.job(jobid)) for label, jobid in ids.items()]
+    note_added(plpy, source, [ids[label] for label, job in before.items() if job is None])
+    changes = [change("job", label, before[label], reader.job(jobid)) for label, jobid in ids.items()]
+    return changes + (drop_left_over(plpy, writer.caller, source, ids.values(), labels) if prune else [])
 
 
 def _write_dependencies(writer: Writer, jobs: Mapping[str, Row]) -> None:

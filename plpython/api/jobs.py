@@ -11,9 +11,11 @@ from ..ground.bounds import THINGS, check_count
 from ..ground.checks import check_job, check_name, check_parameters, class_id, not_blank
 from ..ground.errors import invalid
 from ..ground.plan import Statement
-from ..ground.plpy import Plpy
+from ..ground.plpy import Plpy, Row
 from ..ground.roles import may_edit
 from ..runs.wake import wake
+from .if_exists import find_present, replace_job
+from .job_cron import add_cron, set_cron
 from .launchers import check_labels
 from .options import (
     BOOLEAN,
@@ -32,7 +34,6 @@ from .options import (
     seconds,
 )
 from .owners import own_new_job, set_roles
-from .schedules import add_schedule
 from .settings import check_keep_for, check_keep_runs
 from .sharing import check_sharing
 from .steps import add_step
@@ -89,11 +90,19 @@ def add_job(
     batch: str | None = None,
     database: str | None = None,
     timezone: str | None = None,
+    if_exists: str | None = None,
     **given: Any,
 ) -> int:
     """Add a job, with one step when sql or batch is given and a schedule when cron is given; return its id."""
     check_name(name)
     (values,) = checked(plpy, given, JOB)
+    _check_belong(sql, batch, database, cron, timezone)
+    step: Row = {"name": name, "sql": sql, "batch": batch, "database": database}
+    present = find_present(plpy, caller, name, if_exists)
+    if present is not None:
+        if if_exists == "replace":
+            replace_job(plpy, caller, present, JOB, values, step, cron, timezone)
+        return present
     values["jobname"] = name
     if "jobjclid" not in values:
         values["jobjclid"] = class_id(plpy, "class", None)
@@ -101,15 +110,21 @@ def add_job(
     own_new_job(plpy, caller, job)
     check_count(plpy, job, "jobs")
     if sql is not None or batch is not None:
-        add_step(plpy, caller, job=job, name=name, sql=sql, batch=batch, database=database)
-    elif database is not None:
-        raise invalid("database", "database is given, but no sql", "Give sql => '...' too.")
+        add_step(plpy, caller, job=job, **step)
     if cron is not None:
-        add_schedule(plpy, caller, job=job, name=name, cron=cron, timezone=timezone)
-    elif timezone is not None:
+        add_cron(plpy, caller, job, name, cron, timezone)
+    return job
+
+
+def _check_belong(
+    sql: str | None, batch: str | None, database: str | None, cron: str | None, timezone: str | None
+) -> None:
+    """Refuse what says something of a step or a schedule that is not given."""
+    if database is not None and sql is None and batch is None:
+        raise invalid("database", "database is given, but no sql", "Give sql => '...' too.")
+    if timezone is not None and cron is None:
         hint = "Give cron too, or timezone to add_schedule."
         raise invalid("timezone", "timezone is given, but no cron", hint)
-    return job
 
 
 def alter_job(
@@ -118,9 +133,10 @@ def alter_job(
     job: int | None = None,
     owner: str | None = None,
     run_as: str | None = None,
+    cron: str | None = None,
     **given: Any,
 ) -> None:
-    """Change what is given of *job*; 0, group '', parameters {} and labels {} take the option back."""
+    """Change what is given of *job*; 0, group '', cron '', parameters {} and labels {} take the option back."""
     check_job(plpy, job)
     values, options = checked(plpy, given, JOB, OPTIONS)
     if not may_edit(plpy, caller):
@@ -129,6 +145,8 @@ def alter_job(
         options["jobfailures"] = 0
     JOB.write(plpy, job, values)
     OPTIONS.write(plpy, job, options)
+    if cron is not None:
+        set_cron(plpy, caller, job, cron)
     if owner is not None or run_as is not None:
         set_roles(plpy, caller, job, owner, run_as)
         check_count(plpy, job, *THINGS)

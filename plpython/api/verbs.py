@@ -139,7 +139,7 @@ FOR_OPERATORS: dict[Handler, frozenset[str]] = {
     cancel_run: frozenset({"run"}),
     pause: frozenset({"class"}),
     resume: frozenset({"class"}),
-    run_now: frozenset({"job", "from_step"}),
+    run_now: frozenset({"job", "from_step", "only_step"}),
 }
 
 # The tables of the arguments that a verb takes as **given, beside those that its signature names.

@@ -170,6 +170,7 @@ SUBJECTS = {
     "after": JOB,
     "step": STEP,
     "from_step": STEP,
+    "only_step": STEP,
     "schedule": _subject("schedule", "pga_schedule", "jscid", "jscjobid"),
     "exception": _subject("exception", "pga_exception", "jexid", "jscjobid", EXCEPTIONS),
     "run": _subject("run", "pga_joblog", "jlgid", "jlgjobid"),

@@ -117,7 +117,7 @@ def firing(
 def _read_rule(plpy: Plpy, jscid: int) -> tuple[int, Rule, bool]:
     """Return a schedule's job and rule, and whether that may be kept: it depends only on the rows that the version names."""
     (row,) = READ_RULE(plpy, jscid)
-    rule = _rule(plpy, row)
+    rule = rule_of(plpy, row)
     if row["noted"]:
         next_firing(*rule, time.time())  # it may still fail there
         forget_problems(plpy, [row["jscjobid"]], jscid)
@@ -182,13 +182,13 @@ def _read_ahead(plpy: Plpy, jscid: int, version: Hashable) -> Kept | None:
 def _keep_rule(plpy: Plpy, row: VersionedRuleRow) -> None:
     version = (row["s_ctid"], row["s_xmin"], row["s_cmin"], row["options"], row["default_zone"])
     try:
-        keep(row["jscid"], Kept(row["jscjobid"], version, _rule(plpy, row), NEVER, NEVER))
+        keep(row["jscid"], Kept(row["jscjobid"], version, rule_of(plpy, row), NEVER, NEVER))
     except Exception as error:  # the trigger finds it, too, and notes it
         if is_passing(plpy, error):
             raise
 
 
-def _rule(plpy: Plpy, row: RuleRow) -> Rule:
+def rule_of(plpy: Plpy, row: RuleRow) -> Rule:
     """Compile a row of the view schedule_rule."""
     zone = get_zone(plpy, row["jsctimezone"])
     exceptions = tuple(zip(row["exception_days"] or (), row["exception_minutes"] or ()))
@@ -239,7 +239,7 @@ def exact(micros: int | None, otherwise: T) -> Instant | T:
     return otherwise if micros is None else in_seconds(micros)
 
 
-def _read_instant(text: str) -> Instant:
+def read_instant(text: str) -> Instant:
     """Return the seconds of what is microseconds, or infinity, as text."""
     return float(text) if text.endswith("infinity") else in_seconds(int(text))
 
@@ -266,7 +266,7 @@ READ_JOB = Statement(
 
 def next_run(plpy: Plpy, schedule: int, after: str) -> str | None:
     """Return when *schedule*, which exists, fires first, strictly later than *after*; None when it never does."""
-    found = _first_firings(plpy, READ_SCHEDULE(plpy, schedule), _read_instant(after))
+    found = _first_firings(plpy, READ_SCHEDULE(plpy, schedule), read_instant(after))
     return timestamp(found[0][1]) if found and found[0][1] is not None else None
 
 
@@ -275,7 +275,7 @@ def _first_firings(plpy: Plpy, rows: Iterable[RuleRow], after: Instant) -> list[
     found = []
     for row in rows:
         try:
-            rule = _rule(plpy, row)
+            rule = rule_of(plpy, row)
             found.append((rule, next_firing(*rule, after)))
         except Exception as error:
             if is_passing(plpy, error):
@@ -291,9 +291,9 @@ PAGE = 1000  # runs that are looked for in one go
 
 def next_runs(plpy: Plpy, job: int, count: int, after: str) -> list[str]:
     """Return the next *count* runs of *job* later than *after*: its enabled schedules merged, without repeats."""
-    rules = [rule for rule, _ in _first_firings(plpy, READ_JOB(plpy, job), _read_instant(after))]
-    last = _read_instant(after)
-    find = _heeding_cancels(plpy)
+    rules = [rule for rule, _ in _first_firings(plpy, READ_JOB(plpy, job), read_instant(after))]
+    last = read_instant(after)
+    find = heeding_cancels(plpy)
     runs: list[str] = []
     while len(runs) < count:
         page = merge_runs(rules, last, min(PAGE, count - len(runs)), find)
@@ -326,7 +326,7 @@ HEED_EVERY_SECONDS = 0.02
 HEED = Statement("SELECT")
 
 
-def _heeding_cancels(plpy: Plpy) -> NextRun:
+def heeding_cancels(plpy: Plpy) -> NextRun:
     """Return next_firing that goes by the server now and then: Python alone would not notice a cancel or a timeout."""
     heeded = time.monotonic()
 

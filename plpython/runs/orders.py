@@ -19,7 +19,7 @@ DUE_NOW = "CASE WHEN j.jobagentid IS NULL THEN now() ELSE clock_timestamp() END"
 PUT_WANTED = """INSERT INTO pgagent_py.run_order (jobid, jobnextrun, jstname, jstid, jlgparameters)
     SELECT w.jobid, w.due, w.jstname, w.jstid, w.parameters FROM wanted w
         ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jstname = excluded.jstname,
-           jstid = excluded.jstid, jlgparameters = excluded.jlgparameters"""
+           jstid = excluded.jstid, jlgparameters = excluded.jlgparameters, jstonly = false"""
 
 # Each row of a CTE of: what makes a job due. It comes before the UPDATE that does, see the trigger pga_job_asked.
 NOTE_ORIGIN = """INSERT INTO pgagent_py.job_origin (jobid, jobnextrun, jlgdue, jlgtrigger, jlgtriggeredby)
@@ -73,6 +73,14 @@ def order_run(
     ORDER_RUN(plpy, job, from_step, parameters, order["jobnextrun"])
 
 
+LEAVE_OUT_OTHERS = Statement("UPDATE pgagent_py.run_order o SET jstonly = true WHERE o.jobid = $1", "int4")
+
+
+def leave_out_others(plpy: Plpy, job: int | None) -> None:
+    """Let the ordered run of *job* consist of the step that it begins with."""
+    LEAVE_OUT_OTHERS(plpy, job)
+
+
 FORGET_VOID_ORDERS = Statement("""
 DELETE FROM pgagent_py.run_order d WHERE d.jobid = ANY (ARRAY(
     SELECT o.jobid FROM pgagent_py.run_order o JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[o.jobid])
@@ -88,7 +96,8 @@ def forget_void_orders(plpy: Plpy) -> None:
 BEGIN_AS_ORDERED = """
            AND NOT EXISTS (SELECT FROM pgagent_py.run_order o
                             WHERE o.jobid = due.jobid AND o.jobnextrun = due.jobnextrun
-                              AND (s.jstname, s.jstid) < (o.jstname, o.jstid))"""
+                              AND CASE WHEN o.jstonly THEN s.jstid <> o.jstid
+                                       ELSE (s.jstname, s.jstid) < (o.jstname, o.jstid) END)"""
 
 # In the other claims: an order is for the claim of chosen jobs to carry out. Until the next turn sees it, nothing is claimed.
 NO_ORDERS = "AND NOT EXISTS (SELECT FROM pgagent_py.run_order)"
@@ -98,9 +107,10 @@ TAKE_ORDERS = Statement(
 WITH taken AS (
     DELETE FROM pgagent_py.run_order o USING unnest($1, $2) r (jobid, jlgid), pgagent.pga_job j
      WHERE o.jobid = ANY (ARRAY[r.jobid]) AND j.jobid = ANY (ARRAY[r.jobid]) AND o.jobnextrun = j.jobnextrun
-    RETURNING r.jlgid, o.jstname, o.jstid, o.jlgparameters)
-INSERT INTO pgagent_py.run_option (jlgid, jstname, jstid, jlgparameters)
-SELECT t.jlgid, t.jstname, t.jstid, t.jlgparameters FROM taken t WHERE t.jstid IS NOT NULL OR t.jlgparameters IS NOT NULL""",
+    RETURNING r.jlgid, o.jstname, o.jstid, o.jstonly, o.jlgparameters)
+INSERT INTO pgagent_py.run_option (jlgid, jstname, jstid, jstonly, jlgparameters)
+SELECT t.jlgid, t.jstname, t.jstid, t.jstonly, t.jlgparameters FROM taken t
+ WHERE t.jstid IS NOT NULL OR t.jlgparameters IS NOT NULL""",
     "int4[]",
     "int4[]",
 )

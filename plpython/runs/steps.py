@@ -18,7 +18,9 @@ NEXT_STEP = """
      WHERE s.jstjobid = r.jobid AND s.jstenabled AND s.jstid IS DISTINCT FROM r.ended
        AND CASE WHEN d.keys IS NULL THEN s.jstid <> ALL (p.done) ELSE NOT d.keys ? s.jstid::text END
        AND NOT EXISTS (SELECT FROM pgagent_py.run_option ro
-                        WHERE ro.jlgid = ANY (ARRAY[r.jlgid]) AND (s.jstname, s.jstid) < (ro.jstname, ro.jstid))
+                        WHERE ro.jlgid = ANY (ARRAY[r.jlgid])
+                          AND CASE WHEN ro.jstonly THEN s.jstid <> ro.jstid
+                                   ELSE (s.jstname, s.jstid) < (ro.jstname, ro.jstid) END)
      ORDER BY s.jstid <> p.jstid, s.jstname, s.jstid LIMIT 1"""
 
 # $1 jlgids, $2 jobids, $3 the step (jstid) that each has just ended.

@@ -10,6 +10,7 @@
     "class text DEFAULT NULL",
     "host text DEFAULT NULL",
     "enabled boolean DEFAULT true",
+    "if_exists text DEFAULT 'add'",
 ], returns="integer") %}
 Add a job. With sql or batch it gets a step, with cron a schedule, both under the job's name.
 
@@ -22,8 +23,12 @@ Add a job. With sql or batch it gets a step, with cron a schedule, both under th
 - class: the name of a job class in pgagent.pga_jobclass. Default: the first class.
 - host: only a launcher that has registered with this host name runs the job. Default: any launcher.
 - enabled: false lets the job wait until alter_job() enables it.
+- if_exists: what to do when the role has a job of this name already. add: add another one, with a NOTICE. replace: make
+  it what is given here; its step and schedule under its name change, and its id, history and what is not given stay.
+  keep: leave it as it is. error: refuse. A role that may edit pgAgent's tables has the jobs without an owner.
 
-Returns the job's id (jobid). A role that cannot edit pgAgent's tables owns the jobs it adds.
+Returns the job's id (jobid), also that of a job that is kept or replaced. A role that cannot edit pgAgent's tables owns the jobs it adds.
 
 Errors: 22023 names a bad argument, and nothing is added. 42501: the role may not have jobs, or no batch steps.
+42710: there is such a job, and if_exists is error.
 {% endcall %}

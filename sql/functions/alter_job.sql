@@ -17,6 +17,7 @@
     "keep_runs integer DEFAULT NULL",
     "keep_for interval DEFAULT NULL",
     "parameters jsonb AS text DEFAULT NULL",
+    "cron text DEFAULT NULL",
     "labels text[] DEFAULT NULL",
     "catch_up text DEFAULT NULL",
     "catch_up_limit integer DEFAULT NULL",
@@ -38,6 +39,8 @@ Change a job. An argument that is NULL or left out leaves things as they are; ''
   says.
 - parameters: a JSON object that steps find in current_setting('pgagent_py.parameters') or PGAGENT_PARAMETERS; '{}'
   takes it back.
+- cron: when it runs, as in add_job(). It replaces the schedules that cron made for the job here or in add_job(); '' takes
+  them away. It is refused where the job has other schedules.
 - labels: the job runs only on a launcher that has all of them (pgagent-py --label). They are compared as whole strings.
   '{}' takes them back.
 - catch_up: what becomes of the times of its schedules that were missed, for example while no launcher lived: once (the

@@ -12,6 +12,11 @@ due jobs, longest due first, without reading the sleeping ones.
 the jobs in progress, without reading the sleeping ones.
 {% endcall %}
 
+-- add_job() and job_id() look for a name. A hash, since names have no limit and a tree's entries do.
+{% call index("pgagent_py_name", "pga_job USING hash (jobname)") %}
+the job of a name.
+{% endcall %}
+
 -- PostgreSQL fires triggers in the order of their names: claim and next_run come before pgAgent's own pga_job_trigger, unset comes
 -- after it. The WHEN conditions keep every other update of the table as cheap as it was.
 

@@ -3,7 +3,8 @@ CREATE TABLE pgagent_py.run_option (
     jlgcancelledby text,
     jstname text,
     jstid integer,
-    jlgparameters jsonb CHECK (jsonb_typeof(jlgparameters) = 'object')
+    jlgparameters jsonb CHECK (jsonb_typeof(jlgparameters) = 'object'),
+    jstonly boolean NOT NULL DEFAULT false
 );
 
 CREATE INDEX run_option_parameters ON pgagent_py.run_option (jlgid) WHERE jlgparameters IS NOT NULL;
@@ -16,6 +17,8 @@ COMMENT ON COLUMN pgagent_py.run_option.jlgcancelledby IS
 COMMENT ON COLUMN pgagent_py.run_option.jstname IS
 'With jstid: where the run has begun, in the order of the job''s steps. No foreign key: the step may be deleted '
 'meanwhile.';
+COMMENT ON COLUMN pgagent_py.run_option.jstonly IS
+'The run consists of that step alone.';
 COMMENT ON COLUMN pgagent_py.run_option.jlgparameters IS
 'Parameters of this run, which override those of the job. triggered_by: the runs that it has waited for.';
 

@@ -3,7 +3,8 @@ CREATE TABLE pgagent_py.run_order (
     jobnextrun timestamptz NOT NULL,
     jstname text,
     jstid integer,
-    jlgparameters jsonb
+    jlgparameters jsonb,
+    jstonly boolean NOT NULL DEFAULT false
 );
 
 COMMENT ON TABLE pgagent_py.run_order IS

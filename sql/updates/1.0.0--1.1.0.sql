@@ -159,3 +159,9 @@ ALTER TABLE pgagent_py.queued_message
 {{ new("tables/sent_email") }}
 
 ALTER TABLE pgagent_py.pause ADD COLUMN paused_from timestamptz, ADD COLUMN paused_until timestamptz;
+{{ new("tables/cron_schedule") }}
+
+{{ new("tables/applied_job") }}
+
+ALTER TABLE pgagent_py.run_order ADD COLUMN jstonly boolean NOT NULL DEFAULT false;
+ALTER TABLE pgagent_py.run_option ADD COLUMN jstonly boolean NOT NULL DEFAULT false;

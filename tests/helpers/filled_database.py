@@ -47,6 +47,8 @@ NEWER = """
     SELECT pgagent_py.add_exception(jscid, '2099-01-01', '12:00') FROM pgagent.pga_schedule
      WHERE jscname IN ('nightly', 'polled');
     SELECT pgagent_py.set_bound('jobs', 20000);
+    SELECT * FROM pgagent_py.import_jobs('{"jobs": {"applied": {"name": "applied"}}}', source => 'a file');
+    SELECT pgagent_py.alter_job(jobid, cron => '0 13 13 * fri') FROM pgagent.pga_job WHERE jobname = 'either';
     SELECT pgagent_py.grant_group('g', 'pg_monitor');
     INSERT INTO pgagent_py.step_rows SELECT jslid, '{a}', '[["1"]]', 7 FROM pgagent.pga_jobsteplog LIMIT 1;
     UPDATE pgagent.pga_job SET jobdesc = E'text\\n@priority 4\\n@after not there' WHERE jobname = 'never';

@@ -1,0 +1,109 @@
+"""What add_job does when the role has a job of that name already, so that a migration can run again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ground.errors import PgAgentError, invalid
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy, Row
+from ..ground.roles import may_edit
+from .job_cron import has_cron, set_cron, set_timezone
+from .options import Columns, Values
+from .steps import add_step, alter_step
+
+WAYS = ("add", "replace", "keep", "error")
+
+# The jobs of those that add jobs as this role does: its own, or, of roles that may edit pgAgent's tables, those without an owner.
+FIND_SAME = Statement(
+    """
+SELECT j.jobid FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_owner o ON o.jobid = j.jobid
+ WHERE j.jobname = $1
+   AND CASE WHEN $3 THEN o.jobid IS NULL ELSE o.jobownerid = to_regrole(quote_ident($2)) END ORDER BY j.jobid LIMIT 11""",
+    "text",
+    "name",
+    "bool",
+)
+
+
+def find_present(plpy: Plpy, caller: str, name: str | None, if_exists: str | None) -> int | None:
+    """Return the job that is to be kept or replaced; None if one is to be added."""
+    way = "add" if if_exists is None else if_exists
+    if way not in WAYS:
+        raise invalid(
+            "if_exists", f'if_exists "{way}" is unknown', f"Use {', '.join(WAYS[:-1])} or {WAYS[-1]}."
+        )
+    found = [row["jobid"] for row in FIND_SAME(plpy, name, caller, may_edit(plpy, caller))]
+    if not found:
+        return None
+    if way == "add":
+        plpy.notice(f"there is a job of this name already: {found[0]}", hint=NOTICE_HINT)
+        return None
+    if way == "error":
+        raise PgAgentError(f"name: there is a job of this name already: {found[0]}", ERROR_HINT, "42710")
+    if len(found) > 1:
+        raise invalid(
+            "name", f"name: there are several jobs of this name: {', '.join(map(str, found))}", SEVERAL_HINT
+        )
+    job: int = found[0]
+    return job
+
+
+NOTICE_HINT = "With if_exists => 'replace' or 'keep' it is not added once more."
+ERROR_HINT = "Use if_exists => 'replace', 'keep' or 'add'."
+SEVERAL_HINT = "Change one with alter_job(), or drop all but one."
+
+READ_JOB = Statement(
+    "SELECT j.jobdesc, j.jobjclid, j.jobhostagent, j.jobenabled FROM pgagent.pga_job j WHERE j.jobid = $1",
+    "int4",
+)
+READ_STEP = Statement(
+    """
+SELECT s.jstid, s.jstkind::text AS kind, s.jstcode AS code, s.jstdbname::text AS database, s.jstconnstr AS connstr
+  FROM pgagent.pga_jobstep s JOIN pgagent.pga_job j ON j.jobid = s.jstjobid
+ WHERE s.jstjobid = $1 AND s.jstname = j.jobname ORDER BY s.jstid LIMIT 1""",
+    "int4",
+)
+
+
+def replace_job(
+    plpy: Plpy,
+    caller: str,
+    job: int,
+    table: Columns,
+    values: Values,
+    step: Row,
+    cron: str | None,
+    timezone: str | None,
+) -> None:
+    """Make *job* what is given. What does not differ is not written, what is not given stays."""
+    (now,) = READ_JOB(plpy, job)
+    table.write(
+        plpy, job, {name: value for name, value in values.items() if name in now and now[name] != value}
+    )
+    if step["sql"] is not None or step["batch"] is not None:
+        _replace_step(plpy, caller, job, **step)
+    if cron is not None and not has_cron(plpy, job, cron, timezone):
+        set_cron(plpy, caller, job, cron)
+        if timezone is not None:
+            set_timezone(plpy, job, timezone)
+
+
+def _replace_step(
+    plpy: Plpy,
+    caller: str,
+    job: int,
+    name: str | None,
+    sql: str | None,
+    batch: str | None,
+    database: str | None,
+) -> None:
+    """Give the step under the name of the job this code."""
+    given: dict[str, Any] = {"sql": sql, "batch": batch, "database": database}
+    for step in READ_STEP(plpy, job):
+        wanted = ("s", sql) if batch is None else ("b", batch)
+        elsewhere = database is not None and (step["database"] != database or step["connstr"])
+        if (step["kind"], step["code"]) != wanted or elsewhere:
+            alter_step(plpy, caller, step=step["jstid"], **given)
+        return
+    add_step(plpy, caller, job=job, name=name, **given)

@@ -1,0 +1,70 @@
+"""The next runs of all jobs, merged in the order of their times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import merge
+
+from ..ground.plan import Statement
+from ..ground.plpy import Plpy
+from ..ground.problems import is_passing
+from .next_run import RuleRow, heeding_cancels, read_instant, rule_of, timestamp
+from .schedule import Instant, NextRun, firings
+
+Run = tuple[Instant, str, int]  # when, name and id of the job
+
+
+class JobRuleRow(RuleRow):
+    """A row of the view schedule_rule, and the name of its job."""
+
+    job: str
+
+
+# $1 the last time that matters, $2 after, $3 how many runs. No schedule fires between now and jobnextrun, and a job whose next
+# run is later than after runs then. So of the jobs that run later, as many as runs are asked for hold them all.
+READ_RULES = Statement(
+    """
+WITH job AS MATERIALIZED (
+    SELECT v.jobid, v.jobname, v.jobnextrun FROM pgagent_py.visible_job v
+     WHERE v.jobenabled AND ($2 < now() OR v.jobnextrun <= $1)),
+chosen AS MATERIALIZED (
+    SELECT j.jobid, j.jobname FROM job j WHERE (j.jobnextrun > $2) IS NOT TRUE OR $2 < now()
+     UNION
+    (SELECT j.jobid, j.jobname FROM job j WHERE j.jobnextrun > $2 ORDER BY j.jobnextrun, j.jobname, j.jobid LIMIT $3))
+SELECT c.jobname AS job, r.*
+  FROM pgagent_py.visible_schedule_rule r JOIN chosen c ON c.jobid = r.jscjobid
+ WHERE r.jscenabled AND NOT r.jscreboot ORDER BY c.jobid""",
+    "timestamptz",
+    "timestamptz",
+    "int4",
+    row=JobRuleRow,
+)
+
+
+def upcoming_runs(plpy: Plpy, until: str, after: str, count: int) -> list[tuple[str, int, str]]:
+    """Return the first *count* runs later than *after* up to *until*, and those at the time of the last: when, job, its name.
+
+    Both times are microseconds since 1970, or infinity.
+    """
+    last, first = read_instant(until), read_instant(after)
+    rows = READ_RULES(plpy, timestamp(last), timestamp(first), count)
+    find = heeding_cancels(plpy)
+    runs: list[Run] = []
+    for run in merge(*(_runs(plpy, row, first, find) for row in rows)):
+        if run[0] > last or (len(runs) >= count and run[0] > runs[-1][0]):
+            break
+        if not runs or run != runs[-1]:
+            runs.append(run)
+    return [(timestamp(at), job, name) for at, name, job in runs]
+
+
+def _runs(plpy: Plpy, row: JobRuleRow, after: Instant, find: NextRun) -> Iterator[Run]:
+    """Yield when one schedule fires. One that makes the server fail has no runs: that is a problem of its own."""
+    try:
+        schedule, zone = rule_of(plpy, row)
+        for at in firings(schedule, zone, after, find):
+            yield at, row["job"], row["jscjobid"]
+    except Exception as error:
+        if is_passing(plpy, error):
+            raise
+        plpy.warning(f"pgagent_py: schedule {row['jscid']} of job {row['jscjobid']} has no next run: {error}")
