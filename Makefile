@@ -47,7 +47,7 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
 .PHONY: help setup demo install-launcher dist wheel deb release test-deb test test-all test-long test-one test-unit test-sql test-integration test-acceptance test-console \
-        test-security test-ha matrix updatecheck lint format reference expected bench
+        test-security test-ha matrix updatecheck lint format reference man expected bench
 .DEFAULT_GOAL = all
 
 ##@ Use
@@ -146,6 +146,9 @@ format: setup  ## format the Python code
 
 reference: setup  ## write docs/reference.md from the comments in the database
 	@page=$$($(IN_SCRATCH) python -m docs.reference) && echo "$$page" > docs/reference.md
+
+man: setup  ## write docs/pgagentctl.1 from the parser of pgagentctl: after each change of a command or an option
+	@page=$$($(IN_SCRATCH) python -m docs.man) && echo "$$page" > docs/pgagentctl.1
 
 expected: setup  ## take what tests/sql print now for the expected output; then look at git diff expected
 	@$(IN_SCRATCH) sh -c 'python -m pytest -q --basetemp="$$TMPDIR/regress" tests/integration/test_regress.py >&2; \

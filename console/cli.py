@@ -18,7 +18,31 @@ from .session import Session
 # Command -> the module in commands/ that has it, as a function of the same name (with _ where it is a word of Python's).
 # A module is imported when its command is called.
 COMMANDS = {
+    "status": "status",
     "jobs": "jobs",
+    "job": "job",
+    "runs": "runs",
+    "why": "why",
+    "log": "runs",
+    "run": "run",
+    "cancel": "act",
+    "enable": "act",
+    "disable": "act",
+    "pause": "act",
+    "resume": "act",
+    "upcoming": "ahead",
+    "timeline": "timeline",
+    "watch": "watch",
+    "stats": "stats",
+    "add": "add",
+    "edit": "files",
+    "export": "files",
+    "apply": "files",
+    "validate": "files",
+    "import": "importing",
+    "doctor": "doctor",
+    "drain": "act",
+    "undrain": "act",
 }
 
 CONNECTION = click.Option(
@@ -106,6 +130,9 @@ def run(arguments: Sequence[str]) -> int:
         return errors.WRONG_USE
     except click.ClickException as error:
         return _tell(error.format_message())
+    except errors.FileError as error:
+        click.echo(error.message, err=True)
+        return _tell("", error.hint, error.status)
     except errors.CommandError as error:
         return _tell(error.message, error.hint, error.status)
     except psycopg.Error as error:
@@ -121,7 +148,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _tell(message: str, hint: str = "", status: int = errors.WRONG_USE) -> int:
     """Write an error and return its status."""
-    click.echo(f"pgagentctl: {message}", err=True)
+    if message:
+        click.echo(f"pgagentctl: {message}", err=True)
     if hint:
         click.echo(f"HINT: {hint}", err=True)
     return status

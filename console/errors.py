@@ -17,6 +17,10 @@ class CommandError(Exception):
         self.status = status
 
 
+class FileError(CommandError):
+    """Files have mistakes. The message has a line FILE:LINE: WHAT for each, as compilers write them."""
+
+
 # What the extension's absence looks like: no schema, table or function.
 NOT_THERE = ("3F000", "42P01", "42883", "42703")
 

@@ -136,8 +136,9 @@ def _write_array(pages: Pages) -> int:
 class Table:
     """A table whose columns are as wide as what the first page has; on a terminal, lines are cut at its edge."""
 
-    def __init__(self, columns: Mapping[str, str]) -> None:
+    def __init__(self, columns: Mapping[str, str], indent: int = 0) -> None:
         self.columns = columns
+        self.indent = indent
         self.widths = [cell_len(heading) for heading in columns.values()]
         self.edge = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
@@ -159,7 +160,7 @@ class Table:
         return count
 
     def _line(self, texts: Sequence[str], row: Row, heading: bool = False) -> None:
-        left, parts = self.edge or sys.maxsize, []
+        left, parts = self.edge - self.indent if self.edge else sys.maxsize, []
         last = len(texts) - 1
         for number, (key, text, width) in enumerate(zip(self.columns, texts, self.widths, strict=True)):
             # Numbers stand on the right, text on the left.
@@ -178,7 +179,7 @@ class Table:
                 padded = set_cell_size(padded, max(0, left - 1)) + "…" if left > 0 else ""
             left -= width + 2
             parts.append(_coloured(padded, text, heading))
-        click.echo("  ".join(part for part in parts if part).rstrip())
+        click.echo(" " * self.indent + "  ".join(part for part in parts if part).rstrip())
 
 
 def _coloured(padded: str, text: str, heading: bool) -> str:

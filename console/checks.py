@@ -1,0 +1,225 @@
+"""The checks of pgagentctl doctor: each is a query that returns what is wrong, and the remedy."""
+
+from __future__ import annotations
+
+from typing import LiteralString, NamedTuple
+
+BAD, NOTE = "bad", "note"
+
+
+class Check(NamedTuple):
+    """*query* returns a row with the column what for each finding. A note does not count as wrong."""
+
+    name: str
+    level: str
+    query: LiteralString
+    remedy: str
+
+
+LAUNCHERS = (
+    Check(
+        "no launcher",
+        BAD,
+        "SELECT 'no launcher serves this database' AS what WHERE NOT EXISTS (SELECT FROM pgagent_py.launchers)",
+        "Start pgagent-py with a connection string of this database, and let systemd keep it running.",
+    ),
+    Check(
+        "versions",
+        BAD,
+        """SELECT format('the launcher on %s is of version %s, the extension of %s', l.host, coalesce(l.version, 'before 1.1'),
+                  v.version) AS what
+             FROM pgagent_py.launchers l, split_part(pgagent_py.version(), '+', 1) v (version)
+            WHERE l.kind = 'pgagent-py' AND l.version IS DISTINCT FROM v.version""",
+        "Install the launcher of the extension's version, and restart it.",
+    ),
+    Check(
+        "version",
+        BAD,
+        """SELECT format('version %s is installed on this server, the database has %s', e.default_version,
+                  e.installed_version) AS what
+             FROM pg_available_extensions e
+            WHERE e.name = 'pgagent_py' AND e.default_version <> e.installed_version""",
+        "ALTER EXTENSION pgagent_py UPDATE;",
+    ),
+    Check(
+        "daemon and launcher",
+        NOTE,
+        """SELECT 'the C++ daemon and pgagent-py serve this database both' AS what
+            WHERE (SELECT count(DISTINCT l.kind) FROM pgagent_py.launchers l) > 1""",
+        "That works, but the daemon heeds no timeout, limit, owner or retry: stop it when the launcher is trusted.",
+    ),
+    Check(
+        "host without launcher",
+        BAD,
+        """SELECT format('job "%s" (%s) runs on host %s only, where no launcher is', v.jobname, v.jobid, v.jobhostagent) AS what
+             FROM pgagent_py.visible_job v
+            WHERE v.jobenabled AND v.jobhostagent <> '' AND EXISTS (SELECT FROM pgagent_py.launchers)
+              AND NOT EXISTS (SELECT FROM pgagent_py.launchers l WHERE l.host = v.jobhostagent) ORDER BY v.jobid LIMIT 20""",
+        "Start a launcher there, or take the host away: alter_job(job, host => '').",
+    ),
+    Check(
+        "late jobs",
+        BAD,
+        """SELECT format('job "%s" (%s) has been due since %s', v.jobname, v.jobid, v.jobnextrun) AS what
+             FROM pgagent_py.visible_job v
+            WHERE v.jobenabled AND NOT v.jobrunning AND v.jobnextrun < now() - interval '5 minutes'
+            ORDER BY v.jobnextrun LIMIT 10""",
+        "pgagentctl status shows why: no launcher, a pause, no free place (--workers), or a limit.",
+    ),
+)
+JOBS = (
+    Check(
+        "roles",
+        BAD,
+        """SELECT format('job "%s" (%s) runs as role %s, which may not log in', v.jobname, v.jobid, r.rolname) AS what
+             FROM pgagent_py.visible_job v JOIN pg_roles r ON r.rolname = coalesce(v.jobrunas, v.jobowner)
+            WHERE v.jobenabled AND NOT r.rolcanlogin ORDER BY v.jobid LIMIT 20""",
+        "ALTER ROLE ... LOGIN, or give the job another run_as.",
+    ),
+    Check(
+        "refused connections",
+        BAD,
+        """SELECT format('step %s of job "%s": %s', h.jstname, h.jobname, left(split_part(h.jsloutput, E'\\n', 1), 200)) AS what
+             FROM (SELECT DISTINCT ON (h.jobid) h.* FROM (
+                   SELECT * FROM pgagent_py.run_history r LIMIT 2000) h
+                    WHERE h.step_status IN ('failure', 'ignored') ORDER BY h.jobid, h.jlgid DESC) h
+            WHERE h.jsloutput ~ 'authentication failed|not permitted to log in|no pg_hba.conf entry|database ".*" does not exist'
+                  '|Connection refused|could not translate host name' ORDER BY h.jobid LIMIT 20""",
+        "Let the launcher's host in by pg_hba.conf, give it the password in ~/.pgpass, or correct the step's database.",
+    ),
+    Check(
+        "databases",
+        BAD,
+        """SELECT format('step %s of job %s: database %s %s', s.jstname, s.jobid, s.jstdbname,
+                  CASE WHEN d.oid IS NULL THEN 'does not exist' ELSE 'allows no connections' END) AS what
+             FROM pgagent_py.visible_step s LEFT JOIN pg_database d ON d.datname = s.jstdbname
+            WHERE s.jstenabled AND s.jstkind = 'sql' AND s.jstdbname <> '' AND d.datallowconn IS NOT TRUE
+            ORDER BY s.jstid LIMIT 20""",
+        "Correct the step: alter_step(step, database => '...').",
+    ),
+    Check(
+        "never fires",
+        BAD,
+        """SELECT format('schedule "%s" (%s) of job %s never fires again: %s', s.jscname, s.jscid, s.jobid, s.words) AS what
+             FROM (SELECT s.*, o.reboot FROM pgagent_py.visible_schedule s
+                     LEFT JOIN pgagent_py.schedule_options o ON o.jscid = s.jscid ORDER BY s.jscid LIMIT 5000) s
+            WHERE s.jscenabled AND s.reboot IS NOT TRUE AND pgagent_py.next_run(s.jscid) IS NULL LIMIT 20""",
+        "Correct its days or its end, or disable it.",
+    ),
+    Check(
+        "no steps",
+        BAD,
+        """SELECT format('job "%s" (%s) has no enabled step', v.jobname, v.jobid) AS what FROM pgagent_py.visible_job v
+            WHERE v.jobenabled
+              AND NOT EXISTS (SELECT FROM pgagent_py.visible_step s WHERE s.jobid = v.jobid AND s.jstenabled)
+            ORDER BY v.jobid LIMIT 20""",
+        "Add a step, or disable the job.",
+    ),
+    Check(
+        "no schedule",
+        NOTE,
+        """SELECT format('job "%s" (%s) has no enabled schedule and waits for no job', v.jobname, v.jobid) AS what
+             FROM pgagent_py.visible_job v
+            WHERE v.jobenabled AND v.jobnextrun IS NULL AND NOT v.jobrunning
+              AND NOT EXISTS (SELECT FROM pgagent_py.visible_schedule s WHERE s.jobid = v.jobid AND s.jscenabled)
+              AND NOT EXISTS (SELECT FROM pgagent_py.dependencies d WHERE d.jobid = v.jobid) ORDER BY v.jobid LIMIT 20""",
+        "It runs only when somebody runs it. If that is not meant: alter_job(job, cron => '...').",
+    ),
+    Check(
+        "longer than the interval",
+        BAD,
+        """SELECT format('job "%s" (%s) takes %s, and is due every %s', t.jobname, t.jobid, date_trunc('second', t.p95_duration),
+                  n.gap) AS what
+             FROM (SELECT * FROM pgagent_py.run_statistics() LIMIT 5000) t
+            CROSS JOIN LATERAL (SELECT max(r) - min(r) AS gap FROM pgagent_py.next_runs(t.jobid, 2) r) n
+            WHERE n.gap > interval '0' AND t.p95_duration > n.gap ORDER BY t.jobid LIMIT 20""",
+        "Let it run less often, or make it faster: a run that is still going when the next is due delays it.",
+    ),
+    Check(
+        "problems",
+        BAD,
+        "SELECT concat_ws(': ', p.jobname, p.error) AS what FROM pgagent_py.problems p LIMIT 20",
+        "See the view pgagent_py.problems, and docs/errors.md for the words.",
+    ),
+    Check(
+        "failing",
+        BAD,
+        """SELECT format('job "%s" (%s) has failed %s times in a row', s.jobname, s.jobid, s.failures_in_a_row) AS what
+             FROM pgagent_py.job_status s WHERE s.jobenabled AND s.failures_in_a_row >= 3 ORDER BY s.jobid LIMIT 20""",
+        "pgagentctl why JOB shows the error.",
+    ),
+    Check(
+        "unsent messages",
+        BAD,
+        """SELECT format('%s messages were given up', count(*)) AS what FROM pgagent_py.unsent_message u
+            WHERE u.given_up HAVING count(*) > 0""",
+        "See qmserror in the view pgagent_py.unsent_message, and the launcher's --smtp options.",
+    ),
+)
+SERVER = (
+    Check(
+        "large log",
+        BAD,
+        """SELECT format('the log has about %s runs, %s, and no retention is set', c.reltuples::bigint,
+                  pg_size_pretty(pg_total_relation_size('pgagent.pga_joblog')
+                                 + pg_total_relation_size('pgagent.pga_jobsteplog'))) AS what
+             FROM pg_class c WHERE c.oid = 'pgagent.pga_joblog'::regclass AND c.reltuples > 500000
+              AND NOT EXISTS (SELECT FROM pgagent_py.setting s WHERE s.name IN ('keep_runs', 'keep_for'))""",
+        "SELECT pgagent_py.set_retention(keep_for => '90 days');",
+    ),
+    Check(
+        "bloat",
+        NOTE,
+        """SELECT format('%s has %s dead rows beside %s live ones', s.relid::regclass, s.n_dead_tup, s.n_live_tup) AS what
+             FROM pg_stat_all_tables s WHERE s.schemaname IN ('pgagent', 'pgagent_py')
+              AND s.n_dead_tup > 50000 AND s.n_dead_tup > s.n_live_tup""",
+        "VACUUM it, and look for what keeps autovacuum from it: an old transaction, or a replication slot.",
+    ),
+    Check(
+        "time zone",
+        NOTE,
+        """SELECT format('the jobs'' time zone is %s, that of the database is %s', pgagent_py.default_timezone(), z.zone) AS what
+             FROM (SELECT coalesce(
+                   (SELECT split_part(c, '=', 2) FROM pg_db_role_setting r JOIN pg_database d ON d.oid = r.setdatabase
+                     CROSS JOIN unnest(r.setconfig) c
+                     WHERE d.datname = current_database() AND r.setrole = 0 AND c ILIKE 'timezone=%'),
+                   (SELECT f.setting FROM pg_file_settings f WHERE lower(f.name) = 'timezone' AND f.applied LIMIT 1))) z (zone)
+            WHERE z.zone <> pgagent_py.default_timezone()""",
+        "If schedules are to follow the database: set_default_timezone(). pgAgent's daemon follows its own session.",
+    ),
+    Check(
+        "connection slots",
+        BAD,
+        """SELECT format('%s of %s connections are in use, and the launchers may need %s more', u.used, m.most, m.wanted) AS what
+             FROM (SELECT count(*) AS used FROM pg_stat_activity a WHERE a.backend_type = 'client backend') u,
+                  (SELECT current_setting('max_connections')::int
+                          - current_setting('superuser_reserved_connections')::int AS most,
+                          (SELECT coalesce(sum(greatest(l.places - l.running, 0)), 0) FROM pgagent_py.launchers l) AS wanted) m
+            WHERE u.used + m.wanted > m.most""",
+        "Raise max_connections, or start launchers with fewer --workers.",
+    ),
+    Check(
+        "pooler",
+        NOTE,
+        """SELECT format('a launcher of role %s works through a connection pooler', a.jagrole::regrole) AS what
+             FROM pgagent_py.agent a WHERE a.jagpooled""",
+        "That works, but a dead launcher is noticed later: connect launchers to the server itself.",
+    ),
+    Check(
+        "log ids",
+        BAD,
+        """SELECT format('%s: %s of 2147483647 ids are used', s.sequencename, s.last_value) AS what FROM pg_sequences s
+            WHERE s.schemaname = 'pgagent' AND s.last_value > 1600000000""",
+        "Let the launchers stop, TRUNCATE pgagent.pga_joblog CASCADE, and restart the sequence.",
+    ),
+    Check(
+        "publication",
+        BAD,
+        """SELECT format('%s.%s is in publication %s and has no replica identity', p.schemaname, p.tablename, p.pubname) AS what
+             FROM pg_publication_tables p JOIN pg_publication b ON b.pubname = p.pubname
+             JOIN pg_class c ON c.oid = format('%I.%I', p.schemaname, p.tablename)::regclass
+            WHERE p.schemaname IN ('pgagent', 'pgagent_py') AND (b.pubupdate OR b.pubdelete) AND (c.relreplident = 'n'
+                  OR c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))""",
+        "ALTER TABLE ... REPLICA IDENTITY FULL, else every UPDATE of it is refused.",
+    ),
+)

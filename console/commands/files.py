@@ -1,0 +1,225 @@
+"""Jobs in files: export, validate, apply, edit."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+
+from ..cli import command
+from ..errors import BAD, CommandError, FileError
+from ..files.changes import show_changes, show_difference
+from ..files.fields import json_schema
+from ..files.read import Files
+from ..files.write import to_yaml
+from ..names import complete_job, find_job
+from ..output import plain, to_json, write_json
+from ..session import Row, Session
+from .run import call
+
+PATH = click.Path(exists=True, path_type=Path)
+
+
+def read_files(path: Path) -> Files:
+    """Return what the files say; CommandError with all mistakes."""
+    files = Files()
+    files.read(path)
+    check(files)
+    return files
+
+
+def check(files: Files) -> None:
+    """Raise an error with a line for each mistake."""
+    if files.problems:
+        raise FileError("\n".join(plain(problem) for problem in files.problems))
+
+
+@command("pgagentctl validate jobs/")
+@click.argument("path", metavar="FILE|FOLDER", type=PATH, required=False)
+@click.option("--schema", is_flag=True, help="Write the JSON schema of files, for editors.")
+def validate(session: Session, path: Path | None, schema: bool) -> None:
+    """Check files of jobs. This needs no server."""
+    if schema:
+        click.echo(json.dumps(json_schema(), indent=2))
+        return
+    if path is None:
+        raise CommandError("FILE|FOLDER is missing", "pgagentctl validate jobs/")
+    files = read_files(path)
+    if session.json:
+        write_json({"jobs": list(files.jobs), "calendars": list(files.calendars)})
+    else:
+        click.echo(f"{len(files.jobs)} jobs, {len(files.calendars)} calendars: all is well")
+
+
+@command("pgagentctl export -o jobs/")
+@click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete_job)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE|FOLDER/",
+    help="Where to: a file, or a folder with a file for each job.",
+)
+def export(session: Session, jobs: tuple[str, ...], output: Path | None) -> None:
+    """Write jobs as YAML: all, or those named."""
+    document = _export(session, [find_job(session, job)["jobid"] for job in jobs])
+    if jobs:
+        document["calendars"] = {}
+    if session.json:
+        write_json(document)
+    elif output is None:
+        click.echo(to_yaml(document), nl=False)
+    elif output.is_dir() or str(output).endswith("/") or (not output.suffix and not output.exists()):
+        _write_folder(output, document)
+    else:
+        _write(output, to_yaml(document))
+
+
+def _export(session: Session, ids: Sequence[int]) -> dict[str, Any]:
+    document: dict[str, Any] = call(session, "export_jobs", **({"jobs": list(ids)} if ids else {}))
+    return document
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from None
+
+
+def _write_folder(folder: Path, document: dict[str, Any]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{folder}: {error.strerror}") from None
+    taken: set[str] = set()
+    for label, job in document["jobs"].items():
+        name = base = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:80] or "job"
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name)
+        _write(folder / f"{name}.yaml", to_yaml({"jobs": {label: job}}))
+    if document["calendars"]:
+        name = "calendars" if "calendars" not in taken else "calendars-of-all"
+        _write(
+            folder / f"{name}.yaml",
+            to_yaml({"jobs": {}, "calendars": document["calendars"]}).replace("jobs: {}\n", ""),
+        )
+
+
+@command("pgagentctl apply jobs/ --dry-run")
+@click.argument("path", metavar="FILE|FOLDER", type=PATH)
+@click.option("--dry-run", is_flag=True, help="Only show what would change; status 1 if something would.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Drop the jobs that an earlier apply of this file or folder added and that are gone from it.",
+)
+@click.option("--yes", is_flag=True, help="Answer the question of --prune.")
+@click.option(
+    "--source", metavar="NAME", help="What this file or folder is called, for --prune. Default: its path."
+)
+def apply(session: Session, path: Path, dry_run: bool, prune: bool, yes: bool, source: str | None) -> int:
+    """Make the jobs in the database what files say, in one transaction. Other jobs stay as they are."""
+    files = read_files(path)
+    source = source or str(path.resolve())
+    planned = import_files(session, files, True, source, prune)
+    drops = [row["name"] for row in planned if row["action"] == "drop"]
+    if dry_run:
+        _tell(session, planned)
+        return BAD if any(row["action"] != "same" for row in planned) else 0
+    if drops and not yes:
+        click.echo(
+            "These jobs are dropped, with their history:\n" + "\n".join(f"  {plain(name)}" for name in drops),
+            err=True,
+        )
+        click.confirm("Drop them?", abort=True, err=True)
+    with session.connection.transaction():
+        done = import_files(session, files, False, source, prune)
+        if [row["name"] for row in done if row["action"] == "drop"] != drops:
+            raise CommandError(
+                "other jobs would be dropped by now than those that were listed", "Apply again."
+            )
+    _tell(session, done)
+    return 0
+
+
+def import_files(session: Session, files: Files, dry_run: bool, source: str | None, prune: bool) -> list[Row]:
+    """Return what import_jobs() says of files; an error with its place in them."""
+    query = "SELECT * FROM pgagent_py.import_jobs(%s::jsonb, %s, %s, %s)"
+    try:
+        return session.rows(query, to_json(files.document), dry_run, source, prune)
+    except psycopg.Error as error:
+        problem = files.place_of(error.diag.message_primary or "")
+        if problem is None or error.sqlstate == "42501":
+            raise
+        raise FileError(plain(problem), error.diag.message_hint or "") from None
+
+
+def _tell(session: Session, rows: list[Row]) -> None:
+    if session.json:
+        write_json(rows)
+    else:
+        show_changes(rows)
+
+
+@command("pgagentctl edit nightly")
+@click.argument("job", shell_complete=complete_job)
+@click.option("--yes", is_flag=True, help="Answer the question whether to change the job.")
+def edit(session: Session, job: str, yes: bool) -> None:
+    """Edit a job as YAML in $EDITOR, then show the difference and ask."""
+    found = find_job(session, job)
+    document = _export(session, [found["jobid"]])
+    document["calendars"] = {}
+    (label,) = document["jobs"]
+    before = to_yaml(document)
+    folder = Path(tempfile.mkdtemp(prefix="pgagentctl."))
+    file = folder / "job.yaml"
+    file.write_text(before, encoding="utf-8")
+    keep = True
+    try:
+        click.edit(filename=str(file))
+        after = file.read_text(encoding="utf-8")
+        if after == before:
+            keep = False
+            click.echo("nothing has changed")
+            return
+        _change(session, found["jobid"], label, document, file, before, yes)
+        keep = False
+    except (click.Abort, KeyboardInterrupt, CommandError, psycopg.Error):
+        click.echo(f"Nothing was changed. Your text is in {file}", err=True)
+        raise
+    finally:
+        if not keep:
+            file.unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def _change(
+    session: Session, jobid: int, label: str, document: dict[str, Any], file: Path, before: str, yes: bool
+) -> None:
+    """Change the job, after a question, unless somebody else has changed it meanwhile."""
+    files = read_files(file)
+    if len(files.jobs) != 1:
+        raise CommandError(
+            f"{file}:1: the file must hold the one job", "pgagentctl apply takes files with several jobs."
+        )
+    (new,) = files.jobs
+    show_difference(before, file.read_text(encoding="utf-8"))
+    if not yes:
+        click.confirm("Change the job?", abort=True, err=True)
+    with session.connection.transaction():
+        if _export(session, [jobid])["jobs"] != document["jobs"]:
+            raise CommandError("somebody else has changed the job meanwhile", "Edit it again.")
+        if new != label:
+            call(session, "alter_job", job=jobid, name=files.jobs[new]["name"])
+        rows = import_files(session, files, False, None, False)
+    _tell(session, rows)

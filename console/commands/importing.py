@@ -1,0 +1,178 @@
+"""Jobs of other schedulers become jobs here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+
+from ..cli import Command, command
+from ..crontabs import looks_like_system, split_crontab
+from ..errors import BAD, CommandError
+from ..importing import Importer
+from ..other_schedulers import import_pg_dbms_job, import_pg_timetable
+from ..output import plain, write_json
+from ..session import Session
+
+
+@click.group("import")
+def import_() -> None:
+    """Take over the jobs of a crontab, of pg_cron, pg_timetable or pg_dbms_job.
+
+    It shows what each entry becomes, and what cannot be carried over and why. Then the status is 1.
+
+    Example:  pgagentctl import crontab /etc/crontab --dry-run
+    """
+
+
+def _command(name: str, example: str) -> Callable[[Callable[..., int]], Command]:
+    def decorate(function: Callable[..., int]) -> Command:
+        made = command(example, name=name)(function)
+        import_.add_command(made)
+        return made
+
+    return decorate
+
+
+def dry_run_option(function: Callable[..., int]) -> Callable[..., int]:
+    """Add the option --dry-run."""
+    return click.option("--dry-run", is_flag=True, help="Only show what each entry would become.")(function)
+
+
+@_command("crontab", "pgagentctl import crontab - --dry-run < jobs.cron")
+@click.argument("file", metavar="FILE|-")
+@dry_run_option
+@click.option(
+    "--system/--no-system",
+    default=None,
+    help="It has, or has not, a column for the user, as /etc/crontab has.",
+)
+@click.option("--user", metavar="USER", help="Of a system crontab: only this user's lines.")
+@click.option(
+    "--mailto",
+    metavar="ADDRESS",
+    help="Where to send what MAILTO=root and other names without a host would get.",
+)
+def crontab(
+    session: Session, file: str, dry_run: bool, system: bool | None, user: str | None, mailto: str | None
+) -> int:
+    """Take over a crontab. Its commands become batch steps, which run as the launcher's user."""
+    text = _read(file)
+    if system is None and not user:
+        system = _ask_system(file, text)
+    lines = list(split_crontab(text, bool(system or user), mailto))
+
+    def add(importer: Importer) -> None:
+        for line in lines:
+            if user and line.user != user:
+                continue
+            with importer.entry(f"line {line.number}: {line.shown}") as entry:
+                found = session.rows("SELECT * FROM pgagent_py.import_crontab(%s)", line.text)
+                entry.jobs = [row["job"] for row in found]
+                if line.user and not user:
+                    entry.notes.append(
+                        f"it ran as {line.user}: now it runs as the launcher's user (--user imports one user's lines)"
+                    )
+
+    status = _run(session, dry_run, add)
+    for entry in () if session.json or user else lines:
+        if entry.user is None and system:
+            click.echo(f"line {entry.number} has no user", err=True)
+    return status
+
+
+def _read(file: str) -> str:
+    try:
+        return (
+            sys.stdin.read()
+            if file == "-"
+            else Path(file).read_text(encoding="utf-8", errors="surrogateescape")
+        )
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}") from None
+
+
+def _ask_system(file: str, text: str) -> bool:
+    """Return whether the crontab has a user column; where that cannot be known it is asked, not guessed."""
+    if not looks_like_system(file, text):
+        return False
+    if not sys.stdin.isatty() or file == "-":
+        hint = "Say --system if it has, as /etc/crontab has, or --no-system."
+        raise CommandError("this looks like a system crontab, with a column for the user", hint)
+    return click.confirm(
+        "This looks like a system crontab. Has it a column for the user?", default=True, err=True
+    )
+
+
+@_command("pg_cron", "pgagentctl import pg_cron --dry-run")
+@dry_run_option
+def pg_cron(session: Session, dry_run: bool) -> int:
+    """Take over the jobs of pg_cron in this database. There they stay: unschedule them."""
+
+    def add(importer: Importer) -> None:
+        for row in session.rows("SELECT * FROM pgagent_py.import_pg_cron()"):
+            with importer.entry(row["name"]) as entry:
+                entry.jobs = [row["job"]] if row["job"] is not None else []
+                said = [
+                    text for text in told if f"pg_cron job {row['name'].rpartition(' ')[2]} " in text
+                ] or told
+                entry.refused = (
+                    None if row["job"] is not None else (said.pop(0) if said else "see the server's warnings")
+                )
+
+    told: list[str] = []
+    session.connection.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
+    return _run(session, dry_run, add)
+
+
+@_command("pg_timetable", "pgagentctl import pg_timetable --dry-run")
+@dry_run_option
+def pg_timetable(session: Session, dry_run: bool) -> int:
+    """Take over the chains of pg_timetable in this database."""
+    return _run(session, dry_run, lambda importer: import_pg_timetable(session, importer))
+
+
+@_command("pg_dbms_job", "pgagentctl import pg_dbms_job --dry-run")
+@dry_run_option
+def pg_dbms_job(session: Session, dry_run: bool) -> int:
+    """Take over the scheduled jobs of pg_dbms_job in this database."""
+    return _run(session, dry_run, lambda importer: import_pg_dbms_job(session, importer))
+
+
+def _run(session: Session, dry_run: bool, add: Callable[[Importer], None]) -> int:
+    """Import in one transaction, show what has become of each entry, and undo it if that is all that was asked."""
+    with session.connection.transaction():
+        importer = Importer(session)
+        add(importer)
+        rows = [entry.as_row(session) for entry in importer.entries]
+        if dry_run:
+            raise psycopg.Rollback
+    _tell(session, rows, dry_run)
+    return BAD if any(row["refused"] for row in rows) else 0
+
+
+def _tell(session: Session, rows: list[dict[str, Any]], dry_run: bool) -> None:
+    if session.json:
+        write_json(rows)
+        return
+    for row in rows:
+        click.echo(plain(row["source"]))
+        for job in row["jobs"]:
+            name = "a job" if dry_run else f"job {job['jobid']}"
+            times = " and ".join(plain(text) for text in job["schedules"]) or "no schedule"
+            off = "" if job["jobenabled"] else ", disabled"
+            click.echo(
+                f'  becomes {name} "{plain(job["jobname"])}": {job["kind"] or "no"} step, {times}{off}'
+            )
+        for note in row["notes"]:
+            click.echo(f"  note: {plain(note)}")
+        if row["refused"]:
+            click.echo(click.style(f"  not carried over: {plain(row['refused'])}", fg="red"))
+    count = sum(len(row["jobs"]) for row in rows)
+    click.echo(
+        f"{count} jobs {'would be added' if dry_run else 'added'}, {sum(bool(row['refused']) for row in rows)} not carried over"
+    )

@@ -1,0 +1,102 @@
+"""One screen that says how things are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, LiteralString
+
+import click
+
+from ..cli import command
+from ..output import Table, write_json
+from ..session import Row, Session
+
+LAUNCHERS = "SELECT * FROM pgagent_py.launchers"
+RUNNING = """
+SELECT r.* FROM pgagent_py.visible_job v CROSS JOIN LATERAL (
+       SELECT r.jlgid, r.jobid, r.jobname, r.jlgstart, clock_timestamp() - r.jlgstart AS running_for
+         FROM pgagent_py.visible_run r WHERE r.jobid = v.jobid AND r.run_status = 'running' ORDER BY r.jlgid DESC LIMIT 1) r
+ WHERE v.jobrunning ORDER BY r.jlgstart LIMIT %s"""
+DUE = """
+SELECT v.jobid, v.jobname, v.jobnextrun AS next_run, clock_timestamp() - v.jobnextrun AS lateness FROM pgagent_py.visible_job v
+ WHERE v.jobenabled AND NOT v.jobrunning AND v.jobnextrun <= now() ORDER BY v.jobnextrun, v.jobname LIMIT %s"""
+# A job whose last run has failed. Names first: the rest is for these alone.
+FAILING = """
+SELECT s.jobid, s.jobname, s.failures_in_a_row, s.last_status, s.last_run, s.last_start, s.next_run
+  FROM pgagent_py.visible_job v CROSS JOIN LATERAL (
+       SELECT * FROM pgagent_py.job_status s WHERE s.jobid = v.jobid OFFSET 0) s
+ WHERE v.joblastrun IS NOT NULL AND s.last_status IN ('failure', 'aborted') ORDER BY s.last_start DESC LIMIT %s"""
+PAUSED = "SELECT * FROM pgagent_py.paused ORDER BY class NULLS FIRST"
+UNSENT = "SELECT * FROM pgagent_py.unsent_message ORDER BY qmscreated LIMIT %s"
+PROBLEMS = "SELECT * FROM pgagent_py.problems ORDER BY since NULLS FIRST LIMIT %s"
+NEXT = "SELECT * FROM pgagent_py.upcoming_runs(now() + '1 year', count => %s)"
+
+MOST = 10
+# A launcher takes a due job within seconds.
+LATE_SECONDS = 60
+
+SECTIONS: dict[str, tuple[LiteralString, Mapping[str, str], str]] = {
+    "launchers": (
+        LAUNCHERS,
+        {
+            "host": "HOST",
+            "kind": "KIND",
+            "version": "VERSION",
+            "role": "ROLE",
+            "since": "SINCE",
+            "running": "RUNNING",
+        },
+        "none: no job runs until a launcher is started",
+    ),
+    "running": (
+        RUNNING,
+        {"jlgid": "RUN", "jobname": "JOB", "jlgstart": "STARTED", "running_for": "FOR"},
+        "none",
+    ),
+    "due": (DUE, {"jobid": "ID", "jobname": "JOB", "next_run": "SINCE", "lateness": "LATE"}, "none"),
+    "paused": (PAUSED, {"class": "CLASS", "paused_since": "SINCE", "paused_by": "BY"}, "nothing"),
+    "unsent": (
+        UNSENT,
+        {"jobname": "JOB", "qmskind": "KIND", "qmstries": "TRIES", "given_up": "GIVEN UP"},
+        "no message",
+    ),
+    "problems": (PROBLEMS, {"jobname": "JOB", "since": "SINCE", "error": "PROBLEM"}, "none"),
+    "next": (NEXT, {"at": "AT", "jobname": "JOB"}, "no run"),
+    "failing": (
+        FAILING,
+        {
+            "jobid": "ID",
+            "jobname": "JOB",
+            "last_status": "LAST",
+            "failures_in_a_row": "IN A ROW",
+            "last_start": "STARTED",
+        },
+        "none",
+    ),
+}
+
+
+@command("pgagentctl status")
+def status(session: Session) -> None:
+    """Show launchers, what runs, is due, fails, is late, paused or unsent, and the next ten runs."""
+    answer: dict[str, Any] = {}
+    for name, (query, columns, nothing) in SECTIONS.items():
+        rows = session.rows(query, MOST) if "%s" in query else session.rows(query)
+        answer[name] = rows
+        if name == "due":
+            answer["late"] = [row for row in rows if row["lateness"].total_seconds() > LATE_SECONDS]
+        if not session.json:
+            show(name, rows, columns, nothing)
+    if session.json:
+        write_json(answer)
+
+
+def show(name: str, rows: list[Row], columns: Mapping[str, str], nothing: str) -> None:
+    """Write a part of the screen."""
+    late = sum(row["lateness"].total_seconds() > LATE_SECONDS for row in rows) if name == "due" else 0
+    heading = f"{name}, {late} late" if late else name
+    if not rows:
+        click.echo(f"{click.style(heading, bold=True)}: {nothing}")
+        return
+    click.echo(click.style(heading, bold=True))
+    Table(columns, indent=2).write([rows])

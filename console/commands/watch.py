@@ -1,0 +1,99 @@
+"""Runs as they begin and end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+
+import click
+import psycopg
+
+from ..cli import command
+from ..output import cell, plain, to_json, when
+from ..session import Row, Session
+from .status import SECTIONS, show
+
+NEWEST = "SELECT coalesce(max(r.jlgid), 0) FROM pgagent_py.visible_run r"
+CHANGED = """
+SELECT r.* FROM pgagent_py.visible_run r WHERE r.jlgid > %s OR r.jlgid = ANY (%s) ORDER BY r.jlgid LIMIT 1000"""
+RUNNING = """
+SELECT r.jlgid FROM pgagent_py.visible_job v CROSS JOIN LATERAL (
+       SELECT r.jlgid, r.run_status FROM pgagent_py.visible_run r WHERE r.jobid = v.jobid ORDER BY r.jlgid DESC LIMIT 1) r
+ WHERE v.jobrunning AND r.run_status = 'running'"""
+POLL_SECONDS = 1.0
+PARTS = ("launchers", "running", "due", "next")
+LAST = "SELECT DISTINCT ON (r.jlgid) r.* FROM pgagent_py.run_history r ORDER BY r.jlgid DESC LIMIT 10"
+
+
+@command("pgagentctl watch")
+def watch(session: Session) -> None:
+    """Follow the runs: a live screen, or with --json or into a pipe a line for each event. Ctrl-C ends it."""
+    session.connection.execute("LISTEN pgagent_py_run")
+    if session.json or not sys.stdout.isatty():
+        for row in events(session):
+            click.echo(to_json(row) if session.json else _line(row))
+            sys.stdout.flush()
+        return
+    click.echo("\x1b[?1049h\x1b[?25l", nl=False)
+    try:
+        while True:
+            _draw(session)
+            _wait(session)
+    finally:
+        click.echo("\x1b[?25h\x1b[?1049l", nl=False)
+
+
+def events(session: Session) -> Iterator[Row]:
+    """Yield each run when it begins, and when it has ended."""
+    newest, running = session.value(NEWEST), [row["jlgid"] for row in session.rows(RUNNING)]
+    while True:
+        for row in session.rows(CHANGED, newest, running):
+            if row["jlgid"] > newest:
+                newest = row["jlgid"]
+                yield row
+                if row["run_status"] == "running":
+                    running.append(row["jlgid"])
+            elif row["run_status"] != "running":
+                running.remove(row["jlgid"])
+                yield row
+        _wait(session)
+
+
+def _wait(session: Session) -> None:
+    """Wait for a notification, where set_notify_runs() has switched them on, but not for long."""
+    try:
+        for _ in session.connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+            return
+    except psycopg.NotSupportedError:
+        time.sleep(POLL_SECONDS)
+
+
+def _line(row: Row) -> str:
+    took = f" after {cell(row['jlgduration'])}" if row["jlgduration"] is not None else ""
+    return f"{when(row['jlgstart'])} run {row['jlgid']} {plain(row['jobname'])}: {row['run_status']}{took}"
+
+
+def _draw(session: Session) -> None:
+    """Draw the screen again: what runs and is due, the next and the last runs."""
+    found = {name: SECTIONS[name] for name in PARTS}
+    rows = {
+        name: session.rows(query, 8) if "%s" in query else session.rows(query)
+        for name, (query, _, _) in found.items()
+    }
+    last = session.rows(LAST)
+    click.echo("\x1b[H\x1b[2J", nl=False)
+    for name, (_, columns, nothing) in found.items():
+        show(name, rows[name], columns, nothing)
+    show(
+        "last",
+        last,
+        {
+            "jlgid": "RUN",
+            "jobname": "JOB",
+            "run_status": "STATUS",
+            "jlgstart": "STARTED",
+            "jlgduration": "TOOK",
+        },
+        "no run",
+    )

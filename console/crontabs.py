@@ -1,0 +1,76 @@
+"""Crontabs taken apart for import: one text for each command, with the settings before it. System crontabs have a user column."""
+
+from __future__ import annotations
+
+import pwd
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .extension.api.crontab import ENVIRONMENT, LINE, SYSTEM_USERS
+
+MAILTO = re.compile(r"""(?m)^(\s*["']?MAILTO["']?\s*=\s*)(["']?)([^"'\n@]+?)\2\s*$""")
+SYSTEM_PATHS = re.compile(r"/etc/crontab|/etc/cron\.d/.*")
+COMMAND = re.compile(r"(\s*(?:@\w+|(?:\S+\s+){4}\S+)\s+)(\S+)(\s+.*)?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a crontab that is neither a comment nor a setting, as a crontab of its own. *user*: of a system crontab."""
+
+    number: int
+    shown: str
+    text: str
+    user: str | None
+
+
+def split_crontab(text: str, system: bool, mailto: str | None) -> Iterator[Line]:
+    """Yield the commands of a crontab. *mailto*: the address in place of names that have no host."""
+    if mailto:
+        text = MAILTO.sub(lambda found: f"{found[1]}{mailto}", text)
+    settings: list[str] = []
+    comment: list[str] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip()
+        if not stripped:
+            comment = []
+        elif stripped.startswith("#"):
+            comment.append(line)
+        elif ENVIRONMENT.fullmatch(line):
+            settings.append(line)
+        else:
+            user, given = _without_user(line) if system else (None, line)
+            yield Line(number, stripped, "\n".join([*settings, *comment, given, ""]), user)
+            comment = []
+
+
+def _without_user(line: str) -> tuple[str | None, str]:
+    """Return the user of a line of a system crontab, and the line without it."""
+    found = COMMAND.fullmatch(line)
+    return (found[2], f"{found[1]}{(found[3] or '').lstrip()}") if found else (None, line)
+
+
+def looks_like_system(path: str, text: str) -> bool:
+    """Return whether this may be a system crontab: by its place, or because all commands begin with users of a system."""
+    if SYSTEM_PATHS.fullmatch(path):
+        return True
+    first = [
+        found["command"].split(maxsplit=1)
+        for line in text.split("\n")
+        if line.strip()
+        and not line.lstrip().startswith("#")
+        and not ENVIRONMENT.fullmatch(line)
+        and (found := LINE.fullmatch(line))
+    ]
+    return bool(first) and all(len(words) == 2 and is_user(words[0]) for words in first)
+
+
+def is_user(name: str) -> bool:
+    """Return whether this is a user of this system or of many."""
+    if name in SYSTEM_USERS:
+        return True
+    try:
+        pwd.getpwnam(name)
+    except (KeyError, ValueError):
+        return False
+    return True

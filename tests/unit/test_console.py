@@ -1,0 +1,94 @@
+"""Parts of pgagentctl that need no server: its man page, times, masks, files."""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+import pytest
+from hypothesis import strategies as st
+
+from console.cli import COMMANDS, pgagentctl
+from console.crontabs import looks_like_system, split_crontab
+from console.files.read import Files
+from console.files.write import to_yaml
+from console.hide import masked
+from console.output import plain, to_json
+from console.times import read_length, read_time
+from docs.man import page
+from tests.forms import for_all, forms
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+def test_the_man_page_is_up_to_date() -> None:
+    assert (TOP / "docs/pgagentctl.1").read_text() == page(), "run make man"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    command = pgagentctl.get_command(click.Context(pgagentctl), name)
+    assert command is not None
+    assert f"pgagentctl {name}" in (command.epilog or command.help or "")
+
+
+def test_lengths_and_times_that_people_write() -> None:
+    assert read_length("90 s") == timedelta(seconds=90)
+    assert read_length("2h") == timedelta(hours=2)
+    assert read_length("7 days") == timedelta(days=7)
+    assert read_length("30 minutes") == timedelta(minutes=30)
+    assert read_length("30min") == timedelta(minutes=30)
+    assert read_length("3 parsecs") is None
+    now = datetime.now().astimezone()
+    assert read_time("2h", forwards=True) > now > read_time("2h", forwards=False)
+    assert read_time("tomorrow", forwards=True) > now + timedelta(days=1)
+    assert read_time("2026-12-24T18:00+01:00", forwards=True).utctimetuple()[3] == 17
+    for wrong in ("", "soon", "2026-13-01", "9" * 400 + "d", "25:00"):
+        with pytest.raises(click.BadParameter, match="is no time"):
+            read_time(wrong, forwards=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (b"host=x password=secret dbname=y", b"host=x password=xxxxxx dbname=y"),
+        (rb"password = 'se \' cret' x", b"password = xxxxxxxxxxxx x"),
+        (b"postgresql://me:secret@h/db?password=a&x=1", b"postgresql://me:xxxxxx@h/db?password=x&x=1"),
+        (b"postgresql://me@h/db", b"postgresql://me@h/db"),
+    ],
+)
+def test_passwords_are_masked_in_place(given: bytes, shown: bytes) -> None:
+    assert masked(given) == shown
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    assert plain("a\x1b[2J\n\u202eb") == "a\\x1b[2J\\n\\x202eb"
+    assert (
+        json.loads(to_json({"at": datetime.now().astimezone(), "for": timedelta(seconds=1.5)}))["for"] == 1.5
+    )
+
+
+def test_a_system_crontab_is_told_from_a_users() -> None:
+    assert looks_like_system("/etc/crontab", "")
+    assert looks_like_system("x", "0 3 * * * root true\n@daily daemon do it\n")
+    assert not looks_like_system("x", "0 3 * * * root\n0 4 * * * backup --all\n")
+    (line,) = split_crontab("A=1\n\n# c\n0 3 * * * root a % b\n", True, None)
+    assert (line.number, line.user, line.text) == (4, "root", "A=1\n# c\n0 3 * * * a % b\n")
+
+
+@forms(200, 5_000)
+def test_every_text_survives_in_a_file(size: int) -> None:
+    text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+
+    def check(name: str, code: str, description: str) -> None:
+        job = {
+            "name": name,
+            "description": description,
+            "steps": [{"name": name, "sql": code}, {"name": code, "batch": name}],
+        }
+        files = Files()
+        files.read_text("x.yaml", to_yaml({"jobs": {name: job}}))
+        assert files.problems == []
+        assert files.document["jobs"] == {name: job}
+
+    for_all(size, check, text, text, text)
