@@ -306,7 +306,7 @@ def next_runs(plpy: Plpy, job: int, count: int, after: str) -> list[str]:
 
 def runs_between(plpy: Plpy, job: int, after: str, until: str, most: int) -> list[str]:
     """Return at most *most* times of the enabled schedules of *job*, later than *after*, not later than *until*."""
-    last, end = _read_instant(after), _read_instant(until)
+    last, end = read_instant(after), read_instant(until)
     rules = [rule for rule, _ in _first_firings(plpy, READ_JOB(plpy, job), last)]
     return [timestamp(run) for run in merge_runs(rules, last, most, _not_later_than(end)) if run <= end]
 
