@@ -304,6 +304,11 @@ def next_runs(plpy: Plpy, job: int, count: int, after: str) -> list[str]:
     return runs
 
 
+def read_time(micros: str) -> str:
+    """Return as timestamptz text what is in microseconds since 1970."""
+    return timestamp(_read_instant(micros))
+
+
 def runs_between(plpy: Plpy, job: int, after: str, until: str, most: int) -> list[str]:
     """Return at most *most* times of the enabled schedules of *job*, later than *after*, not later than *until*."""
     last, end = read_instant(after), read_instant(until)

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
-from ..rules.next_run import runs_between
+from ..rules.next_run import read_time, runs_between
 from .orders import NOTE_ORIGIN
 
 # So many times are counted at most: of more, the log says so.
@@ -65,7 +65,6 @@ SELECT j.jobid, j.jobnextrun, j.jobnextrun, pgagent_py._schedules_version(j.jobi
     ON CONFLICT (jobid) DO UPDATE SET jobchecked = excluded.jobchecked""",
     "int4",
 )
-AT = Statement("SELECT ('epoch'::timestamptz + $1 * interval '1 us')::text AS at", "int8")
 
 
 def catch_up(plpy: Plpy, row: MissedRow) -> None:
@@ -80,7 +79,7 @@ def catch_up(plpy: Plpy, row: MissedRow) -> None:
 def _skip_all(plpy: Plpy, row: MissedRow) -> None:
     job, until = row["jobid"], row["until"]
     runs = runs_between(plpy, job, row["due"], until, COUNTED)
-    last = runs[-1] if runs else _at(plpy, row["due"])
+    last = runs[-1] if runs else read_time(row["due"])
     _log(plpy, row, last, len(runs) + 1, len(runs) == COUNTED, "catch_up of the job is skip")
     following = runs_between(plpy, job, until, "infinity", 1)
     _set_next(plpy, job, following[0] if following else None)
@@ -88,7 +87,7 @@ def _skip_all(plpy: Plpy, row: MissedRow) -> None:
 
 def _keep_newest(plpy: Plpy, row: MissedRow) -> None:
     job, most = row["jobid"], row["most"]
-    runs = [_at(plpy, row["due"]), *runs_between(plpy, job, row["due"], row["until"], COUNTED)]
+    runs = [read_time(row["due"]), *runs_between(plpy, job, row["due"], row["until"], COUNTED)]
     if len(runs) <= most:
         return
     more = len(runs) > COUNTED
@@ -110,14 +109,9 @@ def _newest(plpy: Plpy, row: MissedRow) -> list[str]:
 
 def _log(plpy: Plpy, row: MissedRow, last: str, count: int, more: bool, why: str) -> None:
     number = f"more than {count}" if more else str(count)
-    LOG_SKIPPED(plpy, row["jobid"], _at(plpy, row["due"]), last, number, why)
+    LOG_SKIPPED(plpy, row["jobid"], read_time(row["due"]), last, number, why)
 
 
 def _set_next(plpy: Plpy, job: int, at: str | None) -> None:
     NOTE_NEXT(plpy, job, at)
     SET_NEXT(plpy, job, at)
-
-
-def _at(plpy: Plpy, micros: str) -> str:
-    at: str = AT(plpy, int(micros))[0]["at"]
-    return at
