@@ -108,6 +108,7 @@ class Agent:
         try:
             await self._keep_serving()
         finally:
+            self._steps.close()
             self._places.leave(self._user)
             self.vitals.running = lambda: 0
             self._search.stop()

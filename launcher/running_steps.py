@@ -168,6 +168,10 @@ class RunningSteps:
             running.behind = False
             running.step.cancel("The run was closed while the launcher was cut off.")
 
+    def close(self) -> None:
+        """Give back the memory of tries."""
+        self._tries = Tries()
+
     def cancel_runs(self, notes: Mapping[int, str]) -> None:
         """Stop the steps of cancelled runs, by jlgid; their end is booked like any other."""
         for running in self._running.values():

@@ -25,9 +25,8 @@ class Tries:
     """Remembers the last TRIES results, and the last OUTPUT_BYTES of their output."""
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
-        self._entries = bytearray(_ENTRY.size * TRIES)
-        self._outputs = bytearray(OUTPUT_BYTES)
+        """Remember nothing yet: the memory is taken for the first try."""
+        self._entries = self._outputs = bytearray()
         self._count = 0  # of all tries until now
         self._written = 0  # bytes of output until now
         self._claimed = 0  # the latest claim of their runs
@@ -35,6 +34,8 @@ class Tries:
 
     def note(self, run: StepRun, result: StepResult) -> None:
         """Remember how a step has ended."""
+        if not self._entries:
+            self._entries, self._outputs = bytearray(_ENTRY.size * TRIES), bytearray(OUTPUT_BYTES)
         output = result.jsloutput.encode()[:OUTPUT_BYTES]
         _ENTRY.pack_into(
             self._entries,
