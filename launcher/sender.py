@@ -21,9 +21,9 @@ from .threads import in_thread
 
 logger = logging.getLogger("pgagent_py.sender")
 
-TAKE_MESSAGES = "SELECT pgagent_py.take_messages(%s, knows => '{mail}')"
+TAKE_MESSAGES = "SELECT pgagent_py.take_messages(%s, knows => '{mail,chat}')"
 FINISH_MESSAGES = "SELECT pgagent_py.finish_messages(%s::int8[], %s::text[], %s::bool[])"
-NEXT_MESSAGE = "SELECT pgagent_py.next_message('{mail}')"
+NEXT_MESSAGE = "SELECT pgagent_py.next_message('{mail,chat}')"
 
 BATCH_MESSAGES = 50  # sent in one go, at most; they are of one owner's jobs
 MOST_BATCHES = 8  # on their way at a time: one owner's messages hold up no others

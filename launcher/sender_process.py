@@ -30,6 +30,7 @@ import jinja2
 import jinja2.sandbox
 from markupsafe import Markup
 
+from .chat import send_chat
 from .mail import Rendered, build, ready
 from .tables import as_html
 
@@ -46,10 +47,23 @@ SENDERS = 8  # messages under way at a time
 LIFETIME_SECONDS = 600  # after which the process ends, even if something hangs
 RETRIED_STATUSES = {408, 425, 429}  # of HTTP, beside all from 500 on
 
-SUBJECT = "pgAgent job {{ job.name }}: {{ run.status }}"
-TEXT = """\
-Job {{ job.name }} (id {{ job.id }}) in database {{ database }}: {{ run.status }}
+# An extension before 1.1 tells no event.
+WHAT = "{{ event if event is defined and event in ('recovered', 'late', 'overrun') else run.status }}"
+SUBJECT = "pgAgent job {{ job.name }}: " + WHAT
+TEXT = (
+    f"Job {{{{ job.name }}}} (id {{{{ job.id }}}}) in database {{{{ database }}}}: {WHAT}\n"
+    + """\
+{% if run.status == "late" %}
+It was due at {{ due }}, {{ late_seconds|int }} s ago, and has not started.
+{% if no_launcher_seconds %}
+No launcher was at work for {{ no_launcher_seconds|int }} s before this.
+{% endif %}
+{% elif run.status == "running" %}
+Run {{ run.id }}, started {{ run.start }}, has been running for {{ run.seconds|int }} s
+{% else %}
 Run {{ run.id }}, started {{ run.start }}{% if run.seconds is not none %}, took {{ run.seconds }} s{% endif %}
+
+{% endif %}
 
 {% for step in steps %}
 
@@ -58,6 +72,7 @@ Step {{ step.name }}: {{ step.status }}{% if step.result is not none %} (result 
 {{ step.output or "" }}
 {% endfor %}
 """
+)
 
 Message = Mapping[str, Any]
 
@@ -222,6 +237,12 @@ def deliver(smtp: Mapping[str, Any], message: Message, rendered: Rendered) -> No
     try:
         if message["kind"] in ("email", "mail"):
             send_email(smtp, message, rendered)
+        elif message["kind"] == "chat":
+            text = rendered.text
+            if text.strip() and (
+                problem := send_chat(message["target"], rendered.subject, text, DELIVERY_SECONDS)
+            ):
+                raise MessageError(*problem)
         else:
             post_webhook(message, rendered.text)
     except MessageError as error:

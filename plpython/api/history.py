@@ -89,14 +89,15 @@ WITH rule AS MATERIALIZED (
       {jobs} JOIN pgagent_py.job_option o ON o.jobid = j.jobid AND (o.jobkeepruns IS NOT NULL OR o.jobkeepfor IS NOT NULL)
      WHERE j.jobid > $1 ORDER BY j.jobid LIMIT $2),
 old AS MATERIALIZED (
-    -- Their runs that nothing keeps. A job's oldest run tells whether there are any; the newest always stays, so that
-    -- job_status knows it.
+    -- Their runs that nothing keeps. A job's oldest run tells whether there are any; the last one that has ended always stays, so
+    -- that job_status and the next run's messages know it.
     SELECT o.jlgid, r.jobid
       FROM rule r
      CROSS JOIN LATERAL (
            SELECT l.jlgid, l.jlgstart FROM pgagent.pga_joblog l WHERE l.jlgjobid = r.jobid ORDER BY l.jlgid LIMIT 1) oldest
      CROSS JOIN LATERAL (
-           SELECT l.jlgid FROM pgagent.pga_joblog l WHERE l.jlgjobid = r.jobid ORDER BY l.jlgid DESC LIMIT 1) newest
+           SELECT l.jlgid FROM pgagent.pga_joblog l WHERE l.jlgjobid = r.jobid AND l.jlgstatus <> 'r'
+            ORDER BY l.jlgid DESC LIMIT 1) newest
       LEFT JOIN LATERAL (
            SELECT l.jlgid FROM pgagent.pga_joblog l WHERE l.jlgjobid = r.jobid
             ORDER BY l.jlgid DESC OFFSET r.keep_runs - 1 LIMIT 1) kept ON r.keep_runs IS NOT NULL

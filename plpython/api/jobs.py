@@ -76,6 +76,8 @@ OPTIONS = Options(
     Column("jobkeepfor", INTERVAL, "keep_for", check_keep_for, optional=True),
     Column("jobparameters", JSON, "parameters", check_parameters, optional=True),
     Column("joblabels", TEXTS, "labels", check_labels, optional=True),
+    Column("joblateafter", SECONDS, "late_after", seconds(0, CENTURY), optional=True),
+    Column("joboverrunafter", SECONDS, "overrun_after", seconds(0, CENTURY), optional=True),
     Column("jobcatchup", WORD, "catch_up", check_catch_up, optional=True),
     Column("jobcatchuplimit", INTEGER, "catch_up_limit", number(0, MOST_CAUGHT_UP), optional=True),
 )
@@ -150,8 +152,9 @@ def alter_job(
     if owner is not None or run_as is not None:
         set_roles(plpy, caller, job, owner, run_as)
         check_count(plpy, job, *THINGS)
-    if options.keys() & {"jobgroup", "joblabels"} or values.keys() & {"jobjclid", "jobhostagent"}:
-        wake(plpy)  # there may be a place for it now
+    waiting = {"jobgroup", "joblabels", "joblateafter", "joboverrunafter"}
+    if options.keys() & waiting or values.keys() & {"jobjclid", "jobhostagent"}:
+        wake(plpy)  # there may be a place for it now, or something to tell
 
 
 DELETE_JOB = Statement("DELETE FROM pgagent.pga_job j WHERE j.jobid = $1", "int4")

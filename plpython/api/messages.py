@@ -14,13 +14,15 @@ from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_edit, check_launch, check_use, is_member, may_edit
-from ..ground.vocabulary import ENDS
+from ..ground.vocabulary import ALERTS, ENDS
 
-KINDS = ("email", "webhook")
+KINDS = ("email", "webhook", "chat")
+WHENS = (*ENDS, *ALERTS)
 ATTACHED = ("csv", "html")
 MOST_ADDRESSES = 100  # of one e-mail
 ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
 URL = re.compile(r"https?://[!-~]+")
+CHAT_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 
 ADD = Statement(
     """
@@ -55,9 +57,9 @@ def add_message(
     check_message(kind, target, when, subject)
     check_email(kind, target, {"html": html, "attach": attach, "cc": cc, "bcc": bcc})
     editor = may_edit(plpy, caller)
-    if kind == "webhook" and not editor and not is_member(plpy, caller, "pgagent_py_batch"):
+    if kind != "email" and not editor and not is_member(plpy, caller, "pgagent_py_batch"):
         raise PgAgentError(
-            f"role {caller} may not add a webhook",
+            f"role {caller} may not add a {kind}",
             hint="It is called from the launcher's host: that takes membership in pgagent_py_batch, as batch steps do.",
             sqlstate="42501",
         )
@@ -70,10 +72,10 @@ def add_message(
 def check_message(kind: str | None, target: str | None, when: str | None, subject: str | None) -> None:
     """Raise the error for the first argument that is wrong; no error names the target, which may be a secret."""
     if kind not in KINDS:
-        hint = "Use email or webhook."
+        hint = "Use email, webhook or chat."
         raise invalid("kind", f'kind "{kind}" is unknown' if kind else "kind is missing", hint)
-    if when is not None and when not in ENDS:
-        raise invalid("when", f'when "{when}" is unknown', "Use failure, success or finish.")
+    if when is not None and when not in WHENS:
+        raise invalid("when", f'when "{when}" is unknown', f"Use {', '.join(WHENS)}.")
     if kind == "email":
         if (target or "").count(",") >= MOST_ADDRESSES:
             hint = f"Give {MOST_ADDRESSES} at most, or the address of a list."
@@ -81,17 +83,20 @@ def check_message(kind: str | None, target: str | None, when: str | None, subjec
         if not are_addresses(target or ""):
             hint = "Give name@host, several separated by commas."
             raise invalid("target", "target is not an e-mail address", hint)
+    elif kind == "chat":
+        if not CHAT_URL.fullmatch(target or ""):
+            raise invalid("target", "target is not a URL", "Give SERVICE://..., see docs/history.md.")
     elif not _is_url(target or ""):
         raise invalid("target", "target is not a URL", "Give http://... or https://...")
-    if subject is not None and kind != "email":
-        raise invalid("subject", "subject is given for a webhook", "subject is for e-mail.")
+    if subject is not None and kind == "webhook":
+        raise invalid("subject", "subject is given for a webhook", "subject is for e-mail and chat.")
 
 
 def check_email(kind: str | None, target: str | None, given: Mapping[str, str | None]) -> None:
     """Raise the error for the first of html, attach, cc and bcc that is wrong."""
     for argument, value in given.items():
         if value is not None and kind != "email":
-            raise invalid(argument, f"{argument} is given for a webhook", f"{argument} is for e-mail.")
+            raise invalid(argument, f"{argument} is given for a {kind}", f"{argument} is for e-mail.")
         if argument in ("cc", "bcc") and value is not None and not are_addresses(value):
             hint = "Give name@host, several separated by commas."
             raise invalid(argument, f"{argument} is not an e-mail address", hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..ground.plpy import Plpy
 from ..ground.roles import check_launch
 from ..runs.adopt import forget_draining
+from ..runs.alerts import forget_alerted, show_alive
 from ..runs.dependencies import forget_met
 from ..runs.problems import retry_schedules
 from ..runs.waiting import forget_results
@@ -17,6 +18,8 @@ from .step_rows import forget_rows
 def upkeep(plpy: Plpy, caller: str, jobs: int | None = None) -> int:
     """Delete what nothing will come of any more; return how many runs, of *jobs* jobs only, and notes of changes."""
     check_launch(plpy, caller)
+    show_alive(plpy)
+    forget_alerted(plpy)
     forget_given_up(plpy)
     forget_draining(plpy)
     forget_met(plpy)

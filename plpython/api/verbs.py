@@ -137,9 +137,9 @@ FOR_AGENTS: tuple[Handler, ...] = (
 FOR_OPERATORS: dict[Handler, frozenset[str]] = {
     alter_job: frozenset({"job", "enabled"}),
     cancel_run: frozenset({"run"}),
-    pause: frozenset({"class"}),
+    pause: frozenset({"class", "from", "until"}),
     resume: frozenset({"class"}),
-    run_now: frozenset({"job", "from_step", "only_step"}),
+    run_now: frozenset({"job", "from_step", "only_step", "due"}),
 }
 
 # The tables of the arguments that a verb takes as **given, beside those that its signature names.

@@ -29,6 +29,9 @@ UTC = (
 # When a dependency is met and a message is sent: at which statuses that a run ends with.
 ENDS = {"success": "s", "failure": "fd", "finish": "sfid"}
 
+# What else a message may tell: the first success after failures; of jobs with late_after and overrun_after, before they end.
+ALERTS = ("recovered", "late", "overrun")
+
 # What each of a schedule's five sets may hold: first and last number, which is how pgAgent's arrays are laid out.
 SETS = {"minutes": (0, 59), "hours": (0, 23), "weekdays": (0, 6), "monthdays": (1, 32), "months": (1, 12)}
 

@@ -122,6 +122,7 @@ class AgentRow(TypedDict):
     choosy: bool
     dependent: bool
     unchecked: bool
+    alerting: bool
     parametrised: bool
     owned: bool
     connecting: list[int]  # its steps (jslid) that wait for a connection, as it says

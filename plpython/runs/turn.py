@@ -12,6 +12,7 @@ from ..ground.roles import check_launch
 from ..ground.vocabulary import ABORTED, FAILURE, OWN_PLACES, SUCCESS
 from .adopt import adopt_runs
 from .agents import take_former_jobs
+from .alerts import tell_alerts
 from .book import finish_steps
 from .cancel import cancelled_by
 from .choose import MOST_OWN_PLACES
@@ -47,6 +48,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobownerid IS NOT NULL) AS owned,
        EXISTS (SELECT FROM pgagent_py.job_dependency) AS dependent,
        EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE NOT d.depchecked) AS unchecked,
+       EXISTS (SELECT FROM pgagent_py.message m WHERE m.msgwhen IN ('late', 'overrun')) AS alerting,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobparameters IS NOT NULL)
        OR EXISTS (SELECT FROM pgagent_py.run_order o WHERE o.jlgparameters IS NOT NULL)
        OR EXISTS (SELECT FROM pgagent_py.run_option o WHERE o.jlgparameters IS NOT NULL) AS parametrised
@@ -114,6 +116,8 @@ def _agent(plpy: Plpy, agent: str, connecting: Sequence[int]) -> AgentRow:
     # A session may stay in its transaction for long, and nothing of other roles' must wait for that.
     if me["jagall"]:
         fail_orphans(plpy)
+        if me["alerting"]:
+            tell_alerts(plpy)
         if me["unchecked"]:
             check_dependencies(plpy)
     if me["returned"]:

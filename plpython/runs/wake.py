@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import DUE, IDLE
+from .alerts import next_alert
 from .claimable import FOR_AGENT
 from .limits import places
 from .problems import NO_PROBLEM
@@ -42,7 +43,8 @@ SELECT a.jagpooled, CASE WHEN l.held IS FALSE AND NOT l.draining THEN ({NEXT_DUE
                 SELECT k.not_before, k.waiting_since FROM pgagent_py.waiting_result k WHERE k.agent = a.agent) w) AS waiting,
        (SELECT least($1, min(extract(epoch FROM o.missing_since - clock_timestamp())::float8 + $2))
           FROM pgagent.pga_jobagent p LEFT JOIN pgagent_py.agent o ON o.jagpid = p.jagpid
-         WHERE p.jagpid <> a.jagpid HAVING count(*) > 0) AS look
+         WHERE p.jagpid <> a.jagpid HAVING count(*) > 0) AS look,
+       EXISTS (SELECT FROM pgagent_py.message m WHERE m.msgwhen IN ('late', 'overrun')) AS alerting
   FROM pgagent_py.agent a
  CROSS JOIN LATERAL (
        SELECT EXISTS (SELECT FROM pgagent_py.pause) OR EXISTS (SELECT FROM pgagent_py.job_limit) AS held,
@@ -101,6 +103,8 @@ def next_wake(plpy: Plpy) -> float | None:
         row["resumes"],
         None if look is None else max(look, LOOK_AGAIN_SECONDS),
     ]
+    if row["alerting"]:
+        times.append(next_alert(plpy))
     if row["held"]:
         free = places(plpy)
         if not free.everything_paused:

@@ -19,6 +19,8 @@
     "parameters jsonb AS text DEFAULT NULL",
     "cron text DEFAULT NULL",
     "labels text[] DEFAULT NULL",
+    "late_after interval AS seconds DEFAULT NULL",
+    "overrun_after interval AS seconds DEFAULT NULL",
     "catch_up text DEFAULT NULL",
     "catch_up_limit integer DEFAULT NULL",
 ]) %}
@@ -43,6 +45,8 @@ Change a job. An argument that is NULL or left out leaves things as they are; ''
   them away. It is refused where the job has other schedules.
 - labels: the job runs only on a launcher that has all of them (pgagent-py --label). They are compared as whole strings.
   '{}' takes them back.
+- late_after, overrun_after: messages with "when" => 'late' or 'overrun' tell when a run has not started within this
+  time of being due, or takes longer than this. Neither stops it.
 - catch_up: what becomes of the times of its schedules that were missed, for example while no launcher lived: once (the
   default), the job runs once, for the earliest; skip, it does not run for them; all, it runs for each, one after the
   other, also for those that pass while it runs. A time is missed when its run can't start within a minute, or

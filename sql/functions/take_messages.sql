@@ -4,7 +4,7 @@ Take messages from the queue, to be sent now: those of one owner's jobs, of whom
 launcher may take them again.
 
 - count: how many at most.
-- knows: kinds that it can send beside email and webhook: mail.
+- knows: kinds that it can send beside email and webhook: mail, chat.
 
 Returns a JSON array of objects with id, kind, target, subject, text, html, attach, cc, bcc and data.
 

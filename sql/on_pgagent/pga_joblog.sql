@@ -1,5 +1,9 @@
 {% from "macros/on_pgagent.j2" import index, trigger %}
 {% from "macros/words.j2" import is_end, run_status, run_trigger, step_status, utc %}
+{# Whether a message tells of a run that has ended. #}
+{% macro is_told(when, run) -%}
+({{ is_end(when, run ~ ".jlgstatus") }} OR {{ when }} = 'recovered' AND {{ run }}.recovered)
+{%- endmacro %}
 {% set name_length = python_constant("ground.vocabulary.NAME_LENGTH") %}
 -- Finds the newest run of a job, its failures in a row and its oldest runs, however long the history is.
 {% call index("pgagent_py_runs", "pga_joblog (jlgjobid, jlgid)") %}
@@ -76,7 +80,7 @@ BEGIN
     -- All texts are cut: jsonb has a limit, and an error here would keep this run, and all others of the turn, from ending. So are
     -- the numbers: of the messages of a run, and of those that wait for an owner's jobs. What the steps have written is read once.
     WITH run AS MATERIALIZED (
-        SELECT c.jlgid, c.jlgjobid, c.jlgstatus, coalesce(w.jobownerid, 0) AS owner, jsonb_build_object(
+        SELECT c.jlgid, c.jlgjobid, c.jlgstatus, n.recovered, coalesce(w.jobownerid, 0) AS owner, jsonb_build_object(
                    'database', current_database(),
                    'job', jsonb_build_object('id', j.jobid, 'name', left(j.jobname, {{ name_length }}),
                                              'description', left(j.jobdesc, 10000)),
@@ -90,6 +94,12 @@ BEGIN
           LEFT JOIN pgagent_py.job_owner w ON w.jobid = j.jobid
           LEFT JOIN pgagent_py.run_origin o ON o.jlgid = c.jlgid
          CROSS JOIN LATERAL (SELECT pgagent_py._previous_due(c.jlgjobid, o.jlgdue) AS due OFFSET 0) p
+         -- The first success after failures. Runs without steps make no difference.
+         CROSS JOIN LATERAL (
+               SELECT c.jlgstatus = 's' AND (
+                      SELECT f.jlgstatus <> 's' FROM pgagent.pga_joblog f
+                       WHERE f.jlgjobid = c.jlgjobid AND f.jlgid < c.jlgid AND f.jlgstatus NOT IN ('r', 'i')
+                       ORDER BY f.jlgid DESC LIMIT 1) IS TRUE AS recovered, c.jlgstatus) n
          CROSS JOIN LATERAL (
                SELECT jsonb_agg(jsonb_build_object(
                           'name', left(t.jstname, {{ name_length }}), 'status', {{ step_status("l.jslstatus") }}, 'result', l.jslresult,
@@ -103,19 +113,19 @@ BEGIN
                  JOIN pgagent.pga_jobstep t ON t.jstid = l.jsljstid) s
          WHERE c.jlgid = ANY (runs) AND c.jlgstatus <> 'r'
            AND EXISTS (SELECT FROM pgagent_py.message e
-                        WHERE (e.msgjobid = c.jlgjobid OR e.msgjobid IS NULL) AND {{ is_end("e.msgwhen", "c.jlgstatus") }}))
+                        WHERE (e.msgjobid = c.jlgjobid OR e.msgjobid IS NULL) AND {{ is_told("e.msgwhen", "n") }}))
     INSERT INTO pgagent_py.queued_message (qmsjobid, qmsjlgid, qmskind, qmstarget, qmssubject, qmstext, qmsowner, qmsdata, qmsjobowner,
            qmshtml, qmsattach, qmscc, qmsbcc)
     SELECT r.jlgjobid, r.jlgid, m.msgkind, m.msgtarget, m.msgsubject, m.msgtext,
-           CASE WHEN m.msgkind = 'webhook' AND NOT m.msgeditor AND m.msgjobid IS NOT NULL THEN r.owner END, r.data, r.owner,
-           m.msghtml, m.msgattach, m.msgcc, m.msgbcc
+           CASE WHEN m.msgkind <> 'email' AND NOT m.msgeditor AND m.msgjobid IS NOT NULL THEN r.owner END,
+           r.data || jsonb_build_object('event', m.msgwhen), r.owner, m.msghtml, m.msgattach, m.msgcc, m.msgbcc
       FROM run r
      CROSS JOIN LATERAL (
-           (SELECT * FROM pgagent_py.message o WHERE o.msgjobid = r.jlgjobid AND {{ is_end("o.msgwhen", "r.jlgstatus") }}
+           (SELECT * FROM pgagent_py.message o WHERE o.msgjobid = r.jlgjobid AND {{ is_told("o.msgwhen", "r") }}
                AND (r.owner = 0 OR (SELECT count(*) FROM (
                     SELECT FROM pgagent_py.queued_message q WHERE q.qmsjobowner = r.owner LIMIT 1000) q) < 1000)
              ORDER BY o.msgid LIMIT 100)
-           UNION ALL SELECT * FROM pgagent_py.message a WHERE a.msgjobid IS NULL AND {{ is_end("a.msgwhen", "r.jlgstatus") }}) m;
+           UNION ALL SELECT * FROM pgagent_py.message a WHERE a.msgjobid IS NULL AND {{ is_told("a.msgwhen", "r") }}) m;
     IF FOUND THEN
         PERFORM pg_notify('pgagent_py', 'message');
     END IF;

@@ -18,6 +18,8 @@ CREATE TABLE pgagent_py.job_option (
     jobparameters jsonb CHECK (jsonb_typeof(jobparameters) = 'object'),
     jobinstallation uuid,
     joblabels text[] CHECK (joblabels <> '{}'),
+    joblateafter interval CHECK (joblateafter > '0'),
+    joboverrunafter interval CHECK (joboverrunafter > '0'),
     jobcatchup text CHECK (jobcatchup IN ('skip', 'all')),
     jobcatchuplimit integer CHECK (jobcatchuplimit > 0)
 );
@@ -35,6 +37,10 @@ CREATE INDEX job_option_done ON pgagent_py.job_option (jobid) WHERE jobdone;
 CREATE INDEX job_option_parameters ON pgagent_py.job_option (jobid) WHERE jobparameters IS NOT NULL;
 
 CREATE INDEX job_option_labels ON pgagent_py.job_option (jobid) WHERE joblabels IS NOT NULL;
+
+-- Each turn of a launcher looks at these, if there are messages for it.
+CREATE INDEX job_option_late ON pgagent_py.job_option (joblateafter) WHERE joblateafter IS NOT NULL;
+CREATE INDEX job_option_overrun ON pgagent_py.job_option (joboverrunafter) WHERE joboverrunafter IS NOT NULL;
 
 COMMENT ON TABLE pgagent_py.job_option IS
 'Options of jobs for which pga_job has no column. A job without a row has no options.';
@@ -74,6 +80,10 @@ COMMENT ON COLUMN pgagent_py.job_option.jobinstallation IS
 'The installation in which the ids of jobowner and jobrunas were found. Those of another one mean nothing here.';
 COMMENT ON COLUMN pgagent_py.job_option.joblabels IS
 'The labels that a launcher must have to run it. NULL: none.';
+COMMENT ON COLUMN pgagent_py.job_option.joblateafter IS
+'Messages tell when a run has not started within this time of being due. NULL: never.';
+COMMENT ON COLUMN pgagent_py.job_option.joboverrunafter IS
+'Messages tell when a run takes longer than this. NULL: never.';
 COMMENT ON COLUMN pgagent_py.job_option.jobcatchup IS
 'What becomes of times that were missed: skip or all of them. NULL: the first counts, once.';
 COMMENT ON COLUMN pgagent_py.job_option.jobcatchuplimit IS

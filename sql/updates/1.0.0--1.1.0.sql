@@ -159,9 +159,28 @@ ALTER TABLE pgagent_py.queued_message
 {{ new("tables/sent_email") }}
 
 ALTER TABLE pgagent_py.pause ADD COLUMN paused_from timestamptz, ADD COLUMN paused_until timestamptz;
+
 {{ new("tables/cron_schedule") }}
 
 {{ new("tables/applied_job") }}
 
 ALTER TABLE pgagent_py.run_order ADD COLUMN jstonly boolean NOT NULL DEFAULT false;
 ALTER TABLE pgagent_py.run_option ADD COLUMN jstonly boolean NOT NULL DEFAULT false;
+
+{{ new("tables/alerted") }}
+
+{{ new("tables/alive") }}
+
+ALTER TABLE pgagent_py.job_option
+    ADD COLUMN joblateafter interval CHECK (joblateafter > '0'),
+    ADD COLUMN joboverrunafter interval CHECK (joboverrunafter > '0');
+CREATE INDEX job_option_late ON pgagent_py.job_option (joblateafter) WHERE joblateafter IS NOT NULL;
+CREATE INDEX job_option_overrun ON pgagent_py.job_option (joboverrunafter) WHERE joboverrunafter IS NOT NULL;
+
+ALTER TABLE pgagent_py.message
+    DROP CONSTRAINT message_msgkind_check,
+    ADD CONSTRAINT message_msgkind_check CHECK (msgkind IN ('email', 'webhook', 'chat')),
+    DROP CONSTRAINT message_msgwhen_check,
+    ADD CONSTRAINT message_msgwhen_check
+        CHECK (msgwhen IN ('failure', 'success', 'finish', 'recovered', 'late', 'overrun'));
+CREATE INDEX message_alert ON pgagent_py.message (msgid) WHERE msgwhen IN ('late', 'overrun');

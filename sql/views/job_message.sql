@@ -3,6 +3,7 @@ CREATE OR REPLACE VIEW pgagent_py.job_message WITH (security_barrier) AS
 SELECT m.msgid, m.msgjobid, v.jobname, m.msgkind,
        CASE WHEN NOT mine.edits THEN NULL
             WHEN m.msgkind = 'email' THEN m.msgtarget
+            WHEN m.msgkind = 'chat' THEN substring(m.msgtarget FROM '^[^:]*')
             ELSE substring(m.msgtarget FROM '^https?://(?:[^/?#]*@)?(\[[^]]*\]|[^/?#:@]+)') END AS msgtarget,
        m.msgwhen, CASE WHEN mine.edits THEN m.msgsubject END AS msgsubject,
        CASE WHEN mine.edits THEN m.msgtext END AS msgtext,
@@ -21,5 +22,5 @@ The messages that add_message() has set up: for jobs that the current role sees 
 may read pga_job. msgtarget, msgsubject and msgtext are NULL for a role that may not edit the job.
 
 - jobid: the job whose runs the message is about. NULL: all jobs. msgjobid is the same.
-- msgtarget: e-mail addresses; of a webhook the host only, since the URL may be a secret.
+- msgtarget: e-mail addresses; of a webhook the host only, of a chat the service, since the URL may be a secret.
 {% endfilter %};

@@ -302,3 +302,30 @@ def test_wrong_settings_are_refused(launcher: StartLauncher, name: str, value: s
     assert process.wait() == 2
     assert words in process.log_text()
     assert PASSWORD not in process.log_text()
+
+
+def test_a_chat_service_is_told_and_tried_again(
+    database: str, db: Db, launcher: StartLauncher, hook: Hook
+) -> None:
+    job = add_job(db, "late", sql="SELECT 1/0", cron="0 0 1 1 *")
+    db.execute("SELECT pgagent_py.alter_job(%s, late_after => '1 min')", [job])
+    for when, path in (("late", "late"), ("failure", "failed")):
+        url = f"json://127.0.0.1:{hook.port}/{TOKEN}{path}"
+        db.execute("SELECT pgagent_py.add_message(%s, 'chat', %s, %s)", [job, url, when])
+    db.execute("SELECT pgagent_py.add_message(%s, 'chat', 'nosuchservice://x')", [job])
+    db.execute("UPDATE pgagent_py.alive SET last_alive = now() - interval '3 h'")
+    db.execute("UPDATE pgagent.pga_job SET jobnextrun = now() - interval '1 h'")
+    hook.answers = [503]
+    agent = launcher(database)
+    given_up = "SELECT FROM pgagent_py.unsent_message WHERE given_up AND qmserror LIKE '%apprise knows'"
+    wait_for_row(db, given_up)
+    wait_for(lambda: len(hook.posts) >= 3, what="the second try")
+    assert "chat: the service has not taken it" in agent.log_text()
+    bodies = {path.rpartition(TOKEN)[2]: json.loads(body) for path, _, body in hook.posts}
+    assert bodies["late"]["title"] == "pgAgent job late: late"
+    assert "No launcher was at work for 108" in bodies["late"]["message"]
+    assert bodies["failed"]["title"] == "pgAgent job late: failure"
+    assert "division by zero" in bodies["failed"]["message"]
+    shown = db.execute("SELECT msgtarget FROM pgagent_py.job_message ORDER BY 1").fetchall()
+    assert shown == [("json",), ("json",), ("nosuchservice",)]
+    assert TOKEN not in agent.log_text()

@@ -51,6 +51,9 @@ NEWER = """
     SELECT pgagent_py.alter_job(jobid, cron => '0 13 13 * fri') FROM pgagent.pga_job WHERE jobname = 'either';
     SELECT pgagent_py.grant_group('g', 'pg_monitor');
     INSERT INTO pgagent_py.step_rows SELECT jslid, '{a}', '[["1"]]', 7 FROM pgagent.pga_jobsteplog LIMIT 1;
+    SELECT pgagent_py.alter_job(jobid, late_after => '5 min', overrun_after => '1 h')
+      FROM pgagent.pga_job WHERE jobname = 'polled';
+    SELECT pgagent_py.add_message(NULL, 'chat', 'slack://a/b/c', 'late');
     UPDATE pgagent.pga_job SET jobdesc = E'text\\n@priority 4\\n@after not there' WHERE jobname = 'never';
     UPDATE pgagent.pga_jobstep SET jstdesc = '@retries 4' WHERE jstname = 'nightly';
     UPDATE pgagent.pga_schedule SET jscdesc = '@calendar winter' WHERE jscname = 'nightly';
