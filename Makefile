@@ -46,8 +46,8 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	PYTHONPATH=. $$python -m sql.render $(if $(filter $(EXTENSION)--$(EXTVERSION).sql,$@),,\
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
-.PHONY: help setup demo install-launcher dist wheel deb release test-deb test test-all test-long test-one test-unit test-sql test-integration test-acceptance test-console \
-        test-security test-ha matrix updatecheck lint format reference man expected bench
+.PHONY: help setup demo demo-web install-launcher dist wheel deb release test-deb test test-all test-long test-one test-unit test-sql \
+        test-integration test-acceptance test-console test-security test-web test-ha matrix updatecheck lint format reference man expected bench
 .DEFAULT_GOAL = all
 
 ##@ Use
@@ -67,6 +67,9 @@ install-launcher:  ## install the launcher as a service, as root: /opt/pgagent_p
 
 demo: setup  ## run two jobs with the launcher on a throwaway server and show their history
 	@$(IN_SCRATCH) demo/demo.sh
+
+demo-web: setup  ## serve the web page of a throwaway server with a week of runs, until Ctrl-C
+	@$(IN_SCRATCH) demo/web.sh
 
 setup:  ## install what demo and test need: packages and Python tools
 	@.ci/setup
@@ -111,6 +114,9 @@ test-security: setup  ## run the tests that try to break out: roles against role
 matrix:  ## run the tests that need a server on PostgreSQL 14 to 18, with a table at the end; make matrix ARGS="14 18"
 	@.ci/setup patchelf curl bzip2 perl gcc libc6-dev python3-dev
 	@WORKERS=$(WORKERS) .ci/matrix $(ARGS)
+
+test-web: setup  ## run the tests of the web page, in a real browser, too
+	@$(PYTEST) -m 'not long' tests/web $(ARGS)
 
 test-ha: setup  ## run ten minutes of failovers under Patroni, synchronous and asynchronous, with a summary
 	@$(PYTEST) -m long tests/ha $(ARGS)

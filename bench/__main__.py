@@ -10,11 +10,19 @@ import sys
 import time
 from types import FrameType
 
-from . import cron, drain, idle, latency, scale, trigger, turn, wal
+from . import cron, drain, idle, latency, scale, trigger, turn, wal, web
 from .report import Report
 from .servers import Server
 
-PARTS = ("drain", "cron", "batch", "latency", "idle", "turn", "trigger", "wal", "scale")
+PARTS = ("drain", "cron", "batch", "latency", "idle", "turn", "trigger", "wal", "scale", "web")
+
+ON_ONE_SERVER = {
+    "latency": latency.measure,
+    "idle": idle.measure,
+    "turn": turn.measure,
+    "trigger": trigger.measure,
+    "web": web.measure,
+}
 
 
 def arguments() -> argparse.Namespace:
@@ -41,14 +49,9 @@ def measure(report: Report, parts: list[str], quick: bool, fsync: bool, size: in
             ours = drain.measure_sql(report, server, quick)
         if "batch" in parts:
             drain.measure_batch(report, server, quick)
-        if "latency" in parts:
-            latency.measure(report, server, quick)
-        if "idle" in parts:
-            idle.measure(report, server, quick)
-        if "turn" in parts:
-            turn.measure(report, server, quick)
-        if "trigger" in parts:
-            trigger.measure(report, server, quick)
+        for name, part in ON_ONE_SERVER.items():
+            if name in parts:
+                part(report, server, quick)
         if "scale" in parts:
             scale.measure(report, server, quick, size)
     finally:

@@ -43,6 +43,7 @@ COMMANDS = {
     "doctor": "doctor",
     "drain": "act",
     "undrain": "act",
+    "web": "web",
 }
 
 CONNECTION = click.Option(

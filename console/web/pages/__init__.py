@@ -1,0 +1,1 @@
+"""One file for each page: its queries, and what it makes of the rows."""
