@@ -306,7 +306,7 @@ def next_runs(plpy: Plpy, job: int, count: int, after: str) -> list[str]:
 
 def read_time(micros: str) -> str:
     """Return as timestamptz text what is in microseconds since 1970."""
-    return timestamp(_read_instant(micros))
+    return timestamp(read_instant(micros))
 
 
 def runs_between(plpy: Plpy, job: int, after: str, until: str, most: int) -> list[str]:
