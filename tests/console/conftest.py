@@ -21,7 +21,7 @@ class Ctl:
         assert found, "pgagentctl is not installed: run the tests by make, or pip install . first"
         self.program = found
         self.conninfo = conninfo
-        self.environment = ENVIRONMENT | {"HOME": str(home)}
+        self.environment = ENVIRONMENT | {"HOME": str(home), "TMPDIR": str(home)}
 
     def run(self, *arguments: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""

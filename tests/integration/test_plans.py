@@ -52,6 +52,7 @@ FIRST = f"'{{{','.join(map(str, range(1, HANDLED + 1)))}}}'::int4[]"
 RESULTS = ", ".join(f"({n}, {n}, 's', 0, '1 s', '')::pgagent_py.step_result" for n in range(1, HANDLED + 1))
 BY_TYPE = {
     "int4": "1",
+    "int8": "1",
     "uuid": f"'{ME}'",
     "int4[]": FIRST,
     "text": "'s'",
