@@ -22,7 +22,8 @@ def files(top: Path = TOP) -> Iterator[Path]:
         at_top = Path(folder) == top
         out = LEFT_OUT + (LEFT_OUT_AT_TOP if at_top else ())
         folders[:] = sorted(name for name in folders if not any(fnmatch.fnmatch(name, p) for p in out))
-        for name in sorted(names):
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]  # walk does not follow them
+        for name in sorted([*names, *links]):
             if not any(fnmatch.fnmatch(name, pattern) for pattern in out):
                 yield (Path(folder) / name).relative_to(top)
 
