@@ -47,7 +47,7 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
 .PHONY: help setup demo demo-web install-launcher dist wheel deb release test-deb test test-all test-long test-one test-unit test-sql \
-        test-integration test-acceptance test-console test-security test-web test-ha matrix updatecheck lint format reference man expected bench
+        test-integration test-acceptance test-console test-security test-web test-ha test-engines matrix updatecheck lint format reference man expected bench
 .DEFAULT_GOAL = all
 
 ##@ Use
@@ -123,6 +123,9 @@ test-ha: setup  ## run ten minutes of failovers under Patroni, synchronous and a
 
 test-deb: setup  ## build the Debian packages, install, upgrade and purge them in a new system that runs systemd
 	@.ci/setup $(DEB_TOOLS) && .ci/test-deb
+
+test-engines: setup  ## run batch steps on a Slurm cluster and over ssh, with 500 faults
+	@$(PYTEST) tests/acceptance/test_engines.py $(ARGS)
 
 updatecheck: setup  ## check updates from every released version: objects, data, rights, open sessions
 	@$(PYTEST) tests/unit/test_render_updates.py tests/integration/test_update.py tests/integration/test_update_released.py $(ARGS)

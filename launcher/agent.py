@@ -16,6 +16,8 @@ from .confirmation import Confirmation
 from .conninfo import control_conninfo, hide_mistyped, server_conninfo
 from .control import Control
 from .draining import Draining
+from .engine_steps import EngineSteps
+from .engines import known_engines
 from .handshake import CannotServeError
 from .log import Event
 from .loop import Loop, wait_for_event
@@ -68,7 +70,7 @@ class Agent:
         self._one_of = one_of
         self._id = one_of.id if one_of else uuid4()
         self._registered = self._serves = False
-        self._has = [f"label {label}" for label in options.labels]
+        self._has = [*(f"label {label}" for label in options.labels), *known_engines()]
         self._noted = ""  # what was said last about the extension's version
         self._problems: set[str] = set()  # of the database, that were said
         self._doubts = 0  # refusals that were not understood
@@ -87,7 +89,12 @@ class Agent:
         self._processes = Processes(options.pass_env, self._reserve)
         self._confirmation = Confirmation(self._event.set)
         self._steps = RunningSteps(
-            self._pool, self._processes, self._confirmation, options.output_limit, self._event.set
+            self._pool,
+            self._processes,
+            self._confirmation,
+            options.output_limit,
+            self._event.set,
+            EngineSteps(options.engine_dir, options.output_limit, self._confirmation, self._note_engine_job),
         )
         self._side_tasks: Sequence[SideTask] = (Sender(options.smtp, self._event.set), Upkeep())
         self.vitals = one_of.vitals if one_of else Vitals(server, options.workers)
@@ -100,6 +107,7 @@ class Agent:
             self._id,
             ends=options.exit_when_drained and one_of is None,
             stopping=self._stopping,
+            stop=self.stop,
             on_event=self._event.set,
         )
 
@@ -154,7 +162,8 @@ class Agent:
 
     def stop(self) -> None:
         """Take no more jobs; end when the running steps have ended or their time is up. A second call hurries."""
-        self._stopping.stop(len(self._steps))
+        self._steps.leave()
+        self._stopping.stop(len(self._steps) - self._steps.lasting)
 
     def drain(self) -> None:
         """Finish the running steps, take nothing more, and end then if the options say so."""
@@ -266,6 +275,12 @@ class Agent:
             await wait_for_event(self._event, max(seconds, SHORTEST_PAUSE_SECONDS))
         longest = self._options.longest_pause
         self._pause = min(self._pause * 2, min(longest, BUSY_PAUSE_SECONDS) if len(self._steps) else longest)
+
+    async def _note_engine_job(self, jslid: int, job: str) -> bool:
+        """Write down what an engine calls a step; psycopg.Error while there is no connection."""
+        if self._control is None:
+            raise psycopg.OperationalError("the connection to the server was lost")
+        return await self._control.note_engine_job(jslid, job)
 
     def _cancel_all(self, note: str, kill: bool) -> None:
         self._steps.cancel_all(note, kill)

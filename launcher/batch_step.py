@@ -14,7 +14,7 @@ import termios
 
 from .confirmation import Confirmation
 from .log import Event
-from .output import DEFAULT_LIMIT, Output
+from .output import DEFAULT_LIMIT, Output, with_lines
 from .processes import Process, Processes
 from .shortages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PASSING
 from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
@@ -103,7 +103,7 @@ class BatchStep:
                     handle.cancel()
         lost = self._stdout.lost or self._stderr.lost
         status = self._cancel_status or (SUCCEEDED if code == 0 and not lost else FAILED)
-        text = _with_lines(self.output_so_far(), note, self._cancel_note)
+        text = with_lines(self.output_so_far(), note, self._cancel_note)
         why = self._cancel_note or note or self._stderr.first_line() or f"exit status {code}"
         seconds = self._loop.time() - started
         return StepResult(run.jlgid, run.jslid, status, code, text, seconds, error=why)
@@ -135,7 +135,7 @@ class BatchStep:
         errors = min(len(self._stderr), max(self._limit // 2, self._limit - len(self._stdout)))
         text = self._stdout.text(self._limit - errors)
         if errors:
-            text = _with_lines(text, "Standard error:") + self._stderr.text(errors)
+            text = with_lines(text, "Standard error:") + self._stderr.text(errors)
         return text
 
     async def _execute(self) -> tuple[int, str]:
@@ -230,21 +230,7 @@ class BatchStep:
         return process
 
     def _variables(self, script: str) -> dict[bytes, bytes]:
-        run = self._run
-        variables = {
-            "PGAGENT_JOB_ID": str(run.jobid),
-            "PGAGENT_RUN_ID": str(run.jlgid),
-            "PGAGENT_STEP_ID": str(run.jstid),
-            "PGAGENT_JOB_NAME": run.jobname,
-            "PGAGENT_STEP_NAME": run.jstname,
-            "PGAGENT_STEP_SCRIPT": script,
-        }
-        if run.jobparameters is not None:
-            variables["PGAGENT_PARAMETERS"] = run.jobparameters
-        if run.due is not None:
-            variables["PGAGENT_DUE"] = run.due
-        if run.previous_due is not None:
-            variables["PGAGENT_PREVIOUS_DUE"] = run.previous_due
+        variables = {**self._run.variables, "PGAGENT_STEP_SCRIPT": script}
         return {name.encode(): value.encode() for name, value in variables.items()}
 
     def _read_pipes(self) -> None:
@@ -325,11 +311,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return "a real-time signal"
-
-
-def _with_lines(text: str, *lines: str) -> str:
-    """Append lines to a text that may end in the middle of one; empty ones are left out."""
-    for line in lines:
-        if line:
-            text += ("\n" if text and not text.endswith("\n") else "") + line + "\n"
-    return text

@@ -30,7 +30,7 @@ COLUMNS = """
     t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jstkind, t.jstcode, t.jstdbname, t.jstconnstr, t.jstatomic,
     extract(epoch FROM t.jsttimeout)::float8, extract(epoch FROM t.jobtimeleft)::float8, t.jobrunas, t.jobparameters::text,
     t.jobroleid::int8, (extract(epoch FROM t.handed) * 1000000)::int8, (extract(epoch FROM t.claimed) * 1000000)::int8, t.try,
-    t.due, t.previous_due, coalesce(t.keep_rows, 0)"""
+    t.due, t.previous_due, coalesce(t.keep_rows, 0), t.engine, t.engine_options::text, t.engine_job"""
 
 RUN_DUE = f"""
 SELECT {COLUMNS}
@@ -223,6 +223,11 @@ class Control:
     async def cancelled_runs(self) -> dict[int, str]:
         """Return the cancelled runs (jlgid) of this agent, with what their log is to say."""
         return dict(await self.fetch("SELECT c.jlgid, c.note FROM pgagent_py.cancelled_runs() c"))
+
+    async def note_engine_job(self, jslid: int, job: str) -> bool:
+        """Write down what an engine calls a step; return whether it is this agent's."""
+        ((noted,),) = await self.fetch("SELECT pgagent_py.note_engine_job(%s, %s)", [jslid, job])
+        return bool(noted)
 
     async def drain(self, agent: UUID) -> None:
         """Take nothing more."""

@@ -17,8 +17,17 @@ logger = logging.getLogger("pgagent_py")
 class Draining:
     """Knows whether the launcher is draining. The database decides: anybody who may can drain it there, and undrain it."""
 
-    def __init__(self, agent: UUID, *, ends: bool, stopping: Stopping, on_event: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        agent: UUID,
+        *,
+        ends: bool,
+        stopping: Stopping,
+        stop: Callable[[], None],
+        on_event: Callable[[], None],
+    ) -> None:
         """*ends*: the launcher stops when it is drained."""
+        self._stop = stop
         self._agent = agent
         self._ends = ends
         self._stopping = stopping
@@ -42,4 +51,4 @@ class Draining:
             logger.info(Event("drain", f"{words}, steps in progress: {in_progress}"))
             notify_systemd("STATUS=Draining" if self._on else "STATUS=Serving")
         if self._on and self._ends and not in_progress and not self._stopping.asked:
-            self._stopping.stop(0)
+            self._stop()

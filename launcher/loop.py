@@ -23,6 +23,9 @@ logger = logging.getLogger("pgagent_py")
 
 # Steps beyond the workers, at most, of owners with nothing running here: so no owner holds up another.
 MOST_OWN_PLACES = 100
+RELEASED_SECONDS = (
+    3.0  # between two looks for jobs that somebody has released while a step of theirs is on an engine
+)
 LONGEST_SLEEP_SECONDS = 30.0  # the trigger pgagent_py_notify_due counts on it
 # Between two calls while the last steps end: so the server is seen to be away, and behind a pooler the agent to be alive
 LONGEST_SILENCE_SECONDS = 10.0
@@ -63,6 +66,7 @@ class Loop:
         self._vitals = vitals
         self._places, self._user = places, user
         self._overdue = 0.0
+        self._asked_for_released = 0.0
         self._asked = 0.0  # when the server was asked last
         self.has_turned = False
 
@@ -79,9 +83,11 @@ class Loop:
         while not self._is_done():
             self._event.clear()
             self._control.check()
-            if self._control.heard(CANCEL):
+            if self._control.heard(CANCEL) or self._looks_for_released():
                 self._steps.cancel_runs(await self._control.cancelled_runs())
-            await self._draining.look(self._control, len(self._steps) + self._steps.unbooked)
+            await self._draining.look(
+                self._control, len(self._steps) - self._steps.lasting + self._steps.unbooked
+            )
             self._steps.sweep()
             if self._confirmation.is_wanted:
                 await self._confirm()
@@ -93,6 +99,13 @@ class Loop:
             if self._stopping.given_up:
                 break
         await self._control.stop_agent()
+
+    def _looks_for_released(self) -> bool:
+        """Return whether to look, now and then, for released jobs with steps that would go on without them."""
+        if not self._steps.lasting or now() < self._asked_for_released + RELEASED_SECONDS:
+            return False
+        self._asked_for_released = now()
+        return True
 
     async def _confirm(self) -> None:
         asked = now()

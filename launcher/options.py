@@ -39,6 +39,7 @@ class Options:
     pass_env: Sequence[str]
     labels: Sequence[str]
     exit_when_drained: bool
+    engine_dir: Path
     log_file: str | None
     log_level: int
     log_format: str
@@ -51,7 +52,7 @@ class Options:
 
 # What is handed on as it was given.
 AS_GIVEN = (
-    *("host", "workers", "grace", "output_limit", "pass_env", "exit_when_drained"),
+    *("host", "workers", "grace", "output_limit", "pass_env", "exit_when_drained", "engine_dir"),
     *("log_format", "metrics", "metrics_jobs"),
 )
 
@@ -196,6 +197,13 @@ def _add_machine_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="run also jobs that need this label (repeatable), for example gpu or dc=paris",
+    )
+    add(
+        "--engine-dir",
+        type=Path,
+        default=Path.home() / ".pgagent-py" / "engines",
+        metavar="DIR",
+        help="for what steps on engines leave; shared with the nodes (default ~/.pgagent-py/engines)",
     )
     add(
         "--exit-when-drained",

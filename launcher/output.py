@@ -119,3 +119,11 @@ def _whole_characters(data: bytes) -> bytes:
         if byte & 0x80 == 0:
             break
     return data
+
+
+def with_lines(text: str, *lines: str) -> str:
+    """Append lines to a text that may end in the middle of one; empty ones are left out."""
+    for line in lines:
+        if line:
+            text += ("\n" if text and not text.endswith("\n") else "") + line + "\n"
+    return text

@@ -11,6 +11,8 @@ from itertools import accumulate
 
 from .batch_step import BatchStep
 from .confirmation import Confirmation
+from .engine_step import EngineStep
+from .engine_steps import EngineSteps
 from .log import Event
 from .processes import Processes
 from .shortages import NO_MEMORY
@@ -55,6 +57,11 @@ class Running:
     wanted: bool = True
     behind: bool = False
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it goes on without this launcher."""
+        return isinstance(self.step, EngineStep) and self.step.outlives
+
 
 class RunningSteps:
     """Starts steps, stops them, and collects their results."""
@@ -66,11 +73,13 @@ class RunningSteps:
         confirmation: Confirmation,
         output_limit: int,
         on_end: Callable[[], None],
+        engines: EngineSteps | None = None,
     ) -> None:
         """No step begins without a fresh *confirmation*. *on_end* is called whenever a step has ended."""
         self._pool = pool
         pool.on_no_room = on_end
         self._processes = processes
+        self._engines = engines
         self._confirmation = confirmation
         self._output_limit = output_limit
         self._on_end = on_end
@@ -98,8 +107,19 @@ class RunningSteps:
 
     @property
     def places(self) -> int:
-        """Return how many steps run that the server knows of."""
-        return sum(running.wanted for running in self._running.values())
+        """Return how many steps run that the server knows of, and that do not go on without this launcher."""
+        return sum(running.wanted and not running.lasts for running in self._running.values())
+
+    @property
+    def lasting(self) -> int:
+        """Return how many steps run that go on without this launcher."""
+        return sum(running.lasts for running in self._running.values())
+
+    def leave(self) -> None:
+        """Watch no more the steps that go on without this launcher."""
+        for running in self._running.values():
+            if isinstance(running.step, EngineStep) and running.lasts:
+                running.step.leave()
 
     @property
     def unbooked(self) -> bool:
@@ -118,6 +138,8 @@ class RunningSteps:
         step: RunningStep
         if run.jstkind == SQL:
             step = SqlStep(run, self._pool, self._output_limit, self._confirmation)
+        elif run.engine is not None and self._engines is not None:
+            step = self._engines.step(run)
         else:
             step = BatchStep(run, self._processes, self._output_limit, self._confirmation)
         logger.debug(Event("start_step", **_names(run)))
@@ -166,6 +188,9 @@ class RunningSteps:
         """Stop a step of a run that is closed."""
         if not running.wanted:
             running.behind = False
+            if isinstance(running.step, EngineStep) and running.lasts:
+                running.step.leave()  # another launcher has it
+                return
             running.step.cancel("The run was closed while the launcher was cut off.")
 
     def close(self) -> None:
@@ -186,7 +211,8 @@ class RunningSteps:
     def cancel_all(self, note: str, kill: bool) -> None:
         """Stop all steps."""
         for running in self._running.values():
-            running.step.cancel(note, ABORTED, kill)
+            if not running.lasts:
+                running.step.cancel(note, ABORTED, kill)
 
     def take_results(self) -> list[StepResult]:
         """Return what to book in one call: results, and when these are all, the output of running steps that has grown."""
@@ -237,10 +263,13 @@ class RunningSteps:
         finally:
             if timer is not None:
                 timer.cancel()
-        self._log_end(run, result)
         run = running.run  # it may have been handed out again
         del self._running[run.id]
         self._shown.pop(run.id, None)
+        if result is None:  # it was left to another launcher
+            self._on_end()
+            return
+        self._log_end(run, result)
         self._end(run, result, wanted=running.wanted, behind=running.behind)
 
     def _end(self, run: StepRun, result: StepResult, *, wanted: bool = True, behind: bool = False) -> None:

@@ -46,6 +46,26 @@ class StepRun:
     due: str | None = None
     previous_due: str | None = None
     keep_rows: int = 0
+    engine: str | None = None
+    engine_options: str | None = None
+    engine_job: str | None = None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return what a script finds in its environment."""
+        found = {
+            "PGAGENT_JOB_ID": str(self.jobid),
+            "PGAGENT_RUN_ID": str(self.jlgid),
+            "PGAGENT_STEP_ID": str(self.jstid),
+            "PGAGENT_JOB_NAME": self.jobname,
+            "PGAGENT_STEP_NAME": self.jstname,
+        }
+        given = {
+            "PGAGENT_PARAMETERS": self.jobparameters,
+            "PGAGENT_DUE": self.due,
+            "PGAGENT_PREVIOUS_DUE": self.previous_due,
+        }
+        return found | {name: value for name, value in given.items() if value is not None}
 
     @property
     def id(self) -> Try:
@@ -101,8 +121,11 @@ class RunningStep(Protocol):
         """Whether it waits for a connection that was refused for want of room."""
         ...
 
-    async def execute(self) -> StepResult:
-        """Run the step to its end and return how it ended. Never raises, unless its task is cancelled."""
+    async def execute(self) -> StepResult | None:
+        """Run the step to its end and return how it ended. Never raises, unless its task is cancelled.
+
+        None: it goes on without this launcher, which watches it no more.
+        """
         ...
 
     def cancel(self, note: str, status: str = ABORTED, kill: bool = False) -> None:

@@ -58,7 +58,11 @@ JOB_OPTION = Table(
         "job", ["jobowner", "jobrunas", *(jobs.OPTIONS.columns.keys() - {"jobfailures"})], jobrunas="run_as"
     ),
 )
-STEP_OPTION = Table("pgagent_py.step_option", "jstid", _columns("jst", steps.OPTIONS.columns))
+STEP_OPTION = Table(
+    "pgagent_py.step_option",
+    "jstid",
+    _columns("jst", steps.OPTIONS.columns, jstengineoptions="engine_options"),
+)
 SCHEDULE_OPTION = Table("pgagent_py.schedule_option", "jscid", _columns("jsc", schedules.OPTIONS.columns))
 MORE_OF_MESSAGE = ["msghtml", "msgattach", "msgcc", "msgbcc"]
 MESSAGE = Table(

@@ -11,9 +11,11 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import missing, note_code
 from ..ground.vocabulary import ON_ERROR
+from .engines import check_engine, check_engine_options, engine_columns
 from .options import (
     BOOLEAN,
     INTEGER,
+    JSON,
     NAME,
     NUMBER,
     SECONDS,
@@ -61,6 +63,8 @@ OPTIONS = Options(
     Column("jstretries", INTEGER, "retries", number(0, 100)),
     Column("jstretrydelay", SECONDS, "retry_delay", seconds(0, DAY)),
     Column("jstretrybackoff", NUMBER, "retry_backoff", number(1, 100)),
+    Column("jstengine", TEXT, "engine", check_engine, optional=True),
+    Column("jstengineoptions", JSON, "engine_options", check_engine_options, optional=True),
     Column("jstkeeprows", INTEGER, "keep_rows", number(0, 10_000), optional=True),
 )
 
@@ -73,6 +77,7 @@ class Present(TypedDict):
     jstconnstr: str
     jstdbname: str
     jstatomic: bool
+    jstengine: str | None
     here: str
 
 
@@ -80,7 +85,7 @@ class Present(TypedDict):
 NEW_STEP = Statement(
     """
     SELECT 0 AS jstjobid, 's' AS jstkind, '' AS jstconnstr, '' AS jstdbname, false AS jstatomic,
-           current_database()::text AS here""",
+           NULL AS jstengine, current_database()::text AS here""",
     row=Present,
 )
 
@@ -95,6 +100,8 @@ def add_step(
     database: str | None = None,
     connstr: str | None = None,
     atomic: bool | None = None,
+    engine: str | None = None,
+    engine_options: str | None = None,
     **given: Any,
 ) -> int:
     """Add a step to *job*, either sql or batch; return its id."""
@@ -107,11 +114,13 @@ def add_step(
         hint = "Leave it out for a step in this database."
         _check_not_blank(plpy, hint, database=database, connstr=connstr)
     (values,) = checked(plpy, given, STEP)
+    (options,) = checked(plpy, {"engine": engine, "engine_options": engine_options}, OPTIONS)
+    options = engine_columns(plpy, None, batch is not None, options)
     values |= {"jstjobid": job, "jstname": name}
     values |= _code(NEW_STEP(plpy)[0], sql, batch, database, connstr, atomic)
     step = STEP.insert(plpy, values)
-    if atomic:
-        OPTIONS.write(plpy, step, {"jstatomic": True})
+    if atomic or options:
+        OPTIONS.write(plpy, step, {"jstatomic": atomic, **options})
     check_code(plpy, job, "sql" if batch is None else "batch")
     note_code(plpy, job)
     check_count(plpy, job, "steps")
@@ -121,7 +130,7 @@ def add_step(
 FIND_STEP = Statement(
     """
     SELECT s.jstjobid, s.jstkind::text AS jstkind, s.jstconnstr, s.jstdbname::text AS jstdbname,
-           coalesce(o.jstatomic, false) AS jstatomic, current_database()::text AS here
+           coalesce(o.jstatomic, false) AS jstatomic, o.jstengine, current_database()::text AS here
       FROM pgagent.pga_jobstep s LEFT JOIN pgagent_py.step_option o ON o.jstid = s.jstid WHERE s.jstid = $1""",
     "int4",
     row=Present,
@@ -156,6 +165,11 @@ def alter_step(
     changed = [argument for argument, value in code.items() if value is not None]
     if changed:
         values |= _code(found[0], sql, batch, database, connstr, options.get("jstatomic"))
+    is_batch = batch is not None or (sql is None and found[0]["jstkind"] == "b")
+    engine: Values = {
+        name: options.pop(name) for name in ("jstengine", "jstengineoptions") if name in options
+    }
+    options |= engine_columns(plpy, found[0]["jstengine"], is_batch, engine)
     if batch is not None:
         options["jstatomic"] = False
     STEP.write(plpy, step, values)

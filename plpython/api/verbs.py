@@ -12,6 +12,7 @@ import keyword
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ..runs.adopt import note_engine_job
 from ..runs.agents import start_agent, start_session, stop_agent
 from ..runs.book import finish_step
 from ..runs.cancel import cancel_run
@@ -20,6 +21,7 @@ from .bounds import set_bound
 from .calendars import add_calendar, alter_calendar, attach_calendar, detach_calendar, drop_calendar
 from .dependencies import add_dependency, drop_dependency
 from .email import queue_email, set_email_domains
+from .engines import set_engine
 from .exceptions import add_exception, drop_exception
 from .export_jobs import export_jobs
 from .history import purge_history
@@ -111,6 +113,7 @@ FOR_EDITORS: tuple[Handler, ...] = (
     set_bound,
     set_default_timezone,
     set_email_domains,
+    set_engine,
     set_limit,
     set_notify_runs,
     set_retention,
@@ -121,6 +124,7 @@ FOR_AGENTS: tuple[Handler, ...] = (
     finish_messages,
     finish_step,
     keep_rows,
+    note_engine_job,
     purge_history,
     queue_email,
     start_agent,

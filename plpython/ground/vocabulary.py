@@ -90,3 +90,47 @@ SECRET_LINE = r"((?:^|[\r\n])[ \t]*@(?:parameters|email|webhook|chat)[ \t])[^\r\
 
 # Whether pgAgent's daemon starts in this session, and closes the runs of agents that are gone: only then it has this table.
 DAEMON_STARTS = "(to_regclass('pg_temp.pga_tmp_zombies') IS NOT NULL)"
+
+# Where batch steps are executed: in the launcher itself, or on an engine, with the options that are allowed by default.
+LOCAL_ENGINE = "local"
+ENGINES = {
+    "slurm": (
+        "partition",
+        "account",
+        "qos",
+        "time",
+        "mem",
+        "mem-per-cpu",
+        "cpus-per-task",
+        "ntasks",
+        "nodes",
+        "gres",
+        "gpus",
+        "constraint",
+        "nodelist",
+        "exclude",
+        "exclusive",
+        "reservation",
+        "nice",
+    ),
+    "ssh": ("host", "user", "port"),
+}
+NEVER_ALLOWED = {
+    "slurm": (
+        "array",
+        "requeue",
+        "output",
+        "error",
+        "job-name",
+        "wait",
+        "uid",
+        "wrap",
+        "export",
+        "chdir",
+        "gid",
+        "input",
+        "no-requeue",
+        "parsable",
+        "test-only",
+    ),
+}

@@ -240,12 +240,22 @@ SELECT f.jagpid FROM pgagent_py.agent f JOIN pgagent_py.agent a ON a.agent = f.a
 )
 
 
+# Its runs that do not end with it need not wait for it.
+WILL_NOT_COME_BACK = Statement(
+    """
+UPDATE pgagent_py.agent SET missing_since = '-infinity'
+ WHERE jagpid IN (SELECT a.jagpid FROM pgagent_py.agent a WHERE a.jagpid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED)""",
+    "int4[]",
+)
+
+
 def stop_agent(plpy: Plpy, caller: str) -> None:
     """Remove the agent of this backend; runs that it still had in progress are closed as aborted."""
     me = _session(plpy, caller)
     pids = [row["jagpid"] for row in OWN_BACKENDS(plpy, me["pid"], me["role"])]
     if pids:
         close_agents(plpy, pids)
+        WILL_NOT_COME_BACK(plpy, pids)
 
 
 LEFT_BACKENDS = Statement("SELECT o.jagpid FROM pgagent_py.own_jagpid o WHERE o.jagpid <> pg_backend_pid()")

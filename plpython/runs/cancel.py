@@ -20,7 +20,7 @@ def cancelled_by(caller: str) -> str:
 
 
 class FoundRow(TypedDict):
-    """A run to cancel, and its agent: ours, not pgAgent's daemon; alive; whether it has a step of the run."""
+    """A run to cancel, and its agent: ours, not pgAgent's daemon; alive; whether it has a step of the run, which may last."""
 
     jlgstatus: str
     jobid: int
@@ -28,6 +28,7 @@ class FoundRow(TypedDict):
     ours: bool
     alive: bool
     executing: bool
+    lasting: bool
 
 
 # A statement of its own, so that the next sees all that was done meanwhile, not only in this row.
@@ -46,7 +47,7 @@ SELECT l.jlgstatus::text AS jlgstatus, j.jobid, p.jlgid IS NOT NULL AS ours,
        EXISTS (SELECT FROM pgagent_py.living_agent v
                 WHERE CASE WHEN p.jlgid IS NULL THEN v.jagpid = j.jobagentid AND v.agent IS NULL
                            ELSE v.agent = p.agent END) AS alive,
-       p.jslid IS NOT NULL AND NOT p.booked AS executing
+       p.jslid IS NOT NULL AND NOT p.booked AS executing, p.engine IS NOT NULL AND p.jslid IS NOT NULL AS lasting
   FROM pgagent.pga_joblog l
   JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
   LEFT JOIN pgagent_py.run p ON p.jlgid = l.jlgid
@@ -76,10 +77,10 @@ def cancel_run(plpy: Plpy, caller: str, run: int | None = None) -> None:
     found = rows[0]
     if found["jlgstatus"] != RUNNING:
         raise PgAgentError(f"run {run} is not in progress", hint="It has ended already.", sqlstate="55000")
-    if not found["alive"]:
+    if not found["alive"] and not found["lasting"]:
         abort_runs(plpy, found["pids"], [RunId(found["jobid"], run)], cancelled_by(caller))
         return
-    if not found["ours"]:
+    if found["alive"] and not found["ours"]:
         raise PgAgentError(
             f"run {run} is executed by pgAgent's own daemon, which takes no such order",
             hint="Look for its step in pg_stat_activity, or stop the daemon.",
@@ -98,21 +99,30 @@ class CancelledRow(TypedDict):
     """A run that is to be ended, and the role that wants it."""
 
     jlgid: int
-    jlgcancelledby: str
+    jlgcancelledby: str | None
 
 
+# Nothing but these tells of a job that was released or dropped by hand: its step would go on without it.
 CANCELLED_RUNS = Statement(
     """
-SELECT o.jlgid, o.jlgcancelledby
-  FROM pgagent_py.run_option o
-  JOIN pgagent_py.run p ON p.jlgid = ANY (ARRAY[o.jlgid])
-  JOIN pgagent_py.agent a ON a.agent = ANY (ARRAY[p.agent])
-   AND a.jagpid = pg_backend_pid() AND a.backend_start = pgagent_py._backend_start()
- WHERE o.jlgcancelledby IS NOT NULL""",
+SELECT p.jlgid, o.jlgcancelledby
+  FROM pgagent_py.agent a
+  JOIN pgagent_py.run p ON p.agent = ANY (ARRAY[a.agent])
+  LEFT JOIN pgagent_py.run_option o ON o.jlgid = ANY (ARRAY[p.jlgid])
+ WHERE a.jagpid = pg_backend_pid() AND a.backend_start = pgagent_py._backend_start()
+   AND (o.jlgcancelledby IS NOT NULL
+        OR p.engine IS NOT NULL AND p.jslid IS NOT NULL AND NOT EXISTS (
+           SELECT FROM pgagent.pga_job j
+            WHERE j.jobid = ANY (ARRAY[p.jobid]) AND j.joblastrun = p.claimed
+              AND j.jobagentid IN (SELECT w.jagpid FROM pgagent_py.own_jagpid w)))""",
     row=CancelledRow,
 )
+RELEASED = "The job was released, or dropped, while it ran."
 
 
 def cancelled_runs(plpy: Plpy) -> list[tuple[int, str]]:
     """Return the runs of this backend's agent that are to be ended, with what their log is to say."""
-    return [(row["jlgid"], cancelled_by(row["jlgcancelledby"])) for row in CANCELLED_RUNS(plpy)]
+    return [
+        (row["jlgid"], cancelled_by(who) if (who := row["jlgcancelledby"]) else RELEASED)
+        for row in CANCELLED_RUNS(plpy)
+    ]

@@ -54,12 +54,13 @@ step_logged AS (
     INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus, jslstart)
     SELECT run.jslid, run.jlgid, run.jstid, 'r', run.handed FROM run WHERE run.jstid IS NOT NULL),
 noted AS (
-    INSERT INTO pgagent_py.run (jlgid, jobid, agent, claimed, started, jstid, jslid, handed, atomic)
-    SELECT run.jlgid, run.jobid, $5, now(), run.handed, run.jstid, run.jslid, run.handed, coalesce(so.jstatomic, false)
+    INSERT INTO pgagent_py.run (jlgid, jobid, agent, claimed, started, jstid, jslid, handed, atomic, engine)
+    SELECT run.jlgid, run.jobid, $5, now(), run.handed, run.jstid, run.jslid, run.handed, coalesce(so.jstatomic, false),
+           CASE WHEN 'lasting ' || so.jstengine = ANY ($4) THEN so.jstengine END
       FROM run LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[run.jstid]) WHERE run.jstid IS NOT NULL)
 SELECT {STEP_RUN}
   FROM run j
- CROSS JOIN LATERAL (SELECT j.jlgid, j.handed AS started, now() AS claimed, 1 AS try) r
+ CROSS JOIN LATERAL (SELECT j.jlgid, j.handed AS started, now() AS claimed, 1 AS try, NULL AS enginejob) r
  CROSS JOIN LATERAL (SELECT j.jslid, j.handed) l
   LEFT JOIN pgagent.pga_jobstep s ON s.jstid = ANY (ARRAY[j.jstid])
   LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[s.jstid])

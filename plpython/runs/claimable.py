@@ -14,7 +14,8 @@ FOR_AGENT = """j.jobhostagent IN ('', {station})
             SELECT FROM pgagent_py.step_need n WHERE n.jobid = ANY (ARRAY[j.jobid]) AND n.need <> ALL ({knows})))"""
 
 # On a row p of run, whether it does not end with its agent, as the view kept_run has it.
-KEPT = """(p.jslid IS NULL AND EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = ANY (ARRAY[p.agent])))"""
+KEPT = """(CASE WHEN p.jslid IS NULL THEN EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = ANY (ARRAY[p.agent]))
+              ELSE p.engine IS NOT NULL END)"""
 
 # Jobs that a session can run by itself: every enabled step is SQL in this database, and runs as the role that has logged in.
 # What an owner has written must not run with another role's rights.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict, cast
 
 from ..ground.plan import Statement
@@ -24,7 +24,10 @@ STEP_RUN = f"""
     'r' AS jslstatus, NULL::int4 AS jslresult, NULL::text AS jsloutput, s.jstonerror::text AS jstonerror,
     l.handed::text AS handed, CASE WHEN jo.jobrunas IS NULL THEN jo.jobownerid ELSE jo.jobrunasid END AS jobroleid,
     r.claimed::text AS claimed, r.try, NULL::text AS due, NULL::text AS previous_due,
-    so.jstkeeprows AS keep_rows"""
+    so.jstkeeprows AS keep_rows,
+    CASE WHEN s.jstkind = 'b' THEN so.jstengine END AS engine,
+    CASE WHEN s.jstkind = 'b' AND so.jstengine IS NOT NULL THEN so.jstengineoptions::text END AS engine_options,
+    r.enginejob AS engine_job"""
 
 
 class RoleRow(TypedDict):
@@ -117,16 +120,52 @@ def set_due(plpy: Plpy, steps: Sequence[StepRow]) -> None:
                 step["due"], step["previous_due"] = row["due"], row["previous_due"]
 
 
-# A step that was deleted meanwhile comes without code: its run has to go on. A step whose result waits to be booked has ended.
-IN_PROGRESS = Statement(
-    f"""
-SELECT {STEP_RUN.replace("s.jstid", "r.jstid", 1)}
+ENGINES = Statement(
+    """
+SELECT s.jstid, CASE
+       WHEN e.enabled IS NOT TRUE THEN format('engine %s is not enabled (any more)', s.engine)
+       ELSE (SELECT format('engine %s has no option "%s" here (any more)', s.engine, min(o.name))
+               FROM jsonb_object_keys(s.options) o (name)
+              WHERE o.name <> ALL (e.allowed_options) HAVING count(*) > 0) END AS refused
+  FROM unnest($1, $2, $3) s (jstid, engine, options)
+  LEFT JOIN pgagent_py.engines e ON e.engine = s.engine""",
+    "int4[]",
+    "text[]",
+    "jsonb[]",
+)
+
+
+def refuse_engines(plpy: Plpy, steps: Sequence[StepRow]) -> dict[int, str]:
+    """Return why some steps may not run on their engine, by jslid."""
+    found = [step for step in steps if step["engine"] is not None]
+    if not found:
+        return {}
+    columns = [[step[name] for step in found] for name in ("jstid", "engine", "engine_options")]
+    refused = {row["jstid"]: row["refused"] for row in ENGINES(plpy, *columns) if row["refused"]}
+    return {step["jslid"]: refused[step["jstid"]] for step in found if step["jstid"] in refused}
+
+
+# What a step on an engine has already used of its time counts for the agent that takes it over.
+TIME_LEFT = """CASE WHEN r.engine IS NULL OR so.jsttimeout IS NULL THEN so.jsttimeout
+         ELSE greatest('0', so.jsttimeout - (clock_timestamp() - r.handed)) END AS jsttimeout"""
+# A step that was deleted meanwhile comes without code: its run has to go on.
+HAS = f"""
+SELECT {
+    STEP_RUN.replace("s.jstid", "r.jstid", 1)
+    .replace("j.jobid", "r.jobid", 1)
+    .replace("so.jsttimeout", TIME_LEFT, 1)
+    .replace("CASE WHEN s.jstkind = 'b' THEN so.jstengine END", "coalesce(r.engine, so.jstengine)", 1)
+}
   FROM pgagent_py.run r
  CROSS JOIN LATERAL (SELECT r.jslid, r.handed) l
-  JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[r.jobid])
+  LEFT JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[r.jobid])
   LEFT JOIN pgagent.pga_jobstep s ON s.jstid = ANY (ARRAY[r.jstid])
   LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[s.jstid])
-  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = ANY (ARRAY[j.jobid])
+  LEFT JOIN pgagent_py.job_option jo ON jo.jobid = ANY (ARRAY[j.jobid])"""
+
+# A step whose result waits to be booked has ended.
+IN_PROGRESS = Statement(
+    f"""{HAS}
  WHERE r.agent = $1 AND r.jslid IS NOT NULL AND NOT r.booked
    AND NOT EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.jslid = ANY (ARRAY[r.jslid]))
    AND EXISTS (SELECT FROM pgagent_py.agent a
@@ -142,13 +181,30 @@ def steps_in_progress(plpy: Plpy, agent: str) -> list[StepRow]:
     An agent that comes back compares. A step here that it does not know was lost on the way to it and never started. A step of
     its own that is missing here belongs to a run that was closed meanwhile.
     """
-    steps = list(IN_PROGRESS(plpy, agent))
+    steps = _filled(plpy, IN_PROGRESS(plpy, agent))
+    _refuse(plpy, [step for step in steps if step["engine_job"] is None], set_run_as(plpy, steps))
+    return steps
+
+
+STEPS_OF_RUNS = Statement(f"{HAS} WHERE r.jlgid = ANY ($1) AND r.jslid IS NOT NULL", "int4[]", row=StepRow)
+
+
+def steps_of_runs(plpy: Plpy, runs: Sequence[int]) -> list[StepRow]:
+    """Return the steps in progress of these runs (jlgid), as an agent needs them that goes on with them."""
+    return _filled(plpy, STEPS_OF_RUNS(plpy, runs))
+
+
+def _filled(plpy: Plpy, rows: Iterable[StepRow]) -> list[StepRow]:
+    """Return steps with their parameters; a step or job that was deleted meanwhile has nothing to execute."""
+    steps = list(rows)
     for step in steps:
         if step["jstcode"] is None:
-            step.update(jstname="", jstkind="s", jstcode="", jstdbname="", jstconnstr="", jstonerror="f")
+            kind = "s" if step["engine"] is None else "b"
+            step.update(jstname="", jstkind=kind, jstcode="", jstdbname="", jstconnstr="", jstonerror="f")
+        if step["jobname"] is None:
+            step["jobname"] = ""
     set_parameters(plpy, steps)
     set_due(plpy, steps)
-    _refuse(plpy, steps, set_run_as(plpy, steps))
     return steps
 
 
@@ -174,5 +230,6 @@ def _refuse(plpy: Plpy, steps: Sequence[StepRow], reasons: Mapping[int, str]) ->
                 "jstconnstr": "",
                 "jstatomic": False,
                 "jobrunas": None,
+                "engine": None,
             }
             cast("Row", step).update(nobodys, jstcode=code, jobroleid=None)

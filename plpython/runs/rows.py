@@ -36,6 +36,9 @@ class StepRow(Try):
     due: str | None
     previous_due: str | None
     keep_rows: int | None
+    engine: str | None
+    engine_options: str | None
+    engine_job: str | None
 
 
 class ResultRow(TypedDict):
@@ -117,7 +120,8 @@ class AgentRow(TypedDict):
     returned: bool
     waiting: bool
     draining: bool
-    adoptable: bool  # whether another agent has runs that do not end with it
+    adoptable: bool  # whether a draining agent has runs that wait for another
+    lasting: bool  # whether another agent has steps that do not end with it
     limited: bool
     choosy: bool
     dependent: bool

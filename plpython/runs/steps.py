@@ -46,12 +46,14 @@ START_STEPS = Statement(
 -- the next step of each run that has one; jslid is NULL where it is not started, because it needs what the agent does not know,
 -- or a session has it locked: the log refers to it, and would wait
 WITH next AS MATERIALIZED (
-    SELECT r.jlgid, r.jobid, r.ended, p.started, p.claimed, n.jstid, s.jstatomic, clock_timestamp() AS handed,
+    SELECT r.jlgid, r.jobid, r.ended, p.started, p.claimed, n.jstid, s.jstatomic, s.jstengine, NULL AS enginejob,
+           clock_timestamp() AS handed,
            -- the same step as before is its next try
            CASE WHEN p.jstid = n.jstid THEN p.try + 1 ELSE 1 END AS try,
            CASE WHEN s.jstid IS NOT NULL THEN nextval('pgagent.pga_jobsteplog_jslid_seq')::integer END AS jslid {NEXT_STEPS}
       LEFT JOIN LATERAL (
-           SELECT s.jstid, coalesce(so.jstatomic, false) AS jstatomic
+           SELECT s.jstid, coalesce(so.jstatomic, false) AS jstatomic,
+                  CASE WHEN 'lasting ' || so.jstengine = ANY ($4) THEN so.jstengine END AS jstengine
              FROM pgagent.pga_jobstep s LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[s.jstid])
             WHERE s.jstid = n.jstid
               AND (NOT EXISTS (SELECT FROM pgagent_py.step_need)
@@ -64,7 +66,7 @@ noted AS (
     UPDATE pgagent_py.run p
        SET jstid = next.jstid, jslid = next.jslid, handed = next.handed, atomic = next.jstatomic, booked = false,
            try = next.try, done = CASE WHEN next.ended IS NULL THEN p.done ELSE p.done || next.ended END,
-           not_before = NULL, waiting_since = NULL
+           not_before = NULL, waiting_since = NULL, engine = next.jstengine, enginejob = NULL
       FROM next WHERE p.jlgid = ANY (ARRAY[next.jlgid]) AND next.jslid IS NOT NULL)
 SELECT {STEP_RUN},
        (SELECT min(n.need) FROM pgagent_py.step_need n WHERE n.jstid = r.jstid AND n.need <> ALL ($4)) AS need

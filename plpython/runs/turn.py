@@ -10,7 +10,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_launch
 from ..ground.vocabulary import ABORTED, FAILURE, OWN_PLACES, SUCCESS
-from .adopt import adopt_runs
+from .adopt import adopt_runs, adopt_steps
 from .agents import take_former_jobs
 from .alerts import tell_alerts
 from .book import finish_steps
@@ -20,7 +20,7 @@ from .claim import claim_due_jobs
 from .claimable import ANY, IN_SESSION, IN_SESSION_ONCE
 from .dependencies import check_dependencies, start_dependents
 from .finish import finish_jobs, note_runs
-from .hand_out import set_due, set_parameters, set_run_as
+from .hand_out import refuse_engines, set_due, set_parameters, set_run_as
 from .news import tell_news
 from .orphans import close_left, fail_orphans
 from .problems import each_apart
@@ -39,7 +39,8 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL)
        OR EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.agent = a.agent) AS waiting,
        EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = a.agent) AS draining,
-       EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent) AS adoptable,
+       EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent AND NOT k.executing) AS adoptable,
+       EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent AND k.executing) AS lasting,
        EXISTS (SELECT FROM pgagent_py.job_limit) AS limited,
        EXISTS (SELECT FROM pgagent_py.job_limit) OR EXISTS (SELECT FROM pgagent_py.pause)
        OR EXISTS (SELECT FROM pgagent_py.run_order) OR EXISTS (SELECT FROM pgagent_py.problem)
@@ -97,7 +98,7 @@ def run_due(
         started += claim_due_jobs(plpy, me, *places, scope)
     if me["limited"] and (finished or waited):
         wake_for_due_jobs(plpy)
-    steps = _hand_out(plpy, me, started, capacity)
+    steps = _hand_out(plpy, me, started, capacity) + ([] if local else adopt_steps(plpy, me))
     tell_news(plpy, me["jagknows"])
     if local and any(step["jstatomic"] for step in steps):
         commit_with_booking(plpy, agent)
@@ -164,7 +165,7 @@ def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int) -> 
 
 def _complete(plpy: Plpy, me: AgentRow, steps: Sequence[StepRow]) -> dict[int, str]:
     """Put parameters and roles into *steps*; return why some may not, or can't, be executed, by jslid."""
-    reasons = set_run_as(plpy, steps)
+    reasons = {**refuse_engines(plpy, steps), **set_run_as(plpy, steps)}
 
     def refuse(step: StepRow, error: str) -> None:
         reasons[step["jslid"]] = f"its parameters can't be read: {error}"

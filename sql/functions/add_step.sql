@@ -10,6 +10,8 @@
     "enabled boolean DEFAULT true",
     "description text DEFAULT NULL",
     "atomic boolean DEFAULT false",
+    "engine text DEFAULT NULL",
+    "engine_options jsonb AS text DEFAULT NULL",
 ], returns="integer") %}
 Add a step to a job. The enabled steps of a job run one after another, by name, then by id.
 
@@ -21,6 +23,7 @@ Add a step to a job. The enabled steps of a job run one after another, by name, 
 - enabled: false leaves the step out of runs.
 - atomic: the code and its entry in the log are committed in one transaction: after a crash either both are there or
   neither. For sql in this database only.
+- engine, engine_options: where batch runs instead of on the launcher's machine, and how: see the view engines.
 
 Returns the step's id (jstid).
 

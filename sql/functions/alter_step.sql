@@ -14,6 +14,8 @@
     "retries integer DEFAULT NULL",
     "retry_delay interval AS seconds DEFAULT NULL",
     "retry_backoff float8 DEFAULT NULL",
+    "engine text DEFAULT NULL",
+    "engine_options jsonb AS text DEFAULT NULL",
     "keep_rows integer DEFAULT NULL",
 ]) %}
 Change a step. An argument that is NULL or left out leaves things as they are.
@@ -21,6 +23,7 @@ Change a step. An argument that is NULL or left out leaves things as they are.
 - name, on_error, enabled, description, atomic: as in add_step().
 - sql, batch: the new code. Batch code turns an SQL step into a batch step, and the other way round.
 - database, connstr: where sql runs, as in add_step(); connstr '' leads back to this server.
+- engine, engine_options: as in add_step(); engine 'local' is the launcher itself again. A new engine begins without options.
 - timeout: the step is stopped and has failed when it takes longer; 0 takes the limit back.
 - retries: how often the step is tried again after a failure, before on_error counts; at most 100. Default: 0.
 - retry_delay: the time from a failed try to the next, at most one day. Default: 1 second.

@@ -12,7 +12,9 @@ CREATE TABLE pgagent_py.run (
     booked boolean NOT NULL DEFAULT false,
     done integer[] NOT NULL DEFAULT '{}',
     not_before timestamptz,
-    waiting_since timestamptz
+    waiting_since timestamptz,
+    engine text,
+    enginejob text
 ) WITH (fillfactor = 70);
 
 -- Small: most runs have a step with their agent.
@@ -23,6 +25,8 @@ CREATE INDEX run_agent ON pgagent_py.run (agent);
 
 -- An atomic step books itself by the number of its log row, which may be gone from the log.
 CREATE INDEX run_atomic ON pgagent_py.run (jslid) WHERE atomic;
+
+CREATE INDEX run_engine ON pgagent_py.run (agent) WHERE engine IS NOT NULL;
 
 COMMENT ON TABLE pgagent_py.run IS
 {% filter literal %}
@@ -54,3 +58,7 @@ COMMENT ON COLUMN pgagent_py.run.not_before IS
 'While the run waits: for a free place, for a step that a session has locked, or for the next try of a step.';
 COMMENT ON COLUMN pgagent_py.run.waiting_since IS
 'While the run waits. A time in the future means that the clock was set back: it has waited long enough.';
+COMMENT ON COLUMN pgagent_py.run.engine IS
+'The engine that has the step, if the step goes on there without the agent. NULL: it ends with the agent.';
+COMMENT ON COLUMN pgagent_py.run.enginejob IS
+'What that engine calls the step. NULL: not known yet.';

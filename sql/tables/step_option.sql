@@ -5,8 +5,12 @@ CREATE TABLE pgagent_py.step_option (
     jstretries integer NOT NULL DEFAULT 0 CHECK (jstretries BETWEEN 0 AND 100),
     jstretrydelay interval NOT NULL DEFAULT '1 second' CHECK (jstretrydelay BETWEEN '0' AND '1 day'),
     jstretrybackoff float8 NOT NULL DEFAULT 1 CHECK (jstretrybackoff BETWEEN 1 AND 100),
-    jstkeeprows integer CHECK (jstkeeprows BETWEEN 1 AND 10000)
+    jstkeeprows integer CHECK (jstkeeprows BETWEEN 1 AND 10000),
+    jstengine text CHECK (jstengine <> ''),
+    jstengineoptions jsonb CHECK (jsonb_typeof(jstengineoptions) = 'object')
 );
+
+CREATE INDEX step_option_engine ON pgagent_py.step_option (jstid) WHERE jstengine IS NOT NULL;
 
 COMMENT ON TABLE pgagent_py.step_option IS
 'Options of steps for which pga_jobstep has no column. A step without a row has no options.';
@@ -23,5 +27,9 @@ COMMENT ON COLUMN pgagent_py.step_option.jstretrybackoff IS
 'The factor by which the delay grows from try to try. No delay is longer than one day.';
 COMMENT ON COLUMN pgagent_py.step_option.jstkeeprows IS
 'How many rows of its result the log keeps. NULL: none.';
+COMMENT ON COLUMN pgagent_py.step_option.jstengine IS
+'The engine that executes the batch step. NULL: the launcher itself.';
+COMMENT ON COLUMN pgagent_py.step_option.jstengineoptions IS
+'What the engine is told about it: an object. NULL: nothing.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.step_option', '');

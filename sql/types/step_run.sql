@@ -24,7 +24,10 @@ CREATE TYPE pgagent_py.step_run AS (
     try integer,
     due text,
     previous_due text,
-    keep_rows integer
+    keep_rows integer,
+    engine text,
+    engine_options jsonb,
+    engine_job text
 );
 
 COMMENT ON TYPE pgagent_py.step_run IS
@@ -45,4 +48,6 @@ A step of a run, as run_due() returns it. The columns have pgAgent's names.
 - due, previous_due: the time that the run is for, and that of the last success before it, as steps see them: ISO 8601,
   UTC.
 - keep_rows: how many rows of an SQL step's result the log keeps. NULL: none.
+- engine, engine_options: the engine that executes the batch step, and its options. NULL: the launcher itself.
+- engine_job: what the engine calls the step, if it has it already.
 {% endfilter %};

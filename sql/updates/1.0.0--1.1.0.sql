@@ -184,3 +184,12 @@ ALTER TABLE pgagent_py.message
     ADD CONSTRAINT message_msgwhen_check
         CHECK (msgwhen IN ('failure', 'success', 'finish', 'recovered', 'late', 'overrun'));
 CREATE INDEX message_alert ON pgagent_py.message (msgid) WHERE msgwhen IN ('late', 'overrun');
+
+{{ new("tables/engine") }}
+
+ALTER TABLE pgagent_py.step_option
+    ADD COLUMN jstengine text CHECK (jstengine <> ''),
+    ADD COLUMN jstengineoptions jsonb CHECK (jsonb_typeof(jstengineoptions) = 'object');
+CREATE INDEX step_option_engine ON pgagent_py.step_option (jstid) WHERE jstengine IS NOT NULL;
+
+ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE engine text, ADD ATTRIBUTE engine_options jsonb, ADD ATTRIBUTE engine_job text;

@@ -1,7 +1,11 @@
 CREATE OR REPLACE VIEW pgagent_py.step_need AS
 SELECT o.jobid, NULL::integer AS jstid, 'label ' || l.label AS need
   FROM pgagent_py.job_option o CROSS JOIN LATERAL unnest(o.joblabels) l (label)
- WHERE o.joblabels IS NOT NULL;
+ WHERE o.joblabels IS NOT NULL
+ UNION ALL
+SELECT s.jstjobid, s.jstid, 'engine ' || o.jstengine
+  FROM pgagent_py.step_option o JOIN pgagent.pga_jobstep s ON s.jstid = o.jstid
+ WHERE o.jstengine IS NOT NULL AND s.jstkind = 'b' AND s.jstenabled;
 
 COMMENT ON VIEW pgagent_py.step_need IS
 {% filter literal %}
@@ -9,5 +13,5 @@ What jobs and steps need their agent to have, a row for each need. A job is clai
 its needs (start_agent, knows). A new kind of step adds its rows here.
 
 - jstid: the step that needs it. NULL: the job itself, which is looked at when it is claimed.
-- need: "label NAME" of a job.
+- need: "label NAME" of a job, "engine NAME" of a step.
 {% endfilter %};

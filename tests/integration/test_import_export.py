@@ -16,7 +16,7 @@ NOT_DEFINITIONS = {
     "group_grant": "of roles", "job_change": "of history", "pause": "of the moment",
     "run_order": "of the moment", "job_origin": "of the moment", "run_origin": "history",
     "job_due": "history", "run_option": "of runs", "dependency_met": "of the moment",
-    "comment_line": "of comments, which are carried", "step_rows": "of runs",
+    "comment_line": "of comments, which are carried", "step_rows": "of runs", "engine": "of the database",
     "applied_job": "of where a definition came from", "cron_schedule": "found again by their looks",
 }  # fmt: skip
 # Columns of the option tables that the database finds out by itself: ids of this server, and what runs have left

@@ -1,11 +1,13 @@
 """Runs that do not end with their agent: another one takes them over."""
 
+import re
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from tests.helpers import Db, wait_for
-from tests.helpers.protocol import Agent, done, due_job, status_of_run
+from tests.helpers.protocol import Agent, done, due_job, status_of_run, step_log
 
 # What pgAgent's daemon does when it starts.
 CLEAR_ZOMBIES = """
@@ -73,3 +75,69 @@ def test_a_drained_run_waits_for_an_agent_that_may_have_it(agent: Agent, databas
     db.execute("SELECT pgagent_py.undrain(%s)", [agent.agent])
     assert [step.jstname for step in wait_for(lambda: agent.run_due(1), what="the next step")] == ["b"]
     elsewhere.close()
+
+
+def test_a_step_on_an_engine_that_lasts_is_taken_over_by_the_next_agent_that_has_it(
+    agent: Agent, database: str, db: Db
+) -> None:
+    """Not by one that does not have the engine. A starting daemon leaves it alone, and a person may release the job."""
+    knows = ["engine slurm", "lasting slurm"]
+    first, next_ = Agent(database, knows=knows), Agent(database, knows=knows)
+    job = due_job(db, "job", "")
+    db.execute("SELECT pgagent_py.add_step(%s, 'a', batch => 'true', engine => 'slurm --mem=1G')", [job])
+    assert agent.run_due(1) == []
+    (step,) = first.run_due(1)
+    noted = first.db.execute("SELECT pgagent_py.note_engine_job(%s, '4711')", [step.jslid])
+    assert noted.fetchall() == [(True,)]
+    end_session(first, db)
+    db.execute(CLEAR_ZOMBIES)
+    assert step_log(db, step.jslid)[0] == "r"
+    assert next_.run_due(1) == agent.run_due(5) == []
+    (again,) = wait_for(lambda: next_.run_due(1), what="the step")
+    assert again == step
+    query = "SELECT s.engine, s.engine_options, s.engine_job FROM pgagent_py.steps_in_progress() s"
+    assert next_.db.execute(query).fetchall() == [("slurm", {"mem": "1G"}, "4711")]
+    assert next_.db.execute("SELECT * FROM pgagent_py.cancelled_runs()").fetchall() == []
+    db.execute("UPDATE pgagent.pga_job SET jobagentid = NULL, jobnextrun = NULL")
+    cancelled = next_.db.execute("SELECT * FROM pgagent_py.cancelled_runs()").fetchall()
+    assert cancelled == [(step.jlgid, "The job was released, or dropped, while it ran.")]
+    next_.close()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("add_step(1, 'x', sql => 'SELECT 1', engine => 'slurm')", "engine is given for an sql step"),
+        ("add_step(1, 'x', batch => 'true', engine => 'nowhere')", 'engine "nowhere" is not enabled'),
+        ("add_step(1, 'x', batch => 'true', engine => 'slurm --wrap=x')", 'slurm has no option "wrap" here'),
+        ("add_step(1, 'x', batch => 'true', engine => 'slurm mem=8G')", 'engine has the word "mem=8G"'),
+        ("add_step(1, 'x', batch => 'true', engine_options => '{\"mem\": 1}')", "but no engine"),
+        ("add_step(1, 'x', batch => 'true', engine => 'ssh', engine_options => '[]')", "is no JSON object"),
+        (
+            "add_step(1, 'x', batch => 'true', engine => 'ssh', engine_options => '{\"host\": []}')",
+            "can't have",
+        ),
+        ("set_engine('slurm', '{mem,arr}')", "arr can never be allowed"),
+        ("set_engine('slurm', '{export}')", "export can never be allowed"),
+        ("set_engine('local', '{}')", "engine local has no options"),
+        ("set_engine('Sl urm')", "can't be one"),
+    ],
+)
+def test_what_an_engine_does_not_take_is_refused(db: Db, call: str, message: str) -> None:
+    due_job(db, "job", "")
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match=re.escape(message)):
+        db.execute(f"SELECT pgagent_py.{call}".encode())
+
+
+def test_engines_and_options_that_are_taken_back_stop_steps(database: str, db: Db) -> None:
+    agent = Agent(database, knows=["engine slurm"])
+    db.execute("SELECT pgagent_py.set_engine('slurm', '{mem,licenses}')")
+    job = due_job(db, "job", "")
+    db.execute("SELECT pgagent_py.add_step(%s, 'a', batch => 'true', engine => 'slurm --licenses=x')", [job])
+    db.execute("SELECT pgagent_py.set_engine('slurm', '{mem}')")
+    assert agent.run_due(1) == []
+    found = db.execute("SELECT jslstatus, jsloutput FROM pgagent.pga_jobsteplog").fetchall()
+    assert found == [("f", 'Not executed: engine slurm has no option "licenses" here (any more).')]
+    shown = db.execute("SELECT allowed_options, enabled FROM pgagent_py.engines WHERE engine = 'slurm'")
+    assert shown.fetchall() == [(["mem"], True)]
+    agent.close()
