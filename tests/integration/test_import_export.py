@@ -122,15 +122,10 @@ def test_every_option_column_is_carried(db: Db, other: Db) -> None:
             if name in NOT_CARRIED:
                 continue
             example = EXAMPLES.get(name) or EXAMPLES[type_]
-            target = {
-                "job_option": "jobid = 1",
-                "step_option": "jstjobid = 1",
-                "schedule_option": "jscjobid = 2",
-            }[table]
-            entity = {
-                "job_option": "pga_job",
-                "step_option": "pga_jobstep",
-                "schedule_option": "pga_schedule",
+            entity, target = {
+                "job_option": ("pga_job", "jobid = 1"),
+                "step_option": ("pga_jobstep", "jstjobid = 1"),
+                "schedule_option": ("pga_schedule", "jscjobid = 2"),
             }[table]
             ids = [
                 row[0]

@@ -65,6 +65,7 @@ BY_TYPE = {
     "name": "'postgres'",
     "timestamptz": "now()",
     "jsonb": "'{}'",
+    "jsonb[]": f"array_fill('{{}}'::jsonb, '{{{HANDLED}}}')",
 }
 PID, PIDS, NONE = "pg_backend_pid()", "ARRAY[pg_backend_pid()]", "'{}'"
 LOOKED = ["1000", "200", NONE, "'here'", NONE]
