@@ -204,7 +204,7 @@ class EngineStep:
                 if self.task.cancelled:
                     break  # `cancel` sees to it that it never begins
                 await asyncio.sleep(SUBMIT_PAUSE_SECONDS)
-        while self.task.job and not self._left:
+        while self.outlives and self.task.job and not self._left:
             try:
                 if await self._note(self._run.jslid, self.task.job):
                     return

@@ -89,9 +89,13 @@ def _adopt(plpy: Plpy, me: AgentRow, which: str, count: int) -> list[int]:
 NOTE_ENGINE_JOB = Statement(
     """
 UPDATE pgagent_py.run SET enginejob = $2
- WHERE jlgid IN (SELECT r.jlgid FROM pgagent_py.run r
-                   JOIN pgagent_py.agent a ON a.agent = r.agent AND a.jagpid = pg_backend_pid()
-                  WHERE r.jslid = $1 AND a.jagrole = to_regrole(quote_ident($3)) FOR NO KEY UPDATE OF r SKIP LOCKED)
+ WHERE jlgid = ANY (ARRAY(
+       SELECT r.jlgid FROM pgagent_py.agent a
+        CROSS JOIN LATERAL (
+              SELECT r.jlgid FROM pgagent_py.run r
+               WHERE r.agent = ANY (ARRAY[a.agent]) AND r.jslid = $1 AND r.engine IS NOT NULL
+                 FOR NO KEY UPDATE SKIP LOCKED) r
+        WHERE a.jagpid = pg_backend_pid() AND a.jagrole = to_regrole(quote_ident($3))))
 RETURNING jlgid""",
     "int4",
     "text",

@@ -10,7 +10,7 @@ DUE_TOO = f"coalesce({DUE}, false)"
 # A job for another host, and one that needs what the agent does not have, is left to another agent. Where nothing needs anything,
 # the first look is the only one.
 FOR_AGENT = """j.jobhostagent IN ('', {station})
-       AND (NOT EXISTS (SELECT FROM pgagent_py.step_need) OR NOT EXISTS (
+       AND (NOT EXISTS (SELECT FROM pgagent_py.any_need) OR NOT EXISTS (
             SELECT FROM pgagent_py.step_need n WHERE n.jobid = ANY (ARRAY[j.jobid]) AND n.need <> ALL ({knows})))"""
 
 # On a row p of run, whether it does not end with its agent, as the view kept_run has it.

@@ -56,7 +56,7 @@ WITH next AS MATERIALIZED (
                   CASE WHEN 'lasting ' || so.jstengine = ANY ($4) THEN so.jstengine END AS jstengine
              FROM pgagent.pga_jobstep s LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[s.jstid])
             WHERE s.jstid = n.jstid
-              AND (NOT EXISTS (SELECT FROM pgagent_py.step_need)
+              AND (NOT EXISTS (SELECT FROM pgagent_py.any_need)
                    OR NOT EXISTS (SELECT FROM pgagent_py.step_need n WHERE n.jstid = ANY (ARRAY[s.jstid]) AND n.need <> ALL ($4)))
               FOR KEY SHARE OF s SKIP LOCKED) s ON true),
 logged AS (

@@ -26,7 +26,7 @@ CREATE INDEX run_agent ON pgagent_py.run (agent);
 -- An atomic step books itself by the number of its log row, which may be gone from the log.
 CREATE INDEX run_atomic ON pgagent_py.run (jslid) WHERE atomic;
 
-CREATE INDEX run_engine ON pgagent_py.run (agent) WHERE engine IS NOT NULL;
+CREATE INDEX run_engine ON pgagent_py.run (agent, jslid) WHERE engine IS NOT NULL;
 
 COMMENT ON TABLE pgagent_py.run IS
 {% filter literal %}

@@ -4,7 +4,7 @@ SELECT o.jobid, NULL::integer AS jstid, 'label ' || l.label AS need
  WHERE o.joblabels IS NOT NULL
  UNION ALL
 SELECT s.jstjobid, s.jstid, 'engine ' || o.jstengine
-  FROM pgagent_py.step_option o JOIN pgagent.pga_jobstep s ON s.jstid = o.jstid
+  FROM pgagent.pga_jobstep s JOIN pgagent_py.step_option o ON o.jstid = ANY (ARRAY[s.jstid])
  WHERE o.jstengine IS NOT NULL AND s.jstkind = 'b' AND s.jstenabled;
 
 COMMENT ON VIEW pgagent_py.step_need IS

@@ -20,6 +20,7 @@ def agent(database: str) -> Iterator[Agent]:
 def needing(db: Db) -> None:
     """Let steps with the name x need their agent to know x."""
     db.execute(
+        "CREATE OR REPLACE VIEW pgagent_py.any_need AS SELECT true AS needed;"
         "CREATE OR REPLACE VIEW pgagent_py.step_need AS"
         " SELECT s.jstjobid AS jobid, s.jstid, 'x' AS need FROM pgagent.pga_jobstep s WHERE s.jstname = 'x'"
     )
