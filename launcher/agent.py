@@ -88,14 +88,7 @@ class Agent:
         self._pool = SqlPool(server, options.workers, reserve=self._reserve)
         self._processes = Processes(options.pass_env, self._reserve)
         self._confirmation = Confirmation(self._event.set)
-        self._steps = RunningSteps(
-            self._pool,
-            self._processes,
-            self._confirmation,
-            options.output_limit,
-            self._event.set,
-            EngineSteps(options.engine_dir, options.output_limit, self._confirmation, self._note_engine_job),
-        )
+        self._steps = self._running_steps()
         self._side_tasks: Sequence[SideTask] = (Sender(options.smtp, self._event.set), Upkeep())
         self.vitals = one_of.vitals if one_of else Vitals(server, options.workers)
         self.vitals.running, self._steps.ended = self._steps.__len__, self.vitals.steps
@@ -109,6 +102,13 @@ class Agent:
             stopping=self._stopping,
             stop=self.stop,
             on_event=self._event.set,
+        )
+
+    def _running_steps(self) -> RunningSteps:
+        options, confirmation = self._options, self._confirmation
+        engines = EngineSteps(options.engine_dir, options.output_limit, confirmation, self._note_engine_job)
+        return RunningSteps(
+            self._pool, self._processes, confirmation, options.output_limit, self._event.set, engines
         )
 
     async def run(self) -> None:
