@@ -14,15 +14,6 @@ UPDATE pgagent_py.job_option SET jobinstallation = (SELECT i.id FROM pgagent_py.
 
 CREATE INDEX job_option_done ON pgagent_py.job_option (jobid) WHERE jobdone;
 
-ALTER TABLE pgagent_py.job_option
-    ADD COLUMN jobcatchup text CHECK (jobcatchup IN ('skip', 'all')),
-    ADD COLUMN jobcatchuplimit integer CHECK (jobcatchuplimit > 0);
-DROP INDEX pgagent_py.job_option_choosy;
-CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
-    WHERE jobpriority <> 0 OR jobmaxlateness IS NOT NULL OR jobdone OR jobcatchup IS NOT NULL;
-
-{{ new("tables/job_owed") }}
-
 ALTER TABLE pgagent_py.message ADD COLUMN msgeditor boolean NOT NULL DEFAULT false;
 ALTER TABLE pgagent_py.queued_message ADD COLUMN qmsowner oid;
 
@@ -86,6 +77,8 @@ SELECT w.jslid, w.jlgid, r.agent, w.jslstatus, w.jslresult, w.jslduration, w.jsl
 -- The view reads the new tables from now on, so that the old one can go.
 {{ new("functions/_backend_start") }}
 
+{{ new("tables/draining") }}
+
 {{ new("views/this_agent") }}
 
 DROP TABLE pgagent_py.waiting_run;
@@ -133,8 +126,6 @@ ALTER TABLE pgagent_py.schedule_option
     ADD COLUMN jscrecurs text CHECK (jscrecurs ~ '^[1-9][0-9]{0,3} (days?|weeks?|months?)$'),
     ADD COLUMN jscspread interval;
 ALTER TABLE pgagent_py.calendar ADD COLUMN calweekend integer[] CHECK (calweekend <@ '{0,1,2,3,4,5,6}');
-
-{{ new("tables/draining") }}
 
 ALTER TABLE pgagent_py.job_option ADD COLUMN joblabels text[] CHECK (joblabels <> '{}');
 CREATE INDEX job_option_labels ON pgagent_py.job_option (jobid) WHERE joblabels IS NOT NULL;
@@ -193,3 +184,12 @@ ALTER TABLE pgagent_py.step_option
 CREATE INDEX step_option_engine ON pgagent_py.step_option (jstid) WHERE jstengine IS NOT NULL;
 
 ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE engine text, ADD ATTRIBUTE engine_options jsonb, ADD ATTRIBUTE engine_job text;
+
+ALTER TABLE pgagent_py.job_option
+    ADD COLUMN jobcatchup text CHECK (jobcatchup IN ('skip', 'all')),
+    ADD COLUMN jobcatchuplimit integer CHECK (jobcatchuplimit > 0);
+DROP INDEX pgagent_py.job_option_choosy;
+CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
+    WHERE jobpriority <> 0 OR jobmaxlateness IS NOT NULL OR jobdone OR jobcatchup IS NOT NULL;
+
+{{ new("tables/job_owed") }}
