@@ -13,7 +13,7 @@ from ..session import Session
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@command("pgagentctl -d 'host=db1 dbname=shop' web --listen 127.0.0.1:8080")
+@command("pgagentctl web -d 'host=db1 dbname=shop' --listen 127.0.0.1:8080")
 @click.option(
     "--listen", metavar="ADDRESS:PORT", default="127.0.0.1:8080", show_default=True, help="Where to serve it."
 )
