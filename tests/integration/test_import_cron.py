@@ -98,7 +98,7 @@ def test_the_jobs_of_pg_cron_are_added_with_owner_and_place(own_cluster: Cluster
             "at start": "@restart",
             "close": "5seconds",
             "wordy": "0 3 * * * and more",
-            "bad": "0 0 L-3 * *",
+            "bad": "0 0 32 * *",
         }
         for name, text in odd.items():
             db.execute("SELECT cron.schedule(%s, '* * * * *', 'SELECT 1')", [name])

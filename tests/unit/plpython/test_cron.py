@@ -291,7 +291,7 @@ def with_letters(sets: CronSets) -> Schedule:
     """Return the schedule of sets that are more than five."""
     schedule = compiled(rule_of(sets._replace(monthdays=())))
     rule = DayRule(sets.monthdays or None, sets.nth, sets.workdays, sets.roll)
-    texts = [flags(frozenset(given), of) for given, of in zip(sets[:5], OF, strict=True)]
+    texts = [flags(frozenset(given), of) for given, of in zip(sets[:5], OF)]
     minutes, hours, weekdays, _, months = texts
     return schedule._replace(
         wall_minutes=compile_wall_minutes(minutes, hours, weekdays, "{}", months, (), (), None, rule)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import Any
 
@@ -30,7 +30,7 @@ DAY = 86_400
 
 def compiled(way: dict[str, Any], start: datetime) -> Schedule:
     """Return a schedule of the arguments of add_schedule."""
-    begin = int(start.replace(tzinfo=UTC).timestamp())
+    begin = int(start.replace(tzinfo=timezone.utc).timestamp())
     monthdays = way.get("monthdays") or ()
     texts = [
         flags(frozenset(() if name == "monthdays" else way.get(name, ())), of) for name, of in SETS.items()
@@ -47,14 +47,19 @@ def compiled(way: dict[str, Any], start: datetime) -> Schedule:
     return compile_schedule(minutes, hours, weekdays, no_monthdays, months, begin, None, "UTC", rule=rule)
 
 
+# A rare rule may fire after the year 9999, which Python can't say.
+PYTHONS_LAST = datetime(9999, 12, 31, tzinfo=timezone.utc).timestamp()
+
+
 def runs(text: str, start: datetime, given: bool = True) -> list[datetime]:
     """Return the first 20 runs from *start* on."""
     found = read_rrule(text, start if given else None)
-    begin = int(start.replace(tzinfo=UTC).timestamp())
+    begin = int(start.replace(tzinfo=timezone.utc).timestamp())
     schedules = [(compiled(way, start), zone("UTC")) for way in found.ways]
     return [
-        datetime.fromtimestamp(float(at), UTC).replace(tzinfo=None)
+        datetime.fromtimestamp(float(at), timezone.utc).replace(tzinfo=None)
         for at in merge_runs(schedules, begin - 1, 20)
+        if float(at) < PYTHONS_LAST
     ]
 
 
