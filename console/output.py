@@ -133,6 +133,10 @@ def _write_array(pages: Pages) -> int:
     return count
 
 
+# On a terminal, a column is not made narrower than this
+NARROW = 12
+
+
 class Table:
     """A table whose columns are as wide as what the first page has; on a terminal, lines are cut at its edge."""
 
@@ -151,6 +155,7 @@ class Table:
                 max(old, *map(cell_len, texts))
                 for old, texts in zip(self.widths, zip(*lines, strict=True), strict=True)
             ]
+            self._fit()
             if not count and lines:
                 self._line(list(self.columns.values()), page[0], heading=True)
             for texts, row in zip(lines, page, strict=True):
@@ -159,21 +164,29 @@ class Table:
             sys.stdout.flush()
         return count
 
+    def _fit(self) -> None:
+        """Make the widest columns narrower until all fit: a long name would hide the status behind it."""
+        room = self.edge - self.indent - 2 * (len(self.widths) - 1)
+        while self.edge and sum(self.widths) > room and max(self.widths) > NARROW:
+            widest = max(self.widths)
+            self.widths[self.widths.index(widest)] = max(NARROW, widest - (sum(self.widths) - room))
+
     def _line(self, texts: Sequence[str], row: Row, heading: bool = False) -> None:
         left, parts = self.edge - self.indent if self.edge else sys.maxsize, []
         last = len(texts) - 1
         for number, (key, text, width) in enumerate(zip(self.columns, texts, self.widths, strict=True)):
+            shown = text if cell_len(text) <= width or not self.edge else set_cell_size(text, width - 1) + "…"
             # Numbers stand on the right, text on the left.
-            size = cell_len(text)
+            size = cell_len(shown)
             right = (
                 isinstance(row[key], int | float | Decimal) and not isinstance(row[key], bool) and not heading
             )
             padded = (
-                " " * (width - size) + text
+                " " * (width - size) + shown
                 if right
-                else text
+                else shown
                 if number == last
-                else text + " " * (width - size)
+                else shown + " " * (width - size)
             )
             if cell_len(padded) > left:
                 padded = set_cell_size(padded, max(0, left - 1)) + "…" if left > 0 else ""

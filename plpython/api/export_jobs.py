@@ -17,8 +17,9 @@ def export_jobs(plpy: Plpy, caller: str, jobs: Sequence[int] | None = None) -> R
     refresh_names(plpy)
     reader = Reader(Fields(plpy))
     wanted = {label: jobid for label, jobid in reader.labels().items() if jobs is None or jobid in jobs}
-    if jobs is not None and (missing := set(jobs) - set(wanted.values())):
-        raise invalid("jobs", f"jobs: job {min(missing)} does not exist", "Look at jobid in pgagent.pga_job.")
+    # By comparing, not as a set: what comes by the view request may be anything.
+    if missing := [job for job in jobs or () if job not in wanted.values()]:
+        raise invalid("jobs", f"jobs: job {missing[0]} does not exist", "Look at jobid in pgagent.pga_job.")
     exported = {label: reader.job(jobid) for label, jobid in wanted.items()}
     return {"jobs": exported, "calendars": read_calendars(plpy)}
 

@@ -209,7 +209,8 @@ def test_a_step_fails_when_its_database_is_dropped(database: str, db: Db, launch
         make_due(db, job)
         wait_for(
             lambda: value(
-                db, "SELECT count(*) FROM pg_stat_activity WHERE datname = 'going' AND state = 'active'"
+                db,
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = 'going' AND query LIKE '%pg_sleep%'",
             )
         )
     finally:

@@ -10,7 +10,7 @@ MAILTO=root
 # nightly backup
 0 3 * * * /usr/bin/backup --all
 */5 * * * * root-helper check
-0 0 * * 5#2 /bin/false
+0 0 32 * * /bin/false
 @reboot echo up
 """
 SYSTEM = """\
