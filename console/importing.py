@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ SELECT j.jobid, j.jobname, j.jobenabled,
               WHERE s.jobid = j.jobid ORDER BY s.jscid) AS schedules,
        (SELECT min(s.jstkind) FROM pgagent_py.visible_step s WHERE s.jobid = j.jobid) AS kind
   FROM pgagent_py.visible_job j WHERE j.jobid = ANY (%s) ORDER BY j.jobid"""
+
+# An entry is imported with the settings above it, so the server counts other lines than those of the file.
+PLACE = re.compile(r"^crontab: (line \d+: )?")
 
 
 @dataclass
@@ -58,11 +62,11 @@ class Importer:
             if error.sqlstate is None or error.sqlstate[:2] in ("08", "57") or error.sqlstate == "42501":
                 raise
             entry.jobs = []
-            entry.refused = error.diag.message_primary or str(error)
+            entry.refused = PLACE.sub("", error.diag.message_primary or str(error))
         except NotCarriedError as error:
             entry.jobs = []
             entry.refused = str(error)
-        entry.notes += self._notices
+        entry.notes += [PLACE.sub("", notice) for notice in self._notices]
 
 
 class NotCarriedError(Exception):
