@@ -2,14 +2,15 @@
 PATH=$("${PG_CONFIG:-pg_config}" --bindir):$PATH
 directory=$(mktemp -d)
 launcher=
+page=
 
 stop_all() {
     local status=$?
     trap '' INT TERM
-    if [ -n "$launcher" ]; then
-        kill "$launcher" 2>/dev/null || true
-        wait "$launcher" || true
-    fi
+    for process in $page $launcher; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" || true
+    done
     [ ! -f "$directory/data/postmaster.pid" ] || pg_ctl stop --silent -m fast -D "$directory/data" || true
     case $status in
         0 | 130 | 143) ;;

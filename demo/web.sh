@@ -20,8 +20,8 @@ psql -qv ON_ERROR_STOP=1 -o /dev/null -f week.sql
 psql -qAtc "SELECT count(*) || ' runs of ' || count(DISTINCT jlgjobid) || ' jobs' FROM pgagent.pga_joblog"
 start_launcher
 
-page=${LISTEN:-127.0.0.1:$(free_port)}
-say "Open http://$page/ and log in as demo, password $page_password. Ctrl-C ends it."
-pgagentctl -d "host=127.0.0.1 port=$port dbname=demo" web --listen "$page" &
-web=$!
-wait $web
+listen=${LISTEN:-127.0.0.1:$(free_port)}
+say "Open http://$listen/ and log in as demo, password $page_password. Ctrl-C ends it."
+pgagentctl -d "host=127.0.0.1 port=$port dbname=demo" web --listen "$listen" &
+page=$!
+wait $page
