@@ -18,9 +18,6 @@ from tests.helpers import Cluster, Db, value
 from .conftest import PASSWORD
 from .test_pages import add_run
 
-    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgagentctl web' AND usename = 'alice'"
-)
-
 
 def settings(cluster: Cluster, **given: Any) -> Settings:
     """Return settings for the page's database."""
