@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -39,8 +40,15 @@ class Axis:
 
     def x(self, at: datetime) -> float:
         """Return where a time is."""
-        share = (at - self.since) / (self.until - self.since)
-        return LEFT + (WIDTH - LEFT) * min(1.0, max(0.0, share))
+        return min(float(WIDTH), max(float(LEFT), LEFT + (at.timestamp() - self._begin) * self._scale))
+
+    @cached_property
+    def _begin(self) -> float:
+        return self.since.timestamp()
+
+    @cached_property
+    def _scale(self) -> float:
+        return (WIDTH - LEFT) / (self.until - self.since).total_seconds()
 
 
 def draw(
@@ -131,9 +139,8 @@ def _areas(marks: list[_Mark], y: int) -> Markup:
     """Return the marks of a row as one path per status: a tenth of the text of single ones."""
     paths: dict[str, list[str]] = defaultdict(list)
     for mark in marks:
-        paths[_class(mark)].append(
-            f"M{mark.x:.0f} {y + 4}h{max(mark.width, 1.5):.1f}v{ROW - 8}h-{max(mark.width, 1.5):.1f}z"
-        )
+        width = f"{max(mark.width, 1.5):.0f}" if mark.width > 5 else f"{max(mark.width, 1.5):.1f}"
+        paths[_class(mark)].append(f"M{mark.x:.0f} {y + 4}h{width}v{ROW - 8}h-{width}z")
     return Markup("").join(
         element("path", {"class": name, "d": "".join(parts)}) for name, parts in paths.items()
     )
