@@ -19,9 +19,10 @@ OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
 LONGEST_VALUE = 1000
 
 FIND = Statement("SELECT e.allowed_options, e.enabled FROM pgagent_py.engines e WHERE e.engine = $1", "text")
-FORGET = Statement("DELETE FROM pgagent_py.engine e WHERE e.engname = $1", "text")
 SET = Statement(
-    "INSERT INTO pgagent_py.engine (engname, engoptions, engenabled) VALUES ($1, $2, $3)",
+    """
+INSERT INTO pgagent_py.engine (engname, engoptions, engenabled) VALUES ($1, $2, $3)
+    ON CONFLICT (engname) DO UPDATE SET engoptions = excluded.engoptions, engenabled = excluded.engenabled""",
     "text",
     "text[]",
     "bool",
@@ -50,7 +51,6 @@ def set_engine(
         enabled = bool(found[0]["enabled"]) if found else True
     for option in allowed_options:
         _check_allowed(engine, option)
-    FORGET(plpy, engine)
     SET(plpy, engine, list(dict.fromkeys(allowed_options)), enabled)
     wake(plpy)
 

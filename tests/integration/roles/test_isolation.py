@@ -36,7 +36,8 @@ def test_no_function_does_or_tells_anything_about_anothers_job(
                 alice.execute("ROLLBACK")
         assert answers[0] == answers[1], function["name"]
         assert "secret" not in answers[0]
-        assert answers[0] == "[]" or answers[0][:5] in ("22023", "42501", "55000"), (
+        # It may say that the step is not that of this backend's agent, whatever step it is.
+        assert answers[0] in ("[]", "[(False,)]") or answers[0][:5] in ("22023", "42501", "55000"), (
             function["name"],
             answers,
         )
@@ -62,7 +63,8 @@ def test_no_view_and_no_table_shows_anothers_job(alice: Db, db: Db) -> None:
         except errors.InsufficientPrivilege:
             continue
         readable.add(relation)
-        assert seen == [], relation
+        # Which engines there are is for all to see.
+        assert seen == [] or relation == "pgagent_py.engines", relation
     granted = rows(
         db,
         """SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = 'pgagent_py'::regnamespace
@@ -77,7 +79,9 @@ def test_no_view_and_no_table_shows_anothers_job(alice: Db, db: Db) -> None:
                      AS $$ BEGIN INSERT INTO seen VALUES (t); RETURN true; END $$""")
     for relation in readable:
         alice.execute(f"SELECT FROM {relation} t WHERE pg_temp.spy(t::text)".encode())
-    assert rows(alice, "TABLE seen") == []
+    assert {text for (text,) in rows(alice, "TABLE seen")} <= {
+        str(row) for (row,) in rows(alice, "SELECT e::text FROM pgagent_py.engines e")
+    }
     assert snapshot(db) == before
 
 
