@@ -61,4 +61,4 @@ def test_every_listing_begins_as_soon_as_with_few_jobs(ctl: Ctl, db: Db, size: i
         " ".join(listing): min(first_line(ctl, *listing) for _ in range(2)) - own for listing in LISTINGS
     }
     slowest = max(times, key=lambda name: times[name])
-    assert times[slowest] < max(0.5, 3 * own), (slowest, times, own)
+    assert times[slowest] < 20 * own, (slowest, times, own)
