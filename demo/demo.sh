@@ -31,4 +31,4 @@ kill "$launcher"
 wait "$launcher"
 launcher=
 say "The launcher has stopped with status 0"
-say "make demo-web shows the web page, with a week of runs"
+say "The web page: make demo-web, with a week of runs; for a database of yours, pgagentctl -d CONNINFO web"

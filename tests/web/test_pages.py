@@ -239,3 +239,38 @@ def test_a_secret_is_in_no_page_and_no_log(page: Page, visitor: Visitor, jobs: d
     alice = visitor("alice")
     assert PASSWORD not in "".join(alice.get(path).text() for path in pages(jobs, "alice"))
     assert PASSWORD not in page.logfile.read_text()
+
+
+@pytest.mark.parametrize(
+    ("field", "executed"), [("only_step", ["a"]), ("from_step", ["a", "b"]), ("", ["0", "a", "b"])]
+)
+def test_a_run_begins_where_the_form_says(
+    visitor: Visitor, admin: Db, field: str, executed: list[str]
+) -> None:
+    job = value(admin, "SELECT pgagent_py.add_job('steps')")
+    steps = {
+        name: value(admin, "SELECT pgagent_py.add_step(%s, %s, sql => 'SELECT 1')", job, name)
+        for name in "0ab"
+    }
+    try:
+        operator = visitor("operator")
+        form: Form = {"csrf_token": token(operator, "/")} | ({field: steps["a"]} if field else {})
+        assert operator.post(f"/jobs/{job}/run", form=form, max_redirects=0).status == 303
+        admin.execute("SELECT pgagent_py.run_due()")
+        history = "SELECT jstname FROM pgagent_py.run_history WHERE jobid = %s ORDER BY jslid"
+        assert [name for (name,) in rows(admin, history, job)] == executed
+    finally:
+        admin.execute("DELETE FROM pgagent.pga_job WHERE jobid = %s", [job])
+
+
+def test_next_runs_say_where_the_clocks_change(visitor: Visitor, admin: Db) -> None:
+    job = value(
+        admin,
+        "SELECT pgagent_py.add_job('clocks', cron => '0 12 1 * *', timezone => 'Europe/Paris', sql => 'SELECT 1')",
+    )
+    try:
+        text = visitor("monitor").get(f"/jobs/{job}?zone=Europe/Paris").text()
+        assert 1 <= text.count("clocks have changed") <= 2  # ten months
+        assert visitor("monitor").get(f"/jobs/{job}?zone=UTC").text().count("clocks have changed") == 0
+    finally:
+        admin.execute("DELETE FROM pgagent.pga_job WHERE jobid = %s", [job])
