@@ -14,26 +14,15 @@ from rich.color import Color, ColorSystem, ColorType
 from rich.style import Style
 from rich.text import Text
 
+from ..output import duration
+
 LONG_CODE = 100_000
 MARKS = {"success": "✓", "failure": "✕", "running": "▶", "aborted": "■", "no steps": "○", "ignored": "!"}
 
 
 def span(value: timedelta | float | None) -> str:
-    """Return a duration in words, such as 2 h 5 min."""
-    if value is None:
-        return ""
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    if seconds < 0:
-        return f"-{span(-seconds)}"
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    words = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
-    return " ".join([f"{number} {unit}" for number, unit in words if number][:2])
+    """Return a duration as pgagentctl writes it, nothing for None."""
+    return "" if value is None else duration(value)
 
 
 def local(value: datetime | None, zone: ZoneInfo, form: str = "%Y-%m-%d %H:%M:%S") -> Markup:
