@@ -106,9 +106,12 @@ class Agent:
 
     def _running_steps(self) -> RunningSteps:
         options, confirmation = self._options, self._confirmation
-        engines = EngineSteps(options.engine_dir, options.output_limit, confirmation, self._note_engine_job)
+        self._engines = EngineSteps(
+            options.engine_dir, options.output_limit, confirmation, self._note_engine_job
+        )
         return RunningSteps(
-            self._pool, self._processes, confirmation, options.output_limit, self._event.set, engines
+            *(self._pool, self._processes, confirmation, options.output_limit, self._event.set),
+            self._engines,
         )
 
     async def run(self) -> None:
@@ -226,6 +229,7 @@ class Agent:
                     logger.error(Event("check", problem))
                     self._problems.add(problem)
             self._pool.use_server(control.server, found.place)
+            await self._engines.serve(control)
             await loop.resume()
             say(Event("serve", agent=self._id, extension=await control.version(), again=again))
             self.vitals.begin(control.database, again)

@@ -21,7 +21,11 @@ logger = logging.getLogger("pgagent_py")
 
 SUBMIT_PAUSE_SECONDS = 1.0  # between attempts to reach the engine, and to write down the id
 OUTPUT_SECONDS = 2.0  # between looks at what a step has written
-SUBMISSIONS = 4  # at the same time
+SUBMISSIONS = 4  # at the same time; and as many cancellations
+# How long an engine has to end a step whose time is over: it may be away. For the end of a cancelled step it is waited.
+GIVE_UP_SECONDS = 60.0
+
+NO_ANSWER = "The engine has not said that the step has ended. It may go on there."
 
 # Writes down the id of a step (jslid) in the database; returns whether it is this launcher's.
 Note = Callable[[int, str], Awaitable[bool]]
@@ -34,6 +38,7 @@ class Watch:
         """Look at nothing yet."""
         self.engine = engine
         self.room = asyncio.Semaphore(SUBMISSIONS)
+        self._telling = asyncio.Semaphore(SUBMISSIONS)
         self._steps: dict[str, EngineStep] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -58,9 +63,18 @@ class Watch:
             except Exception as error:
                 logger.exception(Event("engine", f"{type(error).__name__}: {error}"))
                 states = {}
-            for name, step in steps.items():
-                await step.looked(states.get(name))
+            await asyncio.gather(*(self._tell(step, states.get(name)) for name, step in steps.items()))
             await asyncio.sleep(self.engine.LOOK_SECONDS)
+
+    async def _tell(self, step: EngineStep, state: State | None) -> None:
+        """Tell a step its state; what goes wrong with one is no matter of the others."""
+        async with self._telling:
+            try:
+                await step.looked(state)
+            except UnreachableError as error:
+                logger.debug(Event("engine", f"no answer: {error}"))
+            except Exception as error:
+                logger.exception(Event("engine", f"{type(error).__name__}: {error}"))
 
 
 class EngineStep:
@@ -74,11 +88,12 @@ class EngineStep:
         output_limit: int,
         confirmation: Confirmation,
         note: Note,
+        place: str,
     ) -> None:
-        """Prepare to execute *run*; what is kept on the way is below *directory*."""
+        """Prepare to execute *run*; what is kept on the way is below *directory*. *place*: what names the database."""
         self.task = Task(
             run,
-            name=f"pgagent-{run.jobid}-{run.jlgid}-{run.jslid}-{run.handed:x}",
+            name=f"pgagent-{place}-{run.jobid}-{run.jlgid}-{run.jslid}-{run.handed:x}",
             options=json.loads(run.engine_options or "{}"),
             variables=run.variables,
             directory=directory,
@@ -138,6 +153,8 @@ class EngineStep:
         self.task.cancelled = True
         self._kill |= kill
         self._stop.set()
+        if status == FAILED:
+            self._loop.call_later(GIVE_UP_SECONDS, self._end, State(ENDED, NO_ANSWER))
 
     def leave(self) -> None:
         """Watch it no more: it goes on without this launcher."""
@@ -159,14 +176,12 @@ class EngineStep:
             self._end(state)
             return
         if self.task.cancelled and not self._left:
-            with contextlib.suppress(UnreachableError):
-                await self._watch.engine.cancel(self.task, self._kill)
+            await self._watch.engine.cancel(self.task, self._kill)
         if state is None or self._loop.time() < self._text_at:
             return
         self._text_at = self._loop.time() + OUTPUT_SECONDS
-        with contextlib.suppress(UnreachableError, OSError):
-            output = await self._watch.engine.output(self.task) if state.phase == RUNNING else ""
-            self._show(with_lines(output, state.note))
+        output = await self._watch.engine.output(self.task) if state.phase == RUNNING else ""
+        self._show(with_lines(output, state.note))
 
     def _show(self, text: str) -> None:
         if text != self._text:
@@ -179,37 +194,50 @@ class EngineStep:
 
     async def _execute(self) -> State:
         if not self.task.job:
-            if not self._confirmation.is_fresh:
-                await asyncio.wait(
-                    [asyncio.ensure_future(wait) for wait in (self._confirmation.wait(), self._stop.wait())],
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
+            await self._confirmed()
             await self._submit()
         if self._left:
             return State(ENDED)
         self._watch.add(self)
         return await self._ended
 
+    async def _confirmed(self) -> None:
+        """Wait until the server has said just now that the agent is there, or the step is to begin no more."""
+        if self._confirmation.is_fresh:
+            return
+        confirmed = self._confirmation.wait()
+        stop = asyncio.ensure_future(self._stop.wait())
+        stop.add_done_callback(lambda _: confirmed.cancel())
+        await asyncio.wait([confirmed])
+        stop.cancel()
+
     async def _submit(self) -> None:
-        """Hand the step to the engine, and write down what it is called there before anything else."""
-        while not self._left:
+        """Hand the step to the engine, and write down what it is called there before anything else.
+
+        A cancelled one is not handed over. It may have been before: `cancel` sees to it that it ends, or never begins.
+        """
+        while not (self._left or self.task.cancelled or self.task.job):
             try:
                 async with self._watch.room:
-                    if self._left:
-                        return
-                    self.task.job = await self._watch.engine.submit(self.task)
-                break
-            except UnreachableError as error:
-                self._show(f"Waiting for the engine: {error}")
-                if self.task.cancelled:
-                    break  # `cancel` sees to it that it never begins
-                await asyncio.sleep(SUBMIT_PAUSE_SECONDS)
+                    if not (self._left or self.task.cancelled):
+                        self.task.job = await self._watch.engine.submit(self.task)
+            except EngineError:
+                raise
+            except Exception as error:
+                if not self.outlives and not isinstance(error, UnreachableError):
+                    raise
+                # What an engine that others share has begun does not end with an error here.
+                self._show(f"Waiting for the engine: {error or type(error).__name__}")
+                await self._pause()
         while self.outlives and self.task.job and not self._left:
-            try:
+            with contextlib.suppress(psycopg.Error):  # the launcher is about to connect again
                 if await self._note(self._run.jslid, self.task.job):
                     return
-            except psycopg.Error:
-                pass  # the launcher is about to connect again
             if self.task.cancelled:
                 return
-            await asyncio.sleep(SUBMIT_PAUSE_SECONDS)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait a while, but not if the step is to end."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), SUBMIT_PAUSE_SECONDS)

@@ -1,15 +1,29 @@
-"""What the steps on engines share: the watch of each engine, and the way to write down what an engine calls a step."""
+"""What the steps on engines share: the watch of each engine, what names the database, and the engine directory."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
+import psycopg
+
 from .confirmation import Confirmation
+from .control import Control
 from .engine_step import EngineStep, Watch
 from .engines import engines
 from .engines.interface import ENDED, EngineError, State, Task
+from .engines.records import tidy
 from .step import StepRun
+from .threads import in_thread
+
+# What names the database, and no other: the same after a failover, another one in a copy.
+PLACE = """
+SELECT pg_catalog.to_hex(c.system_identifier) || '-' || d.oid
+  FROM pg_catalog.pg_control_system() c, pg_catalog.pg_database d WHERE d.datname = current_database()"""
+PLACE_OF_ONE = "SELECT d.oid::text FROM pg_catalog.pg_database d WHERE d.datname = current_database()"
+
+FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
 
 Note = Callable[[int, str], Awaitable[bool]]
 
@@ -24,6 +38,11 @@ class EngineSteps:
         self._confirmation = confirmation
         self._note = note
         self._watches: dict[str, Watch] = {}
+        self.place = (
+            ""  # what names the database, and no other that shares the engine directory or the engine
+        )
+        self._booked: list[str] = []
+        self._tidy_at: float | None = None
 
     def step(self, run: StepRun) -> EngineStep:
         """Return the step, to be executed."""
@@ -31,7 +50,36 @@ class EngineSteps:
         if run.engine not in self._watches:
             self._watches[run.engine] = Watch(engines().get(run.engine) or Missing(run.engine))
         watch = self._watches[run.engine]
-        return EngineStep(run, watch, self._directory, self._output_limit, self._confirmation, self._note)
+        return EngineStep(
+            run,
+            watch,
+            self._directory,
+            self._output_limit,
+            self._confirmation,
+            self._note,
+            self._place,
+        )
+
+    async def serve(self, control: Control) -> None:
+        """Name the tries from now on by the database that *control* leads to."""
+        try:
+            ((self._place,),) = await control.fetch(PLACE)
+        except psycopg.errors.InsufficientPrivilege:
+            ((self._place,),) = await control.fetch(PLACE_OF_ONE)
+
+    def booked(self, name: str) -> None:
+        """Keep the record of this try no longer than need be: its end is in the log."""
+        self._booked.append(name)
+
+    def sweep(self, in_progress: Collection[str]) -> None:
+        """Tidy up the engine directory, now and then; the tries with these names go on."""
+        now = asyncio.get_running_loop().time()
+        if self._tidy_at is None:
+            self._tidy_at = now + FIRST_TIDY_SECONDS
+        elif now > self._tidy_at:
+            self._tidy_at = now + TIDY_SECONDS
+            booked, self._booked = self._booked, []
+            in_thread(tidy, self._directory, list(in_progress), booked)
 
 
 class Missing:

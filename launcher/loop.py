@@ -134,6 +134,7 @@ class Loop:
         except BaseException:
             self._steps.put_back(results)
             raise
+        self._steps.booked(results)
         self._vitals.turned(asked)
         self._confirmation.confirm(asked)
         self._control.news.log(self._steps.failed)

@@ -40,6 +40,10 @@ class Output:
         except MemoryError:
             self.lose()
 
+    def skip(self, count: int) -> None:
+        """Count bytes that are not kept, after the first *limit* bytes."""
+        self._total += count
+
     def first_line(self) -> str:
         """Return the first line that is not empty."""
         lines = self._decode(bytes(self._head[:FIRST_LINE_BYTES])).split("\n")

@@ -87,6 +87,7 @@ class RunningSteps:
         self._finished: dict[Try, StepResult] = {}  # not booked yet
         self._tries = Tries()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._records: dict[Try, str] = {}  # the names of tries whose engine keeps a record of them
         self._shown: dict[Try, int] = {}  # how much of the output is in the log
         self._most = BOOKED_CHARACTERS
         self._show_at = 0.0
@@ -140,6 +141,8 @@ class RunningSteps:
             step = SqlStep(run, self._pool, self._output_limit, self._confirmation)
         elif run.engine is not None and self._engines is not None:
             step = self._engines.step(run)
+            if step.outlives:
+                self._records[run.id] = step.task.name
         else:
             step = BatchStep(run, self._processes, self._output_limit, self._confirmation)
         logger.debug(Event("start_step", **_names(run)))
@@ -157,6 +160,9 @@ class RunningSteps:
         self._tries.look_back()
         theirs = {run.id: run for run in in_progress}
         self._finished = {id_: result for id_, result in self._finished.items() if id_ in theirs}
+        self._records = {
+            id_: name for id_, name in self._records.items() if id_ in self._running or id_ in theirs
+        }
         unknown = [
             run for id_, run in theirs.items() if id_ not in self._running and id_ not in self._finished
         ]
@@ -181,6 +187,8 @@ class RunningSteps:
             if running.behind and run.repeats(running.run):
                 running.run, running.wanted, running.behind = run, True, False
                 self._running[run.id] = self._running.pop(id_)
+                if id_ in self._records:
+                    self._records[run.id] = self._records.pop(id_)
                 return True
         return False
 
@@ -240,9 +248,17 @@ class RunningSteps:
         kept = {result.id: result for result in results if result.jslstatus != RUNNING}
         self._finished = kept | self._finished
 
+    def booked(self, results: Sequence[StepResult]) -> None:
+        """Take note that the server has these results."""
+        for result in results:
+            if self._engines is not None and result.jslstatus != RUNNING and result.id in self._records:
+                self._engines.booked(self._records.pop(result.id))
+
     def sweep(self) -> None:
-        """End, now and then, what batch steps of dead launchers have left running."""
+        """Remove, now and then, what batch steps have left: running processes of dead launchers, files of engines."""
         self._processes.sweep()
+        if self._engines is not None:
+            self._engines.sweep(self._records.values())
 
     def seconds(self) -> float | None:
         """Return after how long to look at the output of running steps; None when no step runs."""
@@ -267,6 +283,7 @@ class RunningSteps:
         del self._running[run.id]
         self._shown.pop(run.id, None)
         if result is None:  # it was left to another launcher
+            self._records.pop(run.id, None)
             self._on_end()
             return
         self._log_end(run, result)

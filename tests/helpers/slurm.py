@@ -101,8 +101,14 @@ class Slurm:
         """Start slurmctld."""
         self._start("slurmctld", "/usr/sbin/slurmctld", "-D", "-f", str(self.config))
 
+    def stop_ctld(self) -> None:
+        """Let slurmctld end: it saves its state."""
+        process = self._processes.pop("slurmctld")
+        process.terminate()
+        process.wait()
+
     def kill_ctld(self) -> None:
-        """Kill slurmctld."""
+        """Kill slurmctld: it forgets the jobs of its last seconds."""
         self._kill("slurmctld")
 
     def start_node(self, node: str) -> None:
