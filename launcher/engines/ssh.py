@@ -6,6 +6,7 @@ Keys, the agent, known hosts and ~/.ssh/config are those of OpenSSH.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,20 +20,48 @@ OUTLIVES_LAUNCHER = False
 LOOK_SECONDS = 0.1
 
 CONNECT_SECONDS = 30.0
+IDLE_SECONDS = 60.0  # after which a connection without steps is closed
+# Steps over one connection. OpenSSH's server allows 10 sessions (MaxSessions), and to end a step takes one, too.
+SESSIONS = 6
+MARK = "pgagent_py "  # what a user's shell writes at its start comes before it
 LOST = "The connection to {} was lost, so how the script ended is not known. It may go on there."
 
-# The script comes by stdin, into a private file. The shell is the leader of a session: its id is that of all processes.
-REMOTE = """umask 077; f=$(mktemp) || exit 126; cat > "$f"; chmod 700 "$f"; trap : TERM; echo $$
+# The script comes by stdin, into a private file. Of one that was cut off nothing is executed. The shell is the leader of a
+# session: its id is that of all processes.
+REMOTE = """umask 077; f=$(mktemp) || exit 126; cat > "$f"; chmod 700 "$f"; trap : TERM; echo {mark}$$
+[ $(wc -c < "$f") -eq {size} ] || {{ rm -f "$f"; exit 126; }}
 {exports}
 {command} "$f" < /dev/null; c=$?; rm -f "$f"; exit $c"""
+
+Key = tuple[str, str, int]  # host, user, port
+
+
+@dataclass(slots=True)
+class Shared:
+    """A connection. *full*: the server refuses another session."""
+
+    opening: asyncio.Future[Any]
+    sessions: int = 0
+    full: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it could not be made, or is closed."""
+        done = self.opening
+        return done.done() and (done.cancelled() or done.exception() is not None or done.result().is_closed())
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it may take another step."""
+        return not (self.full or self.is_lost) and self.sessions < SESSIONS
 
 
 @dataclass(slots=True)
 class Remote:
     """A script on another host."""
 
-    host: str
-    connection: Any
+    key: Key
+    shared: Shared
     process: Any
     stdout: Output
     stderr: Output
@@ -41,7 +70,7 @@ class Remote:
     reading: list[asyncio.Task[None]] = field(default_factory=list)
 
 
-_connections: dict[tuple[str, str, int], asyncio.Future[Any]] = {}
+_connections: dict[Key, list[Shared]] = {}
 _remotes: dict[str, Remote] = {}
 
 
@@ -50,17 +79,19 @@ async def submit(task: Task) -> str:
     host = str(task.options.get("host", ""))
     if not host:
         raise EngineError('ssh needs the engine option "host"')
-    connection = await _connect(host, task)
+    key = host, str(task.options.get("user", "")), int(str(task.options.get("port", 0)) or 0)
     code = task.run.jstcode.removeprefix("\ufeff").replace("\r\n", "\n")
-    exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in task.variables.items())
-    command = REMOTE.format(exports=exports, command=" ".join(map(shlex.quote, interpreter(code))))
-    try:
-        process = await connection.create_process(f"exec sh -c {shlex.quote(command)}", encoding=None)
-    except Exception as error:
-        raise EngineError(f"the script can't be started on {host}: {error}") from None
-    remote = Remote(host, connection, process, Output(task.output_limit), Output(task.output_limit))
+    data = code.encode("utf-8", "surrogateescape")
+    command = REMOTE.format(
+        mark=MARK,
+        size=len(data),
+        exports="\n".join(f"export {name}={shlex.quote(value)}" for name, value in task.variables.items()),
+        command=" ".join(map(shlex.quote, interpreter(code))),
+    )
+    shared, process = await _session(key, f"exec sh -c {shlex.quote(command)}")
+    remote = Remote(key, shared, process, Output(task.output_limit), Output(task.output_limit))
     _remotes[task.name] = remote
-    process.stdin.write(code.encode("utf-8", "surrogateescape"))
+    process.stdin.write(data)
     process.stdin.write_eof()
     remote.reading = [asyncio.create_task(_watch(remote))]
     return f"{host} {task.name}"
@@ -72,7 +103,9 @@ async def look(tasks: Sequence[Task]) -> Mapping[str, State]:
     for task in tasks:
         remote = _remotes.get(task.name)
         if remote is None:
-            found[task.name] = State(ENDED, "The launcher that had the connection is gone.")
+            found[task.name] = State(
+                ENDED, "" if task.cancelled else "The launcher that had the connection is gone."
+            )
         else:
             found[task.name] = remote.end or State(RUNNING)
     return found
@@ -83,11 +116,13 @@ async def cancel(task: Task, kill: bool) -> None:
     remote = _remotes.get(task.name)
     if remote is None or not remote.group.isdigit():
         return
-    number = "KILL" if kill else "TERM"
-    try:
-        await remote.connection.run(f"kill -{number} -- -{remote.group}", check=False)
-    except Exception:  # the connection is lost: `look` says so
-        return
+    command = f"kill -{'KILL' if kill else 'TERM'} -- -{remote.group}"
+    with contextlib.suppress(Exception):  # if the connection is lost `look` says so
+        try:
+            await remote.shared.opening.result().run(command, check=False)
+        except _errors("ChannelOpenError"):
+            async with await _open(*remote.key) as another:
+                await another.run(command, check=False)
 
 
 async def output(task: Task) -> str:
@@ -103,20 +138,63 @@ async def output(task: Task) -> str:
     return text
 
 
-async def _connect(host: str, task: Task) -> Any:
-    """Return a connection to the host: one for all steps."""
-    key = host, str(task.options.get("user", "")), int(str(task.options.get("port", 0)) or 0)
-    known = _connections.get(key)
-    if known is None or (
-        known.done() and (known.cancelled() or known.exception() or known.result().is_closed())
-    ):
-        known = _connections[key] = asyncio.ensure_future(_open(*key))
+async def _session(key: Key, command: str) -> tuple[Shared, Any]:
+    """Begin a command over a connection that others share. It reads what is to be executed, so it may be begun again."""
+    lost = 0
+    while True:
+        shared = await _connect(key)
+        try:
+            return shared, await shared.opening.result().create_process(command, encoding=None)
+        except _errors("ChannelOpenError") as error:
+            _give_back(key, shared)
+            shared.full, words = shared.sessions > 0, error
+            if shared.full:
+                continue
+        except Exception as error:
+            _give_back(key, shared)
+            shared.full, words, lost = True, error, lost + 1
+            if lost == 1:  # the server may have closed it while nobody used it
+                continue
+        raise EngineError(f"the script can't be started on {key[0]}: {words or type(words).__name__}")
+
+
+async def _connect(key: Key) -> Shared:
+    """Return a connection to the host with a place for another session, which is taken."""
+    known = _connections[key] = [shared for shared in _connections.get(key, ()) if not shared.is_lost]
+    shared = next((shared for shared in known if shared.has_room), None)
+    if shared is None:
+        shared = Shared(asyncio.ensure_future(_open(*key)))
+        known.append(shared)
+    shared.sessions += 1
     try:
-        return await asyncio.shield(known)
+        await asyncio.shield(shared.opening)
     except EngineError:
         raise
     except Exception as error:
-        raise EngineError(f"there is no connection to {host}: {error or type(error).__name__}") from None
+        raise EngineError(f"there is no connection to {key[0]}: {error or type(error).__name__}") from None
+    return shared
+
+
+def _give_back(key: Key, shared: Shared) -> None:
+    """Give back the place of a session; a connection that nobody uses is closed after a while."""
+    shared.sessions -= 1
+    shared.full = False
+
+    def close() -> None:
+        if not shared.sessions and not shared.is_lost:
+            shared.opening.result().close()
+            if shared in _connections.get(key, ()):
+                _connections[key].remove(shared)
+
+    if not shared.sessions:
+        asyncio.get_running_loop().call_later(IDLE_SECONDS, close)
+
+
+def _errors(name: str) -> Any:
+    """Return a class of asyncssh's errors: it is there, or there would be no connection."""
+    import asyncssh
+
+    return getattr(asyncssh, name)
 
 
 async def _open(host: str, user: str, port: int) -> Any:
@@ -137,7 +215,11 @@ async def _open(host: str, user: str, port: int) -> Any:
 async def _watch(remote: Remote) -> None:
     """Read what the script writes, until it ends. Its first line is the id of its session."""
     try:
-        remote.group = (await remote.process.stdout.readline()).decode("ascii", "replace").strip()
+        while line := await remote.process.stdout.readline():
+            if line.startswith(MARK.encode()):
+                remote.group = line.decode("ascii", "replace").removeprefix(MARK).strip()
+                break
+            remote.stdout.write(line)
         await asyncio.gather(
             _read(remote.process.stdout, remote.stdout), _read(remote.process.stderr, remote.stderr)
         )
@@ -145,10 +227,12 @@ async def _watch(remote: Remote) -> None:
         code, signalled = remote.process.exit_status, remote.process.exit_signal
     except Exception:
         code, signalled = None, None
+    _give_back(remote.key, remote.shared)
+    host = remote.key[0]
     if signalled:
-        remote.end = State(ENDED, f"The shell on {remote.host} was killed by signal {signalled[0]}.", 137)
+        remote.end = State(ENDED, f"The shell on {host} was killed by signal {signalled[0]}.", 137)
     elif code is None or code < 0:
-        remote.end = State(ENDED, LOST.format(remote.host))
+        remote.end = State(ENDED, LOST.format(host))
     elif code > 128:
         remote.end = State(ENDED, f"The script was killed by signal {code - 128}.", code)
     else:

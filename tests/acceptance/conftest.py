@@ -58,7 +58,9 @@ def start(database: str, slurm: Slurm, engine_dir: Path, launcher: StartLauncher
     """Return the function that starts a launcher that knows the cluster."""
 
     def start_one(*arguments: str, env: dict[str, str] | None = None) -> Launcher:
-        given = (f"--engine-dir={engine_dir}", *arguments, database)
+        """Without a connection string among the arguments it is of `database`."""
+        where = () if any("dbname=" in argument for argument in arguments) else (database,)
+        given = (f"--engine-dir={engine_dir}", *arguments, *where)
         return serving(launcher("-l2", *given, env=slurm.environment | (env or {})))
 
     return start_one

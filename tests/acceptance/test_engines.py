@@ -1,6 +1,13 @@
-"""Batch steps on engines: a real Slurm cluster on this machine."""
+"""Batch steps on a real Slurm cluster on this machine."""
 
+import os
+import shutil
+import signal
 from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
 
 from tests.conftest import StartLauncher
 from tests.helpers import (
@@ -8,22 +15,19 @@ from tests.helpers import (
     add_job,
     call,
     first_step,
-    is_gone,
     output,
-    process_of,
     rows,
     run_now,
     run_statuses,
     run_to_end,
-    serving,
+    statuses,
     stop,
     value,
     wait_for,
     wait_for_end,
     wait_for_row,
 )
-from tests.helpers.slurm import Slurm
-from tests.helpers.sshd import Sshd
+from tests.helpers.slurm import NODES, Slurm
 
 
 def slurm_job(db: Db, name: str, script: str, **options: object) -> int:
@@ -72,6 +76,122 @@ def test_a_step_outlives_its_launcher(db: Db, start: StartLauncher, tmp_path: Pa
     assert "done" in output(db, job)
 
 
+def test_a_drained_launcher_leaves_its_step_to_the_next(db: Db, start: StartLauncher, tmp_path: Path) -> None:
+    """It ends while the step goes on."""
+    began, go = tmp_path / "began", tmp_path / "go"
+    job = slurm_job(db, "job", f"touch {began}; while [ ! -e {go} ]; do sleep 0.1; done")
+    call(db, "add_step", job, "second", sql="SELECT 1")
+    one = start("--exit-when-drained")
+    run_now(db, job)
+    wait_for(began.exists, what="the script")
+    one.signal(signal.SIGUSR1)
+    assert one.wait() == 0
+    assert statuses(db, job) == [("r", "r")]
+    go.touch()
+    two = start()
+    wait_for_end(db, job)
+    assert statuses(db, job) == [("s", "ss")]
+    stop(two)
+
+
+def test_steps_on_the_cluster_are_as_on_the_launcher(
+    db: Db, start: StartLauncher, slurm: Slurm, tmp_path: Path
+) -> None:
+    """Output is seen while it grows, and is bounded; a step ends after its timeout; a node is drained under a step."""
+    go = tmp_path / "go"
+    growing = slurm_job(
+        db, "growing", f"hostname; echo first; while [ ! -e {go} ]; do sleep 0.1; done; echo last"
+    )
+    much = slurm_job(db, "much", "yes '\xff\xe2\x82' | head -c 100000000; printf end")
+    late = slurm_job(db, "late", f"trap '' TERM; echo $$ > {tmp_path}/late; sleep 600")
+    call(db, "alter_step", first_step(db, late), timeout="2 s")
+    one = start()
+    memory = psutil.Process(one.process.pid).memory_info().rss
+    run_now(db, growing, much, late)
+    wait_for(lambda: "first" in output(db, growing), what="its output")
+    for node in NODES:
+        slurm.run("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+    wait_for_end(db, late, much)
+    assert run_statuses(db, late) == "f"
+    assert "stopped after its timeout" in output(db, late)
+    text = output(db, much)
+    assert (run_statuses(db, much), "bytes cut" in text) == ("s", True)
+    assert len(text) < 1_100_000
+    assert psutil.Process(one.process.pid).memory_info().rss < memory + 50_000_000
+    assert run_statuses(db, growing) == "r"
+    go.touch()
+    wait_for_end(db, growing)
+    assert run_statuses(db, growing) == "s"
+    assert "last" in output(db, growing)
+    assert not psutil.pid_exists(int((tmp_path / "late").read_text()))
+    for node in NODES:
+        slurm.run("scontrol", "update", f"nodename={node}", "state=resume")
+    stop(one)
+
+
+def test_a_cancel_may_come_before_the_id(db: Db, start: StartLauncher, tmp_path: Path) -> None:
+    """While sbatch has not answered. The script does not begin. Where there is no sbatch, the step says what to install."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    sbatch = tools / "sbatch"
+    sbatch.write_text(f'#!/bin/sh\ntouch {tmp_path}/asked; sleep 1; exec {shutil.which("sbatch")} "$@"\n')
+    sbatch.chmod(0o755)
+    one = start(env={"PATH": f"{tools}:{os.environ['PATH']}"})
+    job = slurm_job(db, "job", f"touch {tmp_path}/began")
+    run_now(db, job)
+    wait_for((tmp_path / "asked").exists, what="sbatch")
+    call(db, "cancel_run", value(db, "SELECT jlgid FROM pgagent_py.run"))
+    wait_for_end(db, job)
+    assert run_statuses(db, job) == "d"
+    stop(one)
+    sbatch.unlink()
+    two = start(env={"PATH": str(tools)})
+    assert run_to_end(db, job).status == "f"
+    assert "sbatch is not found: install Slurm's commands" in output(db, job)
+    assert not (tmp_path / "began").exists()
+    stop(two)
+
+
+@pytest.mark.long
+def test_a_job_that_slurm_does_not_know_has_failed(
+    db: Db, start: StartLauncher, slurm: Slurm, tmp_path: Path
+) -> None:
+    """It has begun, and left no exit code; then slurmctld lost its memory."""
+    began = tmp_path / "began"
+    job = slurm_job(db, "job", f"touch {began}; sleep 600")
+    one = start()
+    run_now(db, job)
+    wait_for(began.exists, what="the script")
+    slurm.kill_ctld()
+    shutil.rmtree(slurm.directory / "state")
+    (slurm.directory / "state").mkdir()
+    slurm.start_ctld()
+    wait_for_end(db, job)
+    assert run_statuses(db, job) == "f"
+    assert "Slurm does not know the job (any more), and the script left no exit code" in output(db, job)
+    stop(one)
+
+
+def test_databases_share_a_cluster(
+    db: Db, bare_database: str, start: StartLauncher, engine_dir: Path
+) -> None:
+    """Their jobs and files have other names, although the numbers of their runs are the same."""
+    one = start()
+    run_to_end(db, slurm_job(db, "job", "echo one"))
+    with psycopg.connect(bare_database, autocommit=True) as other:
+        other.execute("CREATE EXTENSION pgagent_py CASCADE")
+        two = start(bare_database)
+        job = slurm_job(other, "job", "echo two")
+        assert run_to_end(other, job).status == "s"
+        assert output(other, job).startswith("two\n")
+    names = [path.name.split("-") for path in engine_dir.glob("*.started")]
+    (one_server, one_base, *one_run), (server, base, *run) = (name[1:-1] for name in names)
+    assert (one_server, one_run) == (server, run)
+    assert one_base != base
+    for launcher in (one, two):
+        stop(launcher)
+
+
 def test_steps_wait_in_the_queue_and_are_cancelled(db: Db, start: StartLauncher, slurm: Slurm) -> None:
     one = start("--workers=1")
     jobs = [slurm_job(db, f"job {n}", "sleep 600", engine_options='{"exclusive": true}') for n in range(5)]
@@ -85,37 +205,4 @@ def test_steps_wait_in_the_queue_and_are_cancelled(db: Db, start: StartLauncher,
     wait_for(lambda: not slurm.run("squeue", "-h", "-t", "pending,running"), what="an empty cluster")
     for job in jobs:
         wait_for(lambda job=job: run_statuses(db, job) == "d", what="the end")  # type: ignore[misc]
-    stop(one)
-
-
-def test_steps_run_over_ssh(
-    db: Db, database: str, sshd: Sshd, launcher: StartLauncher, tmp_path: Path
-) -> None:
-    """Also one whose host is not known, one that is cancelled, and one whose connection is lost: that is no success."""
-    one = serving(launcher("-l2", database, env={"HOME": str(sshd.home)}))
-    engine = f"ssh --host=127.0.0.1 --user={sshd.options['user']} --port={sshd.port}"
-    step = {"batch": "echo out; echo err >&2; echo $PGAGENT_JOB_NAME; exit 3", "engine": engine}
-    job = add_job(db, "job name", step)
-    assert run_to_end(db, job).status == "f"
-    assert output(db, job) == "out\njob name\nStandard error:\nerr\n"
-    assert value(db, "SELECT jslresult FROM pgagent.pga_jobsteplog") == 3
-    marker = tmp_path / "child"
-    long = {"batch": f"sleep 600 & echo $! > {marker}; wait", "engine": engine}
-    cancelled = add_job(db, "cancelled", long)
-    run_now(db, cancelled)
-    child = process_of(marker)
-    call(db, "cancel_run", value(db, "SELECT max(jlgid) FROM pgagent.pga_joblog"))
-    wait_for_end(db, cancelled)
-    wait_for(lambda: is_gone(child), what="the end of the child")
-    lost = add_job(db, "lost", {"batch": f"echo $$ > {marker}.2; exec sleep 600", "engine": engine})
-    run_now(db, lost)
-    process_of(Path(f"{marker}.2"))
-    sshd.kill()
-    wait_for_end(db, lost)
-    assert (run_statuses(db, lost), run_statuses(db, cancelled)) == ("f", "d")
-    assert "was lost" in output(db, lost)
-    sshd.know((sshd.home / ".ssh/id_ed25519.pub").read_text())
-    sshd.start()
-    assert run_to_end(db, job).status == "f"
-    assert "Host key is not trusted" in output(db, job)
     stop(one)

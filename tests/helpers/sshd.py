@@ -63,6 +63,10 @@ class Sshd:
             os.kill(pid, 9)
         self.process.wait()
 
+    def logins(self) -> int:
+        """Return how many connections it has let in."""
+        return (self.directory / "log").read_text().count("Accepted publickey")
+
     def _listens(self) -> bool:
         with socket.socket() as client:
             return client.connect_ex(("127.0.0.1", self.port)) == 0
