@@ -66,6 +66,14 @@ LAUNCHERS = (
             ORDER BY v.jobnextrun LIMIT 10""",
         "pgagentctl status shows why: no launcher, a pause, no free place (--workers), or a limit.",
     ),
+    Check(
+        "no launcher may",
+        BAD,
+        """SELECT format('job "%s" (%s) has waited since %s: %s', s.jobname, s.jobid, s.no_launcher_since, s.no_launcher) AS what
+             FROM pgagent_py.job_status s WHERE s.no_launcher IS NOT NULL AND EXISTS (SELECT FROM pgagent_py.launchers)
+            ORDER BY s.no_launcher_since LIMIT 20""",
+        "Start a launcher with these labels or engines on that host, or undrain() one. Or change the job's labels.",
+    ),
 )
 JOBS = (
     Check(

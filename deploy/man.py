@@ -26,9 +26,13 @@ SECTIONS: dict[str, list[tuple[str, str]]] = {
             "Stop: take no more steps, let the running ones end for the time of --grace, then end them. A second one hurries.",
         ),
         ("SIGHUP", "Open the log file again."),
+        (
+            "SIGUSR1",
+            "Drain: finish the running steps and take nothing more. With --exit-when-drained, end then, with status 0.",
+        ),
     ],
     "EXIT STATUS": [
-        ("0", "It was told to stop."),
+        ("0", "It was told to stop, or it was drained and has --exit-when-drained."),
         ("1", "The database can't be served; the log says why."),
         ("2", "An option is wrong."),
     ],

@@ -170,7 +170,7 @@ class Agent:
 
     def drain(self) -> None:
         """Finish the running steps, take nothing more, and end then if the options say so."""
-        self._draining.ask()
+        self._draining.ask(ends=self._options.exit_when_drained)
 
     async def _keep_serving(self) -> None:
         while not self._stopping.given_up and self._is_wanted():

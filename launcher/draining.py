@@ -35,9 +35,9 @@ class Draining:
         self._asked = False
         self._on = False
 
-    def ask(self) -> None:
-        """Drain, as soon as the database can be told."""
-        self._asked = True
+    def ask(self, *, ends: bool) -> None:
+        """Drain, as soon as the database can be told. *ends*: the launcher stops then, also one of many databases."""
+        self._asked, self._ends = True, ends
         self._on_event()
 
     async def look(self, control: Control, in_progress: int) -> None:

@@ -135,7 +135,6 @@ class Fleet:
                 known.task = self._begin(known, self._look_and_serve(known))
             elif known.agent is not None and known.agent.is_idle:
                 self._leave(one, known, known.agent)
-
         served = any(known.task is not None for known in self._databases.values())
         if self._drains and self._options.exit_when_drained and not served:
             self.stop()
@@ -201,7 +200,7 @@ class Fleet:
         starting.add_done_callback(lambda _: self._starts.release())
         try:
             known.agent = Agent(options, OneOfMany(known.id, known.vitals, self._places, known.served))
-            if not self._stop.is_set():
+            if not (self._stop.is_set() or self._drains):
                 await known.agent.run()
                 known.was_served()
         finally:

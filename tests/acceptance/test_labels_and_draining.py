@@ -63,6 +63,9 @@ def test_a_job_with_labels_runs_on_a_launcher_that_has_all_of_them(
     assert run_statuses(db, both) == "s"
     assert waiting(db, both) is None
     assert run_statuses(db, similar) == ""
+    call(db, "alter_job", similar, late_after="0.1 s")
+    call(db, "add_message", similar, "webhook", "http://127.0.0.1:9/", when="late")
+    wait_for_row(db, "SELECT FROM pgagent_py.queued_message WHERE qmsjobid = %s", similar)
     shown = rows(db, "SELECT host, labels, places, free, draining FROM pgagent_py.launchers ORDER BY host")
     assert shown == [("one", ["GP", "gpu"], 32, 32, False), ("two", ["dc=paris", "gpu"], 3, 3, False)]
     stop(two)

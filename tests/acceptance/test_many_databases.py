@@ -2,16 +2,31 @@
 
 import json
 import re
+import signal
 import statistics
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
 from tests.conftest import TEMPLATE, StartLauncher
-from tests.helpers import Cluster, Db, Launcher, add_job, forms, rows, stop, value, wait_for, wait_for_row
+from tests.helpers import (
+    Cluster,
+    Db,
+    Launcher,
+    add_job,
+    call,
+    forms,
+    rows,
+    stop,
+    value,
+    wait_for,
+    wait_for_row,
+    wait_for_start,
+)
 
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgagent-py'"
 TRANSACTIONS = "SELECT datname, xact_commit + xact_rollback FROM pg_stat_database WHERE datname LIKE 'many%'"
@@ -154,3 +169,22 @@ def test_no_server_at_the_start(own_cluster: Cluster, launcher: StartLauncher) -
     assert 'database "no_such_database" does not exist' in agent.log_text()
     with pytest.raises(psycopg.Error):
         own_cluster.connect("no_such_database")
+
+
+def test_it_ends_when_all_databases_are_drained(
+    own_cluster: Cluster, admin: Db, launcher: StartLauncher, tmp_path: Path
+) -> None:
+    """With a step in one, and none in another."""
+    create(admin, "many0", "many1")
+    one = launcher("-l2", "--databases=all", "--exit-when-drained", own_cluster.conninfo())
+    go = tmp_path / "go"
+    with own_cluster.connect("many0") as db:
+        job = add_job(db, "job", batch=f"while [ ! -e {go} ]; do sleep 0.05; done", cron="0 0 1 1 *")
+        call(db, "run_now", job)
+        wait_for_start(db, job)
+        one.signal(signal.SIGUSR1)
+        one.wait_for_log("action=drain")
+        call(db, "run_now", add_job(db, "other", "SELECT 1"))
+        go.touch()
+        assert one.wait() == 0
+        assert rows(db, "SELECT jlgstatus FROM pgagent.pga_joblog") == [("s",)]

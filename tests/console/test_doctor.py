@@ -1,5 +1,7 @@
 """Each check of doctor finds what it is for, and nothing where all is well."""
 
+import re
+
 from tests.conftest import StartLauncher
 from tests.console.conftest import Ctl
 from tests.helpers import Db, add_job, call, rows, wait_for_row
@@ -52,3 +54,16 @@ def test_each_ill_is_found_with_its_remedy(ctl: Ctl, db: Db, launcher: StartLaun
     db.execute("DROP PUBLICATION doctor")
     db.execute("DROP TABLE pgagent.loose")
     assert rows(db, "SELECT FROM pgagent_py.launchers")
+
+
+def test_a_job_that_no_launcher_may_take_is_found(ctl: Ctl, db: Db, launcher: StartLauncher) -> None:
+    """For want of a label; since when is told, too."""
+    launcher(ctl.conninfo, "--label=cpu")
+    wait_for_row(db, "SELECT FROM pgagent_py.launchers")
+    job = add_job(db, "picky", cron="0 3 1 1 *", sql="SELECT 1")
+    call(db, "alter_job", job, labels=["gpu"])
+    call(db, "run_now", job)
+    (found,) = ctl.json("doctor", status=1)["findings"]
+    assert re.fullmatch(
+        rf'job "picky" \({job}\) has waited since .*: no living launcher that has label gpu', found["what"]
+    )
