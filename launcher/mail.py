@@ -14,6 +14,12 @@ from .tables import as_csv, as_html, as_text
 
 # For the file of a step's rows.
 NO_FILE_NAME = re.compile(r"[^\w .()-]+")
+# The beginning of an encoded word. The package email decodes those that a header is given: one may hold the end of the line, and
+# a header of its own behind it.
+ENCODED_WORD = "=?"
+# The extension checks addresses, too, but its tables may be edited.
+ADDRESS = re.compile(r"""[^\s\x00-\x20\x7f()<>\[\]:;,@\\"]+@[^\s\x00-\x20\x7f()<>;,@\\"]+""")
+LONGEST_SUBJECT = 1000
 
 
 @dataclass(slots=True)
@@ -27,9 +33,8 @@ class Rendered:
 
 def ready(message: Mapping[str, Any]) -> Rendered:
     """Return what a mail of send_email() says: its own words, and its table if that goes into the text."""
-    rendered = Rendered(
-        " ".join((message["subject"] or "").split())[:1000], message["text"] or "", message["html"] or ""
-    )
+    subject = one_line(message["subject"] or "")
+    rendered = Rendered(subject, message["text"] or "", message["html"] or "")
     data = message["data"]
     if data["format"] == "text" and data["columns"]:
         rendered.text = "\n".join(filter(None, [rendered.text, as_text(data["columns"], data["rows"])]))
@@ -44,10 +49,9 @@ def build(sender: str, message: Mapping[str, Any], rendered: Rendered) -> EmailM
     """Return the mail."""
     mail = EmailMessage()
     mail["From"] = sender or f"pgagent-py@{socket.getfqdn()}"
-    for header, addresses in (("To", message["target"]), ("Cc", message["cc"]), ("Bcc", message["bcc"])):
-        if addresses:
-            mail[header] = ", ".join(address.strip() for address in addresses.split(","))
-    mail["Subject"] = rendered.subject
+    for header, found in receivers(message).items():
+        mail[header] = ", ".join(found)
+    mail["Subject"] = _in_a_header(rendered.subject)
     mail["Date"] = formatdate(localtime=True)
     run = message["data"].get("run", {}).get("id", 0)
     mail["Message-ID"] = f"<pgagent_py.{run}.{message['id']}@{socket.getfqdn()}>"
@@ -58,9 +62,35 @@ def build(sender: str, message: Mapping[str, Any], rendered: Rendered) -> EmailM
     for name, subtype, text in _attachments(message):
         # As bytes: lines of any length, and line breaks as they are.
         mail.add_attachment(
-            text.encode(errors="replace"), "text", subtype, filename=name, params={"charset": "utf-8"}
+            text.encode(errors="replace"),
+            "text",
+            subtype,
+            filename=_in_a_header(name),
+            params={"charset": "utf-8"},
         )
     return mail
+
+
+def receivers(message: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the addresses for each header that has any. Raises `ValueError` for what may be read as more than an address."""
+    found = {}
+    for header, addresses in (("To", message["target"]), ("Cc", message["cc"]), ("Bcc", message["bcc"])):
+        if addresses:
+            found[header] = [address.strip() for address in addresses.split(",")]
+            for address in found[header]:
+                if not ADDRESS.fullmatch(address) or ENCODED_WORD in address:
+                    raise ValueError("a receiver is no e-mail address")
+    return found
+
+
+def one_line(text: str) -> str:
+    """Return the beginning of *text* in one line."""
+    return " ".join(text.split())[:LONGEST_SUBJECT]
+
+
+def _in_a_header(text: str) -> str:
+    """Return *text* without what the package email would decode, and without control characters."""
+    return "".join(filter(str.isprintable, text)).replace(ENCODED_WORD, "= ?")
 
 
 def _printable(text: str) -> str:

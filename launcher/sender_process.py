@@ -31,7 +31,7 @@ import jinja2.sandbox
 from markupsafe import Markup
 
 from .chat import send_chat
-from .mail import Rendered, build, ready
+from .mail import Rendered, build, one_line, ready, receivers
 from .tables import as_html
 
 RENDER_SECONDS = 5
@@ -39,7 +39,6 @@ ALL_RENDERING_SECONDS = 15  # of one process: the messages that are left are tri
 PROCESSOR_SECONDS = 60  # after which the process is killed: some operations heed no alarm
 MEMORY_BYTES = 1 << 29  # of address space
 LONGEST_TEXT = 1_000_000  # characters
-LONGEST_SUBJECT = 1000
 SILENCE_SECONDS = 15.0  # without an answer from a server
 # For a whole message: a server that says something now and then would otherwise keep its place for ever.
 DELIVERY_SECONDS = 20.0
@@ -124,17 +123,22 @@ def render_message(message: Message) -> Rendered:
     subject = render(message["subject"] or SUBJECT, data)
     html = render(message["html"], data, html=True) if message["html"] else ""
     text = render(message["text"] or TEXT, data)
-    return Rendered(" ".join(subject.split())[:LONGEST_SUBJECT], text, html)
+    return Rendered(one_line(subject), text, html)
 
 
 def send_email(smtp: Mapping[str, Any], message: Message, rendered: Rendered) -> None:
     """Send one e-mail, unless the text of its template is empty. Raises `MessageError`."""
     if message["kind"] == "email" and not rendered.text.strip():
         return
-    mail = build(smtp["sender"], message, rendered)
+    try:
+        mail = build(smtp["sender"], message, rendered)
+    except ValueError as error:
+        raise MessageError(f"{message['kind']}: {error}", True) from None
+    # Not those that the header has for smtplib: it reads comments and groups in it.
+    to = [address for found in receivers(message).values() for address in found]
     try:
         with _connect_smtp(smtp) as server, limited(server):
-            refused = server.send_message(mail)
+            refused = server.send_message(mail, to_addrs=to)
     except smtplib.SMTPRecipientsRefused as error:
         raise _refused(error.recipients) from None
     except smtplib.SMTPNotSupportedError as error:  # STARTTLS, logins, or addresses that are not ASCII

@@ -48,7 +48,7 @@ def check_lines(noun: str, lines: list[Line], known: Iterable[str], only: Callab
         if line.name not in names:
             hint = f"Lines that begin with @ are options. Of a {noun}: {', '.join(f'@{name}' for name in names)}."
             raise PgAgentError(
-                f'the comment has the line "@{line.name}", which is no option of a {noun}', hint
+                f'the comment has the line "@{line.name[:100]}", which is no option of a {noun}', hint
             )
     said = [only(line) for line in lines]
     for text in said:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..ground.errors import invalid
@@ -169,21 +169,25 @@ LISTS: Mapping[str, Mapping[str, Word]] = {
     "schedule": {"calendar": CALENDAR, "only_calendar": CALENDAR},
 }
 
-# A job without an owner waits for jobs without one only: else a role could make one that sets it off.
-FIND_AWAITED = Statement("""
+# $1 names. A job without an owner waits for jobs without one only: else a role could make one that sets it off.
+FIND_AWAITED = Statement(
+    """
 WITH found AS (
     UPDATE pgagent_py.comment_line w SET jobafter = j.jobid
       FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_owner n ON n.jobid = j.jobid
-     WHERE w.linafter = j.jobname AND w.jobafter IS NULL AND w.jobid <> j.jobid
+     WHERE left(w.linafter, 100) = ANY (ARRAY(SELECT left(n, 100) FROM unnest($1) n)) AND j.jobname = ANY ($1)
+       AND w.linafter = j.jobname AND w.jobafter IS NULL AND w.jobid <> j.jobid
        AND CASE WHEN EXISTS (SELECT FROM pgagent_py.job_owner o WHERE o.jobid = w.jobid)
                 THEN EXISTS (SELECT FROM pgagent_py.job_owner o
                               WHERE o.jobid = w.jobid AND pg_has_role(o.jobownerid, n.jobownerid, 'USAGE'))
                 ELSE n.jobid IS NULL END
     RETURNING w.jobid, w.jobafter, w.linwhen)
 INSERT INTO pgagent_py.job_dependency (jobid, jobafter, depwhen) SELECT f.jobid, f.jobafter, f.linwhen FROM found f
-    ON CONFLICT DO NOTHING""")
+    ON CONFLICT DO NOTHING""",
+    "text[]",
+)
 
 
-def find_awaited(plpy: Plpy) -> None:
-    """Make the dependencies of @after lines whose job is there by now. That they close no circle is looked at by launchers."""
-    FIND_AWAITED(plpy)
+def find_awaited(plpy: Plpy, names: Sequence[str]) -> None:
+    """Make the dependencies of @after lines that wait for jobs of these *names*. Launchers look whether they close a circle."""
+    FIND_AWAITED(plpy, names)

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from ..ground.bounds import check_count
 from ..ground.errors import PgAgentError
 from ..ground.foreign import refuse_foreign_code
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
-from ..ground.roles import check_use
+from ..ground.roles import check_use, may_edit
 from .comment_lines import Line, check_lines, nothing, read_lines, read_value
 from .comment_lists import LISTS, find_awaited
 from .jobs import OPTIONS as JOB_OPTIONS
@@ -99,13 +100,13 @@ ZONE = Statement(
 
 
 class Call:
-    """A call of a verb in progress: the comments that were written in it, and whether a job came that lines wait for."""
+    """A call of a verb in progress: the comments that were written in it, and the names of awaited jobs that came."""
 
     def __init__(self, caller: str, verb: str) -> None:
         self.caller = caller
         self.verb = verb
         self.comments: list[Row] = []
-        self.awaited = False
+        self.awaited: list[str] = []
 
 
 _calls: list[Call] = []
@@ -128,12 +129,12 @@ def postpone(subject: Row) -> bool:
     return bool(_calls)
 
 
-def end_waiting(plpy: Plpy) -> None:
-    """Look for the jobs that lines wait for, or leave it to the end of the call in progress."""
+def end_waiting(plpy: Plpy, name: str) -> None:
+    """Let the lines that wait for a job of this *name* find it, or leave it to the end of the call in progress."""
     if _calls:
-        _calls[-1].awaited = True
+        _calls[-1].awaited.append(name)
     else:
-        find_awaited(plpy)
+        find_awaited(plpy, [name])
 
 
 def finish(plpy: Plpy, present: Call, execute: Execute) -> None:
@@ -142,7 +143,7 @@ def finish(plpy: Plpy, present: Call, execute: Execute) -> None:
     for subject in present.comments:
         Comment(plpy, present.caller, subject, execute).read(only_note)
     if present.awaited:
-        find_awaited(plpy)
+        find_awaited(plpy, present.awaited)
 
 
 class UndoError(Exception):
@@ -187,7 +188,10 @@ class Comment:
 
     def read(self, only_note: bool) -> None:
         """Let the lines act that have come or gone since the comment was read last; only note them if *only_note*."""
-        for found in FIND[self.noun](self.plpy, self.id):
+        comments = FIND[self.noun](self.plpy, self.id)
+        if not comments and not may_edit(self.plpy, self.caller):
+            check_use(self.plpy, self.caller, {self.noun: self.id})  # what is not there looks like another's
+        for found in comments:
             lines = self._lines(found["comment"])
             known = {row["lintext"]: row["jobafter"] for row in FIND_LINES[self.noun](self.plpy, self.id)}
             if only_note:
@@ -262,6 +266,8 @@ class Comment:
         for line in new:
             word = LISTS[self.noun].get(line.name)
             self._keep(line, *(word.put(self, line) if word else ()))
+        if self.noun == "job" and any(line.name == "after" for line in new):
+            check_count(self.plpy, self.id, "dependencies")
 
     def tables(self) -> list[Row]:
         """Return the rows of all tables that lines change, as text of JSON."""

@@ -10,11 +10,11 @@ from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import is_member, may_edit
+from ..ground.vocabulary import SENDERS
 from ..runs.wake import wake
 from .messages import are_addresses, check_email
 from .settings import FORGET, SET
 
-GROUP = "pgagent_py_email"
 FORMATS = ("csv", "html", "text")
 
 DOMAINS = Statement("SELECT s.value FROM pgagent_py.setting s WHERE s.name = 'email_domains'")
@@ -44,10 +44,10 @@ NOTE = Statement("INSERT INTO pgagent_py.sent_email (semroleid) VALUES ($1)", "o
 QUEUE = Statement(
     """
 INSERT INTO pgagent_py.queued_message (
-       qmsjobid, qmsjlgid, qmskind, qmstarget, qmssubject, qmstext, qmshtml, qmscc, qmsbcc, qmsdata, qmsjobowner)
-VALUES (0, 0, 'mail', $1, $2, $3, $4, $5, $6, $7, $8) RETURNING qmsid""",
-    *["text"] * 6,
-    "jsonb",
+       qmsjobid, qmsjlgid, qmskind, qmstarget, qmssubject, qmstext, qmshtml, qmscc, qmsbcc, qmsdata, qmsjobowner, qmsowner)
+VALUES (0, 0, 'mail', $1, $2, $3, $4, $5, $6, $7::jsonb || jsonb_build_object('rows', $8::jsonb), $9, $10) RETURNING qmsid""",
+    *["text"] * 8,
+    "oid",
     "oid",
 )
 
@@ -68,20 +68,23 @@ def queue_email(
     remark: str | None,
 ) -> int:
     """Queue a mail of *caller*: launchers send it when the transaction has committed."""
-    if not is_member(plpy, caller, GROUP) and not may_edit(plpy, caller):
-        hint = f"Make it a member of {GROUP}."
+    is_sender = is_member(plpy, caller, SENDERS)
+    if not is_sender and not may_edit(plpy, caller):
+        hint = f"Make it a member of {SENDERS}."
         raise PgAgentError(f"role {caller} may not send e-mail", hint, sqlstate="42501")
     _check_receivers(plpy, to, cc, bcc)
     if format not in FORMATS:
         raise invalid("format", f'format "{format}" is unknown', f"Use {', '.join(FORMATS)}.")
-    if filename is not None and (not filename.strip() or set(filename) & set('/\\\r\n"')):
+    if filename is not None and (
+        not filename.strip() or not filename.isprintable() or set(filename) & set('/\\"')
+    ):
         raise invalid("filename", "filename is no name of a file", "Give a name such as 'report.csv'.")
-    _check_bounds(plpy, caller, sum(len((part or "").encode()) for part in (subject, text, html, rows)))
-    (role,) = SENT(plpy, caller)
-    table = {"columns": columns or [], "format": format, "filename": filename, "remark": remark}
-    data = f'{json.dumps(table)[:-1]}, "rows": {rows or "[]"}}}'
-    NOTE(plpy, role["oid"])
-    id_: int = QUEUE(plpy, to, subject, text, html, cc, bcc, data, role["oid"])[0]["qmsid"]
+    table = json.dumps({"columns": columns or [], "format": format, "filename": filename, "remark": remark})
+    said = [to, subject, text, html, cc, bcc, table, rows or "[]"]
+    _check_bounds(plpy, caller, sum(len((part or "").encode()) for part in said))
+    oid = SENT(plpy, caller)[0]["oid"]
+    NOTE(plpy, oid)
+    id_: int = QUEUE(plpy, *said, oid, oid if is_sender else None)[0]["qmsid"]
     wake(plpy, "message")
     return id_
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
-from ..ground.roles import may_edit
+from ..ground.roles import lock_jobs, may_edit
 from .job_cron import has_cron, set_cron, set_timezone
 from .options import Columns, Values
 from .steps import add_step, alter_step
@@ -26,6 +26,29 @@ SELECT j.jobid FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_owner o ON o.jobi
 )
 
 
+# $1 role, $2 whether it may edit pgAgent's tables. Of two calls at once the second waits for the end of the first. A transaction
+# with an old snapshot gets a serialization failure: it would not find what the first has added.
+WAIT = Statement(
+    """
+INSERT INTO pgagent_py.adding (jobownerid)
+SELECT CASE WHEN $2 THEN 0::oid ELSE to_regrole(quote_ident($1))::oid END
+    ON CONFLICT (jobownerid) DO UPDATE SET addedat = now()""",
+    "name",
+    "bool",
+)
+
+
+def _find_same(plpy: Plpy, caller: str, name: str | None, lock: bool) -> list[int]:
+    """Return the jobs of this name, locked if they are to be changed: what counts is whose they are when they are locked."""
+    locked: set[int] = set()
+    while True:
+        found = [row["jobid"] for row in FIND_SAME(plpy, name, caller, may_edit(plpy, caller))]
+        if not lock or locked.issuperset(found):
+            return found
+        lock_jobs(plpy, found)
+        locked.update(found)
+
+
 def find_present(plpy: Plpy, caller: str, name: str | None, if_exists: str | None) -> int | None:
     """Return the job that is to be kept or replaced; None if one is to be added."""
     way = "add" if if_exists is None else if_exists
@@ -33,7 +56,9 @@ def find_present(plpy: Plpy, caller: str, name: str | None, if_exists: str | Non
         raise invalid(
             "if_exists", f'if_exists "{way}" is unknown', f"Use {', '.join(WAYS[:-1])} or {WAYS[-1]}."
         )
-    found = [row["jobid"] for row in FIND_SAME(plpy, name, caller, may_edit(plpy, caller))]
+    if way != "add":
+        WAIT(plpy, caller, may_edit(plpy, caller))
+    found = _find_same(plpy, caller, name, lock=way == "replace")
     if not found:
         return None
     if way == "add":

@@ -14,13 +14,14 @@ from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_edit, check_launch, check_use, is_member, may_edit
-from ..ground.vocabulary import ALERTS, ENDS
+from ..ground.vocabulary import ALERTS, ENDS, SENDERS
 
 KINDS = ("email", "webhook", "chat")
 WHENS = (*ENDS, *ALERTS)
 ATTACHED = ("csv", "html")
 MOST_ADDRESSES = 100  # of one e-mail
-ADDRESS = re.compile(r"[^@\s,<>]+@[^@\s,<>]+")
+# Nothing that a mail's header could say more with than an address: comments, groups, quoted or encoded words.
+ADDRESS = re.compile(r"""(?!.*=\?)[^\s\x00-\x20\x7f()<>\[\]:;,@\\"]+@[^\s\x00-\x20\x7f()<>;,@\\"]+""")
 URL = re.compile(r"https?://[!-~]+")
 CHAT_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 
@@ -143,12 +144,14 @@ def drop_message(plpy: Plpy, caller: str, message: int | None = None) -> None:
 # Seconds that a launcher has to report on the messages that it took; after them another one may send them.
 LEASE = 300.0
 
-# Webhooks whose owner has lost the right to them are given up.
-REFUSE = Statement("""
+# What a role has lost the right to since it was queued is given up: webhooks and chats of its jobs, its own mails.
+REFUSE = Statement(f"""
 UPDATE pgagent_py.queued_message q
-   SET qmsnotbefore = NULL, qmserror = 'Not sent: the job''s owner is not a member of pgagent_py_batch.'
+   SET qmsnotbefore = NULL, qmserror = CASE q.qmskind WHEN 'mail' THEN 'Not sent: its role is not a member of {SENDERS}.'
+                                       ELSE 'Not sent: the job''s owner is not a member of pgagent_py_batch.' END
  WHERE q.qmsnotbefore <= clock_timestamp() AND q.qmsowner IS NOT NULL
-   AND pg_has_role(q.qmsowner, to_regrole('pgagent_py_batch'), 'MEMBER') IS NOT TRUE""")
+   AND pg_has_role(q.qmsowner, to_regrole(CASE q.qmskind WHEN 'mail' THEN '{SENDERS}' ELSE 'pgagent_py_batch' END), 'MEMBER')
+       IS NOT TRUE""")
 
 # Of one owner's jobs, taken at a time: they hold up one another, and nobody else's.
 OF_AN_OWNER = 16

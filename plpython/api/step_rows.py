@@ -7,21 +7,23 @@ from collections.abc import Sequence
 from ..ground.errors import PgAgentError
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.vocabulary import THIS_BACKEND
 
 MOST_BYTES = 2_000_000
 
 # The backend's agent has this step in progress.
 KEEP = Statement(
-    """
+    f"""
     INSERT INTO pgagent_py.step_rows (jslid, slrcolumns, slrrows, slrbytes)
     SELECT r.jslid, $2, $3, $4 FROM pgagent_py.run r JOIN pgagent_py.agent a ON a.agent = r.agent
-     WHERE r.jslid = $1 AND a.jagpid = pg_backend_pid()
+     WHERE r.jslid = $1 AND {THIS_BACKEND} AND a.jagrole = to_regrole(quote_ident($5))
         ON CONFLICT (jslid) DO UPDATE
        SET (slrcolumns, slrrows, slrbytes) = ROW(excluded.slrcolumns, excluded.slrrows, excluded.slrbytes)""",
     "int4",
     "text[]",
     "jsonb",
     "int4",
+    "text",
 )
 
 
@@ -32,7 +34,7 @@ def keep_rows(plpy: Plpy, caller: str, jslid: int, columns: Sequence[str], rows:
         raise PgAgentError(f"rows has {size} bytes", f"Give {MOST_BYTES} at most.", sqlstate="54000")
     if not rows.startswith("["):
         raise PgAgentError("rows is no JSON list", "Give a list of lists.")
-    KEEP(plpy, jslid, columns, rows, size)
+    KEEP(plpy, jslid, columns, rows, size, caller)
 
 
 FORGET = Statement("""

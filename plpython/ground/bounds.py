@@ -57,7 +57,11 @@ THINGS = {
     "schedules": "JOIN pgagent.pga_schedule t ON t.jscjobid = o.jobid",
     "exceptions": """JOIN pgagent.pga_schedule s ON s.jscjobid = o.jobid
                      JOIN pgagent_py.every_exception t ON t.jexscid = s.jscid""",
-    "dependencies": "JOIN pgagent_py.job_dependency t ON t.jobid = o.jobid",
+    # Those, too, whose job is not there yet.
+    "dependencies": """
+        JOIN (SELECT d.jobid FROM pgagent_py.job_dependency d UNION ALL
+              SELECT w.jobid FROM pgagent_py.comment_line w WHERE w.linafter IS NOT NULL AND w.jobafter IS NULL) t
+          ON t.jobid = o.jobid""",
     "messages": "JOIN pgagent_py.message t ON t.msgjobid = o.jobid",
 }
 # $1 owner, $2 how many it may have. It counts no further than to one more.

@@ -48,11 +48,17 @@ SLEEPING = f"{IDLE} AND (j.jobnextrun <= now()) IS NOT TRUE"
 PAUSED = "coalesce(p.paused_from, '-infinity') <= now() AND coalesce(p.paused_until, 'infinity') > now()"
 NOT_OVER = "coalesce(p.paused_until, 'infinity') > now()"
 
+# On a row a of agent: it is of this backend. A pid may be that of an earlier one, whose agent is gone or comes back.
+THIS_BACKEND = """a.jagpid = pg_backend_pid()
+   AND a.backend_start = (SELECT b.backend_start FROM pg_stat_get_activity(pg_backend_pid()) b)"""
+
 # The memberships that count: what a role could SET ROLE to. From PostgreSQL 16 on, a membership may be without that right.
 MEMBER = "CASE WHEN current_setting('server_version_num')::int4 < 160000 THEN 'MEMBER' ELSE 'SET' END"
 
 # Their members see all jobs, runs and outputs. Those of the second also run, cancel, pause, enable and disable them.
 MONITOR, OPERATOR = "pgagent_py_monitor", "pgagent_py_operator"
+# Its members send e-mail by send_email().
+SENDERS = "pgagent_py_email"
 
 # A role that may change all of these tables may do all that pgAdmin can: it edits every job.
 EDITED = ("pga_job", "pga_jobstep", "pga_schedule", "pga_exception")

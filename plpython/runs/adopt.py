@@ -6,6 +6,7 @@ import time
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.vocabulary import THIS_BACKEND
 from .claimable import FOR_AGENT
 from .hand_out import steps_of_runs
 from .rows import AgentRow, StepRow
@@ -87,7 +88,7 @@ def _adopt(plpy: Plpy, me: AgentRow, which: str, count: int) -> list[int]:
 
 
 NOTE_ENGINE_JOB = Statement(
-    """
+    f"""
 UPDATE pgagent_py.run SET enginejob = $2
  WHERE jlgid = ANY (ARRAY(
        SELECT r.jlgid FROM pgagent_py.agent a
@@ -95,7 +96,7 @@ UPDATE pgagent_py.run SET enginejob = $2
               SELECT r.jlgid FROM pgagent_py.run r
                WHERE r.agent = ANY (ARRAY[a.agent]) AND r.jslid = $1 AND r.engine IS NOT NULL
                  FOR NO KEY UPDATE SKIP LOCKED) r
-        WHERE a.jagpid = pg_backend_pid() AND a.jagrole = to_regrole(quote_ident($3))))
+        WHERE {THIS_BACKEND} AND a.jagrole = to_regrole(quote_ident($3))))
 RETURNING jlgid""",
     "int4",
     "text",

@@ -6,7 +6,7 @@ import time
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
-from ..ground.vocabulary import DUE, NAME_LENGTH
+from ..ground.vocabulary import DUE, NAME_LENGTH, SECRET_LINE
 
 # Due jobs that have an alert before them, and running ones: since when they wait or run, and when that is to be told. From the
 # few jobs with such options to the rest, whatever the planner thinks of the tables.
@@ -67,7 +67,8 @@ queued AS (
            CASE WHEN m.msgkind <> 'email' AND NOT m.msgeditor AND m.msgjobid IS NOT NULL THEN f.owner END, f.owner,
            jsonb_build_object(
                'event', f.alert, 'database', current_database(), 'steps', '[]'::jsonb,
-               'job', jsonb_build_object('id', f.jobid, 'name', left(f.jobname, $1), 'description', left(f.jobdesc, 10000)),
+               'job', jsonb_build_object('id', f.jobid, 'name', left(f.jobname, $1), 'description', left(
+                   regexp_replace(f.jobdesc, '{SECRET_LINE}', '\\1***', 'gi'), 10000)),
                'run', jsonb_build_object('id', f.jlgid, 'status', CASE f.alert WHEN 'late' THEN 'late' ELSE 'running' END,
                                          'start', CASE f.alert WHEN 'overrun' THEN f.since END,
                                          'seconds', CASE f.alert WHEN 'overrun' THEN f.seconds END),

@@ -7,7 +7,7 @@ from typing import TypedDict, cast
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
-from ..ground.vocabulary import NAME_LENGTH, UTC
+from ..ground.vocabulary import NAME_LENGTH, THIS_BACKEND, UTC
 from .rows import StepRow
 
 # Python can't read what is not UTF-8.
@@ -169,7 +169,7 @@ IN_PROGRESS = Statement(
  WHERE r.agent = $1 AND r.jslid IS NOT NULL AND NOT r.booked
    AND NOT EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.jslid = ANY (ARRAY[r.jslid]))
    AND EXISTS (SELECT FROM pgagent_py.agent a
-                WHERE a.agent = $1 AND a.jagpid = pg_backend_pid() AND (r.jlgid = ANY (a.jagleft)) IS NOT TRUE)""",
+                WHERE a.agent = $1 AND {THIS_BACKEND} AND (r.jlgid = ANY (a.jagleft)) IS NOT TRUE)""",
     "uuid",
     row=StepRow,
 )
@@ -181,9 +181,7 @@ def steps_in_progress(plpy: Plpy, agent: str) -> list[StepRow]:
     An agent that comes back compares. A step here that it does not know was lost on the way to it and never started. A step of
     its own that is missing here belongs to a run that was closed meanwhile.
     """
-    steps = _filled(plpy, IN_PROGRESS(plpy, agent))
-    _refuse(plpy, [step for step in steps if step["engine_job"] is None], set_run_as(plpy, steps))
-    return steps
+    return _allowed(plpy, _filled(plpy, IN_PROGRESS(plpy, agent)))
 
 
 STEPS_OF_RUNS = Statement(f"{HAS} WHERE r.jlgid = ANY ($1) AND r.jslid IS NOT NULL", "int4[]", row=StepRow)
@@ -191,7 +189,7 @@ STEPS_OF_RUNS = Statement(f"{HAS} WHERE r.jlgid = ANY ($1) AND r.jslid IS NOT NU
 
 def steps_of_runs(plpy: Plpy, runs: Sequence[int]) -> list[StepRow]:
     """Return the steps in progress of these runs (jlgid), as an agent needs them that goes on with them."""
-    return _filled(plpy, STEPS_OF_RUNS(plpy, runs))
+    return _allowed(plpy, _filled(plpy, STEPS_OF_RUNS(plpy, runs)))
 
 
 def _filled(plpy: Plpy, rows: Iterable[StepRow]) -> list[StepRow]:
@@ -205,6 +203,13 @@ def _filled(plpy: Plpy, rows: Iterable[StepRow]) -> list[StepRow]:
             step["jobname"] = ""
     set_parameters(plpy, steps)
     set_due(plpy, steps)
+    return steps
+
+
+def _allowed(plpy: Plpy, steps: list[StepRow]) -> list[StepRow]:
+    """Return *steps* with the roles that they run as. What has perhaps not begun, and may not any more, only says why."""
+    reasons = {**refuse_engines(plpy, steps), **set_run_as(plpy, steps)}
+    _refuse(plpy, [step for step in steps if step["engine_job"] is None], reasons)
     return steps
 
 

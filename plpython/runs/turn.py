@@ -9,7 +9,7 @@ from ..ground.foreign import refuse_here
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_launch
-from ..ground.vocabulary import ABORTED, FAILURE, OWN_PLACES, SUCCESS
+from ..ground.vocabulary import ABORTED, FAILURE, OWN_PLACES, SUCCESS, THIS_BACKEND
 from .adopt import adopt_runs, adopt_steps
 from .agents import take_former_jobs
 from .alerts import tell_alerts
@@ -31,7 +31,7 @@ from .waiting import LOOK_AGAIN_SECONDS, defer_runs, set_aside, take_waiting
 from .wake import show_life, wake, wake_for_due_jobs
 
 AGENT = Statement(
-    """
+    f"""
 SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jagpooled, a.jagleft, $2 AS connecting,
        pg_has_role(a.jagrole, to_regrole('pgagent_py_launcher'), 'MEMBER') IS TRUE AS launches,
        pg_get_userbyid(a.jagrole) AS role,
@@ -54,7 +54,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        OR EXISTS (SELECT FROM pgagent_py.run_order o WHERE o.jlgparameters IS NOT NULL)
        OR EXISTS (SELECT FROM pgagent_py.run_option o WHERE o.jlgparameters IS NOT NULL) AS parametrised
   FROM pgagent_py.agent a
- WHERE a.agent = $1 AND a.jagpid = pg_backend_pid()
+ WHERE a.agent = $1 AND {THIS_BACKEND}
    -- a user may have tidied up pgAgent's list
    AND EXISTS (SELECT FROM pgagent.pga_jobagent l WHERE l.jagpid = a.jagpid)""",
     "uuid",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
-from ..ground.vocabulary import DUE, IDLE
+from ..ground.vocabulary import DUE, IDLE, THIS_BACKEND
 from .alerts import next_alert
 from .claimable import FOR_AGENT
 from .limits import places
@@ -49,17 +49,17 @@ SELECT a.jagpooled, CASE WHEN l.held IS FALSE AND NOT l.draining THEN ({NEXT_DUE
  CROSS JOIN LATERAL (
        SELECT EXISTS (SELECT FROM pgagent_py.pause) OR EXISTS (SELECT FROM pgagent_py.job_limit) AS held,
               EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = a.agent) AS draining) l
- WHERE a.jagpid = pg_backend_pid()""",
+ WHERE {THIS_BACKEND}""",
     "float8",
     "float8",
 )
 
 
 SHOW_LIFE = Statement(
-    """
+    f"""
 UPDATE pgagent_py.agent SET last_seen = clock_timestamp()
  WHERE jagpid IN (SELECT a.jagpid FROM pgagent_py.agent a
-                   WHERE a.jagpid = pg_backend_pid() AND a.jagpooled
+                   WHERE {THIS_BACKEND} AND a.jagpooled
                      AND a.last_seen NOT BETWEEN clock_timestamp() - interval '10 s' AND clock_timestamp()
                      FOR NO KEY UPDATE SKIP LOCKED)"""
 )
@@ -78,7 +78,7 @@ HELD_BACK = """
 
 NEXT_DUE_HELD = Statement(
     f"""
-SELECT ({NEXT_DUE.format(held=HELD_BACK)}) AS due FROM pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()""",
+SELECT ({NEXT_DUE.format(held=HELD_BACK)}) AS due FROM pgagent_py.agent a WHERE {THIS_BACKEND}""",
     "int4[]",
     "text[]",
     "oid[]",

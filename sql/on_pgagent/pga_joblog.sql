@@ -1,5 +1,5 @@
 {% from "macros/on_pgagent.j2" import index, trigger %}
-{% from "macros/words.j2" import is_end, run_status, run_trigger, step_status, utc %}
+{% from "macros/words.j2" import is_end, run_status, run_trigger, shown_comment, step_status, utc %}
 {# Whether a message tells of a run that has ended. #}
 {% macro is_told(when, run) -%}
 ({{ is_end(when, run ~ ".jlgstatus") }} OR {{ when }} = 'recovered' AND {{ run }}.recovered)
@@ -83,7 +83,7 @@ BEGIN
         SELECT c.jlgid, c.jlgjobid, c.jlgstatus, n.recovered, coalesce(w.jobownerid, 0) AS owner, jsonb_build_object(
                    'database', current_database(),
                    'job', jsonb_build_object('id', j.jobid, 'name', left(j.jobname, {{ name_length }}),
-                                             'description', left(j.jobdesc, 10000)),
+                                             'description', left({{ shown_comment("j.jobdesc") }}, 10000)),
                    'run', jsonb_build_object('id', c.jlgid, 'status', {{ run_status("c.jlgstatus") }}, 'start', c.jlgstart,
                                              'seconds', extract(epoch FROM c.jlgduration), 'due', {{ utc("o.jlgdue") }},
                                              'previous_due', {{ utc("p.due") }},

@@ -37,7 +37,7 @@ COMMENT ON COLUMN pgagent_py.queued_message.qmskind IS
 COMMENT ON COLUMN pgagent_py.queued_message.qmserror IS
 'Why the last try failed. It names no target.';
 COMMENT ON COLUMN pgagent_py.queued_message.qmsowner IS
-'The role that must be in pgagent_py_batch when it is sent. NULL: none.';
+'The role that must be in pgagent_py_batch when it is sent; of a mail in pgagent_py_email. NULL: none.';
 COMMENT ON COLUMN pgagent_py.queued_message.qmsjobowner IS
 'The owner of the job. 0: none.';
 COMMENT ON COLUMN pgagent_py.queued_message.qmstaken IS

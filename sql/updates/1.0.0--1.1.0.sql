@@ -149,6 +149,8 @@ ALTER TABLE pgagent_py.queued_message
 
 {{ new("tables/sent_email") }}
 
+{{ new("tables/adding") }}
+
 ALTER TABLE pgagent_py.pause ADD COLUMN paused_from timestamptz, ADD COLUMN paused_until timestamptz;
 
 {{ new("tables/cron_schedule") }}

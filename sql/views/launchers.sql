@@ -1,3 +1,4 @@
+{% from "macros/visible.j2" import takes_part %}
 -- Only the role that has registered a backend reads its id in that backend: see this_agent.
 CREATE OR REPLACE VIEW pgagent_py.launchers WITH (security_barrier) AS
 SELECT a.agent AS launcher, l.jagstation AS host, a.jagversion AS version,
@@ -14,8 +15,7 @@ SELECT a.agent AS launcher, l.jagstation AS host, a.jagversion AS version,
   JOIN pgagent_py._agents_at_work() w ON w.jagpid = l.jagpid
   LEFT JOIN pgagent_py.agent a ON a.jagpid = l.jagpid
  WHERE (a.jagpid IS DISTINCT FROM pg_backend_pid() OR a.jagrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user))
-   AND (SELECT has_table_privilege('pgagent.pga_jobagent'::regclass, 'SELECT') OR EXISTS (
-               SELECT FROM pg_roles g WHERE starts_with(g.rolname::text, 'pgagent_py_') AND pg_has_role(g.oid, 'MEMBER')))
+   AND {{ takes_part("pga_jobagent") }}
  ORDER BY l.jagstation, l.jaglogintime;
 
 GRANT SELECT ON pgagent_py.launchers TO PUBLIC;

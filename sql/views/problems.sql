@@ -1,8 +1,9 @@
+{% from "macros/visible.j2" import takes_part %}
 CREATE OR REPLACE VIEW pgagent_py.problems WITH (security_barrier) AS
 SELECT v.jobid, v.jobname, nullif(p.jscid, 0) AS jscid, p.since, p.error, p.not_before AS next_try
   FROM pgagent_py.visible_job v JOIN pgagent_py.problem p ON p.jobid = v.jobid
  UNION ALL
-SELECT NULL, NULL, NULL, NULL, d.error, NULL FROM pgagent_py.database_problem d;
+SELECT NULL, NULL, NULL, NULL, d.error, NULL FROM pgagent_py.database_problem d WHERE {{ takes_part("pga_job") }};
 
 GRANT SELECT ON pgagent_py.problems TO PUBLIC;
 

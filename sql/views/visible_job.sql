@@ -1,8 +1,9 @@
 {% from "macros/visible.j2" import may_edit, may_see %}
+{% from "macros/words.j2" import shown_comment %}
 CREATE OR REPLACE VIEW pgagent_py.visible_job WITH (security_barrier) AS
 SELECT j.jobid, j.jobname, j.jobenabled, r.owner AS jobowner, r.run_as AS jobrunas, c.jclname AS jobclass,
        CASE WHEN mine.edits THEN j.jobdesc
-            ELSE regexp_replace(j.jobdesc, {{ python_constant("ground.vocabulary.SECRET_LINE") | literal }}, '\1***', 'gi') END AS jobdesc,
+            ELSE {{ shown_comment("j.jobdesc") }} END AS jobdesc,
        j.jobhostagent, j.jobcreated, j.jobchanged, j.jobagentid IS NOT NULL AS jobrunning, j.jobnextrun, j.joblastrun
   FROM pgagent.pga_job j
   JOIN pgagent.pga_jobclass c ON c.jclid = j.jobjclid

@@ -23,6 +23,7 @@ from tests.helpers import (
     wait_for,
     wait_for_end,
 )
+from tests.helpers.protocol import Agent
 from tests.helpers.roles import login
 
 WHO = "DO $$ BEGIN RAISE NOTICE 'I am %', (SELECT usesysid FROM pg_stat_activity WHERE pid = pg_backend_pid()); END $$"
@@ -214,3 +215,43 @@ def test_role_ids_of_another_server_give_a_job_to_nobody(address: str, admin: Db
 def run_due_after_making_due(admin: Db, session: Db, job: int) -> list[str]:
     make_due(admin, job)
     return run_due(session)
+
+
+def test_a_session_with_the_pid_of_a_launcher_that_is_gone_is_not_that_launcher(
+    address: str, admin: Db, alice: Db, bob: Db
+) -> None:
+    """alice knows the launcher's id: it stands in the history of her own jobs."""
+    his = add_job(bob, "his", {"sql": "SELECT 'bobs s3cret'"})
+    later = add_job(bob, "his too", {"sql": "SELECT 'bobs s3cret'"})
+    make_due(admin, his)
+    agent = Agent(address)
+    (step,) = agent.run_due(9)
+    make_due(admin, later)
+    # As if her backend had got the pid of the launcher's
+    hers = alice.info.backend_pid
+    admin.execute("SET session_replication_role = replica")
+    for table, column in (
+        ("pgagent.pga_jobagent", "jagpid"),
+        ("pgagent_py.agent", "jagpid"),
+        ("pgagent.pga_job", "jobagentid"),
+    ):
+        admin.execute(f"UPDATE {table} SET {column} = %s WHERE {column} = %s".encode(), [hers, agent.pid])
+    admin.execute("RESET session_replication_role")
+    turn = "SELECT * FROM unnest(pgagent_py._turn(%s, 9, '{}', false, true, '{}', 0))"
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="not registered"):
+        alice.execute(turn, [agent.agent])
+    for query in (
+        "SELECT * FROM pgagent_py.steps_in_progress()",
+        f"SELECT * FROM pgagent_py._steps_in_progress('{agent.agent}')",
+        "SELECT * FROM pgagent_py.cancelled_runs()",
+        "SELECT * FROM pgagent_py.own_run",
+        "SELECT * FROM pgagent_py.this_agent",
+    ):
+        assert rows(alice, query) == [], query
+    assert value(alice, "SELECT pgagent_py.next_wake()") is None
+    assert value(alice, "SELECT pgagent_py.note_engine_job(%s, 'x')", step.jslid) is False
+    alice.execute("SELECT pgagent_py.keep_rows(%s, '{a}', '[]')", [step.jslid])
+    alice.execute("SELECT pgagent_py.stop_agent()")
+    assert rows(admin, "SELECT FROM pgagent_py.step_rows") == []
+    assert value(admin, "SELECT jobagentid FROM pgagent.pga_job WHERE jobid = %s", his) == hers
+    agent.close()
