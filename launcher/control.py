@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from .deadline import THIS_BACKEND, Backend, Deadline
 from .handshake import INSTALLED, KNOWS, CannotServeError, Installed, check_extensions, launcher_version
 from .news import News
+from .output import storable
 from .pooler import BACKEND_PID, SHARED, asker, is_shared
 from .primary import STANDBY, Connection, PrimarySearch
 from .refusals import FULL, WHY_REFUSED
@@ -190,22 +191,30 @@ class Control:
         *connecting*: the steps (jslid) that wait for a connection.
         """
         for result in finished:
-            if result.kept is not None and result.kept.columns:
-                rows = self._storable(json.dumps(result.kept.rows, ensure_ascii=False))
-                names = [self._storable(name) for name in result.kept.columns]
-                await self.fetch(KEEP_ROWS, [result.jslid, names, rows])
+            await self._keep_rows(result)
         columns = [
             [r.jlgid for r in finished],
             [r.jslid for r in finished],
             [r.jslstatus for r in finished],
             [None if r.jslresult is None else min(r.jslresult, LARGEST_RESULT) for r in finished],
             [r.jslduration for r in finished],
-            [self._storable(r.jsloutput) for r in finished],
+            [r.jsloutput for r in finished],
         ]
         return [
             StepRun(*row)
             for row in await self.fetch(RUN_DUE, [capacity, *columns, list(connecting), own_places])
         ]
+
+    async def _keep_rows(self, result: StepResult) -> None:
+        """Keep the rows of a step. If the server can't have them, the step's result is booked all the same."""
+        if result.kept is None or not result.kept.columns:
+            return
+        rows = json.dumps(result.kept.rows, ensure_ascii=False)
+        try:
+            await self.fetch(KEEP_ROWS, [result.jslid, result.kept.columns, rows])
+        except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
+            result.jsloutput += f"\nThe rows are not kept: {error.diag.message_primary}\n"
+        result.kept = None
 
     async def steps_in_progress(self) -> list[StepRun]:
         """Return the steps that this agent has been handed out and that have no result yet."""
@@ -264,8 +273,13 @@ class Control:
         await self.fetch("SELECT pgagent_py.stop_agent()")
 
     async def fetch(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query, which is prepared once per connection."""
-        return await self._execute(query, parameters, prepare=True)
+        """Return the rows of a query, which is prepared once per connection.
+
+        What others have written may be among the parameters, and no text of theirs must make the query fail.
+        """
+        encoding = self._connection.info.encoding
+        given = [storable(parameter, encoding) for parameter in parameters]
+        return await self._execute(query, given, prepare=True)
 
     async def _execute(
         self, query: str, parameters: Sequence[Any] = (), *, prepare: bool = False
@@ -318,11 +332,6 @@ class Control:
         if self._watch.check():
             with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._watch.fd)) as same:
                 same.shutdown(socket.SHUT_RDWR)
-
-    def _storable(self, text: str) -> str:
-        """Return *text* with the characters replaced that the database's encoding does not have."""
-        encoding = self._connection.info.encoding
-        return text if encoding == "utf-8" else text.encode(encoding, "replace").decode(encoding)
 
     def _readable(self) -> None:
         pgconn = self._connection.pgconn

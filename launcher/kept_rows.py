@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from psycopg.pq.abc import PGresult
 
 from .tables import as_text
 
-MOST_BYTES = 1_000_000  # of all values
+MOST_BYTES = 1_000_000  # of all rows as JSON: a cell that holds nothing counts, too
 
 
 class KeptRows:
@@ -41,10 +43,11 @@ class KeptRows:
         for row in range(result.ntuples):
             if len(self.rows) >= self._limit or self._size >= MOST_BYTES:
                 break
-            values = [result.get_value(row, column) for column in range(result.nfields)]
-            self._size += sum(map(len, filter(None, values)))
+            cells = (result.get_value(row, column) for column in range(result.nfields))
+            values = [None if cell is None else _text(cell) for cell in cells]
+            self._size += len(json.dumps(values, ensure_ascii=False).encode())
             if self._size < MOST_BYTES:
-                self.rows.append([None if value is None else _text(value) for value in values])
+                self.rows.append(values)
         return self._table().encode() if last else b""
 
     def _table(self) -> str:

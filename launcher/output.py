@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .shortages import NO_MEMORY
 
 DEFAULT_LIMIT = 1024 * 1024  # bytes
@@ -131,3 +133,12 @@ def with_lines(text: str, *lines: str) -> str:
         if line:
             text += ("\n" if text and not text.endswith("\n") else "") + line + "\n"
     return text
+
+
+def storable(value: Any, encoding: str) -> Any:
+    """Return texts, also those in a list, with the characters replaced that a database of this encoding can't have."""
+    if isinstance(value, list):
+        return [storable(part, encoding) for part in value]
+    if not isinstance(value, str):
+        return value
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(encoding, "replace").decode(encoding)

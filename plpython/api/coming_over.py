@@ -22,6 +22,9 @@ ADD_CLASS = Statement(
 )
 
 
+HINT = 'It is {"jobs": [...]}, as the query of docs/coming-over.md makes it.'
+
+
 class UndoError(Exception):
     """Leave the subtransaction of a dry run."""
 
@@ -81,13 +84,12 @@ def come_over(
     except (ValueError, RecursionError, TypeError, KeyError):
         found = None
     if not isinstance(found, list) or not all(isinstance(job, dict) for job in found):
-        hint = 'It is {"jobs": [...]}, as the query of docs/coming-over.md makes it.'
-        raise invalid("jobs", "jobs is not the list that is read", hint)
+        raise invalid("jobs", "jobs is not the list that is read", HINT)
     rows: list[Row] = []
     try:
         with plpy.subtransaction():
-            for job in found:
-                newcomer = take(job)
+            for number, job in enumerate(found, 1):
+                newcomer = _taken(take, number, job)
                 rows.append(
                     {"job": None if dry_run else newcomer.id, "name": newcomer.name, "notes": newcomer.notes}
                 )
@@ -96,6 +98,14 @@ def come_over(
     except UndoError:
         pass
     return rows
+
+
+def _taken(take: Callable[[Mapping[str, Any]], Newcomer], number: int, job: Mapping[str, Any]) -> Newcomer:
+    """Take a job; refuse one that has a list where a text is due, or the like."""
+    try:
+        return take(job)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise invalid("jobs", f"jobs: job {number} has a value that can't be read: {error}", HINT) from None
 
 
 # A zone in the text counts.

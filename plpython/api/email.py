@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from ..ground.bounds import RAISE_IT, bound
+from ..ground.checks import check_rows
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
@@ -82,6 +83,7 @@ def queue_email(
     table = json.dumps({"columns": columns or [], "format": format, "filename": filename, "remark": remark})
     said = [to, subject, text, html, cc, bcc, table, rows or "[]"]
     _check_bounds(plpy, caller, sum(len((part or "").encode()) for part in said))
+    check_rows(rows or "[]")
     oid = SENT(plpy, caller)[0]["oid"]
     NOTE(plpy, oid)
     id_: int = QUEUE(plpy, *said, oid, oid if is_sender else None)[0]["qmsid"]

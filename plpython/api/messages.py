@@ -190,8 +190,13 @@ def take_messages(plpy: Plpy, caller: str, count: int, knows: Sequence[str] = ()
     """Return at most *count* messages of one owner's jobs to send now; finish_messages is owed for each."""
     check_launch(plpy, caller)
     REFUSE(plpy)
-    taken = TAKE(plpy, count, LEASE, OF_AN_OWNER, [*KNOWN, *knows])
-    return [{**row, "data": json.loads(row["data"])} for row in taken]
+    taken = []
+    for row in TAKE(plpy, count, LEASE, OF_AN_OWNER, [*KNOWN, *knows]):
+        try:
+            taken.append({**row, "data": json.loads(row["data"])})
+        except (ValueError, RecursionError):  # others' messages must not wait for it
+            FINISH(plpy, [row["id"]], ["Not sent: its data can't be read."], [True], TRIES)
+    return taken
 
 
 # A failed message is tried again after 2, 8, 32 ... seconds, an hour at most; given up after the last try.

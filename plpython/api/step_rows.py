@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..ground.checks import check_rows
 from ..ground.errors import PgAgentError
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
@@ -32,8 +33,7 @@ def keep_rows(plpy: Plpy, caller: str, jslid: int, columns: Sequence[str], rows:
     size = len(rows.encode(errors="replace"))
     if size > MOST_BYTES:
         raise PgAgentError(f"rows has {size} bytes", f"Give {MOST_BYTES} at most.", sqlstate="54000")
-    if not rows.startswith("["):
-        raise PgAgentError("rows is no JSON list", "Give a list of lists.")
+    check_rows(rows)
     KEEP(plpy, jslid, columns, rows, size, caller)
 
 

@@ -83,14 +83,29 @@ SELECT r.oid::int8 AS oid, r.rolname::text AS name
 )
 
 
+# $1 job, $2 how many it may have.
+OF_A_JOB = "schedules_of_a_job"
+COUNT_OF_A_JOB = Statement(
+    """
+SELECT count(*) AS count FROM (SELECT FROM pgagent.pga_schedule s WHERE s.jscjobid = $1 LIMIT $2 + 1) t""",
+    "int4",
+    "int8",
+)
+
+
 def check_count(plpy: Plpy, job: int | None, *names: str) -> None:
-    """Refuse what was just added to *job* if its owner has too many of *names* now."""
+    """Refuse what was just added to *job* if its owner has too many of *names* now, or the job has too many schedules."""
     for owner in FIND_OWNER(plpy, job):
         for name in names:
             most = bound(plpy, name, owner["name"])
             if COUNT[name](plpy, owner["oid"], most)[0]["count"] > most:
-                raise PgAgentError(
-                    f"role {owner['name']} may not have more than {most} {name}",
-                    RAISE_IT.format(name),
-                    sqlstate="54000",
-                )
+                raise _too_many(owner["name"], most, name)
+        if "schedules" in names:
+            most = bound(plpy, OF_A_JOB, owner["name"])
+            if COUNT_OF_A_JOB(plpy, job, most)[0]["count"] > most:
+                raise _too_many(owner["name"], most, OF_A_JOB)
+
+
+def _too_many(role: str, most: int, name: str) -> PgAgentError:
+    message = f"role {role} may not have more than {most} {name.replace('_', ' ')}"
+    return PgAgentError(message, RAISE_IT.format(name), sqlstate="54000")

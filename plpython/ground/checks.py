@@ -106,6 +106,20 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return True
 
 
+def check_rows(rows: str) -> None:
+    """Refuse rows, as JSON text, that are no list of lists of texts and nulls: programs read them, and must be able to."""
+    try:
+        found = json.loads(rows)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not all(isinstance(row, list) for row in found):
+        found = [[0]]
+    if not all(cell is None or isinstance(cell, str) for row in found for cell in row):
+        raise invalid(
+            "rows", "rows is no list of lists of texts", 'Give JSON such as [["a", null], ["b", "c"]].'
+        )
+
+
 CLASSES = Statement("SELECT c.jclid, c.jclname FROM pgagent.pga_jobclass c ORDER BY c.jclid")
 
 

@@ -74,6 +74,7 @@ BOUNDS = {
     "jobs": 10_000,
     "steps": 10_000,
     "schedules": 1_000,
+    "schedules_of_a_job": 100,
     "exceptions": 10_000,
     "dependencies": 1_000,
     "messages": 1_000,

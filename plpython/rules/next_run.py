@@ -246,8 +246,8 @@ def read_instant(text: str) -> Instant:
 
 def timestamp(epoch: Instant) -> str:
     """Return *epoch* as timestamptz text that every DateStyle reads alike, of any year."""
-    if epoch == NEVER:
-        return "infinity"
+    if epoch in (NEVER, -NEVER):
+        return f"{epoch}inity"
     second, micros = divmod(round(epoch * MICRO), MICRO)
     days, second = divmod(second, 86400)
     return f"J{days + 2440588} {second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{micros:06}+00"

@@ -27,7 +27,7 @@ from .problems import each_apart
 from .reboot import run_reboot_jobs
 from .rows import AgentRow, BookedRow, Ended, ResultRow, StepRow, result
 from .steps import Started, commit_with_booking, runs_to_go_on, start_steps
-from .waiting import LOOK_AGAIN_SECONDS, defer_runs, set_aside, take_waiting
+from .waiting import LOOK_AGAIN_SECONDS, defer_runs, leave_some, set_aside, take_waiting
 from .wake import show_life, wake, wake_for_due_jobs
 
 AGENT = Statement(
@@ -87,7 +87,8 @@ def run_due(
         finished = [row for row in finished if row["jlgid"] not in left]
     me["waiting"] |= me["adoptable"] and not local and adopt_runs(plpy, me, capacity - len(finished))
     waited = take_waiting(plpy, agent, runs=not me["draining"]) if me["waiting"] else []
-    started = _carry_on_apart(plpy, me, _first_of_each([*waited, *finished]), capacity, own_places)
+    results = leave_some(plpy, agent, _first_of_each([*waited, *finished]))
+    started = _carry_on_apart(plpy, me, results, capacity, own_places)
     if me["dependent"] and start_dependents(plpy):
         me["choosy"] = me["parametrised"] = True
     beyond = max(len(started) - capacity, 0)

@@ -60,6 +60,36 @@ def defer_runs(plpy: Plpy, ended: Mapping[int, int | None], seconds: Mapping[int
         DEFER_RUNS(plpy, list(seconds), [ended.get(jlgid) for jlgid in seconds], list(seconds.values()))
 
 
+# At the end of a run the next times of all its job's schedules are computed. A turn does so for about so many schedules, and for
+# one job at least. Jobs with few are never left.
+MOST_SCHEDULES, FEW_SCHEDULES = 200, 10
+COUNT_SCHEDULES = Statement(
+    f"""
+SELECT r.jlgid, (SELECT count(*) FROM (
+          SELECT FROM pgagent.pga_schedule s WHERE s.jscjobid = ANY (ARRAY[r.jobid]) LIMIT {MOST_SCHEDULES}) s) AS schedules
+  FROM pgagent_py.run r WHERE r.jlgid = ANY ($1)""",
+    "int4[]",
+)
+
+
+def leave_some(plpy: Plpy, agent: str, results: Sequence[ResultRow]) -> Sequence[ResultRow]:
+    """Return the results to book in this turn; the others, of jobs with many schedules, are kept for the next ones."""
+    if len(results) < 2:
+        return results
+    found = COUNT_SCHEDULES(plpy, [row["jlgid"] for row in results])
+    counts = {row["jlgid"]: row["schedules"] for row in found if row["schedules"] > FEW_SCHEDULES}
+    left, now, later = MOST_SCHEDULES, [], []
+    for row in results:
+        count = counts.get(row["jlgid"], 0)
+        if max(left, 0) < count and row["jslid"] is not None and row["jslstatus"] != RUNNING:
+            later.append(row)
+        else:
+            now.append(row)
+            left -= count
+    keep_results(plpy, agent, later, 0)
+    return now
+
+
 JOB_OF_RUN = Statement("SELECT r.jobid FROM pgagent_py.run r WHERE r.jlgid = $1", "int4")
 
 

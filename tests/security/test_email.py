@@ -10,7 +10,7 @@ import pytest
 from launcher.mail import Rendered, build, receivers
 from tests.acceptance.conftest import mailbox
 from tests.conftest import StartLauncher
-from tests.helpers import Db, call, rows, value, wait_for
+from tests.helpers import Db, call, first_step, rows, value, wait_for
 from tests.helpers.mail import Mailbox, smtp
 from tests.helpers.protocol import Agent
 from tests.helpers.roles import login, refusal
@@ -29,6 +29,18 @@ HARMLESS = [
     "grün@beispiel.example",
     "x@[127.0.0.1]",
     "root@localhost",
+]
+# Rows that a program which reads them can't take, or does not expect.
+UNREADABLE = [
+    f"[[{'9' * 5000}]]",
+    "[" * 3000 + "]" * 3000,
+    "[1]",
+    "[[{}]]",
+    "{}",
+    "null",
+    '"x"',
+    "[[1.5]]",
+    "x",
 ]
 ASK = "SELECT pgagent_py._ask('queue_email', %s)"
 
@@ -108,7 +120,8 @@ def test_nothing_is_put_beside_the_rows_and_all_counts(admin: Db, mailer: Db) ->
     )
     plain |= {"to": "x@example.org", "format": "csv", "columns": ["a"]}
     more = '[["1"]], "filename": "x\\r\\ny", "format": "exe"'
-    assert refusal(mailer, ASK, [json.dumps(plain | {"rows": more})])[0] == "22P02"
+    for rows_ in (more, *UNREADABLE):
+        assert refusal(mailer, ASK, [json.dumps(plain | {"rows": rows_})])[0] == "22023"
     call(admin, "set_bound", "email_bytes", 1000, "mailer")
     for large in ({"columns": ["x" * 2000]}, {"remark": "x" * 2000}, {"to": "x" * 2000 + "@example.org"}):
         assert refusal(mailer, ASK, [json.dumps(plain | large)])[0] == "54000"
@@ -130,6 +143,31 @@ def test_a_role_that_may_send_no_mail_any_more_sends_none(address: str, admin: D
     agent.close()
     given_up = "SELECT qmserror FROM pgagent_py.unsent_message WHERE given_up"
     assert rows(admin, given_up) == [("Not sent: its role is not a member of pgagent_py_email.",)]
+
+
+def test_a_mail_that_can_not_be_read_holds_up_no_other(address: str, admin: Db, mailer: Db) -> None:
+    mailer.execute("SELECT pgagent_py.send_email('x@example.org')")
+    admin.execute(f"UPDATE pgagent_py.queued_message SET qmsdata = '{{\"a\": {'9' * 5000}}}'".encode())
+    call(admin, "send_email", "admins@example.org")
+    agent = Agent(address)
+    taken = [found["target"] for _ in range(3) for found in call(agent.db, "take_messages", 9, ["mail"])]
+    assert taken == ["admins@example.org"]
+    agent.close()
+    assert rows(
+        admin, "SELECT given_up FROM pgagent_py.unsent_message WHERE qmserror LIKE '%%be read%%'"
+    ) == [(True,)]
+
+
+def test_a_session_keeps_no_rows_that_can_not_be_read(admin: Db, alice: Db) -> None:
+    """A step of run_due() may call what launchers call for it."""
+    job = call(alice, "add_job", "job", sql="SELECT 1")
+    for rows_ in UNREADABLE:
+        code = f"""SELECT pgagent_py.keep_rows(
+            (SELECT max(jslid) FROM pgagent_py.run_history WHERE step_status = 'running'), '{{a}}', '{rows_}'::jsonb)"""
+        call(alice, "alter_step", first_step(admin, job), sql=code)
+        call(alice, "run_now", job)
+        assert [status for (status,) in rows(alice, "SELECT jslstatus FROM pgagent_py.run_due()")] == ["f"]
+    assert rows(admin, "SELECT FROM pgagent_py.step_rows") == []
 
 
 def test_the_query_has_the_callers_rights(admin: Db, mailer: Db) -> None:

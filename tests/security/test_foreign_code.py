@@ -1,6 +1,7 @@
 """What roles that are no superusers hang on pgAgent's tables is never executed with the rights of the extension's owner."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.conftest import StartLauncher
 from tests.helpers import Cluster, Db, add_job, make_due, rows, run_due, serving, stop, value, wait_for_end
 from tests.helpers.roles import login
+from tests.helpers.updates import install_released
 
 # A place where any code notes as whom it was executed, and a function for each way to hang code on a table.
 SPY = """
@@ -183,3 +185,32 @@ def test_the_extension_is_not_built_on_what_others_own(server: Cluster, stage: D
     stage.execute("ALTER FUNCTION pgagent.pga_job_trigger() OWNER TO postgres; CREATE EXTENSION pgagent_py")
     assert value(stage, "SELECT pgagent_py.add_job('x', sql => 'SELECT 1')")
     assert run_due(stage) == []
+
+
+@pytest.mark.parametrize("kind", ["trigger", "owner: default"])
+def test_an_update_executes_no_code_of_others(server: Cluster, stage: Db, tmp_path: Path, kind: str) -> None:
+    """A database of version 1.0.0, which has not looked for it, is refused until the code is gone."""
+    install_released("1.0.0", tmp_path)
+    stage.execute("DROP EXTENSION pgagent_py; CREATE EXTENSION pgagent_py VERSION '1.0.0'")
+    stage.execute("SELECT pgagent_py.add_job('a', sql => 'SELECT 1', cron => '@yearly')")
+    role, command = "editor", BY_PRIVILEGE["trigger"].format(table="pga_job")
+    if kind == "owner: default":
+        role, command = "dbowner", BY_OWNER["default"]
+        for (owned,) in rows(stage, OWNED.format(role=role)):
+            stage.execute(owned.encode())
+        stage.execute("ALTER SCHEMA pgagent OWNER TO dbowner; GRANT ALL ON SCHEMA spy TO dbowner")
+    with login(server.conninfo("stage"), role) as session:
+        session.execute(command.encode())
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        stage.execute("ALTER EXTENSION pgagent_py UPDATE")
+    assert rows(stage, RULED) == []
+    version = "SELECT extversion FROM pg_extension WHERE extname = 'pgagent_py'"
+    assert value(stage, version) == "1.0.0"
+    stage.execute(
+        "ALTER TABLE pgagent.pga_job ALTER jobdesc SET DEFAULT ''; DROP TRIGGER IF EXISTS spy ON pgagent.pga_job"
+    )
+    for (owned,) in rows(stage, OWNED.format(role="postgres")):
+        stage.execute(owned.encode())
+    stage.execute("ALTER EXTENSION pgagent_py UPDATE")
+    assert value(stage, version) != "1.0.0"
+    assert rows(stage, RULED) == []

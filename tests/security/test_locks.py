@@ -1,16 +1,23 @@
 """A role that stays in its transaction, holds a lock or notifies without end holds up no other role and no launcher."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
+from launcher.wake_ups import BURST, PER_SECOND
 from tests.conftest import StartLauncher
-from tests.helpers import Db, call, rows, run_to_end, value, wait_for_row
+from tests.helpers import Db, call, rows, run_to_end, serving, value, wait_for, wait_for_row
 from tests.helpers.protocol import Agent, done
 from tests.helpers.roles import login
 
+FLOOD = """
+DO $$ BEGIN FOR n IN 1..10000 LOOP
+    PERFORM pg_notify('pgagent_py', w) FROM unnest('{"",cancel,message,drain}'::text[]) w; COMMIT;
+END LOOP; END $$"""
 WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
@@ -159,3 +166,22 @@ def test_sequences_are_raised_by_several_sessions_at_once(
         admin.execute("SELECT setval(%s, 1, false)", [name])
         admin.execute("SELECT pgagent_py._raise_sequences()")
     assert value(admin, "SELECT nextval(%s::regclass)", name) == gap + 1
+
+
+def test_a_flood_of_notifications_wakes_a_launcher_a_few_times_a_second(
+    address: str, admin: Db, bob: Db, launcher: StartLauncher
+) -> None:
+    his = new_job(bob, "bob's")
+    admin.execute("ALTER ROLE starter SET track_functions = 'pl'")
+    serving(launcher(make_conninfo(address, user="starter")))
+    admin.execute("ALTER ROLE starter RESET track_functions")
+    turns = "SELECT coalesce(sum(calls), 0) FROM pg_stat_user_functions WHERE funcname = '_turn'"
+    start, before = time.monotonic(), value(admin, turns)
+    with login(address, "mallory") as mallory:
+        mallory.execute(FLOOD)
+        call(bob, "run_now", his)
+        mallory.execute(FLOOD)
+        wait_for_row(admin, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgjobid = %s AND jlgstatus = 's'", his)
+    # A session reports what it has called within a second
+    wait_for(lambda: value(admin, turns) > before)
+    assert value(admin, turns) - before < BURST + PER_SECOND * (time.monotonic() - start) + 20

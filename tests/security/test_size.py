@@ -184,6 +184,7 @@ ADD = {
     "jobs": (2, "add_job('more')"),
     "steps": (1, "add_step({job}, 'more', sql => 'SELECT 1')"),
     "schedules": (1, "add_schedule({job}, 'more', cron => '@daily')"),
+    "schedules_of_a_job": (1, "add_schedule({job}, 'more', cron => '@daily')"),
     "exceptions": (0, "add_exception({schedule}, on_date => '2040-01-01')"),
     "dependencies": (0, "add_dependency({job}, {other})"),
     "messages": (0, "add_message({job}, 'email', 'alice@example.org')"),
@@ -201,7 +202,10 @@ def test_a_role_may_have_as_many_as_its_bound_says(admin: Db, alice: Db, bob: Db
     statement = f"SELECT pgagent_py.{add.format(**ids)}"
     call(admin, "set_bound", name, count)
     code, message, hint = refusal(alice, statement)
-    assert (code, message) == ("54000", f"role alice may not have more than {count} {name}")
+    assert (code, message) == (
+        "54000",
+        f"role alice may not have more than {count} {name.replace('_', ' ')}",
+    )
     assert hint == f"An administrator can raise it with set_bound('{name}', ...)."
     call(admin, "set_bound", name, count + 1, "alice")
     alice.execute(statement.encode())

@@ -21,6 +21,24 @@ TEXTS = [
     "a@b", "http://[::1", "https://a:b@c:99999/", "success", "fail", "postgres", "alice", "bob", "public", "select 1",
 ]  # fmt: skip
 ARRAYS = [[], [""], [None], ["x", None], ["infinity"], [SECRET], ["x"] * 5000]
+# Of other types, by their names
+VALUES: dict[str, Sequence[Any]] = {
+    "integer": [None, 0, -1, 2**31 - 1, -(2**31)],
+    "bigint": [None, -1, 2**63 - 1],
+    "double precision": [None, "NaN", "Infinity", "-Infinity", 1e308],
+    "timestamp with time zone": [None, "infinity", "-infinity", "4714-11-24 BC", "294276-12-31"],
+    "date": [None, "infinity", "4714-11-24 BC", "5874897-12-31"],
+    "time without time zone": [None, "24:00", "12:00:00.000001"],
+    "interval": [None, "-1 s", "0", "1 us", "178000000 years", "-178000000 years", "1 mon -1 day"],
+    "integer[]": ["{}", "{NULL}", "{2147483647}", "{-2147483648}", "{{1,2},{3,4}}", [1] * 5000],
+    "bigint[]": ["{}", "{NULL}", "{9223372036854775807}"],
+    "boolean[]": ["{}", "{NULL}"],
+    "date[]": ["{}", "{NULL}", "{infinity,-infinity}", "{4714-11-24 BC}"],
+    "uuid": [None],
+    "pgagent_py.step_result[]": ["{}", "{NULL}", '{"(,,,,,)"}', '{"(2147483647,-1,s,-1,-1 s,x)"}'],
+}
+# What takes longer is cancelled, as it must let itself be.
+TIMEOUT = "SET statement_timeout = '500 ms'"
 JSON: list[Any] = [None, True, -1, 2**70, 1.5, "", "x", [], [[]], [None], {}, {"a": None}]
 
 INNER = """
@@ -61,12 +79,7 @@ def calls(function: dict[str, Any], things: dict[str, int]) -> Iterator[tuple[sq
     needed = {
         name for name, optional in zip(function["names"], function["optional"], strict=True) if not optional
     }
-    hostile_values: dict[str, Sequence[Any]] = {
-        "text": TEXTS,
-        "name": TEXTS,
-        "jsonb": TEXTS,
-        "text[]": ARRAYS,
-    }
+    hostile_values = {**VALUES, "text": TEXTS, "name": TEXTS, "jsonb": TEXTS, "text[]": ARRAYS}
     for hostile, type_ in types.items():
         for given in hostile_values.get(type_, [None]):
             arguments, parameters = [], []
@@ -101,6 +114,7 @@ def fault(db: Db, query: sql.Composed | str, parameters: list[Any], inner: bool 
 @pytest.mark.parametrize("role", ["alice", "mallory", "starter", "postgres"])
 def test_no_argument_of_any_function_finds_a_fault(address: str, things: dict[str, int], role: str) -> None:
     with login(address, role) as db:
+        db.execute(TIMEOUT)
         found: dict[str, str] = {}
         inner = [name for (name,) in rows(db, INNER)]
         for function in functions(db):
@@ -130,4 +144,45 @@ def test_no_request_finds_a_fault(address: str, things: dict[str, int], role: st
                         db, "SELECT pgagent_py._ask(%s, %s)", [verb.name, json.dumps(arguments)]
                     ):
                         found[f"{verb.name} {hostile} {given!r}"] = wrong[:300]
+    assert not found, "\n".join(f"{what}: {wrong}" for what, wrong in found.items())
+
+
+IMPORTS = {
+    "import_sql_server_agent": {
+        "name": "a", "enabled": 1, "category": "c", "notify_level_email": 2, "delete_level": 1,
+        "operator": {"name": "o", "email_address": "a@example.org"},
+        "steps": [{"step_id": 1, "step_name": "s", "subsystem": "TSQL", "command": "c", "database_name": "d", "retry_attempts": 2,
+                   "retry_interval": 5, "on_success_action": 3, "on_fail_action": 2}],
+        "schedules": [{"name": "s", "enabled": 1, "freq_type": 32, "freq_interval": 9, "freq_relative_interval": 16,
+                       "freq_recurrence_factor": 1, "active_start_date": 20300101, "active_start_time": 180000,
+                       "freq_subday_type": 8, "freq_subday_interval": 2, "active_end_time": 235959}],
+    },
+    "import_dbms_scheduler": {
+        "job_name": "a", "job_class": "c", "comments": "c", "job_type": "PLSQL_BLOCK", "job_action": "a", "enabled": "TRUE",
+        "repeat_interval": "FREQ=DAILY", "start_date": "2030-01-01T00:00:00+01:00", "max_failures": 3, "max_run_seconds": 90,
+        "auto_drop": "TRUE", "notifications": [{"recipient": "a@example.org", "event": "JOB_FAILED"}],
+    },
+}  # fmt: skip
+OTHER = [*JSON, "9" * 5000, "\n\x1b", "FREQ=" + "DAILY;" * 1000, 10**400, [[[[]]]], "infinity"]
+
+
+def changed(value: Any) -> Iterator[Any]:
+    """Yield a JSON value with one of the values in it replaced."""
+    yield from OTHER
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        for other in changed(part):
+            copy = value.copy()
+            copy[key] = other
+            yield copy
+
+
+@pytest.mark.parametrize("verb", IMPORTS)
+def test_no_document_of_another_scheduler_finds_a_fault(address: str, verb: str) -> None:
+    found: dict[str, str] = {}
+    with login(address, "editor") as db:
+        for job in changed(IMPORTS[verb]):
+            document = json.dumps({"jobs": [job]})
+            if wrong := fault(db, f"SELECT * FROM pgagent_py.{verb}(%s)", [document]):
+                found[document[:200]] = wrong[:300]
     assert not found, "\n".join(f"{what}: {wrong}" for what, wrong in found.items())
