@@ -87,17 +87,16 @@ def run_due(
         finished = [row for row in finished if row["jlgid"] not in left]
     me["waiting"] |= me["adoptable"] and not local and adopt_runs(plpy, me, capacity - len(finished))
     waited = take_waiting(plpy, agent, runs=not me["draining"]) if me["waiting"] else []
-    results = leave_some(plpy, agent, _first_of_each([*waited, *finished]))
-    started = _carry_on_apart(plpy, me, results, capacity, own_places)
+    finished = leave_some(plpy, agent, _first_of_each([*waited, *finished]))
+    started = _carry_on_apart(plpy, me, finished, capacity, own_places)
     if me["dependent"] and start_dependents(plpy):
         me["choosy"] = me["parametrised"] = True
-    beyond = max(len(started) - capacity, 0)
+    free = capacity - len(started)
     # In a session, jobs get the places that have become free under a limit, each job once.
-    if (claim or (local and me["limited"])) and (len(started) < capacity or own_places > beyond):
+    if (claim or (local and me["limited"])) and (free > 0 or own_places > -free):
         scope = ANY if me["jagall"] and not local else IN_SESSION if claim else IN_SESSION_ONCE
-        places = max(capacity - len(started), 0), own_places - beyond
-        started += claim_due_jobs(plpy, me, *places, scope)
-    if me["limited"] and (finished or waited):
+        started += claim_due_jobs(plpy, me, max(free, 0), own_places + min(free, 0), scope)
+    if me["limited"] and finished:
         wake_for_due_jobs(plpy)
     steps = _hand_out(plpy, me, started, capacity) + ([] if local else adopt_steps(plpy, me))
     tell_news(plpy, me["jagknows"])
