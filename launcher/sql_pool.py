@@ -11,6 +11,7 @@ from collections.abc import Callable
 from psycopg.conninfo import conninfo_to_dict
 
 from .conninfo import ConninfoError, Params, parse_conninfo
+from .idle import IdleConnections
 from .output import Output
 from .shortages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Reserve
 from .sql_connection import SqlConnection
@@ -49,14 +50,13 @@ class SqlPool:
         self._reserve = reserve or Reserve(0)
         self._server: Params = dict(conninfo_to_dict(server_conninfo))
         self._workers = workers
-        self._idle_seconds = idle_seconds
         self._use_seconds = use_seconds
         self._targets: dict[tuple[str, str, str | None, int | None], Target] = {}
         self._open: set[SqlConnection] = set()
         self._place: Params = {}
         self._local_server: str | None = None  # what names the server that hands out the steps
         self._tasks: dict[asyncio.Task[None], Target] = {}
-        self._idle_timer: asyncio.TimerHandle | None = None
+        self._idle = IdleConnections(lambda: self._targets.values(), self._drop, idle_seconds)
         self._closed = False
         self.on_no_room: Callable[[], None] = lambda: None  # called when steps begin to wait for a connection
         self.ask: AskServer = nobody_to_ask  # why the server refuses connections
@@ -149,8 +149,7 @@ class SqlPool:
     async def close(self) -> None:
         """Close all connections; steps that still run on them end with an error."""
         self._closed = True
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
+        self._idle.stop()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -198,25 +197,7 @@ class SqlPool:
             self._drop(connection)
             return
         target.just_out.discard(connection)
-        loop = asyncio.get_running_loop()
-        connection.idle_since = loop.time()
-        target.idle.append(connection)
-        if self._idle_timer is None:
-            self._idle_timer = loop.call_later(self._idle_seconds, self._close_cold)
-
-    def _close_cold(self) -> None:
-        """Close the connections that have been idle for too long; the next look is at the next one's time."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._idle_timer = None
-        oldest = now
-        for target in self._targets.values():
-            while target.idle and target.idle[0].idle_since <= now - self._idle_seconds:
-                self._drop(target.idle.pop(0))
-            if target.idle:
-                oldest = min(oldest, target.idle[0].idle_since)
-        if oldest < now:
-            self._idle_timer = loop.call_at(oldest + self._idle_seconds, self._close_cold)
+        self._idle.keep(target, connection)
 
     def _is_old(self, connection: SqlConnection) -> bool:
         return asyncio.get_running_loop().time() > connection.opened + self._use_seconds
