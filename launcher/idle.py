@@ -1,4 +1,8 @@
-"""The idle connections of the pool: they are closed when nobody has needed them for long."""
+"""The idle connections of the pool: they are closed when nobody has needed them for long, or when their database is wanted.
+
+DROP DATABASE, RENAME, SET TABLESPACE and CREATE DATABASE ... TEMPLATE lock the database, then wait for five seconds until
+nobody else is connected to it. So an idle connection looks for such a lock, and goes.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,15 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from .sql_connection import SqlConnection
-from .sql_target import Target
+from .sql_target import Target, target_of
+
+# The databases that somebody wants for himself
+WANTED = b"""
+SELECT pg_catalog.string_agg(l.objid::pg_catalog.text, ' ') FROM pg_catalog.pg_locks l
+ WHERE l.locktype = 'object' AND l.database = 0 AND l.classid = 'pg_catalog.pg_database'::pg_catalog.regclass
+   AND l.mode IN ('AccessExclusiveLock', 'ShareLock')"""
+# Between two looks: soon after a step, since the job's next step may be what wants its database; then more and more seldom.
+FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.05, 1.0
 
 
 class IdleConnections:
@@ -16,13 +28,16 @@ class IdleConnections:
         self,
         targets: Callable[[], Iterable[Target]],
         drop: Callable[[SqlConnection], None],
+        ready: Callable[[SqlConnection], None],
         idle_seconds: float,
     ) -> None:
-        """*drop* those of *targets* that are idle for *idle_seconds*."""
+        """*drop* those of *targets* that are idle for *idle_seconds*. One that a step waits for is *ready*."""
         self._targets = targets
-        self._drop = drop
+        self._drop, self._ready = drop, ready
         self._idle_seconds = idle_seconds
         self._cold_timer: asyncio.TimerHandle | None = None
+        self._look_timer: asyncio.TimerHandle | None = None
+        self._pause = FIRST_LOOK_SECONDS
 
     def keep(self, target: Target, connection: SqlConnection) -> None:
         """Keep a connection that no step needs now."""
@@ -31,11 +46,15 @@ class IdleConnections:
         target.idle.append(connection)
         if self._cold_timer is None:
             self._cold_timer = loop.call_later(self._idle_seconds, self._close_cold)
+        if self._pause > FIRST_LOOK_SECONDS or self._look_timer is None:
+            self._pause = FIRST_LOOK_SECONDS
+            self._look_later()
 
     def stop(self) -> None:
         """Look no more."""
-        if self._cold_timer is not None:
-            self._cold_timer.cancel()
+        for timer in (self._cold_timer, self._look_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _close_cold(self) -> None:
         """Close the connections that have been idle for too long; the next look is at the next one's time."""
@@ -50,3 +69,41 @@ class IdleConnections:
                 oldest = min(oldest, target.idle[0].idle_since)
         if oldest < now:
             self._cold_timer = loop.call_at(oldest + self._idle_seconds, self._close_cold)
+
+    def _look_later(self) -> None:
+        if self._look_timer is not None:
+            self._look_timer.cancel()
+        self._look_timer = asyncio.get_running_loop().call_later(self._pause, self._look)
+
+    def _look(self) -> None:
+        """Let one idle connection to each server ask which databases are wanted, if it has been idle for a moment."""
+        now = asyncio.get_running_loop().time()
+        idle = [connection for target in self._targets() for connection in target.idle[:1]]
+        if not idle:
+            self._look_timer = None
+            return
+        self._pause = min(2 * self._pause, LONGEST_LOOK_SECONDS)
+        self._look_later()
+        rested = [c for c in idle if c.idle_since <= now - FIRST_LOOK_SECONDS]
+        for connection in {connection.server: connection for connection in rested}.values():
+            target = target_of(connection)
+            target.idle.remove(connection)
+            target.resetting += 1
+            connection.query(WANTED, None, self._looked, internal=True)
+
+    def _looked(self, connection: SqlConnection) -> None:
+        """Close the connections to databases that are wanted."""
+        asked = target_of(connection)
+        asked.resetting -= 1
+        wanted = set((connection.value or b"").decode().split())
+        for target in self._targets():
+            for other in list(target.idle):
+                if other.server == connection.server and other.database in wanted:
+                    target.idle.remove(other)
+                    self._drop(other)
+        if connection.error or connection.database in wanted or not connection.is_usable():
+            self._drop(connection)
+        elif asked.waiting:
+            self._ready(connection)
+        else:
+            asked.idle.insert(0, connection)

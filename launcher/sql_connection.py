@@ -48,8 +48,9 @@ class SqlConnection:
     After a query, ``error`` tells whether it failed, ``rows`` the rows affected by its last statement,
     ``value`` (of an internal query) the first column of its row, ``ended_transaction`` whether one of its
     statements may have ended a transaction. ``spoiled`` means that no other step may use the connection. ``expired``
-    means that no other step should. ``text`` is what it executes, or has executed last. ``server`` names the server.
-    ``pooled`` means that a pooler is between, ``shared`` that it gives the connection to others between transactions.
+    means that no other step should. ``text`` is what it executes, or has executed last. ``server`` names the server,
+    ``database`` is the id of the database there. ``pooled`` means that a pooler is between, ``shared`` that it gives the
+    connection to others between transactions.
     """
 
     __slots__ = (
@@ -63,6 +64,7 @@ class SqlConnection:
         "_pgconn",
         "_watch",
         "conn",
+        "database",
         "ended_transaction",
         "error",
         "expired",
@@ -94,6 +96,7 @@ class SqlConnection:
         self.text = b""
         self.expired = False
         self.server: str | None = None
+        self.database = ""
         self.pooled = self.shared = False
         self._pgconn: PGconn = conn.pgconn
         self._on_lost = on_lost

@@ -56,7 +56,7 @@ class SqlPool:
         self._place: Params = {}
         self._local_server: str | None = None  # what names the server that hands out the steps
         self._tasks: dict[asyncio.Task[None], Target] = {}
-        self._idle = IdleConnections(lambda: self._targets.values(), self._drop, idle_seconds)
+        self._idle = IdleConnections(lambda: self._targets.values(), self._drop, self._ready, idle_seconds)
         self._closed = False
         self.on_no_room: Callable[[], None] = lambda: None  # called when steps begin to wait for a connection
         self.ask: AskServer = nobody_to_ask  # why the server refuses connections

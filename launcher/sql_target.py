@@ -22,11 +22,10 @@ from .threads import in_thread
 # The id of the role that has logged in, whatever settings of its own it has.
 LOGGED_IN = """
 SELECT s.usesysid::pg_catalog.int8 FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) s"""
-# What names the server, and the backend's process id
-GREETING = (
-    "SELECT pg_catalog.concat(extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text, ' ',"
-    " pg_catalog.pg_backend_pid())"
-)
+# What names the server, the backend's process id, and the database's id
+GREETING = """
+SELECT pg_catalog.concat_ws(' ', extract(epoch FROM pg_catalog.pg_postmaster_start_time()), pg_catalog.pg_backend_pid(), d.oid)
+  FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()"""
 CHECKED_SECONDS = 60.0  # for which it counts as known what a pooler does
 
 
@@ -187,7 +186,7 @@ class Target:
             raise await self._refusal(output.text().strip())
         if answer is None:
             return
-        connection.server, pid = answer.split()
+        connection.server, pid, connection.database = answer.split()
         connection.pooled = int(pid) != connection.conn.pgconn.backend_pid
         if connection.pooled:
             connection.shared = await self._is_shared(connection)
