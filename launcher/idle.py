@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from .sql_connection import SqlConnection
+from .sql_connection import WITH_OWN_PATH, SqlConnection
 from .sql_target import Target, target_of
 
 # The databases that somebody wants for himself
-WANTED = b"""
-SELECT pg_catalog.string_agg(l.objid::pg_catalog.text, ' ') FROM pg_catalog.pg_locks l
- WHERE l.locktype = 'object' AND l.database = 0 AND l.classid = 'pg_catalog.pg_database'::pg_catalog.regclass
-   AND l.mode IN ('AccessExclusiveLock', 'ShareLock')"""
-# Between two looks: soon after a step, since the job's next step may be what wants its database; then more and more seldom.
-FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.05, 1.0
+WANTED = f"""{WITH_OWN_PATH}
+SELECT string_agg(l.objid::text, ' ') FROM pg_locks l
+ WHERE l.locktype = 'object' AND l.database = 0 AND l.classid = 'pg_database'::regclass
+   AND l.mode IN ('AccessExclusiveLock', 'ShareLock')""".encode()
+# A look comes soon after a step, since the job's next step may be what wants its database; then once a second. In steady use
+# they keep a distance.
+SOON_SECONDS, DISTANCE_SECONDS, LOOK_SECONDS = 0.05, 0.3, 1.0
 
 
 class IdleConnections:
@@ -37,7 +38,7 @@ class IdleConnections:
         self._idle_seconds = idle_seconds
         self._cold_timer: asyncio.TimerHandle | None = None
         self._look_timer: asyncio.TimerHandle | None = None
-        self._pause = FIRST_LOOK_SECONDS
+        self._looked_at = 0.0
 
     def keep(self, target: Target, connection: SqlConnection) -> None:
         """Keep a connection that no step needs now."""
@@ -46,9 +47,7 @@ class IdleConnections:
         target.idle.append(connection)
         if self._cold_timer is None:
             self._cold_timer = loop.call_later(self._idle_seconds, self._close_cold)
-        if self._pause > FIRST_LOOK_SECONDS or self._look_timer is None:
-            self._pause = FIRST_LOOK_SECONDS
-            self._look_later()
+        self._look_by(max(connection.idle_since + SOON_SECONDS, self._looked_at + DISTANCE_SECONDS))
 
     def stop(self) -> None:
         """Look no more."""
@@ -70,21 +69,22 @@ class IdleConnections:
         if oldest < now:
             self._cold_timer = loop.call_at(oldest + self._idle_seconds, self._close_cold)
 
-    def _look_later(self) -> None:
-        if self._look_timer is not None:
-            self._look_timer.cancel()
-        self._look_timer = asyncio.get_running_loop().call_later(self._pause, self._look)
+    def _look_by(self, time: float) -> None:
+        """Look at this time, unless it is done before."""
+        if self._look_timer is None or self._look_timer.when() > time:
+            if self._look_timer is not None:
+                self._look_timer.cancel()
+            self._look_timer = asyncio.get_running_loop().call_at(time, self._look)
 
     def _look(self) -> None:
         """Let one idle connection to each server ask which databases are wanted, if it has been idle for a moment."""
-        now = asyncio.get_running_loop().time()
+        now = self._looked_at = asyncio.get_running_loop().time()
+        self._look_timer = None
         idle = [connection for target in self._targets() for connection in target.idle[:1]]
         if not idle:
-            self._look_timer = None
             return
-        self._pause = min(2 * self._pause, LONGEST_LOOK_SECONDS)
-        self._look_later()
-        rested = [c for c in idle if c.idle_since <= now - FIRST_LOOK_SECONDS]
+        self._look_by(now + LOOK_SECONDS)
+        rested = [c for c in idle if c.idle_since <= now - SOON_SECONDS]
         for connection in {connection.server: connection for connection in rested}.values():
             target = target_of(connection)
             target.idle.remove(connection)

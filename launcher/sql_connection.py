@@ -20,6 +20,9 @@ from .shortages import NO_MEMORY
 from .socket_watch import SocketWatch
 from .step import LARGEST_RESULT
 
+# In front of an internal query: what its names mean is not for the database's owner to say.
+WITH_OWN_PATH = "SET LOCAL search_path TO pg_catalog, pg_temp; "
+
 CHUNK_ROWS = 8  # in memory at a time: more would gain no speed, and cost memory when rows are wide
 
 # Plain integers: they are compared for every result.
@@ -50,7 +53,8 @@ class SqlConnection:
     statements may have ended a transaction. ``spoiled`` means that no other step may use the connection. ``expired``
     means that no other step should. ``text`` is what it executes, or has executed last. ``server`` names the server,
     ``database`` is the id of the database there. ``pooled`` means that a pooler is between, ``shared`` that it gives the
-    connection to others between transactions.
+    connection to others between transactions. ``used`` means that a step has had it, ``versions`` are those of
+    `freshness` when it was opened.
     """
 
     __slots__ = (
@@ -77,7 +81,9 @@ class SqlConnection:
         "shared",
         "spoiled",
         "text",
+        "used",
         "value",
+        "versions",
     )
 
     def __init__(
@@ -97,6 +103,8 @@ class SqlConnection:
         self.expired = False
         self.server: str | None = None
         self.database = ""
+        self.used = False
+        self.versions: str | None = None
         self.pooled = self.shared = False
         self._pgconn: PGconn = conn.pgconn
         self._on_lost = on_lost

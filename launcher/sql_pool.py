@@ -121,17 +121,26 @@ class SqlPool:
 
     def give_back(self, connection: SqlConnection) -> None:
         """Take a connection back from a step and make it fresh for another, in the background."""
+        target = target_of(connection)
+        connection.used = True
         usable = not (
             connection.spoiled or connection.expired or connection.shared or self._is_old(connection)
         )
-        if self._closed or not usable:
+        if self._closed or not usable or target.freshness.may_leave:
             self._drop(connection)
+            if target.missing > 0:
+                self._connect(target)
             return
-        target_of(connection).resetting += 1
+        target.resetting += 1
         if connection.at_rest:
             connection.query(b"DISCARD ALL", None, self._reset_ended, internal=True)
         else:
             connection.query(b"ROLLBACK", None, self._rollback_ended, internal=True)
+
+    def look_again(self) -> None:
+        """Count on nothing that was known of databases and roles: a step may have changed it."""
+        for target in self._targets.values():
+            target.freshness.look_again()
 
     def drop_idle(self) -> None:
         """Close the connections that are idle now: something else needs their room."""

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from .confirmation import Confirmation
+from .freshness import leaves_something
 from .kept_rows import KeptRows
 from .log import Event
 from .output import DEFAULT_LIMIT, Output
@@ -164,6 +165,8 @@ class SqlStep:
                 break
             self._let_go()  # it was lost before the step began
         self.begun = True
+        if leaves_something(run.jstcode):
+            connection.expired = True
         if run.jstatomic:
             return await self._execute_atomic(connection)
         await self._query(connection, code_of(run))
@@ -173,13 +176,18 @@ class SqlStep:
 
     async def _connect(self) -> SqlConnection:
         pool = self._pool
-        self._target = pool.target(self._run)
-        connection = pool.take(self._target)
-        if connection is None:
-            self._waiting = pool.wait(self._target, self._output)
-            connection = await self._waiting
-            self._waiting = None
-        self._connection = connection
+        target = self._target = pool.target(self._run)
+        while True:
+            connection = pool.take(target)
+            if connection is None:
+                self._waiting = pool.wait(target, self._output)
+                connection = await self._waiting
+                self._waiting = None
+            self._connection = connection
+            if not connection.used or await target.freshness.is_fresh(connection):
+                break
+            connection.expired = True
+            self._let_go()
         if connection.shared and not self._run.jstatomic:
             raise TargetError(SHARED)
         self._check_not_cancelled()
@@ -297,4 +305,6 @@ class SqlStep:
         if connection is not None:
             if self._query_end is not None and not self._query_end.done():
                 connection.abandon()
+            if connection.expired:
+                self._pool.look_again()
             self._pool.give_back(connection)

@@ -13,19 +13,20 @@ from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from .conninfo import PLACE, Params, hide_mistyped, is_resolved, resolve, split_hosts, step_conninfo
+from .freshness import VERSIONS, Freshness
 from .output import Output
 from .pooler import asker, is_shared
 from .refusals import FULL, HOPELESS, UNKNOWN, may_pass, refuses_options
-from .sql_connection import SqlConnection
+from .sql_connection import WITH_OWN_PATH, SqlConnection
 from .threads import in_thread
 
 # The id of the role that has logged in, whatever settings of its own it has.
 LOGGED_IN = """
 SELECT s.usesysid::pg_catalog.int8 FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) s"""
-# What names the server, the backend's process id, and the database's id
-GREETING = """
-SELECT pg_catalog.concat_ws(' ', extract(epoch FROM pg_catalog.pg_postmaster_start_time()), pg_catalog.pg_backend_pid(), d.oid)
-  FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()"""
+# What names the server, the backend's process id, the database's id, and the versions of what is in it
+GREETING = f"""{WITH_OWN_PATH}
+SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time())::text, pg_backend_pid(), d.oid, ({VERSIONS}))
+  FROM pg_database d WHERE d.datname = current_database()"""
 CHECKED_SECONDS = 60.0  # for which it counts as known what a pooler does
 
 
@@ -83,6 +84,7 @@ class Target:
         "_plain_conninfo",
         "_shared",
         "connecting",
+        "freshness",
         "has_no_room",
         "idle",
         "just_out",
@@ -114,6 +116,7 @@ class Target:
         self.idle: list[SqlConnection] = []  # last in, first out: those that are not needed grow cold
         self.waiting: deque[WaitingStep] = deque()
         self.has_no_room = False  # the last attempt was refused, and waiting may help
+        self.freshness = Freshness()
         self.connecting = 0  # attempts to open a connection
         self.resetting = 0  # connections on their way back from a step
         self.just_out: set[SqlConnection] = set()  # given to a step less than SHARE_SECONDS ago
@@ -186,10 +189,11 @@ class Target:
             raise await self._refusal(output.text().strip())
         if answer is None:
             return
-        connection.server, pid, connection.database = answer.split()
+        connection.server, pid, connection.database, versions = answer.split()
         connection.pooled = int(pid) != connection.conn.pgconn.backend_pid
         if connection.pooled:
             connection.shared = await self._is_shared(connection)
+        await self.freshness.begin(connection, versions)
 
     async def _is_shared(self, connection: SqlConnection) -> bool:
         """Return whether a pooler gives connections to others between transactions. It may be told to do otherwise."""

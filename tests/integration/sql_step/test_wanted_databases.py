@@ -5,7 +5,6 @@ import asyncio
 import psycopg
 import pytest
 
-from launcher import idle
 from launcher.sql_pool import SqlPool
 from launcher.sql_step import SqlStep
 from launcher.step import StepResult
@@ -52,13 +51,15 @@ def test_the_next_step_has_the_database_for_itself(cluster: Cluster, shared: str
 
 
 def test_it_is_found_at_any_time(cluster: Cluster, shared: str) -> None:
-    """Long after the step, too; until then the connection stays, and the looks become few."""
+    """Long after the step, too; until then the connection stays."""
 
     async def scenario(pool: SqlPool) -> bool:
         first = await execute(pool, SAY_BACKEND, jstdbname="wanted")
         async with asyncio.timeout(PATIENCE):
-            while pool._idle._pause < idle.LONGEST_LOOK_SECONDS:
-                await asyncio.sleep(0.01)
+            for _ in range(3):
+                before = pool._idle._looked_at
+                while pool._idle._looked_at == before:
+                    await asyncio.sleep(0.01)
         second = await execute(pool, SAY_BACKEND, jstdbname="wanted")
         async with await psycopg.AsyncConnection.connect(cluster.conninfo(), autocommit=True) as admin:
             await admin.execute("DROP DATABASE wanted")
