@@ -5,11 +5,13 @@ import asyncio
 import psycopg
 import pytest
 
+from launcher.idle import LOOK_SECONDS
 from launcher.sql_pool import SqlPool
 from launcher.sql_step import SqlStep
 from launcher.step import StepResult
-from tests.helpers import PATIENCE, Cluster
+from tests.helpers import Cluster
 from tests.helpers.sql_steps import SAY_BACKEND, WAIT_AT_GATE, backend_of, gate_of, step_run, with_pool
+from tests.helpers.steps import until
 
 
 async def execute(pool: SqlPool, code: str, **columns: str) -> StepResult:
@@ -55,11 +57,8 @@ def test_it_is_found_at_any_time(cluster: Cluster, shared: str) -> None:
 
     async def scenario(pool: SqlPool) -> bool:
         first = await execute(pool, SAY_BACKEND, jstdbname="wanted")
-        async with asyncio.timeout(PATIENCE):
-            for _ in range(3):
-                before = pool._idle._looked_at
-                while pool._idle._looked_at == before:
-                    await asyncio.sleep(0.01)
+        begin = asyncio.get_running_loop().time()
+        await until(lambda: pool._idle._looked_at > begin + 2 * LOOK_SECONDS)
         second = await execute(pool, SAY_BACKEND, jstdbname="wanted")
         async with await psycopg.AsyncConnection.connect(cluster.conninfo(), autocommit=True) as admin:
             await admin.execute("DROP DATABASE wanted")
