@@ -39,6 +39,7 @@ from .options import Columns
 from .runs import run_now
 from .schedules import add_schedule, alter_schedule
 from .settings import set_default_timezone, set_notify_runs, set_retention, set_serve_subscribed
+from .skip import skip_next_run, unskip_next_run
 from .step_rows import keep_rows
 from .steps import add_step, alter_step
 from .upkeep import upkeep
@@ -97,6 +98,8 @@ FOR_USERS: tuple[Handler, ...] = (
     drop_message,
     import_crontab,
     run_now,
+    skip_next_run,
+    unskip_next_run,
 )
 FOR_EDITORS: tuple[Handler, ...] = (
     add_calendar,
@@ -144,6 +147,8 @@ FOR_OPERATORS: dict[Handler, frozenset[str]] = {
     pause: frozenset({"class", "from", "until"}),
     resume: frozenset({"class"}),
     run_now: frozenset({"job", "from_step", "only_step", "due"}),
+    skip_next_run: frozenset({"job", "count"}),
+    unskip_next_run: frozenset({"job"}),
 }
 
 # The tables of the arguments that a verb takes as **given, beside those that its signature names.

@@ -17,6 +17,7 @@ from .day_rules import SATURDAY_AND_SUNDAY, DayRule, Recurs
 from .kept_rules import Kept, Rule, is_read, keep, kept, note_read
 from .schedule import MICRO, Instant, NextRun, Schedule, compile_schedule, in_seconds, merge_runs
 from .schedule import next_run as next_firing
+from .skipped import Skipped
 from .spread import key_of
 from .zones import Zone, get_zone
 
@@ -293,12 +294,13 @@ def next_runs(plpy: Plpy, job: int, count: int, after: str) -> list[str]:
     """Return the next *count* runs of *job* later than *after*: its enabled schedules merged, without repeats."""
     rules = [rule for rule, _ in _first_firings(plpy, READ_JOB(plpy, job), read_instant(after))]
     last = read_instant(after)
-    find = heeding_cancels(plpy)
+    skipped, find = Skipped(plpy, job), heeding_cancels(plpy)
     runs: list[str] = []
     while len(runs) < count:
-        page = merge_runs(rules, last, min(PAGE, count - len(runs)), find)
-        runs += map(timestamp, page)
-        if len(page) < PAGE:
+        asked = min(PAGE, count - len(runs))
+        page = merge_runs(rules, last, asked, find)
+        runs += [timestamp(run) for run in page if not skipped.has(job, run)]
+        if len(page) < asked:
             break
         last = page[-1]
     return runs

@@ -10,6 +10,7 @@ from ..ground.plpy import Plpy
 from ..ground.problems import is_passing
 from .next_run import RuleRow, heeding_cancels, read_instant, rule_of, timestamp
 from .schedule import Instant, NextRun, firings
+from .skipped import Skipped
 
 Run = tuple[Instant, str, int]  # when, name and id of the job
 
@@ -47,13 +48,14 @@ def upcoming_runs(plpy: Plpy, until: str, after: str, count: int) -> list[tuple[
     Both times are microseconds since 1970, or infinity.
     """
     last, first = read_instant(until), read_instant(after)
-    rows = READ_RULES(plpy, timestamp(last), timestamp(first), count)
-    find = heeding_cancels(plpy)
+    skipped, find = Skipped(plpy), heeding_cancels(plpy)
+    # A job that skips its next run may not be among the first.
+    rows = READ_RULES(plpy, timestamp(last), timestamp(first), count + skipped.jobs())
     runs: list[Run] = []
     for run in merge(*(_runs(plpy, row, first, find) for row in rows)):
         if run[0] > last or (len(runs) >= count and run[0] > runs[-1][0]):
             break
-        if not runs or run != runs[-1]:
+        if (not runs or run != runs[-1]) and not skipped.has(run[2], run[0]):
             runs.append(run)
     return [(timestamp(at), job, name) for at, name, job in runs]
 

@@ -82,7 +82,7 @@ def _skip_all(plpy: Plpy, row: MissedRow) -> None:
     last = runs[-1] if runs else read_time(row["due"])
     _log(plpy, row, last, len(runs) + 1, len(runs) == COUNTED, "catch_up of the job is skip")
     following = runs_between(plpy, job, until, "infinity", 1)
-    _set_next(plpy, job, following[0] if following else None)
+    set_next(plpy, job, following[0] if following else None)
 
 
 def _keep_newest(plpy: Plpy, row: MissedRow) -> None:
@@ -95,7 +95,7 @@ def _keep_newest(plpy: Plpy, row: MissedRow) -> None:
     count = COUNTED - most if more else len(runs) - most
     last = runs[-1] if more else runs[-most - 1]
     _log(plpy, row, last, count, more, f"catch_up_limit of the job is {most}")
-    _set_next(plpy, job, newest[0])
+    set_next(plpy, job, newest[0])
 
 
 def _newest(plpy: Plpy, row: MissedRow) -> list[str]:
@@ -112,6 +112,7 @@ def _log(plpy: Plpy, row: MissedRow, last: str, count: int, more: bool, why: str
     LOG_SKIPPED(plpy, row["jobid"], read_time(row["due"]), last, number, why)
 
 
-def _set_next(plpy: Plpy, job: int, at: str | None) -> None:
+def set_next(plpy: Plpy, job: int, at: str | None) -> None:
+    """Let *job* be due next at a time of its schedules, NULL if there is none."""
     NOTE_NEXT(plpy, job, at)
     SET_NEXT(plpy, job, at)

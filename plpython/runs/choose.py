@@ -22,6 +22,7 @@ from .limits import Places, lock_limits, places
 from .orders import forget_void_orders
 from .problems import NO_PROBLEM, each_apart
 from .rows import AgentRow
+from .skip import SKIPPED, skip_asked
 
 
 class DueRow(TypedDict):
@@ -87,7 +88,7 @@ due AS MATERIALIZED (
              FROM (SELECT) one LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid])) o
       LEFT JOIN running r ON r.owner = o.owner
      WHERE {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")} AND ({LATE}) IS NOT TRUE
-       AND ({MISSED}) IS NOT TRUE
+       AND ({MISSED}) IS NOT TRUE AND NOT {SKIPPED}
        AND j.jobjclid <> ALL ($7) AND (o.jobgroup = ANY ($8)) IS NOT TRUE AND o.owner <> ALL ($9)
        AND j.jobid <> ALL ($10) AND ($12 IS NULL OR j.jobid = ANY ($12)) AND (r.count IS NULL OR NOT $13)
        AND NOT EXISTS (
@@ -151,6 +152,8 @@ def choose_jobs(
         drop_done_jobs(plpy)
         forget_void_orders(plpy)
         locked = lock_limits(plpy)
+    if agent["skipping"] and among is None:
+        skip_asked(plpy, agent, scope)
     free = places(plpy)
     if free.everything_paused:
         return []

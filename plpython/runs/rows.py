@@ -129,4 +129,5 @@ class AgentRow(TypedDict):
     alerting: bool
     parametrised: bool
     owned: bool
+    skipping: bool  # whether times of schedules are to be skipped
     connecting: list[int]  # its steps (jslid) that wait for a connection, as it says

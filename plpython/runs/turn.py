@@ -47,6 +47,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        OR EXISTS (SELECT FROM pgagent_py.job_option o
                    WHERE o.jobpriority <> 0 OR o.jobmaxlateness IS NOT NULL OR o.jobdone OR o.jobcatchup IS NOT NULL) AS choosy,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobownerid IS NOT NULL) AS owned,
+       EXISTS (SELECT FROM pgagent_py.skip k WHERE NOT k.skpused) AS skipping,
        EXISTS (SELECT FROM pgagent_py.job_dependency) AS dependent,
        EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE NOT d.depchecked) AS unchecked,
        EXISTS (SELECT FROM pgagent_py.message m WHERE m.msgwhen IN ('late', 'overrun')) AS alerting,
@@ -113,7 +114,7 @@ def _agent(plpy: Plpy, agent: str, connecting: Sequence[int]) -> AgentRow:
         plpy.error("this session is not registered as an agent", hint="Call run_due().", sqlstate="55000")
     me = agents[0]
     _check_right(plpy, me)
-    me["choosy"] = me["choosy"] or me["owned"]
+    me["choosy"] = me["choosy"] or me["owned"] or me["skipping"]
     # A session may stay in its transaction for long, and nothing of other roles' must wait for that.
     if me["jagall"]:
         fail_orphans(plpy)

@@ -195,3 +195,5 @@ CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
     WHERE jobpriority <> 0 OR jobmaxlateness IS NOT NULL OR jobdone OR jobcatchup IS NOT NULL;
 
 {{ new("tables/job_owed") }}
+
+{{ new("tables/skip") }}

@@ -1,8 +1,10 @@
 CREATE OR REPLACE VIEW pgagent_py.not_for_daemon AS
 SELECT o.jobid FROM pgagent_py.job_option o WHERE o.jobowner IS NOT NULL OR o.jobcatchup IS NOT NULL
  UNION ALL
-SELECT n.jobid FROM pgagent_py.step_need n;
+SELECT n.jobid FROM pgagent_py.step_need n
+ UNION ALL
+SELECT k.jobid FROM pgagent_py.skip k WHERE NOT k.skpused;
 
 COMMENT ON VIEW pgagent_py.not_for_daemon IS
 'The jobs that pgAgent''s daemon does not get: those with an owner, those that need what it does not have, and those '
-'that are to catch up.';
+'that are to catch up or have times to skip.';
