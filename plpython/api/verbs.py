@@ -17,6 +17,7 @@ from ..runs.agents import start_agent, start_session, stop_agent
 from ..runs.book import finish_step
 from ..runs.cancel import cancel_run
 from . import jobs, schedules, steps
+from .backfill import backfill, cancel_backfill
 from .bounds import set_bound
 from .calendars import add_calendar, alter_calendar, attach_calendar, detach_calendar, drop_calendar
 from .dependencies import add_dependency, drop_dependency
@@ -90,6 +91,8 @@ FOR_USERS: tuple[Handler, ...] = (
     alter_schedule,
     alter_step,
     attach_calendar,
+    backfill,
+    cancel_backfill,
     cancel_run,
     detach_calendar,
     drop_dependency,
@@ -143,6 +146,8 @@ FOR_AGENTS: tuple[Handler, ...] = (
 # code to do something else.
 FOR_OPERATORS: dict[Handler, frozenset[str]] = {
     alter_job: frozenset({"job", "enabled"}),
+    backfill: frozenset({"job", "from", "until", "stop_on_failure"}),
+    cancel_backfill: frozenset({"backfill"}),
     cancel_run: frozenset({"run"}),
     pause: frozenset({"class", "from", "until"}),
     resume: frozenset({"class"}),

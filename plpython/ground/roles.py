@@ -174,6 +174,7 @@ SUBJECTS = {
     "schedule": _subject("schedule", "pga_schedule", "jscid", "jscjobid"),
     "exception": _subject("exception", "pga_exception", "jexid", "jscjobid", EXCEPTIONS),
     "run": _subject("run", "pga_joblog", "jlgid", "jlgjobid"),
+    "backfill": _subject("backfill", "pga_job", "bflid", "jobid", "pgagent_py.backfill"),
 }
 
 
@@ -210,9 +211,8 @@ def _refuse_seen(plpy: Plpy, caller: str, argument: str, id_: int) -> None:
 def missing(argument: str, id_: int | None) -> PgAgentError:
     """Return the error for a job, step, schedule or run that does not exist, or not for the role that asks."""
     subject = SUBJECTS[argument]
-    return invalid(
-        argument, f"{subject.noun} {id_} does not exist", f"Look at {subject.key} in pgagent.{subject.table}."
-    )
+    place = f"{subject.key} in pgagent.{subject.table}" if argument != "backfill" else "the view backfills"
+    return invalid(argument, f"{subject.noun} {id_} does not exist", f"Look at {place}.")
 
 
 MAY_BOOK = Statement(

@@ -8,6 +8,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.problems import forget_problems, is_passing, note_problem
 from ..ground.vocabulary import DUE, NO_STEPS
+from .backfill import run_backfills
 from .choose import choose_jobs
 from .claimable import DUE_TOO, FOR_AGENT, SCOPES
 from .finish import finish_jobs
@@ -101,8 +102,22 @@ def claim_due_jobs(plpy: Plpy, agent: AgentRow, capacity: int, own_places: int, 
     """Claim at most *capacity* due jobs, longest due first, and return the first step of each.
 
     Beyond these, one for each of *own_places* owners with nothing running at the agent. If that fails, the job at fault is set
-    aside.
+    aside. Backfills get what places are left.
     """
+    steps = _claim_due(plpy, agent, capacity, own_places, scope)
+
+    def claim(job: int) -> list[StepRow]:
+        left = capacity - len(steps)
+        claimed = _claim(plpy, agent, min(max(left, 0), 1), scope, [job], own_places + min(left, 0))
+        steps.extend(claimed)
+        return claimed
+
+    if agent["backfilling"]:
+        run_backfills(plpy, agent, scope, capacity + own_places - len(steps), claim)
+    return steps
+
+
+def _claim_due(plpy: Plpy, agent: AgentRow, capacity: int, own_places: int, scope: str) -> list[StepRow]:
     try:
         with plpy.subtransaction():
             return _claim(plpy, agent, capacity, scope, None, own_places)

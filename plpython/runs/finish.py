@@ -9,6 +9,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import ABORTED, FAILURE, SUCCESS
 from ..rules.next_run import read_rules
+from .backfill import end_run
 from .news import note_ended
 from .rows import Ended, RunId
 from .wake import wake
@@ -20,6 +21,7 @@ class OptionRow(TypedDict):
     jobid: int
     counts: bool
     jobdeleteonsuccess: bool
+    bflid: int | None  # the backfill that the run is for
 
 
 # As pgAgent releases jobs; the trigger pga_job_next_run finds the next run. But a "run now" from while it ran is kept: then
@@ -31,12 +33,15 @@ RELEASED = """jobagentid = NULL,
 CLAIMED = """
        j.jobagentid = ANY ($3 || ARRAY(SELECT w.jagpid FROM pgagent_py.own_jagpid w WHERE pg_backend_pid() = ANY ($3)))"""
 
-# Of the released jobs, those whose options have a say: most have none.
+# Of the released jobs, those whose options have a say, and those of backfills: most are neither.
 WITH_OPTIONS = """
-SELECT o.jobid, o.jobmaxfailures IS NOT NULL AS counts, o.jobdeleteonsuccess
+SELECT o.jobid, o.jobmaxfailures IS NOT NULL AS counts, o.jobdeleteonsuccess, NULL::int4 AS bflid
   FROM released
   JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[released.jobid])
- WHERE o.jobmaxfailures IS NOT NULL OR o.jobdeleteonsuccess"""
+ WHERE o.jobmaxfailures IS NOT NULL OR o.jobdeleteonsuccess
+ UNION ALL
+SELECT b.jobid, false, false, b.bflid
+  FROM released JOIN pgagent_py.backfill b ON b.jobid = ANY (ARRAY[released.jobid]) WHERE b.bflrun IS NOT NULL"""
 
 # $1 jlgids, $2 statuses.
 FINISH_JOBS = Statement(
@@ -90,6 +95,9 @@ def finish_jobs(plpy: Plpy, pids: Sequence[int], ended: Sequence[Ended], *, by_l
         rows += RELEASE_BY_LOG(plpy, jlgids, jobids, pids)
     if rows:
         runs = {run.jobid: run for run in ended}
+        for row in rows:
+            if row["bflid"] is not None:
+                end_run(plpy, row["bflid"], runs[row["jobid"]])
         _count_failures(plpy, [runs[row["jobid"]] for row in rows if row["counts"]])
         done = [row["jobid"] for row in rows if row["jobdeleteonsuccess"]]
         _delete_jobs(plpy, [jobid for jobid in done if runs[jobid].status == SUCCESS])

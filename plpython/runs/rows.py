@@ -130,4 +130,5 @@ class AgentRow(TypedDict):
     parametrised: bool
     owned: bool
     skipping: bool  # whether times of schedules are to be skipped
+    backfilling: bool  # whether a backfill is in progress
     connecting: list[int]  # its steps (jslid) that wait for a connection, as it says

@@ -48,6 +48,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
                    WHERE o.jobpriority <> 0 OR o.jobmaxlateness IS NOT NULL OR o.jobdone OR o.jobcatchup IS NOT NULL) AS choosy,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobownerid IS NOT NULL) AS owned,
        EXISTS (SELECT FROM pgagent_py.skip k WHERE NOT k.skpused) AS skipping,
+       EXISTS (SELECT FROM pgagent_py.backfill b WHERE b.bflended IS NULL) AS backfilling,
        EXISTS (SELECT FROM pgagent_py.job_dependency) AS dependent,
        EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE NOT d.depchecked) AS unchecked,
        EXISTS (SELECT FROM pgagent_py.message m WHERE m.msgwhen IN ('late', 'overrun')) AS alerting,

@@ -44,7 +44,10 @@ SELECT a.jagpooled, CASE WHEN l.held IS FALSE AND NOT l.draining THEN ({NEXT_DUE
        (SELECT least($1, min(extract(epoch FROM o.missing_since - clock_timestamp())::float8 + $2))
           FROM pgagent.pga_jobagent p LEFT JOIN pgagent_py.agent o ON o.jagpid = p.jagpid
          WHERE p.jagpid <> a.jagpid HAVING count(*) > 0) AS look,
-       EXISTS (SELECT FROM pgagent_py.message m WHERE m.msgwhen IN ('late', 'overrun')) AS alerting
+       EXISTS (SELECT FROM pgagent_py.message m WHERE m.msgwhen IN ('late', 'overrun')) AS alerting,
+       NOT l.draining AND EXISTS (
+           SELECT FROM pgagent_py.backfill b JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[b.jobid])
+            WHERE b.bflended IS NULL AND coalesce({IDLE}, false)) AS backfilling
   FROM pgagent_py.agent a
  CROSS JOIN LATERAL (
        SELECT EXISTS (SELECT FROM pgagent_py.pause) OR EXISTS (SELECT FROM pgagent_py.job_limit) AS held,
@@ -105,6 +108,8 @@ def next_wake(plpy: Plpy) -> float | None:
     ]
     if row["alerting"]:
         times.append(next_alert(plpy))
+    if row["backfilling"]:
+        times.append(LOOK_EVERY_SECONDS)
     if row["held"]:
         free = places(plpy)
         if not free.everything_paused:

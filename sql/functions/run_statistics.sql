@@ -12,7 +12,7 @@ BEGIN
     RETURN QUERY
     WITH run AS MATERIALIZED (
         SELECT r.jobid, r.jobname, r.jlgstart >= since AS recent, r.run_status, extract(epoch FROM r.jlgduration)::float8 AS seconds,
-               extract(epoch FROM r.lateness)::float8 AS late
+               CASE WHEN r.trigger IS DISTINCT FROM 'backfill' THEN extract(epoch FROM r.lateness)::float8 END AS late
           FROM pgagent_py.visible_run r WHERE r.jlgid >= first AND r.jlgstart >= before),
     summary AS (
         SELECT r.jobid, min(r.jobname) AS jobname, r.recent,
@@ -37,7 +37,7 @@ job without a run since then has no row.
 - since: the beginning. Default: 7 days ago.
 
 Columns: runs; failures (failed or aborted runs); the median and the 95th percentile of the duration, and of the
-lateness, which is how long after its time a run began (NULL where that is not known); runs, failures and the median
+lateness, which is how long after its time a run began (NULL where that is not known; backfills do not count); runs, failures and the median
 of the duration in the period before; duration_trend, the median divided by that of the period before: 2 is twice as
 long.
 {% endfilter %};

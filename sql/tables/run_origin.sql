@@ -8,6 +8,9 @@ CREATE TABLE pgagent_py.run_origin (
     jagstation text
 );
 
+-- backfill() looks which times have a successful run.
+CREATE INDEX run_origin_due ON pgagent_py.run_origin (jlgdue);
+
 COMMENT ON TABLE pgagent_py.run_origin IS
 {% filter literal %}
 What has set a run off, and which time it is for. A row comes when the run is logged, and goes with its log. No foreign

@@ -197,3 +197,5 @@ CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
 {{ new("tables/job_owed") }}
 
 {{ new("tables/skip") }}
+
+{{ new("tables/backfill") }}

@@ -33,7 +33,7 @@ pga_job, pga_jobstep and both logs, else the runs of jobs whose owner's rights i
 - due: the time that the run is for. NULL, as the next four: it has started before version 1.1.
 - lateness: how much later than that it has started.
 - trigger: what has set it off: schedule, run_now, dependency, start (it was missed while no launcher lived, or runs
-  because one has started).
+  because one has started), backfill.
 - triggered_by: the role that has asked for it, or the jobs that it has followed.
 - agent: the launcher that has executed it, as in the view launchers; the host of pgAgent's daemon.
 - try: which try of the step this is, in its run.

@@ -14,6 +14,7 @@ from tests.helpers.transfer import export, import_
 NOT_DEFINITIONS = {
     "setting": "of the database", "job_limit": "of classes and groups", "bound": "of roles",
     "group_grant": "of roles", "job_change": "of history", "pause": "of the moment", "skip": "of the moment",
+    "backfill": "of the moment",
     "run_order": "of the moment", "job_origin": "of the moment", "run_origin": "history",
     "job_due": "history", "run_option": "of runs", "dependency_met": "of the moment",
     "comment_line": "of comments, which are carried", "step_rows": "of runs", "engine": "of the database",

@@ -64,6 +64,7 @@ BY_TYPE = {
     "oid": "10",
     "name": "'postgres'",
     "timestamptz": "now()",
+    "timestamptz[]": f"array_fill(now(), '{{{HANDLED}}}')",
     "jsonb": "'{}'",
     "jsonb[]": f"array_fill('{{}}'::jsonb, '{{{HANDLED}}}')",
 }
