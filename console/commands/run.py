@@ -55,7 +55,7 @@ def run(
         if step is not None:
             arguments[name] = _step_id(session, found, step)
     if param:
-        arguments["parameters"] = json.dumps(dict(map(_read_parameter, param)))
+        arguments["parameters"] = json.dumps(dict(map(read_parameter, param)))
     before = session.value(NEWEST, found["jobid"])
     call(session, "run_now", **arguments)
     if wait:
@@ -85,7 +85,7 @@ def _step_id(session: Session, job: Row, step: str) -> int:
     return id_
 
 
-def _read_parameter(text: str) -> tuple[str, Any]:
+def read_parameter(text: str) -> tuple[str, Any]:
     """Return name and value: JSON where it is some, else text."""
     name, found, value = text.partition("=")
     if not found or not name:

@@ -67,7 +67,8 @@ last AS MATERIALIZED (SELECT coalesce((SELECT max(f.jlgid) FROM fresh f), (SELEC
 late AS MATERIALIZED (
     SELECT width_bucket(h.seconds, %(late)s::float8[]) AS bin, h.seconds
       FROM (SELECT DISTINCT h.jlgid, greatest(extract(epoch FROM h.lateness), 0)::float8 AS seconds FROM pgagent_py.run_history h
-             WHERE h.jlgid > %(after)s::int4 AND h.jlgid <= (SELECT l.last FROM last l)) h
+             WHERE h.jlgid > %(after)s::int4 AND h.jlgid <= (SELECT l.last FROM last l)
+               AND h.trigger IS DISTINCT FROM 'backfill') h
      WHERE h.seconds IS NOT NULL)
 SELECT json_build_object(
     'allowed', coalesce(has_table_privilege(to_regclass('pgagent.pga_job'), 'SELECT'), false)

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+from datetime import datetime
 
 from tests.conftest import StartLauncher
 from tests.console.conftest import Ctl
@@ -88,6 +89,23 @@ def test_jobs_are_disabled_enabled_paused_and_resumed(ctl: Ctl, db: Db) -> None:
     assert [row["class"] for row in ctl.json("status")["paused"]] == [None]
     assert ctl.json("resume") == []
     ctl("pause", "no such class", status=2)
+
+
+def test_next_runs_are_skipped_and_a_span_is_run_again(ctl: Ctl, db: Db) -> None:
+    job = add_job(db, "j", cron="0 3 * * *", sql="SELECT 1", timezone="UTC")
+    times = [at for (at,) in rows(db, "SELECT * FROM pgagent_py.next_runs(%s, 3)", job)]
+    assert "skips what is due from" in ctl("skip", "j")
+    (skipped,) = ctl.json("skip", "j")
+    assert [datetime.fromisoformat(skipped[name]) for name in ("from", "until")] == times[:2]
+    assert "skips nothing, next run" in ctl("unskip", "j")
+    assert "--from or --until is missing" in ctl("backfill", "j", "--from", "2024-01-01", status=2)
+    span = "--from", "2024-01-01", "--until", "2024-01-05"
+    begun = ctl.json("backfill", "j", *span, "--param", "a=1", "--stop-on-failure")
+    assert (begun["jobid"], begun["times"], begun["stop_on_failure"]) == (job, 4, True)
+    assert "0 of 4 times are done" in ctl("backfill", "--cancel", str(begun["backfill"]))
+    assert [row["status"] for row in ctl.json("backfill")] == ["stopped"]
+    assert "has cancelled it" in ctl("backfill")
+    ctl("backfill", "--cancel", "77", status=2)
 
 
 def test_jobs_are_found_by_name_else_by_id(ctl: Ctl, db: Db) -> None:

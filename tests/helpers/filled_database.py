@@ -65,6 +65,7 @@ NEWER = """
     SELECT pgagent_py.add_schedule(jobid, 'workdays', workdays => '{1,-1}', minutes => '{0}', hours => '{9}')
       FROM pgagent.pga_job WHERE jobname = 'days';
     SELECT pgagent_py.skip_next_run(jobid, 2) FROM pgagent.pga_job WHERE jobname IN ('elsewhere', 'days');
+    SELECT pgagent_py.backfill(jobid, '2026-01-01', '2026-01-03', '{"a": 1}') FROM pgagent.pga_job WHERE jobname = 'off';
     SELECT pgagent_py.add_job('missed', sql => 'SELECT 1');
     UPDATE pgagent.pga_job SET jobnextrun = now() - interval '1 h' WHERE jobname = 'missed';
     SELECT * FROM pgagent_py.run_due();

@@ -148,6 +148,7 @@ def test_every_table_of_definitions_is_watched(db: Db) -> None:
         SELECT DISTINCT a.attname FROM pg_trigger t JOIN pg_attribute a ON a.attrelid = t.tgrelid AND a.attnum > 0
          WHERE t.tgname LIKE '%log_update' AND NOT a.attnum = ANY (t.tgattr) ORDER BY 1"""
     keys = {
+        "bflid",
         "bndname",
         "calname",
         "engname",
@@ -172,6 +173,8 @@ def test_every_table_of_definitions_is_watched(db: Db) -> None:
         "paused_since",
     }
     of_runs = {"depchecked", "jobagentid", "jobdone", "jobfailures", "joblastrun", "jobnextrun", "jscnextrun"}
+    progress = "bflat bflclaimed bfldone bflended bflfailed bflleft bflpast bflrules bflrun bfltimes skpat skprules skpused"
+    of_runs |= set(progress.split())
     assert {name for (name,) in rows(db, columns)} - keys == found_out | of_runs
 
 
