@@ -10,7 +10,7 @@ from functools import cache
 
 from plpython.rules.day_rules import SATURDAY_AND_SUNDAY, DayRule, Recurs
 from plpython.rules.schedule import Schedule, compile_schedule
-from tests.unit.plpython.oracle import UNIX_DAY, flags
+from tests.unit.plpython.oracle import UNIX_DAY, Rule, flags
 
 DAY = timedelta(days=1)
 
@@ -124,18 +124,21 @@ def walk(first: date, last: date) -> Iterator[date]:
         first += DAY
 
 
-def compiled(rule: Days) -> Schedule:
-    """Return *rule*, firing at midnight of UTC, as the rows of a schedule would be compiled."""
+MIDNIGHT = Rule(hours=frozenset({0}), minutes=frozenset({0}))
+
+
+def compiled(rule: Days, times: Rule = MIDNIGHT) -> Schedule:
+    """Return *rule*, firing at the times of the day of *times*, as the rows of a schedule would be compiled."""
     rest = rule.monthdays if all(number > 0 for number in rule.monthdays) else frozenset()
     return compile_schedule(
-        flags(frozenset({0}), range(60)),
-        flags(frozenset({0}), range(24)),
+        flags(times.minutes, range(60)),
+        flags(times.hours, range(24)),
         flags(rule.weekdays, range(7)),
         flags(rest, range(1, 33)),
         flags(rule.months, range(1, 13)),
         None,
         None,
-        "UTC",
+        times.zone,
         tuple((number_of(day), None) for day in sorted(rule.exceptions)),
         blocked_days=tuple(sorted(map(number_of, rule.blocked))),
         only_days=None if rule.only is None else tuple(sorted(map(number_of, rule.only))),

@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 
 import plpython
+from plpython.ground.vocabulary import ROLLS
 from plpython.rules.schedule import Schedule, next_run
+from tests.unit.plpython import day_reader
+from tests.unit.plpython.day_reader import Days
 from tests.unit.plpython.oracle import Rule, compiled, instant_of, on, zone
 
 PACKAGE = Path(plpython.__file__).parent
-# Lines of Python that a search may execute: no statement_timeout must ever be held up. The longest takes 550 of the one kind,
-# 27,000 of the other, or a millisecond.
-LINES, LINES_OF_EVERY = 5_000, 50_000
+# Lines of Python that a search may execute: no statement_timeout must ever be held up. The longest takes 550 of the first kind,
+# 27,000 of the second, or a millisecond, and 142,000 of the third, where no day matches in 2,000 years.
+LINES, LINES_OF_EVERY, LINES_OF_DAYS = 5_000, 50_000, 200_000
 HALF_PAST_NINE = Rule(minutes=on(30), hours=on(9))
 TODAY = date(2024, 1, 1)
 
@@ -87,8 +90,48 @@ def test_no_search_for_every_is_long(rule: Rule, every: int) -> None:
     assert 0 < lines_of_search(schedule) < LINES_OF_EVERY
 
 
-def lines_of_search(schedule: Schedule) -> int:
-    """Return how many lines of the project's Python a search executes, beside those that load the time zone's offsets."""
+BLOCKED = frozenset(TODAY + timedelta(days=n) for n in range(5_000))
+EVERY_DAY = on(0, 1, 2, 3, 4, 5, 6)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(Days(workdays=on(23), months=on(2)), id="the 23rd working day of February"),
+        pytest.param(
+            Days(workdays=on(23), months=on(2), blocked=BLOCKED), id="the same, with thousands of holidays"
+        ),
+        pytest.param(Days(weekdays=on(5), nth=on(5), months=on(2)), id="the fifth Friday of February"),
+        pytest.param(
+            Days(workdays=on(1, -1), blocked=BLOCKED), id="working days behind thousands of holidays"
+        ),
+        pytest.param(Days(months=on(2), recurs=(12, "month")), id="twelve months from January, in February"),
+        pytest.param(Days(monthdays=on(31), recurs=(9_999, "day")), id="every 9,999 days, on a 31st"),
+        pytest.param(Days(weekdays=on(1), nth=on(-5), recurs=(9_999, "week")), id="every 9,999 weeks"),
+        *(
+            pytest.param(Days(monthdays=on(1), weekend=EVERY_DAY, roll=roll), id=f"{roll}, no working day")
+            for roll in ROLLS
+        ),
+        *(
+            pytest.param(
+                Days(monthdays=on(1, 15), roll=roll, blocked=BLOCKED), id=f"{roll} over thousands of days"
+            )
+            for roll in ROLLS
+        ),
+    ],
+)
+def test_no_search_for_days_of_rules_is_long(rule: Days) -> None:
+    times = Rule(hours=on(9), minutes=on(30), zone="Europe/Paris")
+    # Another one, which has kept no years yet
+    fresh = day_reader.compiled(replace(rule, exceptions=frozenset({date(9998, 1, 1)})), times)
+    assert 0 < lines_of_search(day_reader.compiled(rule, times), fresh) < LINES_OF_DAYS
+
+
+def lines_of_search(schedule: Schedule, counted: Schedule | None = None) -> int:
+    """Return how many lines of the project's Python a search executes, beside those that load the time zone's offsets.
+
+    *counted*: the schedule whose search counts, if it is not the one that has loaded them.
+    """
     paris, after = zone("Europe/Paris"), instant_of("2024-01-01")
     next_run(schedule, paris, after)  # they are loaded here
     lines = 0
@@ -101,7 +144,7 @@ def lines_of_search(schedule: Schedule) -> int:
     traced = sys.gettrace()
     sys.settrace(count)
     try:
-        next_run(schedule, paris, after)
+        next_run(counted or schedule, paris, after)
     finally:
         sys.settrace(traced)
     return lines
