@@ -41,6 +41,8 @@ VERBS = {
     "add_dependency after": "pgagent_py.add_dependency(%(own)s, %(job)s)",
     "drop_dependency": "pgagent_py.drop_dependency(%(job)s, %(other)s)",
     "run_now": "pgagent_py.run_now(%(job)s)",
+    "skip_next_run": "pgagent_py.skip_next_run(%(job)s)",
+    "backfill": "pgagent_py.backfill(%(job)s, '2024-01-01', '2026-01-01')",
     "drop_job": "pgagent_py.drop_job(%(job)s)",
 }
 AWAY = {
@@ -83,6 +85,7 @@ def contents(db: Db, job: int) -> list[Any]:
             "SELECT * FROM pgagent_py.message WHERE msgjobid = %s ORDER BY 1",
             "SELECT * FROM pgagent_py.job_dependency WHERE %s IN (jobid, jobafter) ORDER BY 1, 2",
             "SELECT * FROM pgagent.pga_joblog WHERE jlgjobid = %s ORDER BY 1",
+            "SELECT jobid FROM pgagent_py.skip WHERE jobid = %s UNION ALL SELECT bflid FROM pgagent_py.backfill",
         )
     ]
 
