@@ -20,7 +20,6 @@ from .limits import places
 from .orders import NOTE_ORIGIN
 from .problems import NO_PROBLEM
 from .rows import AgentRow, Ended, StepRow
-from .wake import HELD_BACK
 
 
 class BackfillRow(TypedDict):
@@ -66,7 +65,10 @@ SELECT b.bflid, b.jobid, pgagent_py._micros(b.bflpast)::text AS past, pgagent_py
    AND coalesce({IDLE}, false) AND (j.jobnextrun <= now()) IS NOT TRUE AND j.joblastrun IS DISTINCT FROM now()
    AND NOT EXISTS (SELECT FROM pgagent_py.backfill e
                     WHERE e.jobid = ANY (ARRAY[b.jobid]) AND e.bflended IS NULL AND e.bflid < b.bflid)
-   AND {FOR_AGENT.format(station="$4", knows="$5")} {HELD_BACK} {only} AND {NO_PROBLEM} AND NOT {FOLLOWED}
+   AND {FOR_AGENT.format(station="$4", knows="$5")} {only} AND {NO_PROBLEM} AND NOT {FOLLOWED}
+   AND j.jobjclid <> ALL ($1)
+   AND NOT EXISTS (SELECT FROM pgagent_py.job_option o
+                    WHERE o.jobid = ANY (ARRAY[j.jobid]) AND (o.jobgroup = ANY ($2) OR o.jobownerid = ANY ($3)))
  ORDER BY b.bflid LIMIT $6 FOR NO KEY UPDATE OF j, b SKIP LOCKED""",
         *("int4[]", "text[]", "oid[]", "text", "text[]", "int4"),
         row=BackfillRow,

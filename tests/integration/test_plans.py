@@ -74,6 +74,7 @@ SPECIAL = {
     "agents.END_FORMER_BACKENDS": [f"'{ME}'", PID],
     "agents.LOGGED_IN": [PID],
     "agents.MOVE_JOBS": [PID, "-1"],
+    "backfill.WAITING": [NONE, NONE, NONE, "'here'", NONE, str(HANDLED)],
     "choose.LATE_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL"],
     "choose.MISSED_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL"],
     "choose.LOOK_AT_ALL": [*LOOKED, f"'{ME}'", NONE, NONE, NONE, NONE, NONE, "NULL", "false", str(HANDLED)],
