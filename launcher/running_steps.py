@@ -132,7 +132,7 @@ class RunningSteps:
         if self._adopt(run):
             return
         if result := self._tries.ended([run]).get(run.id):
-            logger.warning(Event("repeat_result", **_names(run)))
+            logger.warning(Event("repeat_result", **run.names))
             self._finished[run.id] = result
             self._on_end()
             return
@@ -145,7 +145,7 @@ class RunningSteps:
                 self._records[run.id] = step.task.name
         else:
             step = BatchStep(run, self._processes, self._output_limit, self._confirmation)
-        logger.debug(Event("start_step", **_names(run)))
+        logger.debug(Event("start_step", **run.names))
         running = self._running[run.id] = Running(run, step)
         task = asyncio.create_task(self._execute(running))
         self._tasks.add(task)
@@ -168,7 +168,7 @@ class RunningSteps:
         ]
         ended = self._tries.ended(unknown)
         self._finished |= ended
-        for id_, running in self._running.items():
+        for id_, running in list(self._running.items()):
             if id_ not in theirs:
                 running.wanted = False
                 running.behind = running.step.begun and running.run.run_name in runs
@@ -197,9 +197,17 @@ class RunningSteps:
         if not running.wanted:
             running.behind = False
             if isinstance(running.step, EngineStep) and running.lasts:
-                running.step.leave()  # another launcher has it
+                running.step.leave()  # another launcher has it, and this one may get it back
+                self._forget(running)
                 return
             running.step.cancel("The run was closed while the launcher was cut off.")
+
+    def _forget(self, running: Running) -> None:
+        id_ = running.run.id
+        if self._running.get(id_) is running:
+            del self._running[id_]
+            self._shown.pop(id_, None)
+            self._records.pop(id_, None)
 
     def close(self) -> None:
         """Give back the memory of tries."""
@@ -210,7 +218,7 @@ class RunningSteps:
         for running in self._running.values():
             run, step = running.run, running.step
             if run.jlgid in notes:
-                logger.info(Event("cancel_run", **_names(run)))
+                logger.info(Event("cancel_run", **run.names))
                 note = notes[run.jlgid]
                 step.cancel(note)
                 later = asyncio.get_running_loop().call_later
@@ -280,12 +288,12 @@ class RunningSteps:
             if timer is not None:
                 timer.cancel()
         run = running.run  # it may have been handed out again
-        del self._running[run.id]
-        self._shown.pop(run.id, None)
         if result is None:  # it was left to another launcher
-            self._records.pop(run.id, None)
+            self._forget(running)
             self._on_end()
             return
+        del self._running[run.id]
+        self._shown.pop(run.id, None)
         self._log_end(run, result)
         self._end(run, result, wanted=running.wanted, behind=running.behind)
 
@@ -302,7 +310,7 @@ class RunningSteps:
 
     def _log_end(self, run: StepRun, result: StepResult) -> None:
         """Log how a step has ended. A failure is a warning, also if the job goes on after it."""
-        names = _names(run) | {"status": WORDS[result.jslstatus], "seconds": round(result.jslduration, 3)}
+        names = run.names | {"status": WORDS[result.jslstatus], "seconds": round(result.jslduration, 3)}
         self.ended[WORDS[result.jslstatus]] += 1
         if result.jslstatus == SUCCEEDED:
             logger.debug(Event("finish_step", **names))
@@ -330,17 +338,6 @@ class RunningSteps:
                 self._shown[id_] = size
                 grown.append(StepResult(running.run.jlgid, id_[0], RUNNING, None, output, 0.0, id_[1]))
         return grown
-
-
-def _names(run: StepRun) -> dict[str, object]:
-    """Return the fields of the log that name a step."""
-    return {
-        "job": run.jobid,
-        "name": run.jobname,
-        "run": run.jlgid,
-        "step": run.jstid,
-        "step_name": run.jstname,
-    }
 
 
 def _fitting(results: Sequence[StepResult], most: int) -> int:

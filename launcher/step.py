@@ -68,6 +68,17 @@ class StepRun:
         return found | {name: value for name, value in given.items() if value is not None}
 
     @property
+    def names(self) -> dict[str, object]:
+        """Return the fields of the log that name it."""
+        return {
+            "job": self.jobid,
+            "name": self.jobname,
+            "run": self.jlgid,
+            "step": self.jstid,
+            "step_name": self.jstname,
+        }
+
+    @property
     def id(self) -> Try:
         """Return what names this try."""
         return self.jslid, self.handed

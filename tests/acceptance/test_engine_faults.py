@@ -9,6 +9,7 @@ from random import Random
 
 from tests.conftest import StartLauncher
 from tests.helpers import (
+    PATIENCE,
     Db,
     Launcher,
     add_job,
@@ -17,7 +18,7 @@ from tests.helpers import (
     rows,
     run_now,
     stop,
-    wait_for_end,
+    wait_for,
     wait_for_row,
 )
 from tests.helpers.slurm import Slurm
@@ -66,6 +67,7 @@ class Faults:
         """Kill slurmctld, which forgets the jobs of its last seconds."""
         self.slurm.kill_ctld()
         self.slurm.start_ctld()
+        self.slurm.resume()
 
     def cancel(self) -> None:
         """Cancel one of the runs in progress, even before its id on the cluster is known."""
@@ -98,9 +100,15 @@ def test_nothing_is_lost_or_executed_twice(
         time.sleep(random.random() * 0.7)
         # The short form has each once. What dies with slurmctld takes a minute until it is found lost.
         faults.strike(OFTEN[number] if size == len(OFTEN) else random.choice((*OFTEN, "kill_ctld")))
-    wait_for_end(db, *jobs)
+    wait_for(lambda: have_ended(db, slurm), 5 * PATIENCE, "the end of the runs", every=1)
     check(db, jobs, log, faults)
     faults.launcher.signal(signal.SIGTERM)
+
+
+def have_ended(db: Db, slurm: Slurm) -> bool:
+    """Return whether no job is due or in progress."""
+    slurm.resume()
+    return not rows(db, "SELECT FROM pgagent.pga_job WHERE jobagentid IS NOT NULL OR jobnextrun <= now()")
 
 
 def check(db: Db, jobs: list[int], log: Path, faults: Faults) -> None:

@@ -6,11 +6,11 @@ import signal
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 
-from tests.conftest import StartLauncher
+from tests.conftest import TEMPLATE, StartLauncher
 from tests.helpers import (
+    Cluster,
     Db,
     add_job,
     call,
@@ -57,9 +57,10 @@ def test_a_step_runs_on_the_cluster(db: Db, start: StartLauncher) -> None:
 
 
 def test_a_step_outlives_its_launcher(db: Db, start: StartLauncher, tmp_path: Path) -> None:
-    """Killed, or told to stop: the next launcher goes on with the run, and the script is executed once."""
+    """Killed, told to stop, or drained: the next launcher goes on with the run, and the script is executed once."""
     began, go = tmp_path / "began", tmp_path / "go"
     job = slurm_job(db, "job", f"echo x >> {began}; while [ ! -e {go} ]; do sleep 0.1; done; echo done")
+    call(db, "add_step", job, "second", sql="SELECT 1")
     one = start()
     run_now(db, job)
     wait_for(began.exists, what="the script")
@@ -67,31 +68,17 @@ def test_a_step_outlives_its_launcher(db: Db, start: StartLauncher, tmp_path: Pa
     two = start()
     wait_for_row(db, "SELECT 1 FROM pgagent_py.run r JOIN pgagent_py.launchers l ON l.launcher = r.agent")
     stop(two)
-    assert run_statuses(db, job) == "r"
+    three = start("--exit-when-drained")
+    wait_for_row(db, "SELECT 1 FROM pgagent_py.run r JOIN pgagent_py.launchers l ON l.launcher = r.agent")
+    three.signal(signal.SIGUSR1)
+    assert three.wait() == 0
+    assert statuses(db, job) == [("r", "r")]
     start()
     go.touch()
     wait_for_end(db, job)
-    assert run_statuses(db, job) == "s", output(db, job)
+    assert statuses(db, job) == [("s", "ss")], output(db, job)
     assert began.read_text() == "x\n"
     assert "done" in output(db, job)
-
-
-def test_a_drained_launcher_leaves_its_step_to_the_next(db: Db, start: StartLauncher, tmp_path: Path) -> None:
-    """It ends while the step goes on."""
-    began, go = tmp_path / "began", tmp_path / "go"
-    job = slurm_job(db, "job", f"touch {began}; while [ ! -e {go} ]; do sleep 0.1; done")
-    call(db, "add_step", job, "second", sql="SELECT 1")
-    one = start("--exit-when-drained")
-    run_now(db, job)
-    wait_for(began.exists, what="the script")
-    one.signal(signal.SIGUSR1)
-    assert one.wait() == 0
-    assert statuses(db, job) == [("r", "r")]
-    go.touch()
-    two = start()
-    wait_for_end(db, job)
-    assert statuses(db, job) == [("s", "ss")]
-    stop(two)
 
 
 def test_steps_on_the_cluster_are_as_on_the_launcher(
@@ -124,8 +111,7 @@ def test_steps_on_the_cluster_are_as_on_the_launcher(
     assert run_statuses(db, growing) == "s"
     assert "last" in output(db, growing)
     assert not psutil.pid_exists(int((tmp_path / "late").read_text()))
-    for node in NODES:
-        slurm.run("scontrol", "update", f"nodename={node}", "state=resume")
+    slurm.resume()
     stop(one)
 
 
@@ -172,24 +158,24 @@ def test_a_job_that_slurm_does_not_know_has_failed(
     stop(one)
 
 
-def test_databases_share_a_cluster(
-    db: Db, bare_database: str, start: StartLauncher, engine_dir: Path
-) -> None:
+def test_databases_share_a_cluster(db: Db, cluster: Cluster, start: StartLauncher, engine_dir: Path) -> None:
     """Their jobs and files have other names, although the numbers of their runs are the same."""
     one = start()
     run_to_end(db, slurm_job(db, "job", "echo one"))
-    with psycopg.connect(bare_database, autocommit=True) as other:
-        other.execute("CREATE EXTENSION pgagent_py CASCADE")
-        two = start(bare_database)
+    name = f"{db.info.dbname}_too"
+    db.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy".encode())
+    two = start(cluster.conninfo(name))
+    with cluster.connect(name) as other:
         job = slurm_job(other, "job", "echo two")
         assert run_to_end(other, job).status == "s"
         assert output(other, job).startswith("two\n")
+    for launcher in (one, two):
+        stop(launcher)
+    db.execute(f"DROP DATABASE {name}".encode())
     names = [path.name.split("-") for path in engine_dir.glob("*.started")]
     (one_server, one_base, *one_run), (server, base, *run) = (name[1:-1] for name in names)
     assert (one_server, one_run) == (server, run)
     assert one_base != base
-    for launcher in (one, two):
-        stop(launcher)
 
 
 def test_steps_wait_in_the_queue_and_are_cancelled(db: Db, start: StartLauncher, slurm: Slurm) -> None:
