@@ -12,6 +12,7 @@ from typing import TypedDict, TypeVar
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.problems import forget_problems, is_passing, note_problem
+from .cancels import heeding_cancels
 from .clock import now_or_last_run
 from .day_rules import SATURDAY_AND_SUNDAY, DayRule, Recurs
 from .kept_rules import Kept, Rule, is_read, keep, kept, note_read
@@ -324,24 +325,5 @@ def _not_later_than(end: Instant) -> NextRun:
     def find(schedule: Schedule, zone: Zone, after: Instant) -> Instant | None:
         found = next_firing(schedule, zone, after)
         return None if found is None or found > end else found
-
-    return find
-
-
-HEED_EVERY_SECONDS = 0.02
-# The server looks for cancels while it executes a statement.
-HEED = Statement("SELECT")
-
-
-def heeding_cancels(plpy: Plpy) -> NextRun:
-    """Return next_firing that goes by the server now and then: Python alone would not notice a cancel or a timeout."""
-    heeded = time.monotonic()
-
-    def find(schedule: Schedule, zone: Zone, after: Instant) -> Instant | None:
-        nonlocal heeded
-        if time.monotonic() > heeded + HEED_EVERY_SECONDS:
-            HEED(plpy)
-            heeded = time.monotonic()
-        return next_firing(schedule, zone, after)
 
     return find

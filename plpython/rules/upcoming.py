@@ -8,7 +8,8 @@ from heapq import merge
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.problems import is_passing
-from .next_run import RuleRow, heeding_cancels, read_instant, rule_of, timestamp
+from .cancels import heeding_cancels
+from .next_run import RuleRow, read_instant, rule_of, timestamp
 from .schedule import Instant, NextRun, firings
 from .skipped import Skipped
 
