@@ -96,31 +96,36 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 DECLARE
+    owed boolean;
     after timestamptz;
-    schedules text;
 BEGIN
     -- As _keep_run() does.
-    IF OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL AND {{ python_constant("ground.vocabulary.DAEMON_STARTS") }}
-       AND EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.jobid = OLD.jobid) THEN
-        RETURN NULL;
+    IF OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL AND {{ python_constant("ground.vocabulary.DAEMON_STARTS") }} THEN
+        IF EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.jobid = OLD.jobid) THEN
+            RETURN NULL;
+        END IF;
     END IF;
     -- Where times that were missed are owed, a release goes on behind the last one that was claimed. Anything else drops them, and so
-    -- does a change of the schedules meanwhile.
-    SELECT w.jobowedfrom, w.jobschedules INTO after, schedules FROM pgagent_py.job_owed w WHERE w.jobid = NEW.jobid;
-    IF FOUND AND (OLD.jobagentid IS NULL OR NEW.jobagentid IS NOT NULL
-                  OR schedules IS DISTINCT FROM pgagent_py._schedules_version(NEW.jobid)) THEN
-        after := NULL;
+    -- does a change of the schedules meanwhile. One statement, since each costs as much as finding the time.
+    SELECT w.jobid IS NOT NULL, w.after, (
+           SELECT to_timestamp(pgagent_py._firing(
+                  v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions,
+                  CASE WHEN NEW.joblastrun > clock_timestamp() THEN extract(epoch FROM NEW.joblastrun)::float8 END,
+                  extract(epoch FROM w.after)::float8))
+             FROM pgagent_py.schedule_version v
+            WHERE v.jscjobid = NEW.jobid AND v.jscenabled
+            ORDER BY 1 LIMIT 1)
+      INTO owed, after, NEW.jobnextrun
+      FROM (SELECT) once
+      LEFT JOIN LATERAL (
+           SELECT o.jobid, CASE WHEN OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL
+                                 AND o.jobschedules IS NOT DISTINCT FROM pgagent_py._schedules_version(o.jobid)
+                                THEN o.jobowedfrom END AS after
+             FROM pgagent_py.job_owed o WHERE o.jobid = NEW.jobid) w ON true;
+    IF owed AND after IS NULL THEN
         UPDATE pgagent_py.job_owed w SET jobowedfrom = clock_timestamp(), jobschedules = pgagent_py._schedules_version(w.jobid)
          WHERE w.jobid = NEW.jobid;
     END IF;
-    SELECT to_timestamp(pgagent_py._firing(
-               v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions,
-               CASE WHEN NEW.joblastrun > clock_timestamp() THEN extract(epoch FROM NEW.joblastrun)::float8 END,
-               extract(epoch FROM after)::float8))
-      INTO NEW.jobnextrun
-      FROM pgagent_py.schedule_version v
-     WHERE v.jscjobid = NEW.jobid AND v.jscenabled
-     ORDER BY 1 LIMIT 1;
     IF NEW.jobnextrun IS NULL THEN
         NEW.jobnextrun := 'infinity';
     END IF;
