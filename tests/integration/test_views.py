@@ -39,3 +39,31 @@ def test_ids_have_the_uniform_names_too(db: psycopg.Connection[Any], view: str) 
     query = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum"
     columns = [name for (name,) in db.execute(query, [f"pgagent_py.{view}"])]
     assert [name for name in columns if name in ALIASES[view].values()] == list(ALIASES[view].values())
+
+
+def _loops(plan: dict[str, Any], table: str) -> float:
+    """Return how often a plan looks into a table."""
+    own = plan["Actual Loops"] if plan.get("Relation Name") == table else 0
+    return float(own + sum(_loops(below, table) for below in plan.get("Plans", [])))
+
+
+@pytest.mark.parametrize(
+    ("query", "most"),
+    [
+        ("SELECT * FROM pgagent_py.job_status ORDER BY jobname LIMIT 50", 50 * 12),
+        ("SELECT count(*) FROM pgagent_py.job_status", 0),
+    ],
+)
+def test_job_status_looks_only_for_the_runs_of_what_it_shows(
+    db: psycopg.Connection[Any], query: str, most: int
+) -> None:
+    db.execute(
+        "INSERT INTO pgagent.pga_job (jobjclid, jobname) SELECT 1, 'j' || g FROM generate_series(1, 2000) g"
+    )
+    db.execute(
+        "INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus) SELECT j.jobid, 's' FROM pgagent.pga_job j"
+    )
+    db.execute("ANALYZE")
+    found = db.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}".encode()).fetchone()
+    assert found
+    assert _loops(found[0][0]["Plan"], "pga_joblog") <= most

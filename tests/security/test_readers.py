@@ -103,3 +103,26 @@ def test_calendars_are_for_roles_that_have_jobs(admin: Db, address: str) -> None
     finally:
         admin.execute("GRANT DELETE ON pgagent.pga_exception TO editor")
         call(admin, "drop_calendar", "holidays")
+
+
+PEEK = """
+CREATE FUNCTION pg_temp.peek(text) RETURNS boolean LANGUAGE plpgsql COST 0.000001
+AS $$ BEGIN RAISE NOTICE '%', $1; RETURN true; END $$"""
+
+
+def test_a_condition_of_a_query_is_not_asked_of_jobs_that_the_role_does_not_see(
+    admin: Db, alice: Db, address: str
+) -> None:
+    add_yearly_job(alice, "hers", {"sql": "SELECT 1"})
+    add_job(admin, "hidden", {"sql": "SELECT 1"})
+    with login(address, "alice") as db:
+        told: list[str] = []
+        db.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
+        db.execute(PEEK)
+        for column in ("jobname", "last_status", "no_launcher"):
+            db.execute(
+                f"SELECT FROM pgagent_py.job_status s WHERE pg_temp.peek(s.jobname || s.{column})".encode()
+            )
+        db.execute("SELECT count(*) FROM pgagent_py.job_status s WHERE pg_temp.peek(s.jobname)")
+    assert "hers" in " ".join(told)
+    assert "hidden" not in " ".join(told)

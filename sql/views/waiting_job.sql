@@ -1,0 +1,30 @@
+CREATE OR REPLACE VIEW pgagent_py.waiting_job AS
+WITH launcher AS MATERIALIZED (
+    SELECT l.jagpid, a.agent, p.jagstation, a.jagknows
+      FROM pgagent_py._agents_at_work() l
+      JOIN pgagent.pga_jobagent p ON p.jagpid = l.jagpid
+      LEFT JOIN pgagent_py.agent a ON a.jagpid = l.jagpid
+     WHERE a.jagpid IS NULL OR a.jagall)
+SELECT j.jobid,
+       concat_ws(' ', 'no living launcher', 'on host ' || nullif(j.jobhostagent, ''),
+                 'that has ' || (SELECT string_agg(n.need, ', ' ORDER BY n.need) FROM pgagent_py.step_need n
+                                  WHERE n.jobid = j.jobid)) AS no_launcher,
+       coalesce(kept.waiting_since, j.jobnextrun) AS no_launcher_since
+  FROM pgagent.pga_job j
+  LEFT JOIN LATERAL (
+       SELECT r.waiting_since FROM pgagent_py.kept_run k JOIN pgagent_py.run r ON r.jlgid = k.jlgid
+        WHERE k.jobid = j.jobid LIMIT 1) kept ON true
+ WHERE ({{ python_constant("ground.vocabulary.DUE") }} OR kept.waiting_since IS NOT NULL)
+   AND NOT EXISTS (
+       SELECT FROM launcher l
+        WHERE j.jobhostagent IN ('', l.jagstation)
+          AND CASE WHEN l.agent IS NULL
+                   THEN kept.waiting_since IS NULL
+                        AND NOT EXISTS (SELECT FROM pgagent_py.not_for_daemon n WHERE n.jobid = j.jobid)
+                   ELSE NOT EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = l.agent)
+                        AND NOT EXISTS (SELECT FROM pgagent_py.step_need n
+                                         WHERE n.jobid = j.jobid AND n.need <> ALL (l.jagknows)) END);
+
+COMMENT ON VIEW pgagent_py.waiting_job IS
+'The jobs that are due, or whose run is to be carried on by another agent, and that no living agent may take: why, and '
+'since when they wait.';
