@@ -1,4 +1,7 @@
-"""Compiled rules that a session keeps. They take so many bytes at most; then those that were kept first go."""
+"""Compiled rules that a session keeps. They take so many bytes at most; then those that were kept first go.
+
+Rules that other rows can change are only held: while one statement asks for them.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,26 @@ def _size(entry: Kept) -> int:
     minutes = entry.rule[0].wall_minutes
     days = len(minutes.blocked_days) + len(minutes.blocked_times) + len(minutes.only_days or ())
     return RULE_BYTES + DAY_BYTES * days
+
+
+# By jscid: the job, the version and the rule.
+_held: dict[int, tuple[int, Hashable, Rule]] = {}
+
+
+def hold(jscid: int, jobid: int, version: Hashable, rule: Rule) -> None:
+    """Hold a rule that may not be kept, until let_go()."""
+    _held[jscid] = jobid, version, rule
+
+
+def held(jscid: int, version: Hashable) -> tuple[int, Rule, bool] | None:
+    """Return a schedule's job and rule, and that it may not be kept, if it is held and was compiled from these rows."""
+    jobid, of, rule = _held.get(jscid) or (0, None, None)
+    return (jobid, rule, False) if rule and of == version else None
+
+
+def let_go() -> None:
+    """Hold no rule any more."""
+    _held.clear()
 
 
 def is_read(jobid: int) -> bool:

@@ -15,7 +15,7 @@ from ..ground.problems import forget_problems, is_passing, note_problem
 from .cancels import heeding_cancels
 from .clock import now_or_last_run
 from .day_rules import SATURDAY_AND_SUNDAY, DayRule, Recurs
-from .kept_rules import Kept, Rule, is_read, keep, kept, note_read
+from .kept_rules import Kept, Rule, held, is_read, keep, kept, note_read
 from .schedule import MICRO, Instant, NextRun, Schedule, compile_schedule, in_seconds, merge_runs
 from .schedule import next_run as next_firing
 from .skipped import Skipped
@@ -103,7 +103,10 @@ def firing(
     if known and known.since <= now < known.until:
         return known.until
     try:
-        jobid, rule, may_keep = (known.jobid, known.rule, True) if known else _read_rule(plpy, jscid)
+        if known:
+            jobid, rule, may_keep = known.jobid, known.rule, True
+        else:
+            jobid, rule, may_keep = held(jscid, version) or _read_rule(plpy, jscid)
         found = next_firing(*rule, now)
     except Exception as error:
         if is_passing(plpy, error):
@@ -126,11 +129,12 @@ def _read_rule(plpy: Plpy, jscid: int) -> tuple[int, Rule, bool]:
     return row["jscjobid"], rule, not row["varies"]
 
 
-# Without those whose rules are not kept.
-READ_KEPT = """
+READ_VERSIONS = """
 SELECT r.*, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone
   FROM pgagent_py.schedule_version v JOIN pgagent_py.schedule_rule r ON r.jscid = ANY (ARRAY[v.jscid])
- WHERE v.jscenabled AND NOT v.exceptions AND NOT r.varies AND"""
+ WHERE v.jscenabled AND"""
+# Without those whose rules are not kept.
+READ_KEPT = f"{READ_VERSIONS} NOT v.exceptions AND NOT r.varies AND"
 READ_JOBS = Statement(f"{READ_KEPT} v.jscjobid = ANY ($1)", "int4[]", row=VersionedRuleRow)
 # $1 schedule, $2 how many from there on. A problem is looked at by READ_RULE.
 READ_FOLLOWING = Statement(
@@ -182,12 +186,16 @@ def _read_ahead(plpy: Plpy, jscid: int, version: Hashable) -> Kept | None:
 
 
 def _keep_rule(plpy: Plpy, row: VersionedRuleRow) -> None:
-    version = (row["s_ctid"], row["s_xmin"], row["s_cmin"], row["options"], row["default_zone"])
     try:
-        keep(row["jscid"], Kept(row["jscjobid"], version, rule_of(plpy, row), NEVER, NEVER))
+        keep(row["jscid"], Kept(row["jscjobid"], version_of(row), rule_of(plpy, row), NEVER, NEVER))
     except Exception as error:  # the trigger finds it, too, and notes it
         if is_passing(plpy, error):
             raise
+
+
+def version_of(row: VersionedRuleRow) -> Hashable:
+    """Return what identifies the row versions that a rule is read from, as the trigger names it to firing()."""
+    return row["s_ctid"], row["s_xmin"], row["s_cmin"], row["options"], row["default_zone"]
 
 
 def rule_of(plpy: Plpy, row: RuleRow) -> Rule:

@@ -3,11 +3,10 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
-    UPDATE pgagent.pga_job j SET jobnextrun = NULL
-     WHERE {{ python_constant("ground.vocabulary.SLEEPING") }} AND j.jobid IN (
-           SELECT s.jscjobid FROM pgagent.pga_schedule s
-             JOIN pgagent_py.schedule_calendar a ON a.jscid = s.jscid
-            WHERE a.calname IN (SELECT c.calname FROM changed c));
+    PERFORM pgagent_py._recompute(ARRAY(
+            SELECT DISTINCT s.jscjobid FROM pgagent.pga_schedule s
+              JOIN pgagent_py.schedule_calendar a ON a.jscid = s.jscid
+             WHERE a.calname IN (SELECT c.calname FROM changed c)));
     RETURN NULL;
 END
 $plpgsql$;

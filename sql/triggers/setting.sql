@@ -13,8 +13,7 @@ BEGIN
         END IF;
         RETURN NULL;
     END IF;
-    UPDATE pgagent.pga_job j SET jobnextrun = NULL
-     WHERE {{ python_constant("ground.vocabulary.SLEEPING") }};
+    PERFORM pgagent_py._recompute(ARRAY(SELECT j.jobid FROM pgagent.pga_job j ORDER BY j.jobid));
     RETURN NULL;
 END
 $plpgsql$;
