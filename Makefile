@@ -46,8 +46,8 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	PYTHONPATH=. $$python -m sql.render $(if $(filter $(EXTENSION)--$(EXTVERSION).sql,$@),,\
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
-.PHONY: help setup demo demo-web install-launcher dist wheel deb release test-deb test test-all test-long test-one test-unit test-sql \
-        test-integration test-acceptance test-console test-security test-web test-ha test-engines matrix updatecheck lint format reference man expected bench
+.PHONY: help setup demo demo-web install-launcher dist wheel deb release test-deb test-container test test-all test-long test-one \
+        test-unit test-sql test-integration test-acceptance test-console test-security test-web test-ha test-engines matrix updatecheck lint format reference man expected bench
 .DEFAULT_GOAL = all
 
 ##@ Use
@@ -123,6 +123,9 @@ test-ha: setup  ## run ten minutes of failovers under Patroni, synchronous and a
 
 test-deb: setup  ## build the Debian packages, install, upgrade and purge them in a new system that runs systemd
 	@.ci/setup $(DEB_TOOLS) && .ci/test-deb
+
+test-container: setup  ## do what the Containerfile says in new systems, start what compose.yaml starts, and run a job there
+	@.ci/setup debootstrap && $(VENV)/bin/python .ci/test-container
 
 test-engines: setup  ## run batch steps on a Slurm cluster and over ssh, with 500 faults
 	@$(PYTEST) tests/acceptance/test_engines.py $(ARGS)

@@ -58,6 +58,24 @@ LAUNCHERS = (
         "Start a launcher there, or take the host away: alter_job(job, host => '').",
     ),
     Check(
+        "clock of a launcher",
+        BAD,
+        """SELECT format('the clock of %s is %s seconds %s that of the server', l.host, abs(extract(epoch FROM l.skew)),
+                  CASE WHEN l.skew > interval '0' THEN 'ahead of' ELSE 'behind' END) AS what
+             FROM pgagent_py.launchers l WHERE abs(extract(epoch FROM l.skew)) > 2""",
+        "Let NTP or chrony set both. Jobs fall due by the server's clock; what steps do may go by the host's.",
+    ),
+    Check(
+        "unit hardening",
+        NOTE,
+        """SELECT format('batch steps on %s are hindered by %s of the launcher''s service', l.host,
+                  array_to_string(l.hindered, ', ')) AS what
+             FROM pgagent_py.launchers l
+            WHERE l.hindered <> '{}'
+              AND EXISTS (SELECT FROM pgagent_py.visible_step s WHERE s.jstenabled AND s.jstkind = 'batch')""",
+        "hardening.conf says what each takes, for example mail and sudo. systemctl edit pgagent-py gives it back.",
+    ),
+    Check(
         "late jobs",
         BAD,
         """SELECT format('job "%s" (%s) has been due since %s', v.jobname, v.jobid, v.jobnextrun) AS what
@@ -79,31 +97,42 @@ JOBS = (
     Check(
         "roles",
         BAD,
-        """SELECT format('job "%s" (%s) runs as role %s, which may not log in', v.jobname, v.jobid, r.rolname) AS what
-             FROM pgagent_py.visible_job v JOIN pg_roles r ON r.rolname = coalesce(v.jobrunas, v.jobowner)
-            WHERE v.jobenabled AND NOT r.rolcanlogin ORDER BY v.jobid LIMIT 20""",
-        "ALTER ROLE ... LOGIN, or give the job another run_as.",
+        """SELECT format('job "%s" (%s) runs as role %s, which %s', v.jobname, v.jobid, w.role, w.why) AS what
+             FROM pgagent_py.visible_job v
+            CROSS JOIN LATERAL (SELECT coalesce(v.jobrunas, v.jobowner) AS role, CASE
+                  WHEN r.oid IS NULL THEN 'does not exist'
+                  WHEN NOT r.rolcanlogin THEN 'may not log in'
+                  WHEN r.rolconnlimit = 0 THEN 'may have no connection' END AS why
+                  FROM (SELECT) one LEFT JOIN pg_roles r ON r.rolname = coalesce(v.jobrunas, v.jobowner)) w
+            WHERE v.jobenabled AND w.role IS NOT NULL AND w.why IS NOT NULL
+              AND EXISTS (SELECT FROM pgagent_py.visible_step s WHERE s.jobid = v.jobid AND s.jstenabled AND s.jstkind = 'sql')
+            ORDER BY v.jobid LIMIT 20""",
+        "ALTER ROLE ... LOGIN CONNECTION LIMIT -1, or give the job another owner or run_as.",
     ),
     Check(
         "refused connections",
         BAD,
-        """SELECT format('step %s of job "%s": %s', h.jstname, h.jobname, left(split_part(h.jsloutput, E'\\n', 1), 200)) AS what
-             FROM (SELECT DISTINCT ON (h.jobid) h.* FROM (
-                   SELECT * FROM pgagent_py.run_history r LIMIT 2000) h
-                    WHERE h.step_status IN ('failure', 'ignored') ORDER BY h.jobid, h.jlgid DESC) h
-            WHERE h.jsloutput ~ 'authentication failed|not permitted to log in|no pg_hba.conf entry|database ".*" does not exist'
-                  '|Connection refused|could not translate host name' ORDER BY h.jobid LIMIT 20""",
+        """SELECT format('the launcher on %s could not connect for step %s of job "%s": %s', f.host, f.jstname, f.jobname,
+                  left(translate(f.error, E'\\n\\t', '  '), 300)) AS what
+             FROM pgagent_py.refusals f LIMIT 20""",
         "Let the launcher's host in by pg_hba.conf, give it the password in ~/.pgpass, or correct the step's database.",
     ),
     Check(
         "databases",
         BAD,
-        """SELECT format('step %s of job %s: database %s %s', s.jstname, s.jobid, s.jstdbname,
-                  CASE WHEN d.oid IS NULL THEN 'does not exist' ELSE 'allows no connections' END) AS what
-             FROM pgagent_py.visible_step s LEFT JOIN pg_database d ON d.datname = s.jstdbname
-            WHERE s.jstenabled AND s.jstkind = 'sql' AND s.jstdbname <> '' AND d.datallowconn IS NOT TRUE
+        """SELECT format('step %s of job "%s" (%s): database %s %s', s.jstname, v.jobname, v.jobid, s.jstdbname, w.why) AS what
+             FROM pgagent_py.visible_step s
+             JOIN pgagent_py.visible_job v ON v.jobid = s.jobid
+            CROSS JOIN LATERAL (SELECT CASE
+                  WHEN d.oid IS NULL THEN 'does not exist'
+                  WHEN NOT d.datallowconn OR d.datconnlimit = 0 THEN 'allows no connections'
+                  WHEN NOT has_database_privilege(r.oid, d.oid, 'CONNECT')
+                  THEN format('does not let role %s connect', r.rolname) END AS why
+                  FROM (SELECT) one LEFT JOIN pg_database d ON d.datname = s.jstdbname
+                  LEFT JOIN pg_roles r ON r.rolname = coalesce(v.jobrunas, v.jobowner)) w
+            WHERE v.jobenabled AND s.jstenabled AND s.jstkind = 'sql' AND s.jstdbname <> '' AND w.why IS NOT NULL
             ORDER BY s.jstid LIMIT 20""",
-        "Correct the step: alter_step(step, database => '...').",
+        "Correct the step: alter_step(step, database => '...'). Or GRANT CONNECT ON DATABASE ... TO ...",
     ),
     Check(
         "never fires",
@@ -171,7 +200,7 @@ SERVER = (
         """SELECT format('the log has about %s runs, %s, and no retention is set', c.reltuples::bigint,
                   pg_size_pretty(pg_total_relation_size('pgagent.pga_joblog')
                                  + pg_total_relation_size('pgagent.pga_jobsteplog'))) AS what
-             FROM pg_class c WHERE c.oid = 'pgagent.pga_joblog'::regclass AND c.reltuples > 500000
+             FROM pg_class c WHERE c.oid = 'pgagent.pga_joblog'::regclass AND c.reltuples > 100000
               AND NOT EXISTS (SELECT FROM pgagent_py.setting s WHERE s.name IN ('keep_runs', 'keep_for'))""",
         "SELECT pgagent_py.set_retention(keep_for => '90 days');",
     ),
@@ -196,6 +225,20 @@ SERVER = (
         "If schedules are to follow the database: set_default_timezone(). pgAgent's daemon follows its own session.",
     ),
     Check(
+        "time zone of the daemon",
+        NOTE,
+        """SELECT format('the jobs'' time zone is %s, that of the daemon on %s (role %s) is %s', pgagent_py.default_timezone(),
+                  l.host, l.role, z.zone) AS what
+             FROM (SELECT DISTINCT l.host, l.role FROM pgagent_py.launchers l WHERE l.kind = 'pgagent') l
+            CROSS JOIN LATERAL (
+                  SELECT split_part(c, '=', 2) AS zone FROM pg_db_role_setting s
+                    LEFT JOIN pg_database d ON d.oid = s.setdatabase CROSS JOIN unnest(s.setconfig) c
+                   WHERE s.setrole = to_regrole(quote_ident(l.role)) AND (d.oid IS NULL OR d.datname = current_database())
+                     AND c ILIKE 'timezone=%' ORDER BY s.setdatabase DESC LIMIT 1) z
+            WHERE z.zone <> pgagent_py.default_timezone()""",
+        "The daemon sets next runs by its own session's zone: ALTER ROLE ... RESET timezone, or stop the daemon.",
+    ),
+    Check(
         "connection slots",
         BAD,
         """SELECT format('%s of %s connections are in use, and the launchers may need %s more', u.used, m.most, m.wanted) AS what
@@ -209,8 +252,8 @@ SERVER = (
     Check(
         "pooler",
         NOTE,
-        """SELECT format('a launcher of role %s works through a connection pooler', a.jagrole::regrole) AS what
-             FROM pgagent_py.agent a WHERE a.jagpooled""",
+        """SELECT format('the launcher on %s works through a connection pooler', l.host) AS what
+             FROM pgagent_py.launchers l WHERE l.pooled""",
         "That works, but a dead launcher is noticed later: connect launchers to the server itself.",
     ),
     Check(

@@ -44,6 +44,8 @@ COMMANDS = {
     "validate": "files",
     "import": "importing",
     "doctor": "doctor",
+    "alert": "sharing",
+    "allow": "sharing",
     "drain": "act",
     "undrain": "act",
     "web": "web",

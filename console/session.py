@@ -18,6 +18,10 @@ Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 
 
+SETTINGS = """
+SELECT set_config('datestyle', 'ISO', false), set_config('intervalstyle', 'postgres', false), set_config('jit', 'off', false)"""
+
+
 class _Timestamptz(TimestamptzLoader):
     """Years that Python has not, and infinity, stay text."""
 
@@ -94,10 +98,8 @@ def connect(conninfo: str) -> Connection:
         fallback_application_name="pgagentctl",
         client_encoding="UTF8",
     )
-    # The loaders read ISO alone, whatever is set for the role or the database.
-    connection.execute(
-        "SELECT set_config('datestyle', 'ISO', false), set_config('intervalstyle', 'postgres', false)"
-    )
+    # The loaders read ISO alone, whatever is set for the role or the database. To compile a plan takes longer than most listings.
+    connection.execute(SETTINGS)
     connection.adapters.register_loader("timestamptz", _Timestamptz)
     connection.adapters.register_loader("interval", _Interval)
     return connection

@@ -47,7 +47,9 @@ SHORT = {
 }
 
 # What the launcher gives to steps
-SETTING = re.compile(r"\bSET (?:\{0\} )?(pgagent_py\.\w+)|\"(PGAGENT_(?!PY_)\w+)\"")
+SETTING = re.compile(
+    r"\bSET (?:\{0\} )?(pgagent_py\.\w+)|set_config\('(pgagent_py\.\w+)'|\"(PGAGENT_(?!PY_)\w+|TRACEPARENT)\""
+)
 
 
 class PageError(Exception):

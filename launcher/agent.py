@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import psycopg
@@ -26,6 +27,7 @@ from .places import Places
 from .primary import STANDBY, PrimarySearch
 from .processes import Processes
 from .refusals import is_mistake, is_shortage, may_pass
+from .report import Report
 from .running_steps import RunningSteps
 from .sender import Sender
 from .shortages import RESERVED, Reserve
@@ -36,6 +38,9 @@ from .systemd import notify_systemd
 from .threads import in_thread
 from .upkeep import Upkeep
 from .vitals import Vitals
+
+if TYPE_CHECKING:
+    from .watching.traces import Traces
 
 logger = logging.getLogger("pgagent_py")
 
@@ -64,11 +69,12 @@ class OneOfMany:
 class Agent:
     """Serves one database until it is told to stop."""
 
-    def __init__(self, options: Options, one_of: OneOfMany | None = None) -> None:
+    def __init__(
+        self, options: Options, one_of: OneOfMany | None = None, traces: Traces | None = None
+    ) -> None:
         """Prepare everything; nothing is connected yet. *one_of*: what it shares with agents of other databases."""
         self._options = options
-        self._one_of = one_of
-        self._id = one_of.id if one_of else uuid4()
+        self._one_of, self._id = one_of, one_of.id if one_of else uuid4()
         self._registered = self._serves = False
         self._has = [*(f"label {label}" for label in options.labels), *known_engines()]
         self._noted = ""  # what was said last about the extension's version
@@ -89,8 +95,8 @@ class Agent:
         self._processes = Processes(options.pass_env, self._reserve)
         self._confirmation = Confirmation(self._event.set)
         self._steps = self._running_steps()
-        self._side_tasks: Sequence[SideTask] = (Sender(options.smtp, self._event.set), Upkeep())
         self.vitals = one_of.vitals if one_of else Vitals(server, options.workers)
+        self._side_tasks = self._all_side_tasks(traces)
         self.vitals.running, self._steps.ended = self._steps.__len__, self.vitals.steps
         self._places = one_of.places if one_of else Places(options.workers)
         self._user = self._places.join(self._event.set)
@@ -113,6 +119,14 @@ class Agent:
             *(self._pool, self._processes, confirmation, options.output_limit, self._event.set),
             self._engines,
         )
+
+    def _all_side_tasks(self, traces: Traces | None) -> Sequence[SideTask]:
+        tasks = [Sender(self._options.smtp, self._event.set), Upkeep(), Report(self._steps.refused)]
+        if traces is None:
+            return tasks
+        spans = traces.of(self.vitals)
+        self._steps.trace_start, self._steps.trace_end = spans.begin, spans.end
+        return [*tasks, spans]
 
     async def run(self) -> None:
         """Serve until `stop`; a lost connection is made again. Raises CannotServeError."""

@@ -20,6 +20,7 @@ from .vitals import Heart
 if TYPE_CHECKING:
     from .many.fleet import Fleet
     from .watching.monitors import Monitors
+    from .watching.traces import Traces
 
 logger = logging.getLogger("pgagent_py")
 
@@ -31,14 +32,16 @@ def run() -> int:
         open_log(options.log_file, options.log_level, options.log_format)
     except OSError as error:
         parser().error(f"-s: {error}")
-    monitors = _monitors(options)
+    monitors, traces = _monitors(options), _traces(options)
     logger.info(Event("start", version=launcher_version(), pid=os.getpid()))
     try:
-        asyncio.run(_serve(options, monitors))
+        asyncio.run(_serve(options, monitors, traces))
     except CannotServeError as error:
         logger.error(Event("exit", error))
         return 1
     finally:
+        if traces is not None:
+            traces.stop()
         _end_log()
     return 0
 
@@ -57,18 +60,29 @@ def _monitors(options: Options) -> Monitors | None:
         parser().error(f"--metrics: {error.strerror}")
 
 
-def _agent(options: Options) -> Agent | Fleet:
+def _traces(options: Options) -> Traces | None:
+    """Return what sends spans, if the environment says where to."""
+    if not options.traces:
+        return None
+    try:
+        from .watching.traces import Traces
+    except ImportError:
+        parser().error("OTEL_EXPORTER_OTLP_ENDPOINT needs OpenTelemetry: pip install 'pgagent_py[otel]'")
+    return Traces(options.host)
+
+
+def _agent(options: Options, traces: Traces | None) -> Agent | Fleet:
     if options.databases is None:
-        return Agent(options)
+        return Agent(options, traces=traces)
     from .many.fleet import Fleet
 
-    return Fleet(options)
+    return Fleet(options, traces)
 
 
-async def _serve(options: Options, monitors: Monitors | None) -> None:
+async def _serve(options: Options, monitors: Monitors | None, traces: Traces | None) -> None:
     """Serve until SIGTERM or SIGINT. Then they change nothing any more: the loop would put their default action back."""
     reserve_threads()
-    agent = _agent(options)
+    agent = _agent(options, traces)
     heart = Heart()
     heart.beat()
     for number in STOP_SIGNALS:

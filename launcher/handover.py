@@ -19,7 +19,9 @@ from .smtp import SETTINGS_PREFIX
 
 HANDOVER = "PGAGENT_PY_SECRETS"  # the descriptor of that file
 PING_VARIABLE = "PGAGENT_PY_PING"  # whoever knows the address can call it, too
-SECRET_VARIABLES = ("PGPASSWORD", f"{SETTINGS_PREFIX}PASSWORD", PING_VARIABLE)
+# OpenTelemetry's have the key of whoever takes the spans.
+TRACE_HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+SECRET_VARIABLES = ("PGPASSWORD", f"{SETTINGS_PREFIX}PASSWORD", PING_VARIABLE, *TRACE_HEADERS)
 # For the launcher alone, from the service manager and from itself.
 _NOT_INHERITED = frozenset(
     f"NOTIFY_SOCKET LISTEN_FDS LISTEN_PID LISTEN_FDNAMES WATCHDOG_PID WATCHDOG_USEC {HANDOVER}".split()

@@ -23,6 +23,7 @@ from .smtp import Smtp, read_smtp
 DEFAULT_LEVEL = logging.INFO
 LOG_LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.DEBUG}
 SHORTEST_SLEEP_SECONDS = 0.1
+TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class Options:
     metrics: tuple[str, int] | None
     metrics_jobs: int
     ping: str
+    traces: bool
     databases: Sequence[str] | None  # None: that of the connection string; empty: all
 
 
@@ -263,9 +265,16 @@ def read_options(arguments: Sequence[str]) -> Options:
         log_level=DEFAULT_LEVEL if given.l is None else LOG_LEVELS[given.l],
         smtp=smtp,
         ping=ping,
+        traces=_wants_traces(),
         **{name: getattr(given, name) for name in AS_GIVEN},
         databases=given.databases,
     )
+
+
+def _wants_traces() -> bool:
+    """Return whether the environment says where spans are to be sent, as OpenTelemetry has it."""
+    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return not off and any(os.environ.get(name) for name in TRACE_ENDPOINTS)
 
 
 def _without_ping(words: Sequence[str]) -> list[str]:

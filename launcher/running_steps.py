@@ -7,7 +7,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 from .batch_step import BatchStep
 from .confirmation import Confirmation
@@ -15,6 +14,7 @@ from .engine_step import EngineStep
 from .engine_steps import EngineSteps
 from .log import Event
 from .processes import Processes
+from .refused_steps import RefusedSteps
 from .shortages import NO_MEMORY
 from .sql_pool import SqlPool
 from .sql_step import SqlStep
@@ -30,14 +30,14 @@ from .step import (
     StepResult,
     StepRun,
     Try,
+    fitting,
 )
 from .tries import Tries
 
 logger = logging.getLogger("pgagent_py")
 
 OUTPUT_PAUSE_SECONDS = 2.0  # between two looks at what running steps have written
-# How long a step goes on whose run the new primary knows, but not yet as far as this step
-ADOPT_SECONDS = 30.0
+ADOPT_SECONDS = 30.0  # that a step goes on whose run the new primary knows, but not yet as far as this step
 MOST_FAILED = 10_000  # steps whose failure is known to be in the log
 CANCEL_GRACE_SECONDS = 0.4  # that a step has to stop by itself when its run is cancelled
 # Booked in one call: the server takes 1 GB, and needs several times the memory. When memory is short it is less.
@@ -91,7 +91,10 @@ class RunningSteps:
         self._shown: dict[Try, int] = {}  # how much of the output is in the log
         self._most = BOOKED_CHARACTERS
         self._show_at = 0.0
+        self.trace_start: Callable[[StepRun], StepRun] = lambda run: run
+        self.trace_end: Callable[[StepRun, StepResult | None], None] = lambda *_: None
         self.ended: Counter[str] = Counter()  # by status
+        self._refused = RefusedSteps()
         self.failed: dict[int, None] = {}  # steps (jslid) whose failure is in the log, oldest first
 
     def __len__(self) -> int:
@@ -105,6 +108,10 @@ class RunningSteps:
             for running in self._running.values()
             if running.wanted and running.step.has_no_room
         ]
+
+    def refused(self) -> dict[int, str]:
+        """Return the steps (jstid) that could not connect when they were tried last, or can't yet, and why."""
+        return self._refused.look((running.run, running.step) for running in self._running.values())
 
     @property
     def places(self) -> int:
@@ -136,6 +143,7 @@ class RunningSteps:
             self._finished[run.id] = result
             self._on_end()
             return
+        run = self.trace_start(run)
         step: RunningStep
         if run.jstkind == SQL:
             step = SqlStep(run, self._pool, self._output_limit, self._confirmation)
@@ -233,7 +241,7 @@ class RunningSteps:
     def take_results(self) -> list[StepResult]:
         """Return what to book in one call: results, and when these are all, the output of running steps that has grown."""
         finished = list(self._finished.values())
-        taken = finished[: _fitting(finished, self._most)]
+        taken = finished[: fitting(finished, self._most)]
         grown = self._grown_output() if len(taken) == len(finished) else []
         for result in taken:
             del self._finished[result.id]
@@ -287,7 +295,9 @@ class RunningSteps:
         finally:
             if timer is not None:
                 timer.cancel()
+        self.trace_end(run, result)
         run = running.run  # it may have been handed out again
+        self._refused.note(run, step)
         if result is None:  # it was left to another launcher
             self._forget(running)
             self._on_end()
@@ -338,9 +348,3 @@ class RunningSteps:
                 self._shown[id_] = size
                 grown.append(StepResult(running.run.jlgid, id_[0], RUNNING, None, output, 0.0, id_[1]))
         return grown
-
-
-def _fitting(results: Sequence[StepResult], most: int) -> int:
-    """Return how many of the results, the first at least, can be booked in one call."""
-    sizes = accumulate(len(result.jsloutput) for result in results)
-    return sum(size <= most for size in sizes) or min(len(results), 1)

@@ -268,14 +268,14 @@ class SqlPool:
                 except NotNowError as error:
                     for step in target.waiting:
                         step.tell(str(error))
-                    if not target.has_no_room:
-                        target.has_no_room = True
+                    began, target.refusal = not target.has_no_room, str(error)
+                    if began:
                         self.on_no_room()
                     self._close_idle_of_server(target.local)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 else:
-                    target.has_no_room = False
+                    target.refusal = ""
                     self._open.add(connection)
                     self._ready(connection)
                     return

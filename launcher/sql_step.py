@@ -35,6 +35,7 @@ _IDS = (
 _TRANSACTION_ID = "SELECT pg_catalog.txid_current()"  # an atomic step's log entry needs one anyway
 _SET_IDS = _IDS.format("SESSION").encode()
 _BEGIN = f"BEGIN; {_IDS.format('LOCAL')}; {_TRANSACTION_ID}".encode()
+_SET_TRACEPARENT = b"SELECT pg_catalog.set_config('pgagent_py.traceparent', $1, $2)"
 _SET_PARAMETERS = b"SELECT pg_catalog.set_config('pgagent_py.parameters', $1, $2)"
 
 
@@ -55,6 +56,7 @@ class SqlStep:
         "_output",
         "_pool",
         "_query_end",
+        "_refused",
         "_run",
         "_started",
         "_status",
@@ -88,6 +90,7 @@ class SqlStep:
         self._cancel_status = ""  # set once cancelled
         self._started = 0.0
         self._status = ""
+        self._refused = ""
         self.begun = False
 
     async def execute(self) -> StepResult:
@@ -105,7 +108,8 @@ class SqlStep:
         except Stopped:
             pass
         except TargetError as error:
-            self._output.fail(str(error).encode())
+            self._refused = str(error)
+            self._output.fail(self._refused.encode())
         except Exception as error:
             logger.exception(Event("execute_step", job=run.jobid, run=run.jlgid, step=run.jstid))
             self._output.fail(f"Error in the launcher: {type(error).__name__}: {error}".encode())
@@ -148,6 +152,11 @@ class SqlStep:
     def has_no_room(self) -> bool:
         """Whether it waits for a connection that was refused for want of room."""
         return self._waiting is not None and self._target is not None and self._target.has_no_room
+
+    @property
+    def refused(self) -> str:
+        """Why it could not connect, or can't yet; empty if it could."""
+        return self._target.refusal if self.has_no_room and self._target is not None else self._refused
 
     def output_so_far(self) -> str:
         """Return command tags, notices and COPY data until now."""
@@ -222,11 +231,11 @@ class SqlStep:
         )
         await end
         transaction = connection.value
-        if run.jobparameters is not None:
-            end = self._query_end = asyncio.get_running_loop().create_future()
-            parameters = [run.jobparameters.encode(), local]
-            connection.query_params(_SET_PARAMETERS, parameters, self._output, end.set_result)
-            await end
+        for query, given in ((_SET_PARAMETERS, run.jobparameters), (_SET_TRACEPARENT, run.traceparent)):
+            if given is not None:
+                end = self._query_end = asyncio.get_running_loop().create_future()
+                connection.query_params(query, [given.encode(), local], self._output, end.set_result)
+                await end
         return transaction
 
     async def _execute_atomic(self, connection: SqlConnection) -> int:

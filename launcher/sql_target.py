@@ -85,10 +85,10 @@ class Target:
         "_shared",
         "connecting",
         "freshness",
-        "has_no_room",
         "idle",
         "just_out",
         "local",
+        "refusal",
         "resetting",
         "role",
         "spread_planned",
@@ -115,8 +115,8 @@ class Target:
         self.move(params)
         self.idle: list[SqlConnection] = []  # last in, first out: those that are not needed grow cold
         self.waiting: deque[WaitingStep] = deque()
-        self.has_no_room = False  # the last attempt was refused, and waiting may help
         self.freshness = Freshness()
+        self.refusal = ""  # why the last attempt was refused, if waiting may help
         self.connecting = 0  # attempts to open a connection
         self.resetting = 0  # connections on their way back from a step
         self.just_out: set[SqlConnection] = set()  # given to a step less than SHARE_SECONDS ago
@@ -133,6 +133,11 @@ class Target:
     def conninfo(self) -> str:
         """The connection string that works, complete."""
         return self._conninfo
+
+    @property
+    def has_no_room(self) -> bool:
+        """Whether the last attempt was refused, and waiting may help."""
+        return bool(self.refusal)
 
     @property
     def in_use(self) -> bool:

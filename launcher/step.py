@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol, TypeAlias
 
 from .kept_rows import KeptRows
@@ -49,6 +51,7 @@ class StepRun:
     engine: str | None = None
     engine_options: str | None = None
     engine_job: str | None = None
+    traceparent: str | None = None  # of W3C's trace context, if there are traces
 
     @property
     def variables(self) -> dict[str, str]:
@@ -64,6 +67,7 @@ class StepRun:
             "PGAGENT_PARAMETERS": self.jobparameters,
             "PGAGENT_DUE": self.due,
             "PGAGENT_PREVIOUS_DUE": self.previous_due,
+            "TRACEPARENT": self.traceparent,
         }
         return found | {name: value for name, value in given.items() if value is not None}
 
@@ -117,6 +121,12 @@ class StepResult:
     def id(self) -> Try:
         """Return the try that this is the result of."""
         return self.jslid, self.handed
+
+
+def fitting(results: Sequence[StepResult], most: int) -> int:
+    """Return how many of the results, the first at least, can be booked in one call."""
+    sizes = accumulate(len(result.jsloutput) for result in results)
+    return sum(size <= most for size in sizes) or min(len(results), 1)
 
 
 class RunningStep(Protocol):

@@ -108,6 +108,9 @@ def _ask_system(file: str, text: str) -> bool:
     )
 
 
+REFUSED = " was not taken over: "
+
+
 @_command("pg_cron", "pgagentctl import pg_cron --dry-run")
 @dry_run_option
 def pg_cron(session: Session, dry_run: bool) -> int:
@@ -117,15 +120,18 @@ def pg_cron(session: Session, dry_run: bool) -> int:
         for row in session.rows("SELECT * FROM pgagent_py.import_pg_cron()"):
             with importer.entry(row["name"]) as entry:
                 entry.jobs = [row["job"]] if row["job"] is not None else []
-                said = [
-                    text for text in told if f"pg_cron job {row['name'].rpartition(' ')[2]} " in text
-                ] or told
-                entry.refused = (
-                    None if row["job"] is not None else (said.pop(0) if said else "see the server's warnings")
-                )
+                if row["job"] is None:
+                    # Each that is refused has a warning, in the order of the rows.
+                    entry.refused = told.pop(0) if told else "see the server's warnings"
 
     told: list[str] = []
-    session.connection.add_notice_handler(lambda notice: told.append(notice.message_primary or ""))
+    session.connection.add_notice_handler(
+        lambda notice: (
+            told.append(words.partition(REFUSED)[2])
+            if REFUSED in (words := notice.message_primary or "")
+            else None
+        )
+    )
     return _run(session, dry_run, add)
 
 

@@ -13,6 +13,7 @@ import click
 from ..cli import command
 from ..errors import BAD, INTERRUPTED, CommandError
 from ..names import complete_job, find_job, is_id
+from ..newest import newest_runs
 from ..output import duration, plain, write_json
 from ..session import Row, Session
 from .runs import STEPS, write_steps
@@ -36,6 +37,7 @@ NO_LAUNCHER_SECONDS = 5
     "-w", "--wait", is_flag=True, help="Show its output, and end with its result: 0 success, 1 failure."
 )
 @click.option("--from-step", metavar="STEP", help="The step to begin with, by name or id.")
+@click.option("--from-failed", is_flag=True, help="Begin with the step that failed in its last failed run.")
 @click.option("--only-step", metavar="STEP", help="The only step to execute, by name or id.")
 @click.option("--param", multiple=True, metavar="KEY=VALUE", help="A parameter of this run; may be repeated.")
 def run(
@@ -43,17 +45,21 @@ def run(
     job: str,
     wait: bool,
     from_step: str | None,
+    from_failed: bool,
     only_step: str | None,
     param: tuple[str, ...],
 ) -> int:
     """Make a job due now."""
-    if from_step and only_step:
-        raise CommandError("both --from-step and --only-step are given", "Give the one or the other.")
+    if bool(from_step) + from_failed + bool(only_step) > 1:
+        hint = "Give one of --from-step, --from-failed and --only-step."
+        raise CommandError("it is said twice which steps are to run", hint)
     found = find_job(session, job)
     arguments: dict[str, Any] = {"job": found["jobid"]}
     for name, step in (("from_step", from_step), ("only_step", only_step)):
         if step is not None:
             arguments[name] = _step_id(session, found, step)
+    if from_failed:
+        arguments["from_step"] = _failed_step(session, found)
     if param:
         arguments["parameters"] = json.dumps(dict(map(read_parameter, param)))
     before = session.value(NEWEST, found["jobid"])
@@ -83,6 +89,15 @@ def _step_id(session: Session, job: Row, step: str) -> int:
         )
     id_: int = found[0]["jstid"]
     return id_
+
+
+def _failed_step(session: Session, job: Row) -> int:
+    """Return the step that failed in the last failed run."""
+    for (run,) in newest_runs(session, 1, job=job["jobid"], failed=True):
+        for step in reversed(session.rows(STEPS, run["jlgid"])):
+            if step["step_status"] in ("failure", "aborted"):
+                return int(step["jstid"])
+    raise CommandError(f'job "{plain(job["jobname"])}" has no failed step', "Leave --from-failed out.")
 
 
 def read_parameter(text: str) -> tuple[str, Any]:

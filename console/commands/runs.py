@@ -10,17 +10,11 @@ import click
 
 from ..cli import command
 from ..names import complete_job, find_job, find_run
+from ..newest import newest_runs
 from ..output import block, cell, plain, to_json, write_json, write_rows
 from ..session import Row, Session
 from ..times import Time
 
-# Through the log from its end: DISTINCT takes one of the rows of each run, which come in order.
-RUNS = """
-SELECT DISTINCT ON (r.jlgid) r.* FROM pgagent_py.run_history r
- WHERE (%(job)s::int4 IS NULL OR r.jobid = %(job)s) AND (NOT %(failed)s OR r.run_status IN ('failure', 'aborted'))
-   AND r.jlgid >= %(first)s
- ORDER BY r.jlgid DESC LIMIT %(limit)s"""
-OF_JOB = RUNS.replace("(%(job)s::int4 IS NULL OR r.jobid = %(job)s)", "r.jobid = %(job)s")
 COLUMNS = {
     "jlgid": "RUN",
     "jobname": "JOB",
@@ -55,9 +49,7 @@ OF_STEP = (
 def runs(session: Session, job: str | None, failed: bool, since: datetime | None, limit: int) -> None:
     """List the runs, newest first: of all jobs or of one."""
     jobid = find_job(session, job)["jobid"] if job else None
-    first = 0 if since is None else session.value("SELECT pgagent_py._first_run(%s)", since) or 0
-    values = {"job": jobid, "failed": failed, "first": first, "limit": limit}
-    pages = session.pages(OF_JOB if job else RUNS, values)  # type: ignore[arg-type]
+    pages = newest_runs(session, limit, job=jobid, failed=failed, since=since)
     listed = (
         [{key: value for key, value in row.items() if key not in OF_STEP} for row in page] for page in pages
     )

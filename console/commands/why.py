@@ -10,14 +10,13 @@ import click
 from ..cli import command
 from ..errors import CommandError
 from ..names import complete_job, find_run
+from ..newest import newest_runs
 from ..output import block, cell, duration, plain, when, write_json
 from ..session import Row, Session
 from .job import numbered
 from .run import USUAL
 
-LAST_BAD = """
-SELECT DISTINCT ON (r.jlgid) r.jlgid, r.jobid, r.jobname, r.run_status, r.jlgstart, r.jlgduration FROM pgagent_py.run_history r
- WHERE r.run_status IN ('failure', 'aborted') ORDER BY r.jlgid DESC LIMIT 1"""
+OF_RUN = ("jlgid", "jobid", "jobname", "run_status", "jlgstart", "jlgduration")
 STEPS = """
 SELECT r.jslid, r.jstid, r.jstname, r.step_status, r.jslresult, r.jslstart, r.jslduration, r.jsloutput,
        s.jstkind, s.jstcode, s.jstdbname
@@ -38,8 +37,8 @@ def why(session: Session, what: str | None) -> None:
     """Show why the last failed run failed: of all jobs, of a job, or a run."""
     if what:
         run = find_run(session, what, bad=True)
-    elif found := session.rows(LAST_BAD):
-        run = found[0]
+    elif found := list(newest_runs(session, 1, failed=True)):
+        run = {key: found[0][0][key] for key in OF_RUN}
     else:
         raise CommandError("no run has failed", "pgagentctl runs lists all runs.")
     answer = explain(session, run)

@@ -8,11 +8,13 @@ from typing import Any
 TEXT, BOOLEAN, INTEGER, NUMBER = "text", "boolean", "integer", "number"
 INTERVAL, TIME, OBJECT, TEXTS = "interval", "time", "object", "texts"
 CRON, DAYS, MONTHS, NUMBERS = "cron", "days", "months", "numbers"
-MONTHDAYS, ON_ERROR, WHEN = (
-    "days of the month",
-    "fail, success or ignore",
-    "success, failure, finish, recovered, late or overrun",
-)
+MONTHDAYS = "days of the month"
+# One of these words
+ON_ERROR = "fail, success or ignore"
+WHEN = "success, failure, finish, recovered, late or overrun"
+CHANNEL, ATTACH, CATCH_UP = "email, webhook or chat", "csv or html", "once, skip or all"
+ROLL = "skip, forward, backward, nearest or in_month"
+CHOICES = (ON_ERROR, WHEN, CHANNEL, ATTACH, CATCH_UP, ROLL)
 
 Kinds = Mapping[str, str]
 
@@ -40,7 +42,7 @@ JOB: Kinds = {
     "labels": TEXTS,
     "late_after": INTERVAL,
     "overrun_after": INTERVAL,
-    "catch_up": TEXT,
+    "catch_up": CATCH_UP,
     "catch_up_limit": INTEGER,
     "window": TEXT,
     "at_window_end": TEXT,
@@ -88,29 +90,27 @@ SCHEDULE: Kinds = {
     "exceptions": TEXTS,
     "calendars": TEXTS,
     "only_calendars": TEXTS,
-    "days": NUMBERS,
     "nth": NUMBERS,
     "workdays": NUMBERS,
-    "roll": TEXT,
+    "roll": ROLL,
     "recurs": TEXT,
-    "rrule": TEXT,
     "spread": INTERVAL,
 }
 MESSAGE: Kinds = {
-    "kind": TEXT,
+    "kind": CHANNEL,
     "target": TEXT,
     "when": WHEN,
     "subject": TEXT,
     "text": TEXT,
     "html": TEXT,
-    "attach": TEXT,
+    "attach": ATTACH,
     "cc": TEXT,
     "bcc": TEXT,
 }
-CALENDAR: Kinds = {"description": TEXT, "days": TEXTS}
+CALENDAR: Kinds = {"description": TEXT, "days": TEXTS, "weekend": DAYS}
 
 # Fields of export_jobs() that have an underscore. All others are columns' names, which have none.
-WITH_UNDERSCORE = ("on_error", "run_as")
+WITH_UNDERSCORE = ("on_error", "run_as", "engine_options")
 
 
 def document_field(name: str) -> str:
@@ -128,6 +128,11 @@ MONTH_NAMES = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
+
+
+def words(kind: str) -> list[str]:
+    """Return the words of one of CHOICES."""
+    return kind.replace(" or ", ", ").split(", ")
 
 
 def json_schema() -> dict[str, Any]:
@@ -187,8 +192,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     },
     MONTHDAYS: {
         "type": "array",
-        "items": {"anyOf": [{"const": "last"}, {"type": "integer", "minimum": 1, "maximum": 31}]},
+        "items": {"anyOf": [{"const": "last"}, {"type": "integer", "minimum": -31, "maximum": 32}]},
     },
-    ON_ERROR: {"enum": ["fail", "success", "ignore"]},
-    WHEN: {"enum": ["success", "failure", "finish", "recovered", "late", "overrun"]},
 }
+_SCHEMAS |= {kind: {"enum": words(kind)} for kind in CHOICES}

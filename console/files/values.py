@@ -9,10 +9,11 @@ from typing import Any
 
 from ..extension.api.cron import parse_cron
 from ..extension.ground.errors import PgAgentError
+from ..extension.ground.vocabulary import DAY_NUMBERS
 from . import fields
 
 SETS = ("minutes", "hours", "weekdays", "monthdays", "months")
-RANGES = {"minutes": (0, 59), "hours": (0, 23)}
+RANGES = {"minutes": (0, 59), "hours": (0, 23)} | DAY_NUMBERS
 EXCEPTION = re.compile(r"(?P<date>\d{4}-\d{2}-\d{2})?(?:(?:^|[ T])(?P<time>\d{1,2}:\d{2}(?::\d{2})?))?")
 
 
@@ -38,7 +39,7 @@ def read_value(name: str, kind: str, value: Any) -> Any:
         return float(_of(name, value, (int, float), "a number"))
     if kind == fields.INTERVAL and isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value} seconds"
-    if kind in (fields.ON_ERROR, fields.WHEN) and value not in kind.replace(" or ", ", ").split(", "):
+    if kind in fields.CHOICES and value not in fields.words(kind):
         raise WrongValueError(f"{name} must be {kind}")
     return _text(name, value)
 
@@ -68,25 +69,27 @@ def _list(name: str, value: Any) -> list[Any]:
 
 def _numbers(name: str, kind: str, value: Any) -> list[int]:
     words: Sequence[str] = ()
-    first, last = RANGES.get(name, (-31, 32))
+    first, last = RANGES.get(name, (0, 0))
     if kind == fields.DAYS:
         words, (first, last) = fields.WEEKDAYS, (0, 6)
     elif kind == fields.MONTHS:
         words, (first, last) = fields.MONTH_NAMES, (1, 12)
-    elif kind == fields.MONTHDAYS:
-        first, last = 1, 31
     found = []
     for item in _list(name, value):
         if kind == fields.MONTHDAYS and item == "last":
             found.append(32)
         elif isinstance(item, str) and (number := _word(item, words)) is not None:
             found.append(number + first)
-        elif isinstance(item, int) and not isinstance(item, bool) and first <= item <= last:
+        elif (
+            isinstance(item, int)
+            and not isinstance(item, bool)
+            and first <= item <= last
+            and (item or first >= 0)
+        ):
             found.append(int(item))
         else:
-            more = (
-                " or last" if kind == fields.MONTHDAYS else f", or names such as {words[1]}" if words else ""
-            )
+            more = f", or names such as {words[1]}" if words else ""
+            more = " or last" if kind == fields.MONTHDAYS else more
             raise WrongValueError(f"{name} can't be {item}: give numbers from {first} to {last}{more}")
     return sorted(set(found))
 

@@ -31,16 +31,21 @@ def to_yaml(document: Value) -> str:
     """Return the text of a file with all jobs and calendars of a document."""
     content: dict[str, Any] = {"jobs": {label: to_job(label, job) for label, job in document["jobs"].items()}}
     if document.get("calendars"):
-        content["calendars"] = {
-            name: {key: value for key, value in calendar.items() if value}
-            for name, calendar in document["calendars"].items()
-        }
+        content["calendars"] = {name: _calendar(calendar) for name, calendar in document["calendars"].items()}
     yaml = YAML(typ="rt", pure=True)
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
     yaml.dump(_styled(content), stream)
     return stream.getvalue()
+
+
+def _calendar(calendar: Value) -> dict[str, Any]:
+    row = {key: value for key, value in calendar.items() if value}
+    # No day of the week is one without work, which is not the default.
+    if calendar.get("weekend") is not None:
+        row["weekend"] = [fields.WEEKDAYS[number] for number in calendar["weekend"]]
+    return row
 
 
 def to_job(label: str, job: Value) -> dict[str, Any]:
@@ -123,6 +128,11 @@ def _rest(schedule: Value) -> dict[str, Any]:
 def _schedule(schedule: Value, cron: str | None) -> dict[str, Any]:
     row = dict(schedule)
     row.pop("reboot", None)
+    # The set has more days then: those on which the schedule may fire.
+    if (days := row.pop("days", None)) is not None:
+        row["monthdays"] = days
+        if not days:
+            del row["monthdays"]
     # A start that is past makes no difference, but to every.
     start = row.get("start")
     if start is not None and "every" not in row and _is_past(start):

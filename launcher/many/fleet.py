@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Coroutine
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -30,6 +31,9 @@ from ..vitals import Vitals
 from .database import Database
 from .look import Seen, databases, look
 
+if TYPE_CHECKING:
+    from ..watching.traces import Traces
+
 logger = logging.getLogger("pgagent_py")
 
 WATCH_SECONDS = 1.0  # between two readings
@@ -44,9 +48,9 @@ ANSWER_SECONDS = 30.0
 class Fleet:
     """Serves the databases of a server until it is told to stop."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, traces: Traces | None = None) -> None:
         """Prepare everything; nothing is connected yet."""
-        self._options = options
+        self._options, self._traces = options, traces
         self._names = list(options.databases or []) or None
         self._params = conninfo_to_dict(server_conninfo(options.conninfo))
         self._places = Places(options.workers)
@@ -199,7 +203,9 @@ class Fleet:
         starting = asyncio.create_task(self._wait_for_start(known))
         starting.add_done_callback(lambda _: self._starts.release())
         try:
-            known.agent = Agent(options, OneOfMany(known.id, known.vitals, self._places, known.served))
+            known.agent = Agent(
+                options, OneOfMany(known.id, known.vitals, self._places, known.served), self._traces
+            )
             if not (self._stop.is_set() or self._drains):
                 await known.agent.run()
                 known.was_served()

@@ -31,6 +31,7 @@ from .document import (
     wrong,
 )
 from .export_jobs import Reader
+from .launchers import check_labels
 from .messages import check_email, check_message
 from .owners import check_code, set_roles
 from .schedule_days import check_row, spell_out
@@ -39,6 +40,13 @@ from .settings import not_too_long
 
 # Set by set_roles alone: the caller may not give a job to any role.
 ROLES = ("jobowner", "jobrunas")
+CENTURIES = {
+    "jobtimeout": "timeout",
+    "jobmaxlateness": "maxlateness",
+    "jobkeepfor": "keepfor",
+    "joblateafter": "late_after",
+    "joboverrunafter": "overrun_after",
+}
 
 
 def _rows(value: Row, name: str, path: str) -> list[Row]:
@@ -237,8 +245,12 @@ class Writer:
             check_row(self.plpy, row)
 
     def _check_job_option(self, row: Row) -> None:
-        for name in ("jobtimeout", "jobmaxlateness", "jobkeepfor"):
-            if row[name] is not None:
-                not_too_long(self.plpy, name.removeprefix("job"), row[name])
+        if row["jobcatchup"] == "once":  # the default
+            row["jobcatchup"] = None
+        if isinstance(row["joblabels"], list):
+            row["joblabels"] = check_labels(self.plpy, "labels", row["joblabels"]) or None
+        for column, argument in CENTURIES.items():
+            if row[column] is not None:
+                not_too_long(self.plpy, argument, row[column])
         if row["jobparameters"] is not None:
             check_parameters(self.plpy, "parameters", write_json(row["jobparameters"]))

@@ -12,6 +12,7 @@ from ..runs.waiting import forget_results
 from .email import forget_sent
 from .history import forget_changes, purge
 from .messages import forget_given_up
+from .reports import forget_reports
 from .step_rows import forget_rows
 
 
@@ -22,6 +23,7 @@ def upkeep(plpy: Plpy, caller: str, jobs: int | None = None) -> int:
     forget_alerted(plpy)
     forget_given_up(plpy)
     forget_draining(plpy)
+    forget_reports(plpy)
     forget_met(plpy)
     forget_results(plpy)
     forget_rows(plpy)

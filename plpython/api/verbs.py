@@ -37,6 +37,7 @@ from .launchers import drain, undrain
 from .limits import grant_group, pause, resume, set_limit
 from .messages import add_message, drop_message, finish_messages, take_messages
 from .options import Columns
+from .reports import report_launcher
 from .runs import run_now
 from .schedules import add_schedule, alter_schedule
 from .settings import set_default_timezone, set_notify_runs, set_retention, set_serve_subscribed
@@ -133,6 +134,7 @@ FOR_AGENTS: tuple[Handler, ...] = (
     note_engine_job,
     purge_history,
     queue_email,
+    report_launcher,
     start_agent,
     start_session,
     stop_agent,

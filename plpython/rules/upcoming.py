@@ -34,8 +34,10 @@ chosen AS MATERIALIZED (
      UNION
     (SELECT j.jobid, j.jobname FROM job j WHERE j.jobnextrun > $2 ORDER BY j.jobnextrun, j.jobname, j.jobid LIMIT $3))
 SELECT c.jobname AS job, r.*
-  FROM pgagent_py.visible_schedule_rule r JOIN chosen c ON c.jobid = r.jscjobid
- WHERE r.jscenabled AND NOT r.jscreboot ORDER BY c.jobid""",
+  FROM chosen c CROSS JOIN LATERAL (
+       SELECT * FROM pgagent_py.visible_schedule_rule r
+        WHERE r.jscjobid = c.jobid AND r.jscenabled AND NOT r.jscreboot OFFSET 0) r
+ ORDER BY c.jobid""",
     "timestamptz",
     "timestamptz",
     "int4",

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION pgagent_py._upcoming_runs(until text, after text, cou
 RETURNS TABLE (at text, jobid integer, jobname text)
 LANGUAGE plpython3u STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS {{ python_call("rules.upcoming.upcoming_runs", "until", "after", "count") }};
 
 COMMENT ON FUNCTION pgagent_py._upcoming_runs(text, text, integer) IS

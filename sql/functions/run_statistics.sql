@@ -4,6 +4,7 @@ RETURNS TABLE (jobid integer, jobname text, runs bigint, failures bigint, median
                median_duration_before interval, duration_trend double precision)
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $plpgsql$
 DECLARE
     before timestamptz := since - (now() - since);

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION pgagent_py.runs_between(since timestamptz, until time
 RETURNS TABLE (jlgid integer, jobid integer, jobname text, run_status text, jlgstart timestamptz, jlgduration interval)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $plpgsql$
 #variable_conflict use_column
 DECLARE

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION pgagent_py.upcoming_runs(until timestamptz DEFAULT no
     count integer DEFAULT 100) RETURNS TABLE (at timestamptz, jobid integer, jobname text)
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $plpgsql$
 #variable_conflict use_column
 BEGIN

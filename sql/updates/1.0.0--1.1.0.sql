@@ -81,6 +81,10 @@ SELECT w.jslid, w.jlgid, r.agent, w.jslstatus, w.jslresult, w.jslduration, w.jsl
 
 {{ new("views/this_agent") }}
 
+{{ new("tables/launcher_report") }}
+
+{{ new("tables/refusal") }}
+
 DROP TABLE pgagent_py.waiting_run;
 
 ALTER TABLE pgagent_py.dependency_met REPLICA IDENTITY FULL;

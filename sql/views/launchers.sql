@@ -10,10 +10,12 @@ SELECT a.agent AS launcher, l.jagstation AS host, a.jagversion AS version,
        ARRAY(SELECT substr(k.has, 7) FROM unnest(a.jagknows) k (has) WHERE starts_with(k.has, 'label ') ORDER BY 1) AS labels,
        EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = a.agent) AS draining,
        greatest(0, a.jagplaces - (SELECT count(*) FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NOT NULL))::integer
-           AS free
+           AS free,
+       p.lrpskew AS skew, p.lrphindered AS hindered, coalesce(a.jagpooled, false) AS pooled
   FROM pgagent.pga_jobagent l
   JOIN pgagent_py._agents_at_work() w ON w.jagpid = l.jagpid
   LEFT JOIN pgagent_py.agent a ON a.jagpid = l.jagpid
+  LEFT JOIN pgagent_py.launcher_report p ON p.agent = a.agent
  WHERE (a.jagpid IS DISTINCT FROM pg_backend_pid() OR a.jagrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user))
    AND {{ takes_part("pga_jobagent") }}
  ORDER BY l.jagstation, l.jaglogintime;
@@ -37,4 +39,8 @@ roles that may read pga_jobagent.
 - running: how many runs it has in progress.
 - labels, draining: its labels, and whether it takes no more jobs.
 - free: how many of its places are free.
+- skew: by how much its host's clock is ahead of the server's, negative when behind, as far as that is certain. It is looked at
+  once a minute. NULL, as the next: it has not said.
+- hindered: what its service takes from batch steps, by the names of systemd's settings, for example NoNewPrivileges.
+- pooled: a connection pooler stands between it and the server.
 {% endfilter %};

@@ -1,5 +1,6 @@
 """One launcher for many databases: it finds them, holds connections only where something is to do, and one holds up no other."""
 
+import contextlib
 import json
 import re
 import signal
@@ -49,6 +50,16 @@ def served(agent: Launcher) -> set[str]:
     return set(re.findall(r"action=serve database=(\w+) agent", agent.log_text()))
 
 
+def server_memory(cluster: Cluster) -> int:
+    """Return how many bytes the server's processes have, what they share counted once."""
+    total = 0
+    postmaster = psutil.Process(int((cluster.pgdata / "postmaster.pid").read_text().split()[0]))
+    for process in (postmaster, *postmaster.children()):
+        with contextlib.suppress(psutil.Error, OSError):
+            total += process.memory_full_info().pss
+    return total
+
+
 def wait_until_quiet(admin: Db) -> None:
     wait_for(lambda: value(admin, OURS) <= 1, what="the launcher to leave quiet databases")
 
@@ -78,8 +89,15 @@ def test_quiet_databases_cost_little_and_are_served_soon(
         with own_cluster.connect(name) as db:
             jobs[name] = add_job(db, "x", "SELECT 1")
     agent = launcher("--databases", "all", own_cluster.conninfo())
-    wait_for(lambda: served(agent) == set(names), what="all to be served once", timeout=600)
+    sizes: list[int] = []
+
+    def all_are_served() -> bool:
+        sizes.append(server_memory(own_cluster))
+        return served(agent) == set(names)
+
+    wait_for(all_are_served, what="all to be served once", timeout=600)
     wait_until_quiet(admin)
+    quiet = server_memory(own_cluster)
     before, begun = dict(rows(admin, TRANSACTIONS)), time.monotonic()
     for _ in range(10):  # readings of the launcher's
         admin.execute("SELECT pg_sleep(1)")
@@ -87,12 +105,16 @@ def test_quiet_databases_cost_little_and_are_served_soon(
     seconds = time.monotonic() - begun
     rates = [(count - before[name]) / seconds for name, count in rows(admin, TRANSACTIONS)]
     assert statistics.mean(rates) < 0.5, rates
-    assert psutil.Process(agent.pid).memory_info().rss < 120 * 2**20
+    memory = psutil.Process(agent.pid).memory_info().rss
+    assert memory < 120 * 2**20
     delays = []
     for name in names[:8]:
         with own_cluster.connect(name) as db:
             delays.append(run(db, jobs[name]))
     print(f"{size} databases: {statistics.mean(rates):.3f} transactions/s, delays {sorted(delays)}")
+    print(
+        f"MiB: launcher {memory >> 20}, server {quiet >> 20} while all is quiet, {max(sizes) >> 20} at most"
+    )
     stop(agent)
 
 

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
+from tests.conftest import TEMPLATE
 from tests.console.conftest import Ctl
-from tests.helpers import Db, rows, value
+from tests.helpers import Cluster, Db, pg_config, rows, value
 
 CRONTAB = """\
 MAILTO=root
@@ -113,3 +116,38 @@ def test_pg_timetable_and_pg_dbms_job_are_taken_over(ctl: Ctl, db: Db) -> None:
         ("s", "SELECT 1"),
         ("b", "#!/bin/sh\nset -e\nls -l 'a b'\n"),
     ]
+
+
+@pytest.mark.skipif(
+    not (pg_config("--sharedir") / "extension" / "pg_cron.control").exists(),
+    reason="pg_cron is not installed for this server",
+)
+def test_the_jobs_of_pg_cron_are_shown_then_taken_over(own_cluster: Cluster, tmp_path: Path) -> None:
+    own_cluster.stop()
+    settings = {"shared_preload_libraries": "pg_cron", "cron.database_name": TEMPLATE}
+    own_cluster.start(**settings, **{"cron.launch_active_jobs": "off"})
+    ctl = Ctl(own_cluster.conninfo(TEMPLATE), tmp_path)
+    assert "there is no table cron.job" in ctl("import", "pg_cron", status=2)
+    with own_cluster.connect(TEMPLATE) as db:
+        db.execute("CREATE EXTENSION pg_cron")
+        for name, when in (
+            ("nightly", "0 3 * * *"),
+            ("bad", "0 3 1 1 *"),
+            ("also bad", "0 3 1 1 *"),
+            ("often", "* * * * *"),
+        ):
+            db.execute("SELECT cron.schedule(%s, %s, 'SELECT 1')", [name, when])
+        db.execute("UPDATE cron.job SET schedule = '0 0 32 * *' WHERE jobname ~ 'bad'")
+        db.execute("UPDATE cron.job SET schedule = '0 25 * * *' WHERE jobname = 'also bad'")
+        shown = ctl("import", "pg_cron", "--dry-run", status=1)
+        assert "2 jobs would be added, 2 not carried over" in shown
+        assert rows(db, "SELECT FROM pgagent.pga_job") == []
+        entries = ctl.json("import", "pg_cron", status=1)
+        assert [bool(entry["refused"]) for entry in entries] == [False, True, True, False]
+        assert "32" in entries[1]["refused"]
+        assert "25" in entries[2]["refused"]
+        found = rows(
+            db,
+            "SELECT j.jobname, s.cron FROM pgagent.pga_job j JOIN pgagent_py.visible_schedule s USING (jobid)",
+        )
+        assert sorted(found) == [("nightly", "0 3 * * *"), ("often", "* * * * *")]

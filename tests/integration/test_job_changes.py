@@ -134,9 +134,9 @@ def test_every_table_of_definitions_is_watched(db: Db) -> None:
     """A new table or column of a definition is a line in macros/changes.j2, or says here why not."""
     kept = {"pgagent.pga_jobagent", "pgagent.pga_jobclass", "pgagent.pga_joblog", "pgagent.pga_jobsteplog"}
     names = (
-        "adding agent alerted alive applied_job code_version comment_line cron_schedule dependency_met draining group_grant"
-        " installation job_change job_due job_origin job_owed kept_right problem queued_message run run_option run_order"
-        " run_origin sent_email step_rows waiting_result"
+        "adding agent alerted alive applied_job code_version comment_line cron_schedule dependency_met draining"
+        " group_grant installation job_change job_due job_origin job_owed kept_right launcher_report problem"
+        " queued_message refusal run run_option run_order run_origin sent_email step_rows waiting_result"
     )
     kept |= {f"pgagent_py.{name}" for name in names.split()}
     unwatched = """

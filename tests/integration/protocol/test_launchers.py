@@ -1,6 +1,9 @@
 """The view of the launchers at work."""
 
+from datetime import timedelta
+
 import psycopg
+import pytest
 from psycopg import sql
 
 from launcher.handshake import launcher_version
@@ -57,3 +60,43 @@ def test_only_roles_that_have_to_do_with_jobs_see_them(cluster: Cluster, databas
         with cluster.connect() as admin:
             for role in ("launchers_none", "launchers_user"):
                 admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+def test_what_launchers_report_is_shown_to_those_who_see_the_job(database: str, agent: Agent, db: Db) -> None:
+    due_job(db, "x")
+    (step,) = rows(db, "SELECT jstid FROM pgagent.pga_jobstep")
+    report = (
+        "SELECT pgagent_py.report_launcher('1.5 s', '{PrivateTmp}', jsonb_build_object(%s::text, 'no room'))"
+    )
+    agent.db.execute(report, step)
+    assert rows(db, "SELECT l.skew, l.hindered, l.pooled FROM pgagent_py.launchers l") == [
+        (timedelta(seconds=1.5), ["PrivateTmp"], False)
+    ]
+    ((since, *shown),) = rows(
+        db, "SELECT since, jobname, jstid, launcher, host, error FROM pgagent_py.refusals"
+    )
+    assert shown == ["x", *step, agent.agent, "here.example", "no room"]
+    agent.db.execute(report, step)
+    assert rows(db, "SELECT since FROM pgagent_py.refusals") == [(since,)]
+    db.execute("CREATE ROLE reports_user LOGIN IN ROLE pgagent_py_user")
+    try:
+        with login(database, "reports_user") as stranger:
+            assert rows(stranger, "SELECT FROM pgagent_py.refusals") == []
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                stranger.execute("SELECT pgagent_py.report_launcher('0', '{}')")
+    finally:
+        db.execute("DROP ROLE reports_user")
+    for refused in ("[]", '{"x": "y"}', '{"1": 2}', '{"0": ""}', '{"1": "' + "x" * 1001 + '"}'):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="refused is no object"):
+            agent.db.execute("SELECT pgagent_py.report_launcher('0', '{}', %s::jsonb)", [refused])
+    agent.db.execute("SELECT pgagent_py.report_launcher('0', '{}')")
+    assert rows(db, "SELECT FROM pgagent_py.refusals") == []
+    agent.db.execute(report, step)
+    agent.close()
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("SELECT pgagent_py.start_agent(gen_random_uuid(), 'there')")
+        db.execute("DELETE FROM pgagent_py.agent WHERE jagstation = 'here.example'")
+        other.execute("SELECT pgagent_py.upkeep()")
+    assert (
+        rows(db, "SELECT FROM pgagent_py.refusal") == rows(db, "SELECT FROM pgagent_py.launcher_report") == []
+    )
