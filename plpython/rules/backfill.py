@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import inf
 
 from ..ground.plpy import Plpy
-from .next_run import READ_JOB, heeding_cancels, read_instant, rule_of
+from .cancels import heeding_cancels
+from .next_run import READ_JOB, read_instant, rule_of
 from .schedule import MICRO, Instant, Schedule, in_seconds, merge_runs
 from .zones import Zone
 
