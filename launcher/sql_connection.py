@@ -1,7 +1,7 @@
 """A server connection that runs one query string at a time, and costs little more than libpq itself.
 
 It drives libpq's simple query protocol directly (``conn.pgconn``). pgAgent uses this protocol: VACUUM and several
-statements in one step work with it. Rows are read in chunks and dropped, so memory stays flat.
+statements in one step work with it. Rows are read one by one and dropped, so memory holds one, however wide rows are.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from .step import LARGEST_RESULT
 # In front of an internal query: what its names mean is not for the database's owner to say.
 WITH_OWN_PATH = "SET LOCAL search_path TO pg_catalog, pg_temp; "
 
-CHUNK_ROWS = 8  # in memory at a time: more would gain no speed, and cost memory when rows are wide
-
 # Plain integers: they are compared for every result.
 _IDLE = int(pq.TransactionStatus.IDLE)
 _INTRANS = int(pq.TransactionStatus.INTRANS)
@@ -33,7 +31,6 @@ _SUCCESS = frozenset(
     for status in (
         pq.ExecStatus.COMMAND_OK,
         pq.ExecStatus.TUPLES_OK,
-        pq.ExecStatus.TUPLES_CHUNK,
         pq.ExecStatus.SINGLE_TUPLE,
     )
 )
@@ -42,7 +39,6 @@ _COPY_IN = int(pq.ExecStatus.COPY_IN)
 _COPY_BOTH = int(pq.ExecStatus.COPY_BOTH)
 _EMPTY_QUERY = int(pq.ExecStatus.EMPTY_QUERY)
 _TRANSACTION_TAGS = frozenset((b"COMMIT", b"ROLLBACK", b"PREPARE TRANSACTION"))
-_CAN_CHUNK = pq.version() >= 170000
 
 
 class SqlConnection:
@@ -161,10 +157,7 @@ class SqlConnection:
         self.text = text
         try:
             self._pgconn.send_query(text)
-            if _CAN_CHUNK:
-                self._pgconn.set_chunked_rows_mode(CHUNK_ROWS)
-            else:
-                self._pgconn.set_single_row_mode()
+            self._pgconn.set_single_row_mode()
             self._flush()
         except psycopg.Error as error:
             self._watch.check()
@@ -274,7 +267,9 @@ class SqlConnection:
             if result is None:
                 self._end()
                 return
-            if not self._take(result):
+            complete = self._take(result)
+            del result  # is_busy() copies the next row
+            if not complete:
                 break
         while pgconn.notifies() is not None:
             pass  # a step may LISTEN; nobody reads what it hears

@@ -61,7 +61,7 @@ AT_ONCE = 2 * MIB
     ("code", "rows", "output", "size"),
     [
         ("SELECT generate_series(1, 3000000)", 3_000_000, "SELECT 3000000\n", 50),
-        ("SELECT repeat('x', 1000000) FROM generate_series(1, 300)", 300, "SELECT 300\n", 280),
+        ("SELECT repeat('x', 20000000) FROM generate_series(1, 14)", 14, "SELECT 14\n", 266),
         ("COPY (SELECT generate_series(1, 3000000)) TO STDOUT", 3_000_000, "bytes cut", 35),
         ("DO $$ BEGIN FOR i IN 1..600000 LOOP RAISE NOTICE '%', i; END LOOP; END $$", 0, "bytes cut", 50),
     ],
