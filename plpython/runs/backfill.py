@@ -6,6 +6,7 @@ schedules, and each time has one run at most.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
@@ -14,7 +15,7 @@ from ..ground.plpy import Plpy
 from ..ground.problems import is_passing
 from ..ground.vocabulary import ABORTED, FAILURE, IDLE
 from ..rules.backfill import times_between
-from ..rules.next_run import read_time, runs_between
+from ..rules.next_run import read_time, timestamp
 from .claimable import FOR_AGENT, SCOPES
 from .limits import places
 from .orders import NOTE_ORIGIN
@@ -54,7 +55,8 @@ FOLLOWED = """EXISTS (
                   SELECT FROM pgagent_py.comment_line c
                    WHERE c.jobid = ANY (ARRAY[w.jobid]) AND c.linafter IS NOT NULL AND c.jobafter IS NULL)))"""
 
-# $1 full classes, $2 full groups, $3 full owners, $4 station, $5 what the agent knows, $6 how many. Of each job the oldest.
+# $1 full classes, $2 full groups, $3 full owners, $4 station, $5 what the agent knows, $6 how many. Of each job the oldest; jobs
+# go round.
 WAITING = {
     scope: Statement(
         f"""
@@ -69,7 +71,7 @@ SELECT b.bflid, b.jobid, pgagent_py._micros(b.bflpast)::text AS past, pgagent_py
    AND j.jobjclid <> ALL ($1)
    AND NOT EXISTS (SELECT FROM pgagent_py.job_option o
                     WHERE o.jobid = ANY (ARRAY[j.jobid]) AND (o.jobgroup = ANY ($2) OR o.jobownerid = ANY ($3)))
- ORDER BY b.bflid LIMIT $6 FOR NO KEY UPDATE OF j, b SKIP LOCKED""",
+ ORDER BY b.bflclaimed NULLS FIRST, b.bflid LIMIT $6 FOR NO KEY UPDATE OF j, b SKIP LOCKED""",
         *("int4[]", "text[]", "oid[]", "text", "text[]", "int4"),
         row=BackfillRow,
     )
@@ -111,13 +113,14 @@ CLAIMED = Statement(
     """
 UPDATE pgagent_py.backfill b
    SET bflpast = $2, bflrun = $3, bfldone = b.bfldone + ($3 IS NULL)::integer, bflclaimed = now(),
-       bflrules = (SELECT f.rules FROM pgagent_py.firing_rule f WHERE f.jobid = b.jobid)
+       bflschedules = pgagent_py._schedules_version(b.jobid)
   FROM pgagent.pga_job j
  WHERE b.bflid = $1 AND j.jobid = ANY (ARRAY[b.jobid]) AND j.joblastrun = now()""",
     *("int4", "timestamptz", "int4"),
 )
 
-MOST_JOBS = 100
+# Where jobs have very many schedules, the others wait for the next turns.
+MOST_JOBS, MOST_SECONDS = 100, 0.2
 
 
 class _NotClaimedError(Exception):
@@ -137,7 +140,10 @@ def run_backfills(
     for lost in LOST_RUNS(plpy):
         end_run(plpy, lost["bflid"], Ended(lost["jobid"], lost["bflrun"], lost["status"]))
     me = agent["jagstation"], agent["jagknows"], min(most, MOST_JOBS)
+    until = time.monotonic() + MOST_SECONDS
     for row in WAITING[scope](plpy, *free.full(), *me):
+        if time.monotonic() > until:
+            break
         agent["parametrised"] = agent["parametrised"] or row["parameters"] is not None
         try:
             with plpy.subtransaction():
@@ -207,15 +213,19 @@ UPDATE pgagent_py.backfill b
  WHERE b.bflid = $1 AND b.bflrun = $2""",
     *("int4", "int4", "bool"),
 )
-# Where all times are owed, the release has seen to it.
-CLAIMED_AT = Statement(
+# A time of the schedules that has passed since the claim. Where all times are owed, the release has seen to it.
+PASSED = Statement(
     f"""
-SELECT pgagent_py._micros(b.bflclaimed)::text AS claimed, pgagent_py._micros(clock_timestamp())::text AS now
+SELECT j.jobid, n.at
   FROM pgagent_py.backfill b
   JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[b.jobid])
   LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[b.jobid])
+ CROSS JOIN LATERAL (
+       SELECT min(pgagent_py._firing(v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions, NULL,
+                                     extract(epoch FROM b.bflclaimed)::float8)) AS at
+         FROM pgagent_py.schedule_version v WHERE v.jscjobid = b.jobid AND v.jscenabled) n
  WHERE b.bflid = $1 AND {IDLE} AND (j.jobnextrun <= clock_timestamp()) IS NOT TRUE AND o.jobcatchup IS DISTINCT FROM 'all'
-   AND b.bflrules = (SELECT f.rules FROM pgagent_py.firing_rule f WHERE f.jobid = b.jobid)""",
+   AND b.bflschedules = pgagent_py._schedules_version(b.jobid) AND n.at <= extract(epoch FROM clock_timestamp())""",
     "int4",
 )
 NOTE_PASSED = Statement(NOTE_ORIGIN.format("$1, $2, NULL, 's', NULL"), "int4", "timestamptz")
@@ -227,7 +237,7 @@ SET_PASSED = Statement(
 def end_run(plpy: Plpy, bflid: int, run: Ended) -> None:
     """Note the end of a backfill's run. A time of the schedules that has passed meanwhile is the job's next one."""
     END_RUN(plpy, bflid, run.jlgid, run.status in (FAILURE, ABORTED))
-    for row in CLAIMED_AT(plpy, bflid):
-        for at in runs_between(plpy, run.jobid, row["claimed"], row["now"], 1):
-            NOTE_PASSED(plpy, run.jobid, at)
-            SET_PASSED(plpy, run.jobid, at)
+    for row in PASSED(plpy, bflid):
+        at = timestamp(row["at"])
+        NOTE_PASSED(plpy, row["jobid"], at)
+        SET_PASSED(plpy, row["jobid"], at)

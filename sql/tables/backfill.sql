@@ -14,7 +14,7 @@ CREATE TABLE pgagent_py.backfill (
     bflfailed integer NOT NULL DEFAULT 0,
     bflrun integer,
     bflclaimed timestamptz,
-    bflrules text,
+    bflschedules text,
     bflended timestamptz,
     bflwhy text
 );
@@ -46,8 +46,8 @@ COMMENT ON COLUMN pgagent_py.backfill.bflrun IS
 'The run in progress (jlgid).';
 COMMENT ON COLUMN pgagent_py.backfill.bflclaimed IS
 'When that was claimed: times of the schedules that have passed since then are not lost.';
-COMMENT ON COLUMN pgagent_py.backfill.bflrules IS
-'The schedules of the job at that time, as the view firing_rule has them.';
+COMMENT ON COLUMN pgagent_py.backfill.bflschedules IS
+'_schedules_version() at that time. If it is another one when the run ends, nothing is owed.';
 COMMENT ON COLUMN pgagent_py.backfill.bflwhy IS
 'Why it has ended before its last time. NULL: it has not.';
 

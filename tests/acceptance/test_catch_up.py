@@ -1,13 +1,17 @@
 """After an outage across a night when the clocks are set back, several launchers catch up, and one is killed meanwhile."""
 
 from tests.conftest import StartLauncher
+from tests.forms import forms
 from tests.helpers import Db, rows, value, wait_for_row
 
 # In Paris the hour from 2:00 comes twice; 2:30 of the schedule fires once, at the first.
-CLOCKS_BACK, END = "2025-10-25 20:00Z", "2025-10-27 02:00Z"
+CLOCKS_BACK = "2025-10-25 20:00Z"
 
 
-def test_each_missed_time_runs_once_in_order(database: str, db: Db, launcher: StartLauncher) -> None:
+@forms(1, 20)
+def test_each_missed_time_runs_once_in_order(
+    database: str, db: Db, launcher: StartLauncher, size: int
+) -> None:
     job = value(db, "SELECT pgagent_py.add_job('report', batch => %s)", 'sleep 0.1; echo "$PGAGENT_DUE"')
     db.execute(
         "SELECT pgagent_py.add_schedule(%s, 'half past', minutes => '{30}', hours => '{0,1,2,3,9}',"
@@ -18,7 +22,8 @@ def test_each_missed_time_runs_once_in_order(database: str, db: Db, launcher: St
     db.execute("SELECT pgagent_py.alter_job(%s, catch_up => 'all', catch_up_limit => 1000)", [job])
     # As if the schedules had ended with the outage
     db.execute("ALTER TABLE pgagent.pga_schedule DISABLE TRIGGER USER")
-    db.execute("UPDATE pgagent.pga_schedule SET jscend = %s", [END])
+    end = value(db, "SELECT %s::timestamptz + %s * interval '30 h'", CLOCKS_BACK, size)
+    db.execute("UPDATE pgagent.pga_schedule SET jscend = %s", [end])
     db.execute("ALTER TABLE pgagent.pga_schedule ENABLE TRIGGER USER")
     db.execute("UPDATE pgagent_py.job_owed SET jobschedules = pgagent_py._schedules_version(jobid)")
     missed = rows(db, "SELECT * FROM pgagent_py.next_runs(%s, 1000, %s)", job, CLOCKS_BACK)

@@ -189,7 +189,7 @@ def test_pauses_hold_and_disabled_or_cancelled_ones_wait_or_end(agent: Agent, db
     assert value(db, "SELECT jobnextrun > now() FROM pgagent.pga_job")
 
 
-def test_what_is_wrong_is_refused(db: Db) -> None:
+def test_what_is_wrong_is_refused_and_a_session_runs_one_time_a_call(db: Db) -> None:
     job = nightly(db)
     for state, message, arguments in (
         ("22023", "until can't be", (job, "2024-01-02Z", "2024-01-02Z")),
@@ -204,3 +204,8 @@ def test_what_is_wrong_is_refused(db: Db) -> None:
     with pytest.raises(psycopg.Error, match="backfill 7 does not exist") as refused:
         db.execute("SELECT pgagent_py.cancel_backfill(7)")
     assert refused.value.sqlstate == "22023"
+    db.execute(BACKFILL, [job, "2024-01-01Z", "2024-01-03Z"])
+    ran = [len(rows(db, "SELECT FROM pgagent_py.run_due()")) for _ in range(3)]
+    assert ran == [1, 1, 0]
+    assert seen(db, job) == dues(1, 2)
+    assert value(db, "SELECT status FROM pgagent_py.backfills") == "finished"

@@ -173,7 +173,7 @@ def test_every_table_of_definitions_is_watched(db: Db) -> None:
         "paused_since",
     }
     of_runs = {"depchecked", "jobagentid", "jobdone", "jobfailures", "joblastrun", "jobnextrun", "jscnextrun"}
-    progress = "bflat bflclaimed bfldone bflended bflfailed bflleft bflpast bflrules bflrun bfltimes skpat skprules skpused"
+    progress = "bflat bflclaimed bfldone bflended bflfailed bflleft bflpast bflrun bflschedules bfltimes skpat skprules skpused"
     of_runs |= set(progress.split())
     assert {name for (name,) in rows(db, columns)} - keys == found_out | of_runs
 
