@@ -97,6 +97,7 @@ SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 DECLARE
     owed boolean;
+    skipping boolean;
     after timestamptz;
 BEGIN
     -- As _keep_run() does.
@@ -114,8 +115,9 @@ BEGIN
                   extract(epoch FROM w.after)::float8))
              FROM pgagent_py.schedule_version v
             WHERE v.jscjobid = NEW.jobid AND v.jscenabled
-            ORDER BY 1 LIMIT 1)
-      INTO owed, after, NEW.jobnextrun
+            ORDER BY 1 LIMIT 1),
+           EXISTS (SELECT FROM pgagent_py.skip k WHERE k.jobid = NEW.jobid)
+      INTO owed, after, NEW.jobnextrun, skipping
       FROM (SELECT) once
       LEFT JOIN LATERAL (
            SELECT o.jobid, CASE WHEN OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL
@@ -125,6 +127,9 @@ BEGIN
     IF owed AND after IS NULL THEN
         UPDATE pgagent_py.job_owed w SET jobowedfrom = clock_timestamp(), jobschedules = pgagent_py._schedules_version(w.jobid)
          WHERE w.jobid = NEW.jobid;
+    END IF;
+    IF skipping AND (OLD.jobagentid IS NULL OR NEW.jobagentid IS NOT NULL) THEN
+        PERFORM pgagent_py._forget_skip(NEW.jobid);
     END IF;
     IF NEW.jobnextrun IS NULL THEN
         NEW.jobnextrun := 'infinity';
