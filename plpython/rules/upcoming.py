@@ -55,20 +55,22 @@ def upcoming_runs(plpy: Plpy, until: str, after: str, count: int) -> list[tuple[
     # A job that skips its next run may not be among the first.
     rows = READ_RULES(plpy, timestamp(last), timestamp(first), count + skipped.jobs())
     runs: list[Run] = []
-    for run in merge(*(_runs(plpy, row, first, find) for row in rows)):
+    for run in merge(*(_runs(plpy, row, first, find, skipped) for row in rows)):
         if run[0] > last or (len(runs) >= count and run[0] > runs[-1][0]):
             break
-        if (not runs or run != runs[-1]) and not skipped.has(run[2], run[0]):
+        if not runs or run != runs[-1]:
             runs.append(run)
     return [(timestamp(at), job, name) for at, name, job in runs]
 
 
-def _runs(plpy: Plpy, row: JobRuleRow, after: Instant, find: NextRun) -> Iterator[Run]:
+def _runs(plpy: Plpy, row: JobRuleRow, after: Instant, find: NextRun, skipped: Skipped) -> Iterator[Run]:
     """Yield when one schedule fires. One that makes the server fail has no runs: that is a problem of its own."""
+    job = row["jscjobid"]
     try:
         schedule, zone = rule_of(plpy, row)
-        for at in firings(schedule, zone, after, find):
-            yield at, row["job"], row["jscjobid"]
+        times = (at for at in firings(schedule, zone, after, find) if not skipped.has(job, at))
+        for at in times:
+            yield at, row["job"], job
     except Exception as error:
         if is_passing(plpy, error):
             raise
