@@ -31,7 +31,8 @@ COLUMNS = """
     t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jstkind, t.jstcode, t.jstdbname, t.jstconnstr, t.jstatomic,
     extract(epoch FROM t.jsttimeout)::float8, extract(epoch FROM t.jobtimeleft)::float8, t.jobrunas, t.jobparameters::text,
     t.jobroleid::int8, (extract(epoch FROM t.handed) * 1000000)::int8, (extract(epoch FROM t.claimed) * 1000000)::int8, t.try,
-    t.due, t.previous_due, coalesce(t.keep_rows, 0), t.engine, t.engine_options::text, t.engine_job"""
+    t.due, t.previous_due, coalesce(t.keep_rows, 0), t.engine, t.engine_options::text, t.engine_job,
+    coalesce(t.separately, false)"""
 
 RUN_DUE = f"""
 SELECT {COLUMNS}

@@ -21,7 +21,7 @@ EXTENSION_NEEDED = "1.1.0"  # the oldest pgagent_py that has all that this launc
 # What the extension may count on. "own places": this launcher takes steps beyond its workers, for owners with nothing running
 # here. "news": it writes what the notice of that name says into its log. What a step may need of its launcher stands here, too:
 # the extension hands out no step that needs more.
-KNOWS: tuple[str, ...] = ("own places", "news")
+KNOWS: tuple[str, ...] = ("own places", "news", "separate statements")
 
 # A row of `Installed`
 INSTALLED = """

@@ -44,7 +44,7 @@ _TRANSACTION_TAGS = frozenset((b"COMMIT", b"ROLLBACK", b"PREPARE TRANSACTION"))
 class SqlConnection:
     """A connection of the pool of warm connections; *owner* is for the pool's use.
 
-    After a query, ``error`` tells whether it failed, ``rows`` the rows affected by its last statement,
+    After a query, ``error`` tells whether it failed, ``rows`` the rows affected by its last statement (None: it had none),
     ``value`` (of an internal query) the first column of its row, ``ended_transaction`` whether one of its
     statements may have ended a transaction. ``spoiled`` means that no other step may use the connection. ``expired``
     means that no other step should. ``text`` is what it executes, or has executed last. ``server`` names the server,
@@ -91,7 +91,7 @@ class SqlConnection:
         self.opened = asyncio.get_running_loop().time()
         self.idle_since = 0.0
         self.error = False
-        self.rows = 0
+        self.rows: int | None = None
         self.value: bytes | None = None
         self.ended_transaction = False
         self.spoiled = False
@@ -123,6 +123,17 @@ class SqlConnection:
     def speaks_utf8(self) -> bool:
         """Whether the server takes and sends text in UTF-8, as it did at the start."""
         return self._pgconn.parameter_status(b"client_encoding") == b"UTF8"
+
+    def encoded(self, text: str) -> bytes:
+        """Return *text* in the encoding that the session speaks now; UnicodeEncodeError if that lacks a character."""
+        if self.speaks_utf8 or self._pgconn.parameter_status(b"client_encoding") == b"SQL_ASCII":
+            return text.encode()
+        return text.encode(self.conn.info.encoding)
+
+    @property
+    def standard_strings(self) -> bool:
+        """Whether a backslash in '...' is a mere character now."""
+        return self._pgconn.parameter_status(b"standard_conforming_strings") != b"off"
 
     @property
     def stores_utf8(self) -> bool:
@@ -223,7 +234,7 @@ class SqlConnection:
         self._kept = None
         self._on_end = on_end
         self.error = False
-        self.rows = 0
+        self.rows = None
         self.value = None
         self.ended_transaction = False
 

@@ -17,14 +17,17 @@ from .pooler import SHARED
 from .session_end import end_session
 from .sql_connection import SqlConnection
 from .sql_pool import SqlPool
+from .sql_statements import PsqlCommandError, Statement, Statements
 from .sql_target import Stopped, Target, TargetError
 from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
+from .threads import in_thread
 
 logger = logging.getLogger("pgagent_py.sql_step")
 
 BEGIN_ATTEMPTS = 3  # of a step whose connections are lost before it has begun
 CANCEL_REPEAT_SECONDS = 1.0  # between cancel requests: code may catch one and go on
 CANCEL_GIVE_UP_SECONDS = 10.0  # of cancel requests in vain, after which the session is ended
+LARGE = 50_000  # characters of a text that is not split here, where others would wait
 KILL_GIVE_UP_SECONDS = 0.25  # the same when there is no time: a cancelled run is to end within a second
 
 # Though these are six statements, they cost a third less than one SELECT of set_config() for all.
@@ -39,9 +42,19 @@ _SET_TRACEPARENT = b"SELECT pg_catalog.set_config('pgagent_py.traceparent', $1, 
 _SET_PARAMETERS = b"SELECT pg_catalog.set_config('pgagent_py.parameters', $1, $2)"
 
 
-def code_of(run: StepRun) -> bytes:
-    """Return the code as it is sent: a byte order mark, which editors leave in front, is no SQL."""
-    return run.jstcode.removeprefix("\ufeff").encode()
+def code_of(run: StepRun) -> str:
+    """Return the code to execute: a byte order mark, which editors leave in front, is no SQL."""
+    return run.jstcode.removeprefix("\ufeff")
+
+
+def _encoded(connection: SqlConnection, statement: Statement) -> bytes:
+    try:
+        return connection.encoded(statement.text)
+    except UnicodeEncodeError as error:
+        character = statement.text[error.start]
+        raise TargetError(
+            f'the character "{character}" in the statement in line {statement.line} is not in the client_encoding that is set'
+        ) from None
 
 
 class SqlStep:
@@ -110,6 +123,8 @@ class SqlStep:
         except TargetError as error:
             self._refused = str(error)
             self._output.fail(self._refused.encode())
+        except PsqlCommandError as error:
+            self._output.fail(str(error).encode())
         except Exception as error:
             logger.exception(Event("execute_step", job=run.jobid, run=run.jlgid, step=run.jstid))
             self._output.fail(f"Error in the launcher: {type(error).__name__}: {error}".encode())
@@ -178,10 +193,28 @@ class SqlStep:
             connection.expired = True
         if run.jstatomic:
             return await self._execute_atomic(connection)
-        await self._query(connection, code_of(run))
+        if run.separately:
+            rows = await self._execute_separately(connection)
+        else:
+            await self._query(connection, code_of(run).encode())
+            rows = connection.rows or 0
         if not connection.spoiled and not connection.at_rest:
             self._output.line(b"The step left a transaction open; it was rolled back.")
-        return -1 if connection.error else connection.rows
+        return -1 if connection.error else rows
+
+    async def _execute_separately(self, connection: SqlConnection) -> int:
+        """Execute the statements one by one, up to the first error; return the rows affected by the last one."""
+        rows = 0
+        text = code_of(self._run)
+        found = Statements(text, lambda: connection.standard_strings)
+        while statement := await in_thread(found.next) if len(text) > LARGE else found.next():
+            self._check_not_cancelled()
+            await self._query(connection, _encoded(connection, statement))
+            if connection.error:
+                self._output.line(f"It was the statement in line {statement.line} of the step.".encode())
+                break
+            rows = rows if connection.rows is None else connection.rows
+        return rows
 
     async def _connect(self) -> SqlConnection:
         pool = self._pool
@@ -242,11 +275,11 @@ class SqlStep:
         """Commit the step's effects and its log entry in one transaction, or neither."""
         transaction = await self._set_ids(connection, _BEGIN, b"true")
         self._check_not_cancelled()
-        await self._query(connection, code_of(self._run))
+        await self._query(connection, code_of(self._run).encode())
         if connection.error:
             return -1
         self._check_not_cancelled()
-        rows = connection.rows
+        rows = connection.rows or 0
         if not await self._is_in(connection, transaction):
             self._output.fail(
                 b"The step ended its transaction, which an atomic step must not do. What it committed stays."

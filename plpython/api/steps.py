@@ -65,6 +65,7 @@ OPTIONS = Options(
     Column("jstretrybackoff", NUMBER, "retry_backoff", number(1, 100)),
     Column("jstengine", TEXT, "engine", check_engine, optional=True),
     Column("jstengineoptions", JSON, "engine_options", check_engine_options, optional=True),
+    Column("jstseparately", BOOLEAN, "separately"),
     Column("jstkeeprows", INTEGER, "keep_rows", number(0, 10_000), optional=True),
 )
 
@@ -77,6 +78,7 @@ class Present(TypedDict):
     jstconnstr: str
     jstdbname: str
     jstatomic: bool
+    jstseparately: bool
     jstengine: str | None
     here: str
 
@@ -85,7 +87,7 @@ class Present(TypedDict):
 NEW_STEP = Statement(
     """
     SELECT 0 AS jstjobid, 's' AS jstkind, '' AS jstconnstr, '' AS jstdbname, false AS jstatomic,
-           NULL AS jstengine, current_database()::text AS here""",
+           false AS jstseparately, NULL AS jstengine, current_database()::text AS here""",
     row=Present,
 )
 
@@ -100,6 +102,7 @@ def add_step(
     database: str | None = None,
     connstr: str | None = None,
     atomic: bool | None = None,
+    separately: bool | None = None,
     engine: str | None = None,
     engine_options: str | None = None,
     **given: Any,
@@ -117,10 +120,11 @@ def add_step(
     (options,) = checked(plpy, {"engine": engine, "engine_options": engine_options}, OPTIONS)
     options = engine_columns(plpy, None, batch is not None, options)
     values |= {"jstjobid": job, "jstname": name}
-    values |= _code(NEW_STEP(plpy)[0], sql, batch, database, connstr, atomic)
+    ways = {"jstatomic": atomic, "jstseparately": separately}
+    values |= _code(NEW_STEP(plpy)[0], sql, batch, database, connstr, ways)
     step = STEP.insert(plpy, values)
-    if atomic or options:
-        OPTIONS.write(plpy, step, {"jstatomic": atomic, **options})
+    if atomic or separately or options:
+        OPTIONS.write(plpy, step, ways | options)
     check_code(plpy, job, "sql" if batch is None else "batch")
     note_code(plpy, job)
     check_count(plpy, job, "steps")
@@ -130,7 +134,8 @@ def add_step(
 FIND_STEP = Statement(
     """
     SELECT s.jstjobid, s.jstkind::text AS jstkind, s.jstconnstr, s.jstdbname::text AS jstdbname,
-           coalesce(o.jstatomic, false) AS jstatomic, o.jstengine, current_database()::text AS here
+           coalesce(o.jstatomic, false) AS jstatomic, coalesce(o.jstseparately, false) AS jstseparately,
+           o.jstengine, current_database()::text AS here
       FROM pgagent.pga_jobstep s LEFT JOIN pgagent_py.step_option o ON o.jstid = s.jstid WHERE s.jstid = $1""",
     "int4",
     row=Present,
@@ -161,17 +166,18 @@ def alter_step(
         "connstr": connstr,
         "database": database,
         "atomic": options.get("jstatomic") or None,
+        "separately": options.get("jstseparately") or None,
     }
     changed = [argument for argument, value in code.items() if value is not None]
     if changed:
-        values |= _code(found[0], sql, batch, database, connstr, options.get("jstatomic"))
+        values |= _code(found[0], sql, batch, database, connstr, options)
     is_batch = batch is not None or (sql is None and found[0]["jstkind"] == "b")
     engine: Values = {
         name: options.pop(name) for name in ("jstengine", "jstengineoptions") if name in options
     }
     options |= engine_columns(plpy, found[0]["jstengine"], is_batch, engine)
     if batch is not None:
-        options["jstatomic"] = False
+        options["jstatomic"] = options["jstseparately"] = False
     STEP.write(plpy, step, values)
     OPTIONS.write(plpy, step, options)
     if changed:
@@ -179,6 +185,7 @@ def alter_step(
     note_code(plpy, found[0]["jstjobid"])
 
 
+WAYS = {"atomic": "jstatomic", "separately": "jstseparately"}  # in which SQL is executed
 EITHER = "A step is either sql => '...' or batch => '...'."
 
 
@@ -194,14 +201,15 @@ def _code(
     batch: str | None,
     database: str | None,
     connstr: str | None,
-    atomic: bool | None,
+    ways: Values,
 ) -> Values:
     """Return the columns that say what a step executes where; error where they would not fit together."""
     if sql is not None and batch is not None:
         raise invalid("sql", "both sql and batch are given", EITHER)
     is_sql = batch is None and (sql is not None or present["jstkind"] == "s")
     if not is_sql:
-        for argument, value in (("database", database), ("connstr", connstr), ("atomic", atomic)):
+        of_sql = {argument: ways.get(name) for argument, name in WAYS.items()}
+        for argument, value in {"database": database, "connstr": connstr, **of_sql}.items():
             if value:
                 hint = f"{argument} is for sql steps."
                 raise invalid(argument, f"{argument} is given for a batch step", hint)
@@ -211,12 +219,22 @@ def _code(
     if batch is not None:
         values = {"jstkind": "b", "jstcode": batch}
     place = _place(present, database, connstr) if is_sql else ("", "")
-    stays_atomic = present["jstatomic"] if atomic is None else atomic
-    if stays_atomic and is_sql and place != ("", present["here"]):
-        hint = "An atomic step needs this database, where its log is."
-        raise invalid("atomic", "atomic: the step is remote", hint)
+    if is_sql:
+        _check_ways(present, ways, place != ("", present["here"]))
     values["jstconnstr"], values["jstdbname"] = place
     return values
+
+
+def _check_ways(present: Present, ways: Values, remote: bool) -> None:
+    """Refuse an atomic step that is remote, or whose statements are executed separately."""
+    atomic = present["jstatomic"] if ways.get("jstatomic") is None else ways["jstatomic"]
+    separately = present["jstseparately"] if ways.get("jstseparately") is None else ways["jstseparately"]
+    if atomic and separately:
+        hint = "An atomic step is one transaction. Give the one or the other."
+        raise invalid("separately", "separately: the step is atomic", hint)
+    if atomic and remote:
+        hint = "An atomic step needs this database, where its log is."
+        raise invalid("atomic", "atomic: the step is remote", hint)
 
 
 def _place(present: Present, database: str | None, connstr: str | None) -> tuple[str, str]:

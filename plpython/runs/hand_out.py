@@ -27,7 +27,7 @@ STEP_RUN = f"""
     so.jstkeeprows AS keep_rows,
     CASE WHEN s.jstkind = 'b' THEN so.jstengine END AS engine,
     CASE WHEN s.jstkind = 'b' AND so.jstengine IS NOT NULL THEN so.jstengineoptions::text END AS engine_options,
-    r.enginejob AS engine_job"""
+    r.enginejob AS engine_job, coalesce(so.jstseparately, false) AS separately"""
 
 
 class RoleRow(TypedDict):
@@ -236,5 +236,6 @@ def _refuse(plpy: Plpy, steps: Sequence[StepRow], reasons: Mapping[int, str]) ->
                 "jstatomic": False,
                 "jobrunas": None,
                 "engine": None,
+                "separately": False,
             }
             cast("Row", step).update(nobodys, jstcode=code, jobroleid=None)

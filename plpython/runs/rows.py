@@ -39,6 +39,7 @@ class StepRow(Try):
     engine: str | None
     engine_options: str | None
     engine_job: str | None
+    separately: bool
 
 
 class ResultRow(TypedDict):

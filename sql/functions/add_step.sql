@@ -10,6 +10,7 @@
     "enabled boolean DEFAULT true",
     "description text DEFAULT NULL",
     "atomic boolean DEFAULT false",
+    "separately boolean DEFAULT false",
     "engine text DEFAULT NULL",
     "engine_options jsonb AS text DEFAULT NULL",
 ], returns="integer") %}
@@ -23,6 +24,9 @@ Add a step to a job. The enabled steps of a job run one after another, by name, 
 - enabled: false leaves the step out of runs.
 - atomic: the code and its entry in the log are committed in one transaction: after a crash either both are there or
   neither. For sql in this database only.
+- separately: the statements of sql are executed one by one, as psql does it, up to the first error. So VACUUM and others
+  that want no transaction may stand beside others. Not together with atomic; a launcher executes such steps, and
+  run_due() in a session does not.
 - engine, engine_options: where batch runs instead of on the launcher's machine, and how: see the view engines.
 
 Returns the step's id (jstid).

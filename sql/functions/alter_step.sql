@@ -14,13 +14,14 @@
     "retries integer DEFAULT NULL",
     "retry_delay interval AS seconds DEFAULT NULL",
     "retry_backoff float8 DEFAULT NULL",
+    "separately boolean DEFAULT NULL",
     "engine text DEFAULT NULL",
     "engine_options jsonb AS text DEFAULT NULL",
     "keep_rows integer DEFAULT NULL",
 ]) %}
 Change a step. An argument that is NULL or left out leaves things as they are.
 
-- name, on_error, enabled, description, atomic: as in add_step().
+- name, on_error, enabled, description, atomic, separately: as in add_step().
 - sql, batch: the new code. Batch code turns an SQL step into a batch step, and the other way round.
 - database, connstr: where sql runs, as in add_step(); connstr '' leads back to this server.
 - engine, engine_options: as in add_step(); engine 'local' is the launcher itself again. A new engine begins without options.

@@ -7,10 +7,11 @@ CREATE TABLE pgagent_py.step_option (
     jstretrybackoff float8 NOT NULL DEFAULT 1 CHECK (jstretrybackoff BETWEEN 1 AND 100),
     jstkeeprows integer CHECK (jstkeeprows BETWEEN 1 AND 10000),
     jstengine text CHECK (jstengine <> ''),
-    jstengineoptions jsonb CHECK (jsonb_typeof(jstengineoptions) = 'object')
+    jstengineoptions jsonb CHECK (jsonb_typeof(jstengineoptions) = 'object'),
+    jstseparately boolean NOT NULL DEFAULT false CHECK (NOT (jstseparately AND jstatomic))
 );
 
-CREATE INDEX step_option_engine ON pgagent_py.step_option (jstid) WHERE jstengine IS NOT NULL;
+CREATE INDEX step_option_need ON pgagent_py.step_option (jstid) WHERE jstengine IS NOT NULL OR jstseparately;
 
 COMMENT ON TABLE pgagent_py.step_option IS
 'Options of steps for which pga_jobstep has no column. A step without a row has no options.';
@@ -31,5 +32,7 @@ COMMENT ON COLUMN pgagent_py.step_option.jstengine IS
 'The engine that executes the batch step. NULL: the launcher itself.';
 COMMENT ON COLUMN pgagent_py.step_option.jstengineoptions IS
 'What the engine is told about it: an object. NULL: nothing.';
+COMMENT ON COLUMN pgagent_py.step_option.jstseparately IS
+'The statements of the SQL step are executed one by one, as psql does.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.step_option', '');

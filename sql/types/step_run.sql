@@ -27,7 +27,8 @@ CREATE TYPE pgagent_py.step_run AS (
     keep_rows integer,
     engine text,
     engine_options jsonb,
-    engine_job text
+    engine_job text,
+    separately boolean
 );
 
 COMMENT ON TYPE pgagent_py.step_run IS
@@ -50,4 +51,5 @@ A step of a run, as run_due() returns it. The columns have pgAgent's names.
 - keep_rows: how many rows of an SQL step's result the log keeps. NULL: none.
 - engine, engine_options: the engine that executes the batch step, and its options. NULL: the launcher itself.
 - engine_job: what the engine calls the step, if it has it already.
+- separately: whether the statements of the SQL step are executed one by one.
 {% endfilter %};

@@ -187,9 +187,11 @@ CREATE INDEX message_alert ON pgagent_py.message (msgid) WHERE msgwhen IN ('late
 ALTER TABLE pgagent_py.step_option
     ADD COLUMN jstengine text CHECK (jstengine <> ''),
     ADD COLUMN jstengineoptions jsonb CHECK (jsonb_typeof(jstengineoptions) = 'object');
-CREATE INDEX step_option_engine ON pgagent_py.step_option (jstid) WHERE jstengine IS NOT NULL;
+ALTER TABLE pgagent_py.step_option
+    ADD COLUMN jstseparately boolean NOT NULL DEFAULT false CHECK (NOT (jstseparately AND jstatomic));
+CREATE INDEX step_option_need ON pgagent_py.step_option (jstid) WHERE jstengine IS NOT NULL OR jstseparately;
 
-ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE engine text, ADD ATTRIBUTE engine_options jsonb, ADD ATTRIBUTE engine_job text;
+ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE engine text, ADD ATTRIBUTE engine_options jsonb, ADD ATTRIBUTE engine_job text, ADD ATTRIBUTE separately boolean;
 
 ALTER TABLE pgagent_py.job_option
     ADD COLUMN jobcatchup text CHECK (jobcatchup IN ('skip', 'all')),

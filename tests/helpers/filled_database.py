@@ -46,6 +46,8 @@ NEWER = """
     SELECT pgagent_py.set_engine('slurm', '{partition,mem}'), pgagent_py.set_engine('nomad', enabled => false);
     SELECT pgagent_py.alter_step(jstid, engine => 'slurm --mem=8G') FROM pgagent.pga_jobstep WHERE jstname = 'elsewhere';
     SELECT pgagent_py.alter_job(jobid, labels => '{gpu,"dc=paris, north"}') FROM pgagent.pga_job WHERE jobname = 'never';
+    SELECT pgagent_py.add_step(jobid, 'vacuum', sql => 'VACUUM; VACUUM', separately => true)
+      FROM pgagent.pga_job WHERE jobname = 'never';
     SELECT pgagent_py.add_exception(jscid, '2099-01-01', '12:00') FROM pgagent.pga_schedule
      WHERE jscname IN ('nightly', 'polled');
     SELECT pgagent_py.set_bound('jobs', 20000);
