@@ -1,4 +1,4 @@
-"""The @ lines that are no option of one column: dependencies, messages, calendars. Each may stand several times."""
+"""The @ lines that are no option of one column: dependencies, messages, calendars, and what stands for sets."""
 
 from __future__ import annotations
 
@@ -145,6 +145,16 @@ def take_back_calendar(comment: Comment, line: Line, job: int | None) -> None:
     DETACH(comment.plpy, comment.id, line.value)
 
 
+def put_way(comment: Comment, line: Line) -> Kept:
+    """Write the sets that cron or rrule stands for, where pgAdmin shows them."""
+    comment.ask("alter_schedule", schedule=comment.id, **{line.name: line.value})
+    return ()
+
+
+def keep_sets(comment: Comment, line: Line, job: int | None) -> None:
+    """Leave the sets as they are: without them the schedule would fire every minute."""
+
+
 AFTER = Word(
     ("pgagent_py.job_dependency", "pgagent_py.dependency_met"),
     put_after,
@@ -163,10 +173,11 @@ CALENDAR = Word(
     only=lambda line: f"calendar {line.value}",
     listed=True,
 )
+WAY = Word(("pgagent_py.schedule_calendar",), put_way, keep_sets, note_nothing, only=lambda line: line.name)
 LISTS: Mapping[str, Mapping[str, Word]] = {
     "job": {"after": AFTER, **dict.fromkeys(KINDS, MESSAGE)},
     "step": {},
-    "schedule": {"calendar": CALENDAR, "only_calendar": CALENDAR},
+    "schedule": {"calendar": CALENDAR, "only_calendar": CALENDAR, "cron": WAY, "rrule": WAY},
 }
 
 # $1 names. A job without an owner waits for jobs without one only: else a role could make one that sets it off.

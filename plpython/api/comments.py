@@ -253,7 +253,8 @@ class Comment:
         """Set what the *new* ones of the *lines* say, and take back the options *taken_back*."""
         options, zone = NOUNS[self.noun].options.arguments, ""
         if self.noun == "schedule":
-            check_one_way(None, {line.name: line.value for line in lines})
+            values = {line.name: line.value for line in lines}
+            check_one_way(values.get("cron"), values, values.get("rrule"))
             written = [line.value for line in lines if line.name == "timezone" and line.value]
             zone = written[0] if written else ZONE(self.plpy, self.id)[0]["zone"]
         given = taken_back | {
