@@ -165,8 +165,7 @@ def alter_step(
         "sql": sql,
         "connstr": connstr,
         "database": database,
-        "atomic": options.get("jstatomic") or None,
-        "separately": options.get("jstseparately") or None,
+        **{argument: options.get(name) or None for argument, name in WAYS.items()},
     }
     changed = [argument for argument, value in code.items() if value is not None]
     if changed:
