@@ -124,17 +124,6 @@ class SqlConnection:
         """Whether the server takes and sends text in UTF-8, as it did at the start."""
         return self._pgconn.parameter_status(b"client_encoding") == b"UTF8"
 
-    def encoded(self, text: str) -> bytes:
-        """Return *text* in the encoding that the session speaks now; UnicodeEncodeError if that lacks a character."""
-        if self.speaks_utf8 or self._pgconn.parameter_status(b"client_encoding") == b"SQL_ASCII":
-            return text.encode()
-        return text.encode(self.conn.info.encoding)
-
-    @property
-    def standard_strings(self) -> bool:
-        """Whether a backslash in '...' is a mere character now."""
-        return self._pgconn.parameter_status(b"standard_conforming_strings") != b"off"
-
     @property
     def stores_utf8(self) -> bool:
         """Whether the database can store any character."""

@@ -17,8 +17,9 @@ from .pooler import SHARED
 from .session_end import end_session
 from .sql_connection import SqlConnection
 from .sql_pool import SqlPool
-from .sql_statements import PsqlCommandError, Statement, Statements
+from .sql_statements import PsqlCommandError, Statements
 from .sql_target import Stopped, Target, TargetError
+from .sql_text import code_of, encoded, standard_strings
 from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
 from .threads import in_thread
 
@@ -40,21 +41,6 @@ _SET_IDS = _IDS.format("SESSION").encode()
 _BEGIN = f"BEGIN; {_IDS.format('LOCAL')}; {_TRANSACTION_ID}".encode()
 _SET_TRACEPARENT = b"SELECT pg_catalog.set_config('pgagent_py.traceparent', $1, $2)"
 _SET_PARAMETERS = b"SELECT pg_catalog.set_config('pgagent_py.parameters', $1, $2)"
-
-
-def code_of(run: StepRun) -> str:
-    """Return the code to execute: a byte order mark, which editors leave in front, is no SQL."""
-    return run.jstcode.removeprefix("\ufeff")
-
-
-def _encoded(connection: SqlConnection, statement: Statement) -> bytes:
-    try:
-        return connection.encoded(statement.text)
-    except UnicodeEncodeError as error:
-        character = statement.text[error.start]
-        raise TargetError(
-            f'the character "{character}" in the statement in line {statement.line} is not in the client_encoding that is set'
-        ) from None
 
 
 class SqlStep:
@@ -206,10 +192,10 @@ class SqlStep:
         """Execute the statements one by one, up to the first error; return the rows affected by the last one."""
         rows = 0
         text = code_of(self._run)
-        found = Statements(text, lambda: connection.standard_strings)
+        found = Statements(text, lambda: standard_strings(connection))
         while statement := await in_thread(found.next) if len(text) > LARGE else found.next():
             self._check_not_cancelled()
-            await self._query(connection, _encoded(connection, statement))
+            await self._query(connection, encoded(connection, statement))
             if connection.error:
                 self._output.line(f"It was the statement in line {statement.line} of the step.".encode())
                 break

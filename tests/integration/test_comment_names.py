@@ -59,7 +59,7 @@ EXAMPLES = {
         "timezone": ("Europe/Paris", "Europe/Paris"),
         "every": ("15 s", "00:00:15"),
         "at": ("2040-01-01 09:00+00", "2040-01-01 09:00:00+00"),
-        "nth": ("2, -1", "{2,-1}"),
+        "nth": ("2, -1", "{-1,2}"),
         "workdays": ("-1", "{-1}"),
         "roll": ("forward", "forward"),
         "recurs": ("2 weeks", "2 weeks"),
