@@ -47,8 +47,8 @@ _NAME = re.compile(r'[^"]*+"?')
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 
 
-class PsqlCommandError(Exception):
-    """The text has a command of psql."""
+class StatementError(Exception):
+    """A statement can't be sent, for example because it is a command of psql."""
 
 
 class Statement(NamedTuple):
@@ -77,7 +77,7 @@ class Statements:
         )  # up to the end of the line; behind it
 
     def next(self) -> Statement | None:
-        """Return the next statement; None if there is none. Raise `PsqlCommandError` where a command of psql stands."""
+        """Return the next statement; None if there is none. Raise `StatementError` where a command of psql stands."""
         self._standard_later = self._ask()
         start = self._after(_BEFORE, self._position)
         line = self._line + self._text.count("\n", self._position, start)
@@ -144,11 +144,11 @@ class Statements:
         assert found  # these patterns match anything
         return found.end()
 
-    def _refusal(self, position: int) -> PsqlCommandError:
+    def _refusal(self, position: int) -> StatementError:
         command = re.compile(r"\\\S*").match(self._text, position)
         assert command
         line = 1 + self._text.count("\n", 0, position)
-        return PsqlCommandError(f"{command[0]} in line {line} is a command of psql, not SQL")
+        return StatementError(f"{command[0]} in line {line} is a command of psql, not SQL")
 
 
 class _Nesting:

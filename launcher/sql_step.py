@@ -17,7 +17,7 @@ from .pooler import SHARED
 from .session_end import end_session
 from .sql_connection import SqlConnection
 from .sql_pool import SqlPool
-from .sql_statements import PsqlCommandError, Statements
+from .sql_statements import StatementError, Statements
 from .sql_target import Stopped, Target, TargetError
 from .sql_text import code_of, encoded, standard_strings
 from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
@@ -109,7 +109,7 @@ class SqlStep:
         except TargetError as error:
             self._refused = str(error)
             self._output.fail(self._refused.encode())
-        except PsqlCommandError as error:
+        except StatementError as error:
             self._output.fail(str(error).encode())
         except Exception as error:
             logger.exception(Event("execute_step", job=run.jobid, run=run.jlgid, step=run.jstid))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from .sql_connection import SqlConnection
-from .sql_statements import Statement
-from .sql_target import TargetError
+from .sql_statements import Statement, StatementError
 from .step import StepRun
 
 
@@ -19,13 +18,13 @@ def standard_strings(connection: SqlConnection) -> bool:
 
 
 def encoded(connection: SqlConnection, statement: Statement) -> bytes:
-    """Return a statement in the client_encoding that an earlier one may have set; `TargetError` if that lacks a character."""
+    """Return a statement in the client_encoding that an earlier one may have set; `StatementError` if that lacks a character."""
     if connection.conn.pgconn.parameter_status(b"client_encoding") in (b"UTF8", b"SQL_ASCII"):
         return statement.text.encode()
     try:
         return statement.text.encode(connection.conn.info.encoding)
     except UnicodeEncodeError as error:
         character = statement.text[error.start]
-        raise TargetError(
+        raise StatementError(
             f'the character "{character}" in the statement in line {statement.line} is not in the client_encoding that is set'
         ) from None

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from launcher.sql_statements import PsqlCommandError, Statements
+from launcher.sql_statements import StatementError, Statements
 from tests.helpers import Cluster, forms
 
 QUERY = re.compile(r"/?\*+ QUERY \*+/?\n(.*?)\n/?\*{20,}/?\n\n", re.DOTALL)  # in psql's log
@@ -82,7 +82,7 @@ def sent_by_us(cluster: Cluster, texts: list[str]) -> list[tuple[list[str], bool
                 while statement := statements.next():
                     server.exec_(statement.text.encode())
                     sent.append(statement.text)
-            except PsqlCommandError:
+            except StatementError:
                 found.append((sent, False))
             else:
                 found.append((sent, True))
