@@ -40,8 +40,8 @@ OUTPUT_PAUSE_SECONDS = 2.0  # between two looks at what running steps have writt
 ADOPT_SECONDS = 30.0  # that a step goes on whose run the new primary knows, but not yet as far as this step
 MOST_FAILED = 10_000  # steps whose failure is known to be in the log
 CANCEL_GRACE_SECONDS = 0.4  # that a step has to stop by itself when its run is cancelled
-# Booked in one call: the server takes 1 GB, and needs several times the memory. When memory is short it is less.
-BOOKED_CHARACTERS, FEWEST_BOOKED_CHARACTERS = 16_000_000, 250_000
+# Of several results in one call, and of one: the server needs 13 times the memory. When memory is short it is less.
+BOOKED_TOGETHER, BOOKED_CHARACTERS, FEWEST_BOOKED_CHARACTERS = 2_000_000, 16_000_000, 250_000
 
 
 @dataclass(slots=True)
@@ -241,7 +241,7 @@ class RunningSteps:
     def take_results(self) -> list[StepResult]:
         """Return what to book in one call: results, and when these are all, the output of running steps that has grown."""
         finished = list(self._finished.values())
-        taken = finished[: fitting(finished, self._most)]
+        taken = finished[: fitting(finished, min(self._most, BOOKED_TOGETHER))]
         grown = self._grown_output() if len(taken) == len(finished) else []
         for result in taken:
             del self._finished[result.id]
@@ -336,15 +336,15 @@ class RunningSteps:
         if not self._running or now < self._show_at:
             return []
         self._show_at = now + OUTPUT_PAUSE_SECONDS
-        grown: list[StepResult] = []
-        left = self._most
-        for id_, running in self._running.items():
+        grown, left = list[StepResult](), min(self._most, BOOKED_TOGETHER)
+        for id_, running in list(self._running.items()):
             size = running.step.output_size()
             if running.wanted and size > self._shown.get(id_, 0):
                 output = running.step.output_so_far()
                 left -= len(output)
-                if left < 0:
+                if left < 0 and grown:
                     break
+                self._running[id_] = self._running.pop(id_)  # next time the others come first
                 self._shown[id_] = size
                 grown.append(StepResult(running.run.jlgid, id_[0], RUNNING, None, output, 0.0, id_[1]))
         return grown
