@@ -81,6 +81,7 @@ LAUNCHERS = (
         """SELECT format('job "%s" (%s) has been due since %s', v.jobname, v.jobid, v.jobnextrun) AS what
              FROM pgagent_py.visible_job v
             WHERE v.jobenabled AND NOT v.jobrunning AND v.jobnextrun < now() - interval '5 minutes'
+              AND NOT EXISTS (SELECT FROM pgagent_py.job_status s WHERE s.jobid = v.jobid AND s.window_opens IS NOT NULL)
             ORDER BY v.jobnextrun LIMIT 10""",
         "pgagentctl status shows why: no launcher, a pause, no free place (--workers), or a limit.",
     ),
@@ -142,6 +143,13 @@ JOBS = (
                      LEFT JOIN pgagent_py.schedule_options o ON o.jscid = s.jscid ORDER BY s.jscid LIMIT 5000) s
             WHERE s.jscenabled AND s.reboot IS NOT TRUE AND pgagent_py.next_run(s.jscid) IS NULL LIMIT 20""",
         "Correct its days or its end, or disable it.",
+    ),
+    Check(
+        "window never opens",
+        BAD,
+        """SELECT format('job "%s" (%s): its windows never let it start', s.jobname, s.jobid) AS what
+             FROM pgagent_py.job_status s WHERE s.jobenabled AND s.window_opens = 'infinity' ORDER BY s.jobid LIMIT 20""",
+        "pgagent_py.windows shows when each is open. Give the job others: alter_job(job, \"window\" => '...').",
     ),
     Check(
         "no steps",

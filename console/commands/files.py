@@ -52,9 +52,10 @@ def validate(session: Session, path: Path | None, schema: bool) -> None:
         raise CommandError("FILE|FOLDER is missing", "pgagentctl validate jobs/")
     files = read_files(path)
     if session.json:
-        write_json({"jobs": list(files.jobs), "calendars": list(files.calendars)})
+        write_json({kind: list(found) for kind, found in files.document.items()})
     else:
-        click.echo(f"{len(files.jobs)} jobs, {len(files.calendars)} calendars: all is well")
+        counts = ", ".join(f"{len(found)} {kind}" for kind, found in files.document.items())
+        click.echo(f"{counts}: all is well")
 
 
 @command("pgagentctl export -o jobs/")
@@ -70,7 +71,7 @@ def export(session: Session, jobs: tuple[str, ...], output: Path | None) -> None
     """Write jobs as YAML: all, or those named."""
     document = _export(session, [find_job(session, job)["jobid"] for job in jobs])
     if jobs:
-        document["calendars"] = {}
+        document = {"jobs": document["jobs"]}
     if session.json:
         write_json(document)
     elif output is None:
@@ -107,12 +108,12 @@ def _write_folder(folder: Path, document: dict[str, Any]) -> None:
             name = f"{base}-{number}"
         taken.add(name)
         _write(folder / f"{name}.yaml", to_yaml({"jobs": {label: job}}))
-    if document["calendars"]:
-        name = "calendars" if "calendars" not in taken else "calendars-of-all"
-        _write(
-            folder / f"{name}.yaml",
-            to_yaml({"jobs": {}, "calendars": document["calendars"]}).replace("jobs: {}\n", ""),
-        )
+    for kind in ("calendars", "windows"):
+        if document.get(kind):
+            name = kind if kind not in taken else f"{kind}-of-all"
+            _write(
+                folder / f"{name}.yaml", to_yaml({"jobs": {}, kind: document[kind]}).replace("jobs: {}\n", "")
+            )
 
 
 @command("pgagentctl apply jobs/ --dry-run")
@@ -178,7 +179,7 @@ def edit(session: Session, job: str, yes: bool) -> None:
     """Edit a job as YAML in $EDITOR, then show the difference and ask."""
     found = find_job(session, job)
     document = _export(session, [found["jobid"]])
-    document["calendars"] = {}
+    document = {"jobs": document["jobs"]}
     (label,) = document["jobs"]
     before = to_yaml(document)
     folder = Path(tempfile.mkdtemp(prefix="pgagentctl."))

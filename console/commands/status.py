@@ -18,8 +18,11 @@ SELECT r.* FROM pgagent_py.visible_job v CROSS JOIN LATERAL (
          FROM pgagent_py.visible_run r WHERE r.jobid = v.jobid AND r.run_status = 'running' ORDER BY r.jlgid DESC LIMIT 1) r
  WHERE v.jobrunning ORDER BY r.jlgstart LIMIT %s"""
 DUE = """
-SELECT v.jobid, v.jobname, v.jobnextrun AS next_run, clock_timestamp() - v.jobnextrun AS lateness FROM pgagent_py.visible_job v
- WHERE v.jobenabled AND NOT v.jobrunning AND v.jobnextrun <= now() ORDER BY v.jobnextrun, v.jobname LIMIT %s"""
+SELECT d.*, s.window_opens FROM (
+       SELECT v.jobid, v.jobname, v.jobnextrun AS next_run, clock_timestamp() - v.jobnextrun AS lateness
+         FROM pgagent_py.visible_job v
+        WHERE v.jobenabled AND NOT v.jobrunning AND v.jobnextrun <= now() ORDER BY v.jobnextrun, v.jobname LIMIT %s) d
+  LEFT JOIN LATERAL (SELECT s.window_opens FROM pgagent_py.job_status s WHERE s.jobid = d.jobid OFFSET 0) s ON true"""
 # A job whose last run has failed. Names first: the rest is for these alone.
 FAILING = """
 SELECT s.jobid, s.jobname, s.failures_in_a_row, s.last_status, s.last_run, s.last_start, s.next_run
@@ -53,7 +56,17 @@ SECTIONS: dict[str, tuple[LiteralString, Mapping[str, str], str]] = {
         {"jlgid": "RUN", "jobname": "JOB", "jlgstart": "STARTED", "running_for": "FOR"},
         "none",
     ),
-    "due": (DUE, {"jobid": "ID", "jobname": "JOB", "next_run": "SINCE", "lateness": "LATE"}, "none"),
+    "due": (
+        DUE,
+        {
+            "jobid": "ID",
+            "jobname": "JOB",
+            "next_run": "SINCE",
+            "lateness": "LATE",
+            "window_opens": "WINDOW OPENS",
+        },
+        "none",
+    ),
     "paused": (PAUSED, {"class": "CLASS", "paused_since": "SINCE", "paused_by": "BY"}, "nothing"),
     "unsent": (
         UNSENT,
@@ -84,16 +97,21 @@ def status(session: Session) -> None:
         rows = session.rows(query, MOST) if "%s" in query else session.rows(query)
         answer[name] = rows
         if name == "due":
-            answer["late"] = [row for row in rows if row["lateness"].total_seconds() > LATE_SECONDS]
+            answer["late"] = [row for row in rows if _is_late(row)]
         if not session.json:
             show(name, rows, columns, nothing)
     if session.json:
         write_json(answer)
 
 
+def _is_late(row: Row) -> bool:
+    """Return whether a due job should run by now. One that waits for its window is not late."""
+    return row["window_opens"] is None and row["lateness"].total_seconds() > LATE_SECONDS
+
+
 def show(name: str, rows: list[Row], columns: Mapping[str, str], nothing: str) -> None:
     """Write a part of the screen."""
-    late = sum(row["lateness"].total_seconds() > LATE_SECONDS for row in rows) if name == "due" else 0
+    late = sum(map(_is_late, rows)) if name == "due" else 0
     heading = f"{name}, {late} late" if late else name
     if not rows:
         click.echo(f"{click.style(heading, bold=True)}: {nothing}")

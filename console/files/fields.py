@@ -108,6 +108,20 @@ MESSAGE: Kinds = {
     "bcc": TEXT,
 }
 CALENDAR: Kinds = {"description": TEXT, "days": TEXTS, "weekend": DAYS}
+WINDOW: Kinds = {
+    "description": TEXT,
+    "cron": TEXT,
+    "minutes": NUMBERS,
+    "hours": NUMBERS,
+    "weekdays": DAYS,
+    "monthdays": MONTHDAYS,
+    "months": MONTHS,
+    "nth": NUMBERS,
+    "workdays": NUMBERS,
+    "duration": INTERVAL,
+    "timezone": TEXT,
+    "closed": BOOLEAN,
+}
 
 # Fields of export_jobs() that have an underscore. All others are columns' names, which have none.
 WITH_UNDERSCORE = ("on_error", "run_as", "engine_options")
@@ -161,6 +175,7 @@ def json_schema() -> dict[str, Any]:
         "properties": {
             "jobs": {"type": "object", "additionalProperties": job},
             "calendars": {"type": "object", "additionalProperties": _object(CALENDAR)},
+            "windows": {"type": "object", "additionalProperties": _object(WINDOW)},
         },
     }
 

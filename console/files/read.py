@@ -40,6 +40,7 @@ class Files:
     def __init__(self) -> None:
         self.jobs: Value = {}
         self.calendars: Value = {}
+        self.windows: Value = {}
         self.places: dict[str, Place] = {}
         self.problems: list[Problem] = []
         self._file = ""
@@ -47,7 +48,8 @@ class Files:
     @property
     def document(self) -> Value:
         """What import_jobs() reads."""
-        return {"jobs": self.jobs, "calendars": self.calendars}
+        windows = {"windows": self.windows} if self.windows else {}
+        return {"jobs": self.jobs, "calendars": self.calendars} | windows
 
     def read(self, path: Path) -> None:
         """Read a file, or all in a folder."""
@@ -82,15 +84,17 @@ class Files:
             self._content(content)
 
     def _content(self, content: Any) -> None:
+        readers = {"jobs": self._job, "calendars": self._calendar, "windows": self._window}
         for key, value in content.items():
-            if key not in ("jobs", "calendars"):
-                self._wrong(line_of(content, key), f'"{key}" is unknown: a file has jobs and calendars')
+            if key not in readers:
+                self._wrong(
+                    line_of(content, key), f'"{key}" is unknown: a file has jobs, calendars and windows'
+                )
             elif value is not None and not isinstance(value, dict):
                 self._wrong(line_of(content, key), f"{key} must be a mapping of names")
             else:
                 for name, item in (value or {}).items():
-                    read = self._job if key == "jobs" else self._calendar
-                    read(str(name), item, line_of(value, name))
+                    readers[key](str(name), item, line_of(value, name))
 
     def _wrong(self, line: int, what: str) -> None:
         self.problems.append(Problem(Place(self._file, line), what))
@@ -101,6 +105,10 @@ class Files:
     def _calendar(self, name: str, given: Any, line: int) -> None:
         self._place(f'calendars."{name}"', line)
         self.calendars[name] = self._fields(f'calendars."{name}"', fields.CALENDAR, given or {}, line)
+
+    def _window(self, name: str, given: Any, line: int) -> None:
+        self._place(f'windows."{name}"', line)
+        self.windows[name] = self._fields(f'windows."{name}"', fields.WINDOW, given or {}, line)
 
     def _job(self, label: str, given: Any, line: int) -> None:
         path = f'jobs."{label}"'

@@ -28,10 +28,15 @@ RULES = {"days", "nth", "workdays", "roll", "recurs"}
 
 
 def to_yaml(document: Value) -> str:
-    """Return the text of a file with all jobs and calendars of a document."""
+    """Return the text of a file with all jobs, calendars and windows of a document."""
     content: dict[str, Any] = {"jobs": {label: to_job(label, job) for label, job in document["jobs"].items()}}
     if document.get("calendars"):
         content["calendars"] = {name: _calendar(calendar) for name, calendar in document["calendars"].items()}
+    if document.get("windows"):
+        content["windows"] = {
+            name: {key: value for key, value in window.items() if value}
+            for name, window in document["windows"].items()
+        }
     yaml = YAML(typ="rt", pure=True)
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)

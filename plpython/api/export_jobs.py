@@ -10,10 +10,11 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.roles import refresh_names
 from .document import ENTITIES, JOB, LIST_TABLES, OPTION_TABLES, SCHEDULE, STEP, Entity, Fields, Table
+from .windows import export_windows
 
 
 def export_jobs(plpy: Plpy, caller: str, jobs: Sequence[int] | None = None) -> Row:
-    """Return the definitions of all jobs, or of *jobs* alone, and of all calendars."""
+    """Return the definitions of all jobs, or of *jobs* alone, and of all calendars and windows."""
     refresh_names(plpy)
     reader = Reader(Fields(plpy))
     wanted = {label: jobid for label, jobid in reader.labels().items() if jobs is None or jobid in jobs}
@@ -21,7 +22,9 @@ def export_jobs(plpy: Plpy, caller: str, jobs: Sequence[int] | None = None) -> R
     if missing := [job for job in jobs or () if job not in wanted.values()]:
         raise invalid("jobs", f"jobs: job {missing[0]} does not exist", "Look at jobid in pgagent.pga_job.")
     exported = {label: reader.job(jobid) for label, jobid in wanted.items()}
-    return {"jobs": exported, "calendars": read_calendars(plpy)}
+    windows = export_windows(plpy)
+    # Earlier versions know no windows.
+    return {"jobs": exported, "calendars": read_calendars(plpy)} | ({"windows": windows} if windows else {})
 
 
 READ_NAMES = Statement("SELECT j.jobid, j.jobname FROM pgagent.pga_job j ORDER BY j.jobid")

@@ -1,4 +1,4 @@
-"""Jobs and calendars are made what a document says: see document.py. A verb of the SQL API, as in jobs.py."""
+"""Jobs, calendars and windows are made what a document says: see document.py. A verb of the SQL API, as in jobs.py."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ..ground.exact_json import read_json
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.roles import refresh_names
+from ..runs.wake import wake
 from .applied import check_source, drop_left_over, note_added
 from .calendars import ADD_DAYS, check_weekend
 from .compare import change
@@ -16,6 +17,7 @@ from .dependencies import add_dependency, drop_dependency
 from .document import wrong
 from .export_jobs import read_calendars
 from .import_rows import Writer, at
+from .windows import WINDOW_FIELDS, export_windows, import_window
 
 
 class UndoError(Exception):
@@ -30,7 +32,7 @@ def import_jobs(
     source: str | None = None,
     prune: bool | None = None,
 ) -> list[Row]:
-    """Make the jobs and calendars in the document what it says, leave all others; return a row for each.
+    """Make the jobs, calendars and windows in the document what it says, leave all others; return a row for each.
 
     *dry_run*: only return what would change. *source*: what the document is, so that a later one of the same source can *prune*:
     drop the jobs that an earlier one has added and that it does not name.
@@ -40,13 +42,14 @@ def import_jobs(
         document = read_json(jobs or "null")
     except (ValueError, RecursionError):
         raise wrong("the document", "has a number of too many digits, or too many levels") from None
-    if not isinstance(document, dict) or document.keys() - {"jobs", "calendars"}:
-        raise wrong("the document", 'must be {"jobs": {...}, "calendars": {...}}')
+    if not isinstance(document, dict) or document.keys() - {"jobs", "calendars", "windows"}:
+        raise wrong("the document", 'must be {"jobs": {...}, "calendars": {...}, "windows": {...}}')
     changes: list[Row] = []
     try:
         with plpy.subtransaction():
             refresh_names(plpy)
             changes = _write_calendars(plpy, _objects(document, "calendars"))
+            changes += _write_windows(plpy, _objects(document, "windows"))
             changes += _write_jobs(Writer(plpy, caller), _objects(document, "jobs"), source, prune)
             if dry_run:
                 raise UndoError
@@ -89,6 +92,21 @@ def _write_calendars(plpy: Plpy, calendars: Row) -> list[Row]:
             ADD_DAYS(plpy, name, days)
     after = read_calendars(plpy)
     return [change("calendar", name, before.get(name), after[name]) for name in calendars]
+
+
+def _write_windows(plpy: Plpy, windows: Row) -> list[Row]:
+    """Make the windows in *windows*, by name, what they say; return what has changed."""
+    before = export_windows(plpy)
+    for name, value in windows.items():
+        path = f'windows."{name}"'
+        if not isinstance(value, dict) or value.keys() - set(WINDOW_FIELDS):
+            raise wrong(path, "a window has the arguments of add_window")
+        with at(plpy, path):
+            import_window(plpy, name, value)
+    after = export_windows(plpy)
+    if after != before:
+        wake(plpy)
+    return [change("window", name, before.get(name), after[name]) for name in windows]
 
 
 def _write_jobs(writer: Writer, jobs: Row, source: str | None, prune: bool | None) -> list[Row]:

@@ -37,6 +37,7 @@ from .owners import check_code, set_roles
 from .schedule_days import check_row, spell_out
 from .schedules import are_set, check_every, check_spread
 from .settings import not_too_long
+from .windows import check_windows
 
 # Set by set_roles alone: the caller may not give a job to any role.
 ROLES = ("jobowner", "jobrunas")
@@ -247,6 +248,10 @@ class Writer:
     def _check_job_option(self, row: Row) -> None:
         if row["jobcatchup"] == "once":  # the default
             row["jobcatchup"] = None
+        if row["jobatwindowend"] == "finish":  # the default
+            row["jobatwindowend"] = None
+        if isinstance(row["jobwindow"], str):
+            row["jobwindow"] = check_windows(self.plpy, "window", row["jobwindow"]) or None
         if isinstance(row["joblabels"], list):
             row["joblabels"] = check_labels(self.plpy, "labels", row["joblabels"]) or None
         for column, argument in CENTURIES.items():

@@ -37,12 +37,13 @@ from .owners import own_new_job, set_roles
 from .settings import check_keep_for, check_keep_runs
 from .sharing import check_sharing
 from .steps import add_step
+from .windows import check_window_end, check_windows
 
 CENTURY = 100 * 366 * 86400.0  # seconds: no timeout is meant to be longer
 MOST_INTEGER = 2**31 - 1
 
-# 'once' is the default.
-WORD = Kind("text", nothing="'once'")
+# The defaults
+WORD, END = Kind("text", nothing="'once'"), Kind("text", nothing="'finish'")
 MOST_CAUGHT_UP = 10_000
 
 
@@ -80,6 +81,8 @@ OPTIONS = Options(
     Column("joboverrunafter", SECONDS, "overrun_after", seconds(0, CENTURY), optional=True),
     Column("jobcatchup", WORD, "catch_up", check_catch_up, optional=True),
     Column("jobcatchuplimit", INTEGER, "catch_up_limit", number(0, MOST_CAUGHT_UP), optional=True),
+    Column("jobwindow", TEXT, "window", check_windows, optional=True),
+    Column("jobatwindowend", END, "at_window_end", check_window_end, optional=True),
 )
 
 
@@ -152,7 +155,7 @@ def alter_job(
     if owner is not None or run_as is not None:
         set_roles(plpy, caller, job, owner, run_as)
         check_count(plpy, job, *THINGS)
-    waiting = {"jobgroup", "joblabels", "joblateafter", "joboverrunafter"}
+    waiting = {"jobgroup", "jobwindow", "joblabels", "joblateafter", "joboverrunafter"}
     if options.keys() & waiting or values.keys() & {"jobjclid", "jobhostagent"}:
         wake(plpy)  # there may be a place for it now, or something to tell
 

@@ -8,6 +8,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import NOT_OVER
 from ..runs.wake import wake
+from .windows import check_windows
 
 PAUSE = Statement(
     "INSERT INTO pgagent_py.pause (jclid, paused_by, paused_from, paused_until) VALUES ($1, $2, $3, $4)",
@@ -52,24 +53,29 @@ def resume(plpy: Plpy, caller: str, class_: str | None = None) -> None:
 PRESENT = """l.jclid IS NOT DISTINCT FROM $1 AND l.jobgroup IS NOT DISTINCT FROM $2
    AND l.jobownerid IS NOT DISTINCT FROM (SELECT r.oid FROM pg_roles r WHERE r.rolname = $3)"""
 READ_LIMIT = Statement(
-    f"SELECT l.running, l.priority FROM pgagent_py.job_limit l WHERE {PRESENT}", "int4", "text", "name"
+    f"SELECT l.running, l.priority, l.jobwindow FROM pgagent_py.job_limit l WHERE {PRESENT}",
+    "int4",
+    "text",
+    "name",
 )
 FORGET_LIMIT = Statement(f"DELETE FROM pgagent_py.job_limit l WHERE {PRESENT}", "int4", "text", "name")
 CHANGE_LIMIT = Statement(
-    f"UPDATE pgagent_py.job_limit l SET running = $4, priority = $5 WHERE {PRESENT}",
+    f"UPDATE pgagent_py.job_limit l SET running = $4, priority = $5, jobwindow = $6 WHERE {PRESENT}",
     "int4",
     "text",
     "name",
     "int4",
     "int4",
+    "text",
 )
 SET_LIMIT = Statement(
-    "INSERT INTO pgagent_py.job_limit (jclid, jobgroup, jobowner, running, priority) VALUES ($1, $2, $3, $4, $5)",
+    "INSERT INTO pgagent_py.job_limit (jclid, jobgroup, jobowner, running, priority, jobwindow) VALUES ($1, $2, $3, $4, $5, $6)",
     "int4",
     "text",
     "name",
     "int4",
     "int4",
+    "text",
 )
 
 
@@ -81,26 +87,35 @@ def set_limit(
     running: int | None = None,
     owner: str | None = None,
     priority: int | None = None,
+    window: str | None = None,
 ) -> None:
     """Let at most *running* jobs of a class, a group or an owner run at once, all launchers together; 0: any number.
 
-    *priority* orders owners. None leaves as it is, or takes the limit back when nothing else is given.
+    *priority* orders owners, *window* is that of a class. None leaves as it is, or takes the limit back when it stands alone.
     """
     _check_limit(class_, group, owner, running, priority)
+    if window is not None:
+        if class_ is None:
+            raise invalid("window", "window is given, but no class", "See also alter_job().")
+        window = check_windows(plpy, "window", window)
     if owner is not None:
         check_role(plpy, "owner", owner)
     subject = _class(plpy, class_), group, owner
     before = READ_LIMIT(plpy, *subject)
-    if running == 0 and priority is None and not before:
+    if running == 0 and priority is None and window is None and not before:
         hint = "There is no limit to take back. Give 1 or more; see also pause()."
         raise invalid("running", "running can't be 0", hint)
+    if window is None and before:
+        window = before[0]["jobwindow"]
+    elif running is None and before:
+        running = before[0]["running"]
     if running is None and priority is not None and before:
         running = before[0]["running"]
     if priority is None and before and running is not None:
         priority = before[0]["priority"]
-    if running or priority:
+    if running or priority or window:
         put = CHANGE_LIMIT if before else SET_LIMIT
-        put(plpy, *subject, running or None, priority or None)
+        put(plpy, *subject, running or None, priority or None, window or None)
     else:
         FORGET_LIMIT(plpy, *subject)
     wake(plpy)

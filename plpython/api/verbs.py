@@ -45,6 +45,7 @@ from .skip import skip_next_run, unskip_next_run
 from .step_rows import keep_rows
 from .steps import add_step, alter_step
 from .upkeep import upkeep
+from .windows import add_window, drop_window
 
 Handler = Callable[..., Any]
 
@@ -107,8 +108,10 @@ FOR_USERS: tuple[Handler, ...] = (
 )
 FOR_EDITORS: tuple[Handler, ...] = (
     add_calendar,
+    add_window,
     alter_calendar,
     drop_calendar,
+    drop_window,
     export_jobs,
     grant_group,
     import_dbms_scheduler,

@@ -9,6 +9,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.problems import is_passing
 from .cancels import heeding_cancels
+from .gates import Gate, read_gates
 from .next_run import RuleRow, read_instant, rule_of, timestamp
 from .schedule import Instant, NextRun, firings
 from .skipped import Skipped
@@ -22,15 +23,17 @@ class JobRuleRow(RuleRow):
     job: str
 
 
-# $1 the last time that matters, $2 after, $3 how many runs. No schedule fires between now and jobnextrun, and a job whose next
-# run is later than after runs then. So of the jobs that run later, as many as runs are asked for hold them all.
+# $1 the last time that matters, $2 after, $3 how many runs, $4 jobs with windows, whose runs may start later than they are due.
+# No schedule fires between now and jobnextrun, and a job whose next run is later than after runs then. So of the jobs that run
+# later, as many as runs are asked for hold them all.
 READ_RULES = Statement(
     """
 WITH job AS MATERIALIZED (
     SELECT v.jobid, v.jobname, v.jobnextrun FROM pgagent_py.visible_job v
      WHERE v.jobenabled AND ($2 < now() OR v.jobnextrun <= $1)),
 chosen AS MATERIALIZED (
-    SELECT j.jobid, j.jobname FROM job j WHERE (j.jobnextrun > $2) IS NOT TRUE OR $2 < now()
+    SELECT j.jobid, j.jobname FROM job j
+     WHERE (j.jobnextrun > $2) IS NOT TRUE OR $2 < now() OR j.jobid = ANY ($4)
      UNION
     (SELECT j.jobid, j.jobname FROM job j WHERE j.jobnextrun > $2 ORDER BY j.jobnextrun, j.jobname, j.jobid LIMIT $3))
 SELECT c.jobname AS job, r.*
@@ -41,6 +44,7 @@ SELECT c.jobname AS job, r.*
     "timestamptz",
     "timestamptz",
     "int4",
+    "int4[]",
     row=JobRuleRow,
 )
 
@@ -51,11 +55,13 @@ def upcoming_runs(plpy: Plpy, until: str, after: str, count: int) -> list[tuple[
     Both times are microseconds since 1970, or infinity.
     """
     last, first = read_instant(until), read_instant(after)
-    skipped, find = Skipped(plpy), heeding_cancels(plpy)
+    skipped, find, gates = Skipped(plpy), heeding_cancels(plpy), read_gates(plpy)
     # A job that skips its next run may not be among the first.
-    rows = READ_RULES(plpy, timestamp(last), timestamp(first), count + skipped.jobs())
+    rows = READ_RULES(plpy, timestamp(last), timestamp(first), count + skipped.jobs(), list(gates))
     runs: list[Run] = []
-    for run in merge(*(_runs(plpy, row, first, find, skipped) for row in rows)):
+    waiting = [gate.waiting(first, skipped) for gate in gates.values()]
+    schedules = [_runs(plpy, row, first, find, gates.get(row["jscjobid"]), skipped) for row in rows]
+    for run in merge(*schedules, *waiting):
         if run[0] > last or (len(runs) >= count and run[0] > runs[-1][0]):
             break
         if not runs or run != runs[-1]:
@@ -63,14 +69,19 @@ def upcoming_runs(plpy: Plpy, until: str, after: str, count: int) -> list[tuple[
     return [(timestamp(at), job, name) for at, name, job in runs]
 
 
-def _runs(plpy: Plpy, row: JobRuleRow, after: Instant, find: NextRun, skipped: Skipped) -> Iterator[Run]:
-    """Yield when one schedule fires. One that makes the server fail has no runs: that is a problem of its own."""
-    job = row["jscjobid"]
+def _runs(
+    plpy: Plpy, row: JobRuleRow, after: Instant, find: NextRun, gate: Gate | None, skipped: Skipped
+) -> Iterator[Run]:
+    """Yield when one schedule fires, and its job's windows let a run start.
+
+    One that makes the server fail has no runs: that is a problem of its own.
+    """
     try:
         schedule, zone = rule_of(plpy, row)
-        times = (at for at in firings(schedule, zone, after, find) if not skipped.has(job, at))
-        for at in times:
-            yield at, row["job"], job
+        fired = firings(schedule, zone, after if gate is None else gate.first_due(after), find)
+        times = (at for at in fired if not skipped.has(row["jscjobid"], at))
+        for at in times if gate is None else gate.starts(times, after):
+            yield at, row["job"], row["jscjobid"]
     except Exception as error:
         if is_passing(plpy, error):
             raise

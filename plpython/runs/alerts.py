@@ -7,13 +7,15 @@ import time
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import DUE, NAME_LENGTH, SECRET_LINE
+from ..rules.read_windows import read_windows
+from .windows import COULD_START
 
 # Due jobs that have an alert before them, and running ones: since when they wait or run, and when that is to be told. From the
 # few jobs with such options to the rest, whatever the planner thinks of the tables.
 NOT_TOLD = """NOT EXISTS (SELECT FROM pgagent_py.alerted a WHERE a.jobid = j.jobid AND a.alert = '{}' AND a.since = j.{})"""
 WATCHED = f"""
-    SELECT j.jobid, 'late' AS alert, j.jobnextrun AS since, j.jobnextrun + o.joblateafter AS at, j.jobname, j.jobdesc
-      FROM (SELECT o.jobid, o.joblateafter FROM pgagent_py.job_option o WHERE o.joblateafter > '0' OFFSET 0) o
+    SELECT j.jobid, 'late' AS alert, j.jobnextrun AS since, {COULD_START} + o.joblateafter AS at, j.jobname, j.jobdesc
+      FROM (SELECT o.jobid, o.joblateafter, o.jobwindow FROM pgagent_py.job_option o WHERE o.joblateafter > '0' OFFSET 0) o
      CROSS JOIN LATERAL (SELECT * FROM pgagent.pga_job j WHERE j.jobid = o.jobid AND {DUE} OFFSET 0) j
      WHERE {NOT_TOLD.format("late", "jobnextrun")}
      UNION ALL
@@ -23,9 +25,9 @@ WATCHED = f"""
            SELECT * FROM pgagent.pga_job j WHERE j.jobid = o.jobid AND j.jobagentid IS NOT NULL OFFSET 0) j
      WHERE {NOT_TOLD.format("overrun", "joblastrun")}"""
 
-NEXT = Statement(
-    f"SELECT extract(epoch FROM min(w.at) - clock_timestamp())::float8 AS seconds FROM ({WATCHED}) w"
-)
+# A job that never may start is late never.
+NEXT = Statement(f"""
+SELECT extract(epoch FROM min(w.at) - clock_timestamp())::float8 AS seconds FROM ({WATCHED}) w WHERE isfinite(w.at)""")
 
 # What a look costs, times this, passes before a turn looks again.
 PAUSE = 20
@@ -36,6 +38,7 @@ def next_alert(plpy: Plpy) -> float | None:
     """Return the seconds until the next alert of a job that is due or running; None when there is none before it."""
     global _look_again
     start = time.monotonic()
+    read_windows(plpy)
     seconds: float | None = NEXT(plpy)[0]["seconds"]
     _look_again = time.monotonic() + PAUSE * (time.monotonic() - start)
     return seconds

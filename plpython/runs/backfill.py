@@ -21,6 +21,7 @@ from .limits import places
 from .orders import NOTE_ORIGIN
 from .problems import NO_PROBLEM
 from .rows import AgentRow, Ended, StepRow
+from .windows import NOTHING_SHUT, SHUT_TYPES, held_by_window, shut_now
 
 
 class BackfillRow(TypedDict):
@@ -55,8 +56,8 @@ FOLLOWED = """EXISTS (
                   SELECT FROM pgagent_py.comment_line c
                    WHERE c.jobid = ANY (ARRAY[w.jobid]) AND c.linafter IS NOT NULL AND c.jobafter IS NULL)))"""
 
-# $1 full classes, $2 full groups, $3 full owners, $4 station, $5 what the agent knows, $6 how many. Of each job the oldest; jobs
-# go round.
+# $1 full classes, $2 full groups, $3 full owners, $4 station, $5 what the agent knows, $6 how many, $7 to $10 what windows hold
+# back. Of each job the oldest; jobs go round.
 WAITING = {
     scope: Statement(
         f"""
@@ -71,8 +72,10 @@ SELECT b.bflid, b.jobid, pgagent_py._micros(b.bflpast)::text AS past, pgagent_py
    AND j.jobjclid <> ALL ($1)
    AND NOT EXISTS (SELECT FROM pgagent_py.job_option o
                     WHERE o.jobid = ANY (ARRAY[j.jobid]) AND (o.jobgroup = ANY ($2) OR o.jobownerid = ANY ($3)))
+   AND NOT (SELECT {held_by_window(7)}
+              FROM (SELECT) one LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid]))
  ORDER BY b.bflclaimed NULLS FIRST, b.bflid LIMIT $6 FOR NO KEY UPDATE OF j, b SKIP LOCKED""",
-        *("int4[]", "text[]", "oid[]", "text", "text[]", "int4"),
+        *("int4[]", "text[]", "oid[]", "text", "text[]", "int4", *SHUT_TYPES),
         row=BackfillRow,
     )
     for scope, only in SCOPES.items()
@@ -140,8 +143,9 @@ def run_backfills(
     for lost in LOST_RUNS(plpy):
         end_run(plpy, lost["bflid"], Ended(lost["jobid"], lost["bflrun"], lost["status"]))
     me = agent["jagstation"], agent["jagknows"], min(most, MOST_JOBS)
+    shut = shut_now(plpy)[0] if agent["windowed"] else NOTHING_SHUT
     until = time.monotonic() + MOST_SECONDS
-    for row in WAITING[scope](plpy, *free.full(), *me):
+    for row in WAITING[scope](plpy, *free.full(), *me, *shut):
         if time.monotonic() > until:
             break
         agent["parametrised"] = agent["parametrised"] or row["parameters"] is not None

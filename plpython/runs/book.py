@@ -24,7 +24,7 @@ FINISH_STEPS = Statement(
 -- the runs of this agent whose results these are: a result counts for the step that the agent has now, a run that has waited
 -- comes without one; an older result, and that of a run which was closed, is dropped
 WITH live AS MATERIALIZED (
-    SELECT r.*, p.jobid, p.jstid, ro.jlgcancelledby, t.status, t.delay, t.expired,
+    SELECT r.*, p.jobid, p.jstid, ro.jlgcancelledby, p.stopped_by, t.status, t.delay, t.expired,
            -- how it ends in the log: a failure counts as on_error says, unless the step is tried again or the job's time is over
            CASE WHEN t.status = 'f' AND NOT t.expired AND t.delay IS NULL
                 THEN coalesce(s.jstonerror, 'f') ELSE t.status END AS letter,
@@ -85,7 +85,7 @@ booked AS (
            jslduration = CASE WHEN live.jslstatus <> 'r' THEN coalesce(live.jslduration, clock_timestamp() - l.jslstart) END
       FROM live WHERE l.jslid = ANY (ARRAY[live.jslid]) AND live.logged AND live.locked)
 SELECT live.jlgid, live.jobid, live.jslid, live.jslstatus AS reported, live.letter AS jslstatus, live.delay,
-       CASE WHEN live.letter IN ('s', 'i') THEN live.jstid END AS ended, live.jlgcancelledby, live.expired,
+       CASE WHEN live.letter IN ('s', 'i') THEN live.jstid END AS ended, live.jlgcancelledby, live.stopped_by, live.expired,
        live.locked, live.erased, live.ours,
        live.letter IN ('s', 'i')
        AND NOT EXISTS (SELECT FROM pgagent.pga_jobstep s

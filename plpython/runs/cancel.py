@@ -12,6 +12,7 @@ from ..ground.vocabulary import ABORTED, RUNNING
 from .finish import abort_runs, finish_jobs, note_runs
 from .rows import Ended, RunId
 from .wake import wake
+from .window_ends import stopped_at
 
 
 def cancelled_by(caller: str) -> str:
@@ -96,21 +97,24 @@ def cancel_run(plpy: Plpy, caller: str, run: int | None = None) -> None:
 
 
 class CancelledRow(TypedDict):
-    """A run that is to be ended, and the role that wants it."""
+    """A run that is to be ended, with the step that it is at, and the role that wants it, or the windows that have closed."""
 
     jlgid: int
+    jobid: int
+    jstid: int
     jlgcancelledby: str | None
+    stopped_by: str | None
 
 
 # Nothing but these tells of a job that was released or dropped by hand: its step would go on without it.
 CANCELLED_RUNS = Statement(
     """
-SELECT p.jlgid, o.jlgcancelledby
+SELECT p.jlgid, p.jobid, p.jstid, o.jlgcancelledby, p.stopped_by
   FROM pgagent_py.agent a
   JOIN pgagent_py.run p ON p.agent = ANY (ARRAY[a.agent])
   LEFT JOIN pgagent_py.run_option o ON o.jlgid = ANY (ARRAY[p.jlgid])
  WHERE a.jagpid = pg_backend_pid() AND a.backend_start = pgagent_py._backend_start()
-   AND (o.jlgcancelledby IS NOT NULL
+   AND (o.jlgcancelledby IS NOT NULL OR p.stopped_by IS NOT NULL
         OR p.engine IS NOT NULL AND p.jslid IS NOT NULL AND NOT EXISTS (
            SELECT FROM pgagent.pga_job j
             WHERE j.jobid = ANY (ARRAY[p.jobid]) AND j.joblastrun = p.claimed
@@ -122,7 +126,10 @@ RELEASED = "The job was released, or dropped, while it ran."
 
 def cancelled_runs(plpy: Plpy) -> list[tuple[int, str]]:
     """Return the runs of this backend's agent that are to be ended, with what their log is to say."""
-    return [
-        (row["jlgid"], cancelled_by(who) if (who := row["jlgcancelledby"]) else RELEASED)
-        for row in CANCELLED_RUNS(plpy)
-    ]
+    return [(row["jlgid"], _why(row)) for row in CANCELLED_RUNS(plpy)]
+
+
+def _why(row: CancelledRow) -> str:
+    if row["jlgcancelledby"]:
+        return cancelled_by(row["jlgcancelledby"])
+    return stopped_at(row["stopped_by"], row["jobid"], row["jstid"]) if row["stopped_by"] else RELEASED

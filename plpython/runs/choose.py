@@ -1,7 +1,7 @@
 """Choosing: which of the due jobs are claimed, and which of them first.
 
-Asked only while there is something to choose by: owners, pauses, limits, priorities, lateness, orders, jobs to delete. Otherwise
-the claim takes the jobs that have been due longest.
+Asked only while there is something to choose by: owners, pauses, limits, windows, priorities, lateness, orders, jobs to delete.
+Otherwise the claim takes the jobs that have been due longest.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .orders import forget_void_orders
 from .problems import NO_PROBLEM, each_apart
 from .rows import AgentRow
 from .skip import SKIPPED, skip_asked
+from .windows import COULD_START, NOTHING_SHUT, SHUT_TYPES, Shut, held_by_window, shut_now
 
 
 class DueRow(TypedDict):
@@ -42,8 +43,9 @@ PART_OF_TIME = 20
 _kept: list[int] = []
 _next_look_at = 0.0
 
-# On a due job j with options o, which may be missing: it is later than it allows.
-LATE = "j.jobnextrun < now() - CASE WHEN o.jobcatchup IS NULL THEN o.jobmaxlateness END"
+# On a due job j with options o, which may be missing: it is later than it allows, also than its windows have allowed.
+MOST_LATE = "now() - CASE WHEN o.jobcatchup IS NULL THEN o.jobmaxlateness END"
+LATE = f"CASE WHEN j.jobnextrun < {MOST_LATE} THEN {COULD_START} < {MOST_LATE} END"
 # The same: it has missed times of its schedules, and it is still to be seen which of them it catches up with.
 MISSED = """o.jobcatchup IS NOT NULL AND j.jobnextrun < now() - coalesce(o.jobmaxlateness, interval '1 min')
    AND NOT EXISTS (SELECT FROM pgagent_py.job_origin g
@@ -61,7 +63,8 @@ looked AS MATERIALIZED (
 LOOKED_TYPES = ("int8", "int8", "int4[]")
 
 # $4 station, $5 what the agent knows, $6 agent, $7 full classes, $8 full groups, $9 full owners, $10 jobs not to take, $11 steps
-# (jslid) that wait for a connection, $12 only these jobs, $13 only jobs of owners with nothing running here, $14 how many.
+# (jslid) that wait for a connection, $12 only these jobs, $13 only jobs of owners with nothing running here, $14 how many, $15 to
+# $18 what windows hold back.
 DUE_JOBS = f"""
 -- owners with steps here
 WITH running AS MATERIALIZED (
@@ -83,12 +86,12 @@ due AS MATERIALIZED (
       FROM looked
       JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[looked.jobid])
      CROSS JOIN LATERAL (
-           SELECT o.jobgroup, o.jobmaxlateness, o.jobcatchup, coalesce(o.jobownerid, 0::oid) AS owner,
+           SELECT o.jobgroup, o.jobmaxlateness, o.jobcatchup, o.jobwindow, coalesce(o.jobownerid, 0::oid) AS owner,
                   coalesce(o.jobpriority, 0) AS priority, coalesce(o.jobrunasid, o.jobownerid) AS role
              FROM (SELECT) one LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid])) o
       LEFT JOIN running r ON r.owner = o.owner
-     WHERE {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")} AND ({LATE}) IS NOT TRUE
-       AND ({MISSED}) IS NOT TRUE AND NOT {SKIPPED}
+     WHERE {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")} AND NOT ({held_by_window(15)})
+       AND ({LATE}) IS NOT TRUE AND ({MISSED}) IS NOT TRUE AND NOT {SKIPPED}
        AND j.jobjclid <> ALL ($7) AND (o.jobgroup = ANY ($8)) IS NOT TRUE AND o.owner <> ALL ($9)
        AND j.jobid <> ALL ($10) AND ($12 IS NULL OR j.jobid = ANY ($12)) AND (r.count IS NULL OR NOT $13)
        AND NOT EXISTS (
@@ -104,6 +107,7 @@ turn AS (
 DUE_TYPES = (
     *LOOKED_TYPES,
     *("text", "text[]", "uuid", "int4[]", "text[]", "oid[]", "int4[]", "int4[]", "int4[]", "bool", "int8"),
+    *SHUT_TYPES,
 )
 
 TAKE_DUE = {
@@ -160,11 +164,12 @@ def choose_jobs(
     # Another agent is claiming, or this is a user's session, which may stay in its transaction: only jobs without a limit.
     if not locked:
         free.close(shared_only=not agent["jagall"])
-    skip_late_jobs(plpy, agent, scope, free, among)
-    _catch_up(plpy, agent, scope, free, among)
-    chosen = _take(plpy, agent, capacity, scope, free, among, [])
+    shut = shut_now(plpy)[0] if agent["windowed"] else NOTHING_SHUT
+    skip_late_jobs(plpy, agent, scope, free, shut, among)
+    _catch_up(plpy, agent, scope, free, shut, among)
+    chosen = _take(plpy, agent, capacity, scope, free, shut, among, [])
     if own_places > 0:
-        chosen += _take(plpy, agent, own_places, scope, free, among, chosen, of_own=True)
+        chosen += _take(plpy, agent, own_places, scope, free, shut, among, chosen, of_own=True)
     return chosen
 
 
@@ -174,6 +179,7 @@ def _take(
     count: int,
     scope: str,
     free: Places,
+    shut: Shut,
     among: list[int] | None,
     taken: list[int],
     *,
@@ -186,7 +192,7 @@ def _take(
         classes, groups, full = free.full()
         me = agent["jagstation"], agent["jagknows"], agent["agent"], classes, groups, [*full, *owners]
         rest = taken + chosen, agent["connecting"], among, of_own
-        rows = TAKE_DUE[scope](plpy, OLDEST, NEWEST, _kept, *me, *rest, count)
+        rows = TAKE_DUE[scope](plpy, OLDEST, NEWEST, _kept, *me, *rest, count, *shut)
         found = [row for row in rows if row["jobid"] is not None]
         for row in found:
             jobid, owner = row["jobid"], row["owner"]
@@ -197,7 +203,7 @@ def _take(
                 if of_own:
                     owners.add(owner)
         if rows[0]["looked"] > OLDEST:
-            _look_at_all(plpy, scope, (*me, *rest))
+            _look_at_all(plpy, scope, (*me, *rest), shut)
         else:
             _kept.clear()
         if len(found) < count:
@@ -214,36 +220,38 @@ SELECT DISTINCT coalesce(o.jobownerid, 0::oid)::int8 AS owner
 )
 
 
-def _look_at_all(plpy: Plpy, scope: str, rest: tuple[object, ...]) -> None:
+def _look_at_all(plpy: Plpy, scope: str, rest: tuple[object, ...], shut: Shut) -> None:
     """Look at all due jobs, if that was not just done, and keep some of each owner in mind for the next turns."""
     global _next_look_at
     now = time.monotonic()
     if now < _next_look_at:
         return
-    _kept[:] = [row["jobid"] for row in LOOK_AT_ALL[scope](plpy, None, 0, [], *rest, IN_ALL)]
+    _kept[:] = [row["jobid"] for row in LOOK_AT_ALL[scope](plpy, None, 0, [], *rest, IN_ALL, *shut)]
     _next_look_at = time.monotonic() + PART_OF_TIME * (time.monotonic() - now)
 
 
 # How many late jobs a turn skips at most. The others wait for the next turns: they start in none.
 LATE_JOBS = 100
 
-# $4 station, $5 what the agent knows, $6 full classes, $7 full groups, $8 full owners, $9 how many, $10 only these jobs.
+# $4 station, $5 what the agent knows, $6 full classes, $7 full groups, $8 full owners, $9 how many, $10 only these jobs, $11
+# to $14 what windows hold back.
 LATE_JOBS_NOW = f"""
 WITH {LOOKED}
 SELECT {{columns}}
   FROM looked
   -- OFFSET 0: to begin with all options that have a lateness would take longer where many have one
  CROSS JOIN LATERAL (
-       SELECT o.jobid, o.jobmaxlateness, o.jobgroup, o.jobownerid, o.jobcatchup, o.jobcatchuplimit
+       SELECT o.jobid, o.jobmaxlateness, o.jobgroup, o.jobownerid, o.jobcatchup, o.jobcatchuplimit,
+              o.jobwindow
          FROM pgagent_py.job_option o WHERE o.jobid = looked.jobid OFFSET 0) o
   JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[o.jobid])
  WHERE (o.jobmaxlateness IS NOT NULL OR o.jobcatchup IS NOT NULL) AND {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")}
    AND j.jobjclid <> ALL ($6) AND (o.jobgroup = ANY ($7)) IS NOT TRUE AND (o.jobownerid = ANY ($8)) IS NOT TRUE
-   {{only}}
+   AND NOT ({held_by_window(11)}) {{only}}
    -- in this order: a lateness that is too long to reckon with makes the server fail
    AND CASE WHEN ($10 IS NULL OR j.jobid = ANY ($10)) AND {NO_PROBLEM} THEN {{late}} END
  LIMIT $9 FOR NO KEY UPDATE OF j SKIP LOCKED"""
-LATE_TYPES = (*LOOKED_TYPES, "text", "text[]", "int4[]", "text[]", "oid[]", "int4", "int4[]")
+LATE_TYPES = (*LOOKED_TYPES, "text", "text[]", "int4[]", "text[]", "oid[]", "int4", "int4[]", *SHUT_TYPES)
 
 LATE_NOW = {
     scope: Statement(LATE_JOBS_NOW.format(columns="j.jobid", only=only, late=LATE), *LATE_TYPES)
@@ -291,10 +299,12 @@ UPDATE pgagent.pga_job j SET jobnextrun = NULL FROM late WHERE j.jobid = ANY (AR
 )
 
 
-def skip_late_jobs(plpy: Plpy, agent: AgentRow, scope: str, free: Places, among: list[int] | None) -> None:
+def skip_late_jobs(
+    plpy: Plpy, agent: AgentRow, scope: str, free: Places, shut: Shut, among: list[int] | None
+) -> None:
     """Log of some jobs that they are too late, and let their schedules go on. *among*: only of these."""
     me = agent["jagstation"], agent["jagknows"], *free.full()
-    rows = LATE_NOW[scope](plpy, OLDEST, NEWEST, _kept, *me, LATE_JOBS, among)
+    rows = LATE_NOW[scope](plpy, OLDEST, NEWEST, _kept, *me, LATE_JOBS, among, *shut)
     jobids = [row["jobid"] for row in rows]
     read_rules(plpy, jobids)
     each_apart(
@@ -309,7 +319,9 @@ def skip_late_jobs(plpy: Plpy, agent: AgentRow, scope: str, free: Places, among:
 CATCH_UP_JOBS = 10
 
 
-def _catch_up(plpy: Plpy, agent: AgentRow, scope: str, free: Places, among: list[int] | None) -> None:
+def _catch_up(
+    plpy: Plpy, agent: AgentRow, scope: str, free: Places, shut: Shut, among: list[int] | None
+) -> None:
     """See to some jobs that have missed times of their schedules. *among*: only to these."""
     me = agent["jagstation"], agent["jagknows"], *free.full()
 
@@ -320,7 +332,7 @@ def _catch_up(plpy: Plpy, agent: AgentRow, scope: str, free: Places, among: list
 
     each_apart(
         plpy,
-        list(MISSED_NOW[scope](plpy, OLDEST, NEWEST, _kept, *me, CATCH_UP_JOBS, among)),
+        list(MISSED_NOW[scope](plpy, OLDEST, NEWEST, _kept, *me, CATCH_UP_JOBS, among, *shut)),
         act,
         lambda row, error: note_problem(plpy, row["jobid"], 0, error),
     )

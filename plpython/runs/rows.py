@@ -83,6 +83,7 @@ class BookedRow(TypedDict):
     delay: float | None  # seconds until the next try of the step, if there is one
     ended: int | None  # the step, if it is not to be executed again in this run
     jlgcancelledby: str | None
+    stopped_by: str | None  # the windows whose end stops it
     expired: bool  # whether the job's time is over
     locked: bool  # whether this turn has locked what it takes to go on; else a session has
     erased: bool  # whether the run's row in the log is gone
@@ -124,6 +125,8 @@ class AgentRow(TypedDict):
     adoptable: bool  # whether a draining agent has runs that wait for another
     lasting: bool  # whether another agent has steps that do not end with it
     limited: bool
+    windowed: bool
+    stopping: bool
     choosy: bool
     dependent: bool
     unchecked: bool

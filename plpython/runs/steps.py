@@ -120,12 +120,12 @@ def commit_with_booking(plpy: Plpy, agent: str) -> None:
     COMMIT_WITH_BOOKING(plpy, agent)
 
 
-RUNS_TO_GO_ON = Statement(f"SELECT r.jlgid {NEXT_STEPS}", "int4[]", "int4[]", "int4[]")
+RUNS_TO_GO_ON = Statement(f"SELECT r.jlgid, n.jstid {NEXT_STEPS}", "int4[]", "int4[]", "int4[]")
 
 
-def runs_to_go_on(plpy: Plpy, runs: Sequence[BookedRow]) -> set[int]:
-    """Return which of the runs (jlgid) have another step."""
-    return {row["jlgid"] for row in RUNS_TO_GO_ON(plpy, *_columns(runs))}
+def runs_to_go_on(plpy: Plpy, runs: Sequence[BookedRow]) -> dict[int, int]:
+    """Return the next step (jstid) of the runs (jlgid) that have another one."""
+    return {row["jlgid"]: row["jstid"] for row in RUNS_TO_GO_ON(plpy, *_columns(runs))}
 
 
 def _columns(runs: Sequence[BookedRow]) -> tuple[list[int], list[int], list[int | None]]:

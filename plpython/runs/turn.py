@@ -29,6 +29,7 @@ from .rows import AgentRow, BookedRow, Ended, ResultRow, StepRow, result
 from .steps import Started, commit_with_booking, runs_to_go_on, start_steps
 from .waiting import LOOK_AGAIN_SECONDS, defer_runs, leave_some, set_aside, take_waiting
 from .wake import show_life, wake, wake_for_due_jobs
+from .window_ends import stop_runs, stopped_at
 
 AGENT = Statement(
     f"""
@@ -42,7 +43,10 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent AND NOT k.executing) AS adoptable,
        EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent AND k.executing) AS lasting,
        EXISTS (SELECT FROM pgagent_py.job_limit) AS limited,
+       EXISTS (SELECT FROM pgagent_py.job_window) AS windowed,
+       EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobatwindowend IS NOT NULL) AS stopping,
        EXISTS (SELECT FROM pgagent_py.job_limit) OR EXISTS (SELECT FROM pgagent_py.pause)
+       OR EXISTS (SELECT FROM pgagent_py.job_window)
        OR EXISTS (SELECT FROM pgagent_py.run_order) OR EXISTS (SELECT FROM pgagent_py.problem)
        OR EXISTS (SELECT FROM pgagent_py.job_option o
                    WHERE o.jobpriority <> 0 OR o.jobmaxlateness IS NOT NULL OR o.jobdone OR o.jobcatchup IS NOT NULL) AS choosy,
@@ -127,6 +131,8 @@ def _agent(plpy: Plpy, agent: str, connecting: Sequence[int]) -> AgentRow:
         take_former_jobs(plpy, me["jagpid"])
     if me["jagpooled"]:
         show_life(plpy)
+    if me["stopping"]:
+        me["waiting"] |= stop_runs(plpy, agent)
     run_reboot_jobs(plpy, me["jagreboot"] or [])
     return me
 
@@ -231,7 +237,7 @@ def _find_ended(plpy: Plpy, runs: Sequence[BookedRow]) -> dict[int, str]:
     _warn_of_erased(plpy, runs)
     ended = {row["jlgid"]: end for row in runs if (end := _end_of_job(row))}
     ended.update((row["jlgid"], SUCCESS) for row in runs if row["last"] and row["jlgid"] not in ended)
-    going = [row for row in runs if row["jlgid"] not in ended and row["delay"] is None]
+    going = [row for row in runs if row["jlgid"] not in ended and (row["delay"] is None or row["stopped_by"])]
     ended.update(_stop_runs(plpy, going))
     return ended
 
@@ -261,19 +267,31 @@ TIME_OVER = "The run was ended: its job's timeout was over before this."
 
 
 def _stop_runs(plpy: Plpy, runs: Sequence[BookedRow]) -> dict[int, str]:
-    """Return how the runs end that are cancelled, or whose time is over: their next step, if there is one, does not start."""
-    stopped = {row["jlgid"]: row for row in runs if row["jlgcancelledby"] or row["expired"]}
+    """Return how the runs end that are stopped, or whose time is over: their next step, if there is one, does not start."""
+    stopped = {
+        row["jlgid"]: row for row in runs if row["jlgcancelledby"] or row["stopped_by"] or row["expired"]
+    }
     if not stopped:
         return {}
     notes = {
-        jlgid: cancelled_by(who) if (who := stopped[jlgid]["jlgcancelledby"]) else TIME_OVER
-        for jlgid in runs_to_go_on(plpy, list(stopped.values()))
+        jlgid: _why_stopped(stopped[jlgid], step)
+        for jlgid, step in runs_to_go_on(plpy, list(stopped.values())).items()
     }
     note_runs(plpy, notes)
     return {
-        jlgid: SUCCESS if jlgid not in notes else ABORTED if row["jlgcancelledby"] else FAILURE
+        jlgid: SUCCESS
+        if jlgid not in notes
+        else ABORTED
+        if row["jlgcancelledby"] or row["stopped_by"]
+        else FAILURE
         for jlgid, row in stopped.items()
     }
+
+
+def _why_stopped(row: BookedRow, step: int) -> str:
+    if row["jlgcancelledby"]:
+        return cancelled_by(row["jlgcancelledby"])
+    return stopped_at(row["stopped_by"], row["jobid"], step) if row["stopped_by"] else TIME_OVER
 
 
 # $1 agent, $2 runs (jlgid): of each its owner, and whether that has another step at the agent.

@@ -9,6 +9,7 @@ from .alerts import next_alert
 from .claimable import FOR_AGENT
 from .limits import places
 from .problems import NO_PROBLEM
+from .windows import NOTHING_SHUT, SHUT_TYPES, held_by_window, shut_now
 
 # An agent whose backend is gone has so many seconds to come back before its jobs are closed. They count from when another agent
 # first sees it missing, so a server that was down for long costs no job a run.
@@ -32,7 +33,7 @@ NEXT_DUE = f"""
 NEXT_WAKE = Statement(
     f"""
 SELECT a.jagpooled, CASE WHEN l.held IS FALSE AND NOT l.draining THEN ({NEXT_DUE.format(held="")}) END AS due,
-       l.held AND NOT l.draining AS held,
+       l.held AND NOT l.draining AS held, l.windowed,
        (SELECT extract(epoch FROM min(p.paused_until) - clock_timestamp())::float8 FROM pgagent_py.pause p
          WHERE p.paused_until > clock_timestamp()) AS resumes,
        (SELECT extract(epoch FROM min(CASE WHEN w.waiting_since <= clock_timestamp() THEN w.not_before ELSE clock_timestamp() END)
@@ -50,7 +51,9 @@ SELECT a.jagpooled, CASE WHEN l.held IS FALSE AND NOT l.draining THEN ({NEXT_DUE
             WHERE b.bflended IS NULL AND coalesce({IDLE}, false)) AS backfilling
   FROM pgagent_py.agent a
  CROSS JOIN LATERAL (
-       SELECT EXISTS (SELECT FROM pgagent_py.pause) OR EXISTS (SELECT FROM pgagent_py.job_limit) AS held,
+       SELECT EXISTS (SELECT FROM pgagent_py.pause) OR EXISTS (SELECT FROM pgagent_py.job_limit)
+              OR EXISTS (SELECT FROM pgagent_py.job_window) AS held,
+              EXISTS (SELECT FROM pgagent_py.job_window) AS windowed,
               EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = a.agent) AS draining) l
  WHERE {THIS_BACKEND}""",
     "float8",
@@ -73,11 +76,13 @@ def show_life(plpy: Plpy) -> None:
     SHOW_LIFE(plpy)
 
 
-# $1 full classes, $2 full groups, $3 full owners.
-HELD_BACK = """
+# $1 full classes, $2 full groups, $3 full owners, $4 to $7 what windows hold back.
+HELD_BACK = f"""
        AND j.jobjclid <> ALL ($1)
        AND NOT EXISTS (SELECT FROM pgagent_py.job_option o
-                        WHERE o.jobid = ANY (ARRAY[j.jobid]) AND (o.jobgroup = ANY ($2) OR o.jobownerid = ANY ($3)))"""
+                        WHERE o.jobid = ANY (ARRAY[j.jobid]) AND (o.jobgroup = ANY ($2) OR o.jobownerid = ANY ($3)))
+       AND NOT (SELECT {held_by_window(4)}
+                  FROM (SELECT) one LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid]))"""
 
 NEXT_DUE_HELD = Statement(
     f"""
@@ -85,6 +90,7 @@ SELECT ({NEXT_DUE.format(held=HELD_BACK)}) AS due FROM pgagent_py.agent a WHERE 
     "int4[]",
     "text[]",
     "oid[]",
+    *SHUT_TYPES,
 )
 
 
@@ -110,10 +116,12 @@ def next_wake(plpy: Plpy) -> float | None:
         times.append(next_alert(plpy))
     if row["backfilling"]:
         times.append(LOOK_EVERY_SECONDS)
+    shut, change = shut_now(plpy) if row["windowed"] else (NOTHING_SHUT, None)
+    times.append(change)  # a draining launcher, too, ends runs with their windows
     if row["held"]:
         free = places(plpy)
         if not free.everything_paused:
-            found = NEXT_DUE_HELD(plpy, *free.full())
+            found = NEXT_DUE_HELD(plpy, *free.full(), *shut)
             times += [row["due"] for row in found]
     return min((seconds for seconds in times if seconds is not None), default=None)
 

@@ -23,6 +23,8 @@
     "overrun_after interval AS seconds DEFAULT NULL",
     "catch_up text DEFAULT NULL",
     "catch_up_limit integer DEFAULT NULL",
+    "window text DEFAULT NULL",
+    "at_window_end text DEFAULT NULL",
 ]) %}
 Change a job. An argument that is NULL or left out leaves things as they are; '' or 0 takes an option back.
 
@@ -52,6 +54,11 @@ Change a job. An argument that is NULL or left out leaves things as they are; ''
   other, also for those that pass while it runs. A time is missed when its run can't start within a minute, or
   max_lateness where that is set.
 - catch_up_limit: with all, of how many the job runs, the newest. Default: 100; 0 takes it back.
+- window: the names of windows (add_window), separated by commas. Its runs start while one of them is open and no closed
+  one is; with closed ones only, at all other times. What falls due outside starts at the opening, from which
+  max_lateness and late_after count. run_now() starts it at any time. '' takes it back.
+- at_window_end: what becomes of a run when the window closes: finish (the default), it goes on; stop, it is ended. A run that
+  run_now() has started outside goes on.
 
 Errors: 22023 names a bad argument, and nothing is changed. 42501: the role may not do this, or the owner may not run
 the job.

@@ -20,7 +20,8 @@ $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py.upcoming_runs(timestamptz, timestamptz, integer) IS
 {% filter literal %}
-Return the next runs of all enabled jobs that the role may see, by time, then name: when their schedules fire. Several
+Return the next runs of all enabled jobs that the role may see, by time, then name: when their schedules fire, or when
+the window opens that a run waits for. Several
 schedules of a job that fire at one time are one run. A job that a launcher's start or another job sets off has no such
 times.
 

@@ -84,8 +84,9 @@ END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._refuse_claim() IS
-'Leave a job that has an owner, needs something or is to catch up alone when the C++ daemon claims it: the daemon knows '
-'nothing of that, and would run the job with its own rights, anywhere. It finds that it has updated no row.';
+'Leave a job that has an owner or a window, needs something or is to catch up alone when the C++ daemon claims it: the '
+'daemon knows nothing of that, and would run the job with its own rights, anywhere and at any time. It finds that it has '
+'updated no row.';
 
 {% call trigger("pga_job_claim_owned", "BEFORE UPDATE", "pga_job", "_refuse_claim", when=claimed) %}
 only an agent that knows owners and needs may claim a job that has them.

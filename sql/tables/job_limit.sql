@@ -5,6 +5,7 @@ CREATE TABLE pgagent_py.job_limit (
     jobowner name UNIQUE,
     jobownerid oid,
     priority integer,
+    jobwindow text CHECK (jobwindow <> ''),
     CHECK (num_nonnulls(jclid, jobgroup, jobowner) = 1)
 );
 
@@ -19,5 +20,7 @@ COMMENT ON COLUMN pgagent_py.job_limit.jobownerid IS
 'The id of jobowner. It counts, not the name.';
 COMMENT ON COLUMN pgagent_py.job_limit.priority IS
 'Of an owner: the jobs of owners with a higher number start first. NULL: 0.';
+COMMENT ON COLUMN pgagent_py.job_limit.jobwindow IS
+'Of a class: the windows in which runs of its jobs may start, as in job_option. NULL: at any time.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.job_limit', '');

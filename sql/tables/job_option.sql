@@ -21,7 +21,9 @@ CREATE TABLE pgagent_py.job_option (
     joblateafter interval CHECK (joblateafter > '0'),
     joboverrunafter interval CHECK (joboverrunafter > '0'),
     jobcatchup text CHECK (jobcatchup IN ('skip', 'all')),
-    jobcatchuplimit integer CHECK (jobcatchuplimit > 0)
+    jobcatchuplimit integer CHECK (jobcatchuplimit > 0),
+    jobwindow text CHECK (jobwindow <> ''),
+    jobatwindowend text CHECK (jobatwindowend = 'stop')
 );
 
 -- If there is such a row, run_due() chooses among the due jobs. Else it takes those that are due longest.
@@ -41,6 +43,11 @@ CREATE INDEX job_option_labels ON pgagent_py.job_option (jobid) WHERE joblabels 
 -- Each turn of a launcher looks at these, if there are messages for it.
 CREATE INDEX job_option_late ON pgagent_py.job_option (joblateafter) WHERE joblateafter IS NOT NULL;
 CREATE INDEX job_option_overrun ON pgagent_py.job_option (joboverrunafter) WHERE joboverrunafter IS NOT NULL;
+
+-- Each turn looks whether there are any.
+CREATE INDEX job_option_stop ON pgagent_py.job_option (jobid) WHERE jobatwindowend IS NOT NULL;
+
+CREATE INDEX job_option_window ON pgagent_py.job_option (jobid) WHERE jobwindow IS NOT NULL;
 
 COMMENT ON TABLE pgagent_py.job_option IS
 'Options of jobs for which pga_job has no column. A job without a row has no options.';
@@ -88,5 +95,9 @@ COMMENT ON COLUMN pgagent_py.job_option.jobcatchup IS
 'What becomes of times that were missed: skip or all of them. NULL: the first counts, once.';
 COMMENT ON COLUMN pgagent_py.job_option.jobcatchuplimit IS
 'How many of them run, the newest, where jobcatchup is all. NULL: 100.';
+COMMENT ON COLUMN pgagent_py.job_option.jobwindow IS
+'The windows in which its runs may start: names in order, with a comma and a blank between. NULL: at any time.';
+COMMENT ON COLUMN pgagent_py.job_option.jobatwindowend IS
+'What becomes of a run when they close. NULL: it goes on.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.job_option', '');

@@ -14,7 +14,8 @@ CREATE TABLE pgagent_py.run (
     not_before timestamptz,
     waiting_since timestamptz,
     engine text,
-    enginejob text
+    enginejob text,
+    stopped_by text
 ) WITH (fillfactor = 70);
 
 -- Small: most runs have a step with their agent.
@@ -62,3 +63,5 @@ COMMENT ON COLUMN pgagent_py.run.engine IS
 'The engine that has the step, if the step goes on there without the agent. NULL: it ends with the agent.';
 COMMENT ON COLUMN pgagent_py.run.enginejob IS
 'What that engine calls the step. NULL: not known yet.';
+COMMENT ON COLUMN pgagent_py.run.stopped_by IS
+'The windows that have closed while it was in progress, so that it is to end. NULL: it goes on.';

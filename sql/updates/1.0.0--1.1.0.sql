@@ -205,3 +205,12 @@ CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
 {{ new("tables/skip") }}
 
 {{ new("tables/backfill") }}
+
+{{ new("tables/job_window") }}
+
+ALTER TABLE pgagent_py.job_option
+    ADD COLUMN jobwindow text CHECK (jobwindow <> ''),
+    ADD COLUMN jobatwindowend text CHECK (jobatwindowend = 'stop');
+CREATE INDEX job_option_stop ON pgagent_py.job_option (jobid) WHERE jobatwindowend IS NOT NULL;
+CREATE INDEX job_option_window ON pgagent_py.job_option (jobid) WHERE jobwindow IS NOT NULL;
+ALTER TABLE pgagent_py.job_limit ADD COLUMN jobwindow text CHECK (jobwindow <> '');

@@ -4,7 +4,8 @@ SELECT v.jobid AS job, v.jobname AS name, o.jobtimeout AS timeout, o.jobmaxlaten
        o.jobgroup AS "group", o.jobmaxfailures AS max_failures, o.jobdeleteonsuccess AS delete_on_success,
        o.jobkeepruns AS keep_runs, o.jobkeepfor AS keep_for, CASE WHEN mine.edits THEN o.jobparameters END AS parameters,
        v.jobid, o.joblabels AS labels, o.joblateafter AS late_after, o.joboverrunafter AS overrun_after,
-       coalesce(o.jobcatchup, 'once') AS catch_up, o.jobcatchuplimit AS catch_up_limit
+       coalesce(o.jobcatchup, 'once') AS catch_up, o.jobcatchuplimit AS catch_up_limit,
+       o.jobwindow AS "window", coalesce(o.jobatwindowend, 'finish') AS at_window_end
   FROM pgagent_py.visible_job v JOIN pgagent_py.job_option o ON o.jobid = v.jobid
  {{ may_edit("v.jobid") }};
 

@@ -28,7 +28,11 @@ SELECT j.jobid, j.jobname, j.jobenabled,
            AND f.jlgid > coalesce((SELECT s.jlgid FROM pgagent.pga_joblog s WHERE s.jlgjobid = j.jobid AND s.jlgstatus = 's'
                                     ORDER BY s.jlgid DESC LIMIT 1), 0)) AS failures_in_a_row,
        {{ waiting("no_launcher") }} AS no_launcher,
-       {{ waiting("no_launcher_since") }} AS no_launcher_since
+       {{ waiting("no_launcher_since") }} AS no_launcher_since,
+       (SELECT nullif(to_timestamp(pgagent_py._start_time(w.job, w.class, extract(epoch FROM now())::float8, true)), now())
+          FROM (SELECT (SELECT o.jobwindow FROM pgagent_py.job_option o WHERE o.jobid = j.jobid) AS job,
+                       (SELECT l.jobwindow FROM pgagent_py.job_limit l WHERE l.jclid = j.jobjclid) AS class OFFSET 0) w
+         WHERE w.job IS NOT NULL OR w.class IS NOT NULL) AS window_opens
   FROM pgagent_py.logged_job j;
 
 GRANT SELECT ON pgagent_py.job_status TO PUBLIC;
@@ -44,4 +48,6 @@ One row per job of which the current role may see the log.
 - failures_in_a_row: how many runs have failed since the last success.
 - no_launcher, no_launcher_since: why no living launcher may take the due job, or carry on its run, and since when it
   waits. NULL: one may, or nothing waits.
+- window_opens: when the windows of the job and of its class let a run start next; infinity: never. NULL: they let one
+  start now, or there are none.
 {% endfilter %};

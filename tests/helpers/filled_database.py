@@ -68,6 +68,11 @@ NEWER = """
       FROM pgagent.pga_job WHERE jobname = 'days';
     SELECT pgagent_py.skip_next_run(jobid, 2) FROM pgagent.pga_job WHERE jobname IN ('elsewhere', 'days');
     SELECT pgagent_py.backfill(jobid, '2026-01-01', '2026-01-03', '{"a": 1}') FROM pgagent.pga_job WHERE jobname = 'off';
+    SELECT pgagent_py.add_window('nights', '0 22 * * *', duration => '8 h', timezone => 'Europe/Paris', description => 'quiet');
+    SELECT pgagent_py.add_window('month end', workdays => '{-1}', hours => '{0}', duration => '1 d', closed => true);
+    SELECT pgagent_py.alter_job(jobid, "window" => 'nights, month end', at_window_end => 'stop')
+      FROM pgagent.pga_job WHERE jobname = 'polled';
+    SELECT pgagent_py.set_limit('Data Import', "window" => 'nights');
     SELECT pgagent_py.add_job('missed', sql => 'SELECT 1');
     UPDATE pgagent.pga_job SET jobnextrun = now() - interval '1 h' WHERE jobname = 'missed';
     SELECT * FROM pgagent_py.run_due();

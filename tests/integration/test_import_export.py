@@ -32,6 +32,7 @@ NOT_CARRIED = {
     "jobinstallation",
 }
 CARRIED_TABLES = {"job_dependency", "message", "calendar", "calendar_day", "schedule_calendar", "exception"}
+CARRIED_TABLES |= {"job_window"}
 OPTION_TABLES = {"job_option": "jobid", "step_option": "jstid", "schedule_option": "jscid"}
 EXAMPLES = {
     "interval": "1:23:45",
@@ -44,7 +45,9 @@ EXAMPLES = {
     "text[]": "{gpu}",
     "jsonb": '{"a": [1, "b"]}',
 } | {"integer[]": "{1,2}", "jscroll": "skip", "jobcatchup": "skip", "jscrecurs": "2 weeks"}
+EXAMPLES |= {"jobwindow": "nights", "jobatwindowend": "stop"}
 EVERYTHING = """
+SELECT pgagent_py.add_window('nights', '0 22 * * *', duration => '8 h');
 SELECT pgagent_py.add_calendar('holidays', '{2030-01-01,2030-12-25}', 'closed');
 SELECT pgagent_py.add_job('plain', sql => 'SELECT 1');
 SELECT pgagent_py.add_job('nightly', cron => '0 3 13 * fri', sql => 'SELECT ''a'', E''\\n''', timezone => 'Europe/Paris',

@@ -161,6 +161,7 @@ def test_every_table_of_definitions_is_watched(db: Db) -> None:
         "msgid",
         "msgjobid",
         "name",
+        "winname",
     }
     found_out = {
         "jobinstallation",
@@ -171,6 +172,7 @@ def test_every_table_of_definitions_is_watched(db: Db) -> None:
         "jobchanged",
         "jobcreated",
         "paused_since",
+        "winrules",
     }
     of_runs = {"depchecked", "jobagentid", "jobdone", "jobfailures", "joblastrun", "jobnextrun", "jscnextrun"}
     progress = "bflat bflclaimed bfldone bflended bflfailed bflleft bflpast bflrun bflschedules bfltimes skpat skprules skpused"

@@ -36,7 +36,8 @@ INSERT INTO pgagent.pga_joblog (jlgid, jlgjobid, jlgstatus)
 SELECT g, g, CASE WHEN g <= {size} / 2 THEN 'r' ELSE 'f' END FROM {numbers};
 INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus)
 SELECT g, g, g, CASE WHEN g <= {size} / 2 THEN 'r' ELSE 'f' END FROM {numbers};
-INSERT INTO pgagent_py.job_option (jobid, jobtimeout, jobpriority) SELECT g, '1 h', 1 FROM {numbers};
+INSERT INTO pgagent_py.job_option (jobid, jobtimeout, jobpriority, jobwindow, jobatwindowend)
+SELECT g, '1 h', 1, 'w', 'stop' FROM {numbers};
 INSERT INTO pgagent_py.step_option (jstid, jstretries) SELECT g, 1 FROM {numbers};
 INSERT INTO pgagent_py.schedule_option (jscid, jsctimezone) SELECT g, 'UTC' FROM {numbers};
 INSERT INTO pgagent_py.run_option (jlgid, jstid) SELECT g, g FROM {numbers};
@@ -69,17 +70,42 @@ BY_TYPE = {
     "jsonb[]": f"array_fill('{{}}'::jsonb, '{{{HANDLED}}}')",
 }
 PID, PIDS, NONE = "pg_backend_pid()", "ARRAY[pg_backend_pid()]", "'{}'"
+SHUT = [NONE, "'{v}'", "'{w}'", NONE]
 LOOKED = ["1000", "200", NONE, "'here'", NONE]
 SPECIAL = {
     "agents.END_FORMER_BACKENDS": [f"'{ME}'", PID],
     "agents.LOGGED_IN": [PID],
     "agents.MOVE_JOBS": [PID, "-1"],
-    "backfill.WAITING": [NONE, NONE, NONE, "'here'", NONE, str(HANDLED)],
-    "choose.LATE_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL"],
-    "choose.MISSED_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL"],
-    "choose.LOOK_AT_ALL": [*LOOKED, f"'{ME}'", NONE, NONE, NONE, NONE, NONE, "NULL", "false", str(HANDLED)],
+    "backfill.WAITING": [NONE, NONE, NONE, "'here'", NONE, str(HANDLED), *SHUT],
+    "choose.LATE_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL", *SHUT],
+    "choose.MISSED_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL", *SHUT],
+    "choose.LOOK_AT_ALL": [
+        *LOOKED,
+        f"'{ME}'",
+        NONE,
+        NONE,
+        NONE,
+        NONE,
+        NONE,
+        "NULL",
+        "false",
+        str(HANDLED),
+        *SHUT,
+    ],
     "choose.SKIP_JOBS": ["{due}"],
-    "choose.TAKE_DUE": [*LOOKED, f"'{ME}'", NONE, NONE, NONE, NONE, NONE, "NULL", "false", str(HANDLED)],
+    "choose.TAKE_DUE": [
+        *LOOKED,
+        f"'{ME}'",
+        NONE,
+        NONE,
+        NONE,
+        NONE,
+        NONE,
+        "NULL",
+        "false",
+        str(HANDLED),
+        *SHUT,
+    ],
     "claim.CLAIM_CHOSEN": [PID, "'here'", str(HANDLED), NONE, f"'{ME}'", "{due}"],
     "claim.CLAIM_LONGEST_DUE": [PID, "'here'", str(HANDLED), NONE, f"'{ME}'"],
     "claim.DUE_NOW": ["'here'", str(HANDLED), NONE],
@@ -92,7 +118,7 @@ SPECIAL = {
     "orphans.RELEASE": [PIDS],
     "orphans.RUNS_OF_AGENTS": [PIDS],
     "reboot.RUN_REBOOT_JOBS": ["{due}"],
-    "wake.NEXT_DUE_HELD": ["'{5}'", NONE, NONE],
+    "wake.NEXT_DUE_HELD": ["'{5}'", NONE, NONE, *SHUT],
 }
 # They read a whole table: the log when an agent starts, the options of schedules when a launcher starts, the runs in progress
 # when an agent is gone.

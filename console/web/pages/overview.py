@@ -22,8 +22,10 @@ FAILING = """
 SELECT jobid, jobname, last_run, last_start, failures_in_a_row FROM pgagent_py.job_status
  WHERE failures_in_a_row > 0 ORDER BY last_start DESC LIMIT %(many)s"""
 LATE = """
-SELECT jobid, jobname, jobnextrun, clock_timestamp() - jobnextrun AS late FROM pgagent_py.visible_job
- WHERE jobenabled AND NOT jobrunning AND jobnextrun < clock_timestamp() - interval '5 s' ORDER BY jobnextrun LIMIT %(many)s"""
+SELECT v.jobid, v.jobname, v.jobnextrun, clock_timestamp() - v.jobnextrun AS late FROM pgagent_py.visible_job v
+ WHERE v.jobenabled AND NOT v.jobrunning AND v.jobnextrun < clock_timestamp() - interval '5 s'
+   AND (SELECT s.window_opens FROM pgagent_py.job_status s WHERE s.jobid = v.jobid) IS NULL
+ ORDER BY v.jobnextrun LIMIT %(many)s"""
 NEXT = """
 SELECT jobid, jobname, jobnextrun FROM pgagent_py.visible_job
  WHERE jobenabled AND jobnextrun >= clock_timestamp() - interval '5 s' ORDER BY jobnextrun, jobname LIMIT 10"""
