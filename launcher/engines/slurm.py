@@ -21,6 +21,7 @@ OUTLIVES_LAUNCHER = True
 LOOK_SECONDS = 1.0
 
 COMMAND_SECONDS = 30.0  # that Slurm's commands may take
+REFUSALS = 3
 AGAIN_SECONDS = (
     5.0  # after which a job that Slurm does not know, and that has not begun, is submitted again, once
 )
@@ -82,7 +83,12 @@ class Queued:
     nodes: str
 
 
+class MissingCommandError(EngineError):
+    """Slurm's commands are not installed."""
+
+
 _missed: dict[str, Missed] = {}  # by the names of tasks
+_refused: dict[str, int] = {}  # how often sbatch has refused them
 _answers = True  # whether slurmctld did when it was asked last
 
 
@@ -115,12 +121,19 @@ def _submit(task: Task) -> str:
     if not is_new and (jobs := _queue().get(task.name)):
         return jobs[0].job
     try:
-        return _sbatch(task, record)
-    except EngineError:
+        job = _sbatch(task, record)
+    except EngineError as error:
+        # Slurm has many words for an answer that was lost. What counts is that it refuses again after squeue had an answer.
+        _refused[task.name] = _refused.get(task.name, 0) + 1
+        if _refused[task.name] < REFUSALS and not isinstance(error, MissingCommandError):
+            raise UnreachableError(str(error)) from None
         # The error ends the step, so it must not begin any more.
+        del _refused[task.name]
         if record.take_start():
             raise
         return record.begun_as().split()[0]
+    _refused.pop(task.name, None)
+    return job
 
 
 def _sbatch(task: Task, record: Record) -> str:
@@ -153,7 +166,7 @@ def _run(*command: str) -> str:
             errors="replace",
         )
     except FileNotFoundError:
-        raise EngineError(
+        raise MissingCommandError(
             f"{command[0]} is not found: install Slurm's commands (Debian: slurm-client) on the launcher's machine"
         ) from None
     except subprocess.TimeoutExpired:

@@ -29,9 +29,9 @@ JOBS = 3  # between two faults
 class Faults:
     """What goes wrong, at random."""
 
-    def __init__(self, db: Db, start: StartLauncher, slurm: Slurm, random: Random) -> None:
+    def __init__(self, db: Db, start: StartLauncher, slurm: Slurm, random: Random, engine_dir: Path) -> None:
         """Start a launcher."""
-        self.db, self.slurm, self.random = db, slurm, random
+        self.db, self.slurm, self.random, self.engine_dir = db, slurm, random, engine_dir
         self._start = start
         self.launcher: Launcher = start()
         self.counts: Counter[str] = Counter()
@@ -67,7 +67,13 @@ class Faults:
         """Kill slurmctld, which forgets the jobs of its last seconds."""
         self.slurm.kill_ctld()
         self.slurm.start_ctld()
-        self.slurm.resume()
+        self.slurm.resume(self.engine_dir)
+
+    def are_over(self) -> bool:
+        """Return whether no job is due or in progress."""
+        self.slurm.resume(self.engine_dir)
+        query = "SELECT FROM pgagent.pga_job WHERE jobagentid IS NOT NULL OR jobnextrun <= now()"
+        return not rows(self.db, query)
 
     def cancel(self) -> None:
         """Cancel one of the runs in progress, even before its id on the cluster is known."""
@@ -81,36 +87,28 @@ OFTEN = ("kill_launcher", "stop_ctld", "kill_launcher", "end_connections", "canc
 
 @forms(6, 500)
 def test_nothing_is_lost_or_executed_twice(
-    db: Db, start: StartLauncher, slurm: Slurm, tmp_path: Path, size: int
+    db: Db, start: StartLauncher, slurm: Slurm, engine_dir: Path, tmp_path: Path, size: int
 ) -> None:
     """Only what slurmctld has forgotten when it was killed may fail, and says so."""
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     random = Random(seed)
     log = tmp_path / "log"
-    faults = Faults(db, start, slurm, random)
+    faults = Faults(db, start, slurm, random, engine_dir)
     jobs = []
     for number in range(size):
         for n in range(JOBS):
             seconds = random.random()
             script = f"echo b $PGAGENT_RUN_ID >> {log}; sleep {seconds}; echo e $PGAGENT_RUN_ID >> {log}"
-            # slurmctld may take a job for running as it has forgotten its end: the time limit ends that.
-            step = {"batch": script, "engine": "slurm --time=1"}
-            jobs.append(add_job(db, f"job {number}.{n}", step))
+            jobs.append(add_job(db, f"job {number}.{n}", {"batch": script, "engine": "slurm"}))
         run_now(db, *jobs[-JOBS:])
         wait_for_row(db, "SELECT 1 FROM pgagent_py.run WHERE jobid = %s", jobs[-1])
         time.sleep(random.random() * 0.7)
         # The short form has each once. What dies with slurmctld takes a minute until it is found lost.
         faults.strike(OFTEN[number] if size == len(OFTEN) else random.choice((*OFTEN, "kill_ctld")))
-    wait_for(lambda: have_ended(db, slurm), 5 * PATIENCE, "the end of the runs", every=1)
+    wait_for(faults.are_over, 5 * PATIENCE, "the end of the runs", every=1)
     check(db, jobs, log, faults)
     faults.launcher.signal(signal.SIGTERM)
-
-
-def have_ended(db: Db, slurm: Slurm) -> bool:
-    """Return whether no job is due or in progress."""
-    slurm.resume()
-    return not rows(db, "SELECT FROM pgagent.pga_job WHERE jobagentid IS NOT NULL OR jobnextrun <= now()")
 
 
 def check(db: Db, jobs: list[int], log: Path, faults: Faults) -> None:

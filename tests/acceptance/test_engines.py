@@ -143,12 +143,15 @@ def test_a_job_that_slurm_does_not_know_has_failed(
     db: Db, start: StartLauncher, slurm: Slurm, tmp_path: Path
 ) -> None:
     """It has begun, and left no exit code; then slurmctld lost its memory."""
-    began = tmp_path / "began"
-    job = slurm_job(db, "job", f"touch {began}; sleep 600")
+    began, go, killed = tmp_path / "began", tmp_path / "go", tmp_path / "killed"
+    script = f"touch {began}; while [ ! -e {go} ]; do sleep 0.1; done; kill -9 $PPID; touch {killed}"
+    job = slurm_job(db, "job", script)
     one = start()
     run_now(db, job)
     wait_for(began.exists, what="the script")
     slurm.kill_ctld()
+    go.touch()
+    wait_for(killed.exists, what="the end of the wrapper")
     shutil.rmtree(slurm.directory / "state")
     (slurm.directory / "state").mkdir()
     slurm.start_ctld()

@@ -111,10 +111,19 @@ class Slurm:
         """Kill slurmctld: it forgets the jobs of its last seconds."""
         self._kill("slurmctld")
 
-    def resume(self) -> None:
-        """Take the nodes back into use, as an administrator does: slurmctld drains one when it has given a number twice."""
+    def resume(self, engine_dir: Path | None = None) -> None:
+        """Do what an administrator does after slurmctld was killed.
+
+        It drains nodes when it has given a number twice, and takes jobs for running as it has forgotten their end.
+        """
         for node in NODES:
             self.run("scontrol", "update", f"nodename={node}", "state=resume")
+        for line in (
+            self.run("squeue", "-h", "-t", "running", "-o", "%i %j").splitlines() if engine_dir else ()
+        ):
+            job, name = line.split()
+            if engine_dir and (engine_dir / name / "exit").exists():
+                self.run("scancel", job)
 
     def start_node(self, node: str) -> None:
         """Start a slurmd."""
