@@ -7,7 +7,7 @@ import traceback
 from typing import Any
 
 from ..ground.bounds import check_sizes
-from ..ground.errors import PgAgentError, spi_details, sqlstate
+from ..ground.errors import PgAgentError, plain_message, spi_details, sqlstate
 from ..ground.exact_json import write_json
 from ..ground.foreign import refuse_foreign_code
 from ..ground.plpy import Plpy
@@ -33,7 +33,12 @@ def handle(plpy: Plpy, td: dict[str, Any]) -> str:
     except plpy.SPIError as error:
         detail, hint, _, _ = spi_details(error)
         answer = {
-            "error": {"message": str(error), "detail": detail, "hint": hint, "sqlstate": sqlstate(error)}
+            "error": {
+                "message": plain_message(error),
+                "detail": detail,
+                "hint": hint,
+                "sqlstate": sqlstate(error),
+            }
         }
     except Exception as error:
         message = f"{type(error).__name__}: {error}"

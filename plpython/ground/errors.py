@@ -6,7 +6,7 @@ import re
 
 from .plpy import SPIError
 
-__all__ = ["PgAgentError", "invalid", "server_message", "spi_details", "sqlstate"]
+__all__ = ["PgAgentError", "invalid", "plain_message", "server_message", "spi_details", "sqlstate"]
 
 INVALID_PARAMETER_VALUE = "22023"
 
@@ -50,6 +50,17 @@ def spi_details(error: SPIError) -> tuple[str | None, str | None, str | None, in
     """Return detail, hint, statement and position in it (from 1) of an error: attributes that the exception does not have."""
     _, detail, hint, query, position, *_ = getattr(error, "spidata", None) or [None] * 5
     return detail, hint, query, position
+
+
+# What PL/Python puts before the words of an error that has come through another of its functions.
+INNER = re.compile(r"(?:(?:spiexceptions|plpy)\.\w+: )+")
+
+
+def plain_message(error: SPIError) -> str:
+    """Return the message of an error as the server has said it first."""
+    message = str(error)
+    inner = INNER.match(message)
+    return message[inner.end() :] if inner else message
 
 
 def server_message(error: SPIError) -> str:

@@ -39,6 +39,7 @@ VALUES: dict[str, Sequence[Any]] = {
 }
 # What takes longer is cancelled, as it must let itself be.
 TIMEOUT = "SET statement_timeout = '500 ms'"
+CANCELLED = "57014"
 JSON: list[Any] = [None, True, -1, 2**70, 1.5, "", "x", [], [[]], [None], {}, {"a": None}]
 
 INNER = """
@@ -100,6 +101,8 @@ def fault(db: Db, query: sql.Composed | str, parameters: list[Any], inner: bool 
             db.execute(query, parameters)
     except psycopg.Error as error:
         state, diag = error.sqlstate or "XX", error.diag
+        if state == CANCELLED:
+            return ""
         words = [diag.message_primary, diag.message_detail, diag.message_hint]
         shown = "\n".join(filter(None, [*words, diag.context]))
         if db.closed or state.startswith("XX"):
