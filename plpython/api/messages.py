@@ -156,10 +156,13 @@ UPDATE pgagent_py.queued_message q
 # Of one owner's jobs, taken at a time: they hold up one another, and nobody else's.
 OF_AN_OWNER = 16
 
+# Bytes of data that are taken at a time, but for a single message: a launcher has them all in memory, in a form that is larger.
+MOST_BYTES = 10_000_000
+
 # What launchers of all versions send. Others only those that say so.
 KNOWN = ["email", "webhook"]
 
-# $1 how many, $2 LEASE, $3 OF_AN_OWNER, $4 the kinds.
+# $1 how many, $2 LEASE, $3 OF_AN_OWNER, $4 the kinds, $5 MOST_BYTES.
 TAKE = Statement(
     """
     -- Of the owners of which no launcher has messages, the one whose message has waited longest; 0 for all jobs without an owner.
@@ -168,21 +171,27 @@ TAKE = Statement(
          WHERE n.qmsnotbefore <= clock_timestamp() AND n.qmskind = ANY ($4)
            AND NOT EXISTS (SELECT FROM pgagent_py.queued_message t
                             WHERE t.qmsjobowner = n.qmsjobowner AND t.qmstaken IS NOT NULL AND t.qmsnotbefore > clock_timestamp())
-         ORDER BY n.qmsnotbefore LIMIT 1)
+         ORDER BY n.qmsnotbefore LIMIT 1),
+    free AS MATERIALIZED (
+        SELECT n.qmsid, n.qmsnotbefore, octet_length(concat(n.qmsdata::text, n.qmstext, n.qmshtml)) AS bytes FROM pgagent_py.queued_message n
+         WHERE n.qmsnotbefore <= clock_timestamp() AND n.qmskind = ANY ($4)
+           AND n.qmsjobowner = (SELECT next.qmsjobowner FROM next)
+         ORDER BY n.qmsnotbefore
+         LIMIT CASE WHEN (SELECT next.qmsjobowner FROM next) = 0 THEN $1 ELSE least($1, $3) END
+           FOR UPDATE SKIP LOCKED),
+    first AS (
+        SELECT f.qmsid, row_number() OVER age AS number, sum(f.bytes) OVER age AS bytes FROM free f
+        WINDOW age AS (ORDER BY f.qmsnotbefore, f.qmsid))
     UPDATE pgagent_py.queued_message q
        SET qmstries = q.qmstries + 1, qmsnotbefore = clock_timestamp() + make_interval(secs => $2), qmstaken = clock_timestamp()
-     WHERE q.qmsid IN (SELECT n.qmsid FROM pgagent_py.queued_message n
-                        WHERE n.qmsnotbefore <= clock_timestamp() AND n.qmskind = ANY ($4)
-                          AND n.qmsjobowner = (SELECT next.qmsjobowner FROM next)
-                        ORDER BY n.qmsnotbefore
-                        LIMIT CASE WHEN (SELECT next.qmsjobowner FROM next) = 0 THEN $1 ELSE least($1, $3) END
-                          FOR UPDATE SKIP LOCKED)
+     WHERE q.qmsid IN (SELECT f.qmsid FROM first f WHERE f.number = 1 OR f.bytes <= $5)
     RETURNING q.qmsid AS id, q.qmskind AS kind, q.qmstarget AS target, q.qmssubject AS subject, q.qmstext AS text,
               q.qmshtml AS html, q.qmsattach AS attach, q.qmscc AS cc, q.qmsbcc AS bcc, q.qmsdata::text AS data""",
     "int4",
     "float8",
     "int4",
     "text[]",
+    "int8",
 )
 
 
@@ -191,7 +200,7 @@ def take_messages(plpy: Plpy, caller: str, count: int, knows: Sequence[str] = ()
     check_launch(plpy, caller)
     REFUSE(plpy)
     taken = []
-    for row in TAKE(plpy, count, LEASE, OF_AN_OWNER, [*KNOWN, *knows]):
+    for row in TAKE(plpy, count, LEASE, OF_AN_OWNER, [*KNOWN, *knows], MOST_BYTES):
         try:
             taken.append({**row, "data": json.loads(row["data"])})
         except (ValueError, RecursionError):  # others' messages must not wait for it

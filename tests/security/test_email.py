@@ -158,6 +158,27 @@ def test_a_mail_that_can_not_be_read_holds_up_no_other(address: str, admin: Db, 
     ) == [(True,)]
 
 
+def test_a_launcher_takes_a_few_large_mails_at_a_time(address: str, admin: Db, mailer: Db) -> None:
+    mailer.execute("SELECT pgagent_py.send_email('x@example.org', n::text) FROM generate_series(1, 5) n")
+    admin.execute(
+        "UPDATE pgagent_py.queued_message SET qmsdata = jsonb_build_object('a', repeat('x', 4000000))"
+    )
+    agent = Agent(address)
+    sizes = []
+    for _ in range(3):
+        found = call(agent.db, "take_messages", 9, ["mail"])
+        ids = [row["id"] for row in found]
+        call(agent.db, "finish_messages", ids, [None] * len(ids), [False] * len(ids))
+        sizes.append(len(found))
+    assert sizes == [2, 2, 1]
+    mailer.execute("SELECT pgagent_py.send_email('x@example.org')")
+    admin.execute(
+        "UPDATE pgagent_py.queued_message SET qmsdata = jsonb_build_object('a', repeat('x', 12000000))"
+    )
+    assert len(call(agent.db, "take_messages", 9, ["mail"])) == 1
+    agent.close()
+
+
 def test_a_session_keeps_no_rows_that_can_not_be_read(admin: Db, alice: Db) -> None:
     """A step of run_due() may call what launchers call for it."""
     job = call(alice, "add_job", "job", sql="SELECT 1")

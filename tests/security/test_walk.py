@@ -166,7 +166,7 @@ IMPORTS = {
         "auto_drop": "TRUE", "notifications": [{"recipient": "a@example.org", "event": "JOB_FAILED"}],
     },
 }  # fmt: skip
-OTHER = [*JSON, "9" * 5000, "\n\x1b", "FREQ=" + "DAILY;" * 1000, 10**400, [[[[]]]], "infinity"]
+OTHER: list[Any] = [None, True, -1, 10**400, "", "9" * 5000, [], {}, [[None]]]
 
 
 def changed(value: Any) -> Iterator[Any]:
