@@ -173,7 +173,8 @@ TAKE = Statement(
                             WHERE t.qmsjobowner = n.qmsjobowner AND t.qmstaken IS NOT NULL AND t.qmsnotbefore > clock_timestamp())
          ORDER BY n.qmsnotbefore LIMIT 1),
     free AS MATERIALIZED (
-        SELECT n.qmsid, n.qmsnotbefore, octet_length(concat(n.qmsdata::text, n.qmstext, n.qmshtml)) AS bytes FROM pgagent_py.queued_message n
+        SELECT n.qmsid, n.qmsnotbefore, octet_length(concat(n.qmsdata::text, n.qmstext, n.qmshtml)) AS bytes
+          FROM pgagent_py.queued_message n
          WHERE n.qmsnotbefore <= clock_timestamp() AND n.qmskind = ANY ($4)
            AND n.qmsjobowner = (SELECT next.qmsjobowner FROM next)
          ORDER BY n.qmsnotbefore

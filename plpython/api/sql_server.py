@@ -16,6 +16,14 @@ AT_TIME, SECONDS, MINUTES, HOURS = 1, 2, 4, 8  # freq_subday_type
 PLACES = {1: 1, 2: 2, 4: 3, 8: 4, 16: -1}  # freq_relative_interval: first to fourth, last
 DAY, WEEKDAY, WEEKEND_DAY = 8, 9, 10  # freq_interval of a relative month, beside 1 (Sunday) to 7
 FOREVER = 99991231
+LAST_SECOND = 235959
+# What each of these may be at most: the times of a day are counted one by one.
+MOST = {
+    "active_start_date": FOREVER,
+    "active_end_date": FOREVER,
+    "active_start_time": LAST_SECOND,
+    "active_end_time": LAST_SECOND,
+}
 # The n-th weekend day of a month: a month that begins on a Sunday, or ends on a Saturday, has a lone one there.
 SATURDAY, SUNDAY = 6, 0
 WEEKEND = {
@@ -33,6 +41,9 @@ class CannotCarryError(Exception):
 
 def read_schedule(row: Mapping[str, Any]) -> tuple[list[Arguments], list[str]]:
     """Return the arguments of the schedules that *row* becomes, and notes on what they do differently."""
+    for name, most in MOST.items():
+        if not 0 <= (row.get(name) or 0) <= most:
+            raise CannotCarryError(f"{name} is out of range")
     notes: list[str] = []
     type_ = row.get("freq_type")
     start = row.get("active_start_date") or 0
@@ -95,7 +106,7 @@ def _relative(interval: int, relative: int | None) -> list[Arguments]:
 def _times(row: Mapping[str, Any], notes: list[str]) -> list[Arguments]:
     """Return hours and minutes at which it fires: schedules, where they are no cross product."""
     kind, step = row.get("freq_subday_type") or AT_TIME, row.get("freq_subday_interval") or 0
-    first, last = row.get("active_start_time") or 0, row.get("active_end_time") or 235959
+    first, last = row.get("active_start_time") or 0, row.get("active_end_time") or LAST_SECOND
     start, end = _minute(first), _minute(last)
     if kind in (0, AT_TIME):
         if first % 100:
