@@ -167,7 +167,7 @@ def test_dependents_follow_each_run_with_the_same_time(agent: Agent, db: Db) -> 
     assert rows(db, given) == [({"a": 1},)] * 3
 
 
-def test_pauses_hold_and_disabled_or_cancelled_ones_wait_or_end(agent: Agent, db: Db) -> None:
+def test_pauses_and_windows_hold_and_disabled_or_cancelled_ones_wait_or_end(agent: Agent, db: Db) -> None:
     job = nightly(db)
     number = value(db, BACKFILL, job, "2024-01-01Z", "2024-01-04Z")
     db.execute("SELECT pgagent_py.pause()")
@@ -175,7 +175,10 @@ def test_pauses_hold_and_disabled_or_cancelled_ones_wait_or_end(agent: Agent, db
     db.execute("SELECT pgagent_py.resume(); SELECT pgagent_py.pause('Routine Maintenance')")
     assert agent.run_due(9) == []
     db.execute("SELECT pgagent_py.resume('Routine Maintenance')")
-    db.execute("SELECT pgagent_py.alter_job(%s, enabled => false)", [job])
+    db.execute("SELECT pgagent_py.add_window('shut', minutes => '{0}', duration => '1 day', closed => true)")
+    db.execute("SELECT pgagent_py.alter_job(%s, \"window\" => 'shut')", [job])
+    assert agent.run_due(9) == []
+    db.execute("SELECT pgagent_py.alter_job(%s, \"window\" => '', enabled => false)", [job])
     assert agent.run_due(9) == []
     db.execute("SELECT pgagent_py.alter_job(%s, enabled => true)", [job])
     (step,) = agent.run_due(9)
