@@ -43,6 +43,8 @@ EXAMPLES = {
         "overrun_after": ("2 h", "02:00:00"),
         "catch_up": ("all", "all"),
         "catch_up_limit": ("24", "24"),
+        "window": ("nights", "nights"),
+        "at_window_end": ("stop", "stop"),
     },
     "step": {
         "atomic": ("", "true"),
@@ -67,7 +69,8 @@ EXAMPLES = {
     },
 }
 DEFAULTS = {
-    "priority": "0", "delete_on_success": "false", "catch_up": "once", "atomic": "false", "separately": "false", "retries": "0",
+    "priority": "0", "delete_on_success": "false", "catch_up": "once",
+    "at_window_end": "finish", "atomic": "false", "separately": "false", "retries": "0",
     "retry_delay": "00:00:01", "retry_backoff": "1",
 }  # fmt: skip
 # What a line needs beside it to mean anything
@@ -102,6 +105,7 @@ def db(db: Db) -> Db:
     call(db, "add_step", job, "batch", batch="true")
     call(db, "add_schedule", job, "s", weekdays=[1], minutes=[0], hours=[9], start="2026-01-05 00:00+00")
     call(db, "add_calendar", "holidays", days=["2030-01-01"])
+    call(db, "add_window", "nights", "0 22 * * *", duration="8 h")
     call(db, "set_engine", "slurm", allowed_options=["mem", "exclusive"])
     db.execute("SET timezone = 'UTC'")
     return db

@@ -46,6 +46,7 @@ EXAMPLES = {
     "jsonb": '{"a": [1, "b"]}',
 } | {"integer[]": "{1,2}", "jscroll": "skip", "jobcatchup": "skip", "jscrecurs": "2 weeks"}
 EXAMPLES |= {"jobwindow": "nights", "jobatwindowend": "stop"}
+EXAMPLES |= {"jstatomic": "false"}  # it does not go with jstseparately
 EVERYTHING = """
 SELECT pgagent_py.add_window('nights', '0 22 * * *', duration => '8 h');
 SELECT pgagent_py.add_calendar('holidays', '{2030-01-01,2030-12-25}', 'closed');
