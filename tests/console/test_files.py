@@ -42,6 +42,10 @@ SELECT pgagent_py.alter_job(pgagent_py.job_id('whole'), timeout => '1 h',
        max_lateness => '2 d', priority => 7, "group" => 'g', max_failures => 3, keep_runs => 5, keep_for => '30 d',
        labels => '{gpu,"dc=paris, north"}', late_after => '5 min', overrun_after => '2 h', catch_up => 'all',
        catch_up_limit => 9, parameters => '{"a": 1}');
+SELECT pgagent_py.add_window('night', description => 'quiet', minutes => '{0}', hours => '{22}', weekdays => '{1,2}',
+       monthdays => '{1}', months => '{1,12}', nth => '{1}', duration => '8 h', timezone => 'Asia/Tokyo', closed => true);
+SELECT pgagent_py.add_window('payday', workdays => '{1}', minutes => '{0}', hours => '{22}', duration => '8 h');
+SELECT pgagent_py.alter_job(pgagent_py.job_id('whole'), "window" => 'night', at_window_end => 'stop');
 SELECT pgagent_py.alter_job(pgagent_py.add_job('owned', sql => 'SELECT 1'), owner => 'postgres', run_as => 'postgres');
 SELECT pgagent_py.add_step(pgagent_py.job_id('whole'), 'remote', sql => 'SELECT 1', connstr => 'host=other dbname=x',
        description => 'away', enabled => false);
@@ -69,7 +73,7 @@ SELECT pgagent_py.add_message(pgagent_py.job_id('whole'), 'chat', 'slack://a/b/c
 # Of a job's own step and schedule, which are looked at there.
 SHORT = {*fields.SHORT_STEP, *fields.SHORT_SCHEDULE} - {"name"}
 # Options that no function has yet
-NOT_THERE_YET = {"window", "at_window_end"}
+NOT_THERE_YET: set[str] = set()
 
 
 def not_written(content: Any) -> set[str]:
@@ -78,6 +82,7 @@ def not_written(content: Any) -> set[str]:
     parts = {
         "jobs": (fields.JOB, jobs),
         "calendars": (fields.CALENDAR, [*content["calendars"].values()]),
+        "windows": (fields.WINDOW, [*content["windows"].values()]),
         "steps": (fields.STEP, [step for job in jobs for step in job.get("steps", [])]),
         "schedules": (fields.SCHEDULE, [schedule for job in jobs for schedule in job.get("schedules", [])]),
         "messages": (fields.MESSAGE, [message for job in jobs for message in job.get("messages", [])]),
@@ -101,6 +106,7 @@ CARRIED = {
     ("add_schedule", "alter_schedule"): fields.SCHEDULE,
     ("add_message",): fields.MESSAGE,
     ("add_calendar", "alter_calendar"): fields.CALENDAR,
+    ("add_window",): fields.WINDOW,
 }
 
 
@@ -115,7 +121,7 @@ def test_files_carry_every_argument_of_the_functions(db: Db) -> None:
             list(names),
         )
         arguments = {name for (name,) in found} - ELSEWHERE.keys()
-        if kinds is fields.CALENDAR:
+        if kinds in (fields.CALENDAR, fields.WINDOW):
             arguments -= {"name"}  # it is the key
         assert len(arguments) > 2
         assert arguments - kinds.keys() == set(), names
@@ -145,7 +151,7 @@ def test_what_is_exported_applies_to_the_same_jobs(ctl: Ctl, db: Db, tmp_path: P
     one, many = tmp_path / "all.yaml", tmp_path / "jobs"
     ctl("export", "-o", str(one))
     ctl("export", "-o", f"{many}/")
-    assert len(list(many.iterdir())) == 7
+    assert len(list(many.iterdir())) == 8
     text = one.read_text()
     assert "cron: 0 3 * * 1-5" in text
     assert "cron: 0 12 13 * 5" in text
