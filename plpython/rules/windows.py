@@ -109,6 +109,8 @@ def _is_dense(schedule: Schedule) -> bool:
     return all(times >> 60 * hour & HOUR_MASK in (0, HOUR_MASK) for hour in range(24))
 
 
+GONE = Window([], MINUTE, False, ValueError("it is gone"))
+
 # The windows of a job and of its class, by name: both must let it start.
 Names = Sequence[Sequence[str]]
 
@@ -119,7 +121,7 @@ def split_names(*lists: str | None) -> list[list[str]]:
 
 
 class Windows:
-    """All windows, by name. A name that is none of them says nothing."""
+    """All windows, by name. A name that is none of them stands for a window that never opens."""
 
     def __init__(self, windows: dict[str, Window]) -> None:
         self._windows = windows
@@ -138,7 +140,7 @@ class Windows:
     def shut(self, names: Names, at: float) -> list[str]:
         """Return the windows that keep a job from starting at *at*: closed ones that are open, else others of which none is."""
         for group in names:
-            known = [(name, self._windows[name]) for name in group if name in self._windows]
+            known = [(name, self._windows.get(name, GONE)) for name in group]
             blocked = [name for name, window in known if window.closed and window.is_open(at)]
             others = [(name, window) for name, window in known if not window.closed]
             if blocked:
@@ -150,7 +152,7 @@ class Windows:
     def start(self, names: Names, at: float) -> float:
         """Return the first instant, *at* or later, at which a job may start; infinity if there is none."""
         for _ in range(MOST_CHANGES):
-            shut = [self._windows[name] for name in self.shut(names, at)]
+            shut = [self._windows.get(name, GONE) for name in self.shut(names, at)]
             if not shut:
                 return at
             # A closed window must close, one of the others open. The end of what is open for ever is not waited for.

@@ -16,6 +16,7 @@ from .hand_out import STEP_RUN
 from .orders import BEGIN_AS_ORDERED, NO_ORDERS, take_orders
 from .problems import NO_PROBLEM, each_apart
 from .rows import AgentRow, Ended, StepRow
+from .windows import NO_WINDOWS
 
 # $1 pid, $2 station, $3 how many, $4 what the agent knows, $5 agent. {due} are the jobs, {only} narrows them down, {first} says
 # which come first; {begin} narrows the steps down, {order} sorts the runs.
@@ -72,7 +73,11 @@ TYPES = ("int4", "text", "int4", "text[]", "uuid")
 CLAIM_LONGEST_DUE = {
     scope: Statement(
         CLAIM_DUE_JOBS.format(
-            due=DUE, only=f"{NO_ORDERS} {only}", first="ORDER BY j.jobnextrun", begin="", order="j.jobnextrun"
+            due=DUE,
+            only=f"{NO_ORDERS} {NO_WINDOWS} {only}",
+            first="ORDER BY j.jobnextrun",
+            begin="",
+            order="j.jobnextrun",
         ),
         *TYPES,
         row=StepRow,

@@ -15,8 +15,8 @@ class Shut(NamedTuple):
     """What keeps jobs from starting now: parameters of the statements with HELD_BY_WINDOW."""
 
     blocked: list[str]  # closed windows that are open
-    shut: list[str]  # other windows that are not
-    open: list[str]
+    open: list[str]  # other windows that are open
+    quiet: list[str]  # closed windows that are not open
     classes: list[int]  # classes (jclid) that their own windows hold back
 
 
@@ -27,11 +27,13 @@ ORDERED = """EXISTS (SELECT FROM pgagent_py.job_origin g
                 WHERE g.jobid = ANY (ARRAY[j.jobid]) AND g.jobnextrun = j.jobnextrun AND g.jlgtrigger = 'n')"""
 
 # On a due job j with options o, which may be missing: windows keep it from starting. A list of names is compared as a whole, so
-# that a turn asks nothing of single jobs.
+# that a turn asks nothing of single jobs. A window that has come since they were read keeps its jobs from starting in this turn.
 HELD_BY_WINDOW = f"""
        (string_to_array(o.jobwindow, ', ') && {{blocked}}
-        OR string_to_array(o.jobwindow, ', ') && {{shut}} AND NOT string_to_array(o.jobwindow, ', ') && {{open}}
+        OR NOT (string_to_array(o.jobwindow, ', ') && {{open}} OR string_to_array(o.jobwindow, ', ') <@ {{quiet}})
         OR j.jobjclid = ANY ({{classes}})) IS TRUE AND NOT {ORDERED}"""
+# In the claim that does not choose, as NO_ORDERS.
+NO_WINDOWS = "AND NOT EXISTS (SELECT FROM pgagent_py.job_window)"
 SHUT_TYPES = ("text[]", "text[]", "text[]", "int4[]")
 
 
@@ -60,10 +62,10 @@ def shut_now(plpy: Plpy) -> tuple[Shut, float | None]:
     found = Shut([], [], [], [])
     for name, window in windows.items():
         is_open = window.is_open(now)
-        if window.closed and is_open:
-            found.blocked.append(name)
-        elif not window.closed:
-            (found.open if is_open else found.shut).append(name)
+        if window.closed:
+            (found.blocked if is_open else found.quiet).append(name)
+        elif is_open:
+            found.open.append(name)
     for row in CLASSES(plpy):
         if windows.shut(split_names(row["jobwindow"]), now):
             found.classes.append(row["jclid"])

@@ -70,7 +70,7 @@ BY_TYPE = {
     "jsonb[]": f"array_fill('{{}}'::jsonb, '{{{HANDLED}}}')",
 }
 PID, PIDS, NONE = "pg_backend_pid()", "ARRAY[pg_backend_pid()]", "'{}'"
-SHUT = [NONE, "'{v}'", "'{w}'", NONE]
+SHUT = [NONE, "'{w}'", "'{v}'", NONE]
 LOOKED = ["1000", "200", NONE, "'here'", NONE]
 SPECIAL = {
     "agents.END_FORMER_BACKENDS": [f"'{ME}'", PID],

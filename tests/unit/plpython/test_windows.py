@@ -116,7 +116,8 @@ ALL = {
         ("broken", None, "2027-01-10 13:00", None),
         ("broken and closed, noon", None, "2027-01-10 12:00", None),
         ("broken, noon", None, "2027-01-10 12:00", "2027-01-10 12:00"),
-        ("one that is gone", None, "2027-01-10 13:00", "2027-01-10 13:00"),
+        ("one that is gone", None, "2027-01-10 13:00", None),
+        ("one that is gone, noon", None, "2027-01-10 13:00", "2027-01-11 12:00"),
     ],
 )
 def test_when_a_job_may_start(job: str | None, of_class: str | None, due: str, starts: str | None) -> None:
