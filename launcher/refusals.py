@@ -1,7 +1,7 @@
 """The words by which servers and libpq refuse a connection, and what they mean for the launcher and for a step.
 
 libpq gives no SQLSTATE when a connection fails, only words. A server whose messages are in another language is
-recognised by none of them: then the launcher's own server is asked over the control connection.
+recognised by few of them. Then the launcher's own server is asked over the control connection, and another one by PQping.
 """
 
 from __future__ import annotations
@@ -31,6 +31,20 @@ SELECT CASE WHEN d.oid IS NULL OR r.oid IS NULL OR NOT d.datallowconn OR d.datco
 _BUSY = re.compile(
     r"too many clients already|remaining connection slots are reserved|too many connections for "
     r"|the database system is |terminating connection due to administrator|no more connections allowed|query_wait_timeout"
+)
+# The same in the other languages that PostgreSQL speaks: nothing else tells whether another server has no room.
+_FULL_IN_ANY_LANGUAGE = re.compile(
+    r"zu viele Verbindungen|verbleibenden Verbindungen sind"
+    r"|demasiados clientes|demasiadas conexiones|conexiones restantes"
+    r"|trop de clients|trop de connexions|connexions restants"
+    r"|troppi client|troppe connessioni|slot di connessione sono riservati"
+    r"|クライアント数が多すぎ|接続が多すぎ|残りの接続スロット"
+    r"|მეტისმეტად ბევრი|ძალიან ბევრი კავშირი"
+    r"|접속자 수를 초과|접속수를 초과|남은 연결 슬롯"
+    r"|слишком много (?:клиентов|подключений)|слоты подключений зарезервированы"
+    r"|för många (?:klienter|uppkopplingar)|anslutningsslottar är reserverade"
+    r"|забагато (?:клієнтів|підключень)|слоти підключень"
+    r"|连接过多|剩余连接槽位|客戶端過多|連線太多|剩餘的連線槽"
 )
 # This machine, or the server's, is short of something. Waiting helps, whichever server it is.
 _SHORTAGE = re.compile(
@@ -73,7 +87,7 @@ def may_pass(words: str, *, own_server: bool) -> bool | None:
     No step can be booked before the launcher's own server is back, so it is waited for. Another server that is
     away is the step's failure.
     """
-    if _BUSY.search(words) or _SHORTAGE.search(words):
+    if _BUSY.search(words) or _SHORTAGE.search(words) or _FULL_IN_ANY_LANGUAGE.search(words):
         return True
     if _AWAY.search(words):
         return own_server

@@ -63,6 +63,9 @@ class Plpy(Protocol):
     def execute(self, query: str | Plan, arguments: Sequence[Any] = ..., /) -> Result[Row]:
         """Execute a statement or a plan in a subtransaction of its own."""
 
+    def quote_literal(self, text: str, /) -> str:
+        """Return *text* as an SQL literal."""
+
     def subtransaction(self) -> AbstractContextManager[object]:
         """Return a context that undoes what was done in it when it is left by an exception."""
 

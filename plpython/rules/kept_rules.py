@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from .schedule import Schedule
+from .schedule import Instant, Schedule
 from .zones import Zone
 
 Rule = tuple[Schedule, Zone]
@@ -26,7 +26,7 @@ class Kept(NamedTuple):
     version: Hashable  # of the rows that the rule was compiled from
     rule: Rule
     since: float
-    until: float
+    until: Instant
 
 
 # By jscid. An OrderedDict finds its first entry at once; a dict goes by all that were deleted before it.

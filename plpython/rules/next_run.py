@@ -90,8 +90,8 @@ SELECT r.*, EXISTS (SELECT FROM pgagent_py.problem p WHERE p.jobid = r.jscjobid 
 
 def firing(
     plpy: Plpy, jscid: int, version: Hashable, exceptions: bool, last_run: float | None, after: float | None
-) -> float:
-    """Return when a schedule fires next, infinity when never: from now on, or from *after* on if that is given.
+) -> int | None:
+    """Return when a schedule fires next, in microseconds, None when never: from now on, or from *after* on if that is given.
 
     *version* identifies the row versions that its rule was compiled from, so that a session can use a rule again.
     A next run is later than the clock, not than the transaction's start: a firing between the two is not owed.
@@ -101,7 +101,7 @@ def firing(
     now = now_or_last_run(last_run) if after is None else after
     known = None if exceptions else kept(jscid, version) or _read_ahead(plpy, jscid, version)
     if known and known.since <= now < known.until:
-        return known.until
+        return _micros(known.until)
     try:
         if known:
             jobid, rule, may_keep = known.jobid, known.rule, True
@@ -112,11 +112,15 @@ def firing(
         if is_passing(plpy, error):
             raise
         note_problem(plpy, None, jscid, str(error))
-        return NEVER
-    next_ = NEVER if found is None else float(found)
+        return None
+    next_ = NEVER if found is None else found
     if may_keep:
         keep(jscid, Kept(jobid, version, rule, now, next_))
-    return next_
+    return _micros(next_)
+
+
+def _micros(instant: Instant) -> int | None:
+    return None if instant == NEVER else round(instant * MICRO)
 
 
 def _read_rule(plpy: Plpy, jscid: int) -> tuple[int, Rule, bool]:

@@ -14,12 +14,13 @@ from .windows import COULD_START
 # few jobs with such options to the rest, whatever the planner thinks of the tables.
 NOT_TOLD = """NOT EXISTS (SELECT FROM pgagent_py.alerted a WHERE a.jobid = j.jobid AND a.alert = '{}' AND a.since = j.{})"""
 WATCHED = f"""
-    SELECT j.jobid, 'late' AS alert, j.jobnextrun AS since, {COULD_START} + o.joblateafter AS at, j.jobname, j.jobdesc
+    SELECT j.jobid, 'late' AS alert, j.jobnextrun AS since, {COULD_START} + least(o.joblateafter, '1000 years') AS at,
+           j.jobname, j.jobdesc
       FROM (SELECT o.jobid, o.joblateafter, o.jobwindow FROM pgagent_py.job_option o WHERE o.joblateafter > '0' OFFSET 0) o
      CROSS JOIN LATERAL (SELECT * FROM pgagent.pga_job j WHERE j.jobid = o.jobid AND {DUE} OFFSET 0) j
      WHERE {NOT_TOLD.format("late", "jobnextrun")}
      UNION ALL
-    SELECT j.jobid, 'overrun', j.joblastrun, j.joblastrun + o.joboverrunafter, j.jobname, j.jobdesc
+    SELECT j.jobid, 'overrun', j.joblastrun, j.joblastrun + least(o.joboverrunafter, '1000 years'), j.jobname, j.jobdesc
       FROM (SELECT o.jobid, o.joboverrunafter FROM pgagent_py.job_option o WHERE o.joboverrunafter > '0' OFFSET 0) o
      CROSS JOIN LATERAL (
            SELECT * FROM pgagent.pga_job j WHERE j.jobid = o.jobid AND j.jobagentid IS NOT NULL OFFSET 0) j

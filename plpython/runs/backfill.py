@@ -15,7 +15,7 @@ from ..ground.plpy import Plpy
 from ..ground.problems import is_passing
 from ..ground.vocabulary import ABORTED, FAILURE, IDLE
 from ..rules.backfill import times_between
-from ..rules.next_run import read_time, timestamp
+from ..rules.next_run import read_time
 from .claimable import FOR_AGENT, SCOPES
 from .limits import places
 from .orders import NOTE_ORIGIN
@@ -229,7 +229,7 @@ SELECT j.jobid, n.at
                                      extract(epoch FROM b.bflclaimed)::float8)) AS at
          FROM pgagent_py.schedule_version v WHERE v.jscjobid = b.jobid AND v.jscenabled) n
  WHERE b.bflid = $1 AND {IDLE} AND (j.jobnextrun <= clock_timestamp()) IS NOT TRUE AND o.jobcatchup IS DISTINCT FROM 'all'
-   AND b.bflschedules = pgagent_py._schedules_version(b.jobid) AND n.at <= extract(epoch FROM clock_timestamp())""",
+   AND b.bflschedules = pgagent_py._schedules_version(b.jobid) AND n.at <= extract(epoch FROM clock_timestamp()) * 1000000""",
     "int4",
 )
 NOTE_PASSED = Statement(NOTE_ORIGIN.format("$1, $2, NULL, 's', NULL"), "int4", "timestamptz")
@@ -242,6 +242,6 @@ def end_run(plpy: Plpy, bflid: int, run: Ended) -> None:
     """Note the end of a backfill's run. A time of the schedules that has passed meanwhile is the job's next one."""
     END_RUN(plpy, bflid, run.jlgid, run.status in (FAILURE, ABORTED))
     for row in PASSED(plpy, bflid):
-        at = timestamp(row["at"])
+        at = read_time(str(row["at"]))
         NOTE_PASSED(plpy, row["jobid"], at)
         SET_PASSED(plpy, row["jobid"], at)

@@ -56,7 +56,7 @@ WITH live AS MATERIALIZED (
                        WHEN r.jslid IS NULL AND p.jstid <> ALL (p.done) AND NOT coalesce(s.jstenabled, false) THEN 'f'
                        ELSE r.jslstatus END AS status) e
      CROSS JOIN LATERAL (
-           SELECT e.status, coalesce(p.started + jo.jobtimeout <= clock_timestamp(), false) AS expired,
+           SELECT e.status, coalesce(clock_timestamp() - p.started >= jo.jobtimeout, false) AS expired,
                   CASE WHEN e.status = 'f' AND p.try <= so.jstretries AND r.jslid IS NOT NULL
                        THEN least(86400, extract(epoch FROM so.jstretrydelay) * so.jstretrybackoff ^ (p.try - 1))::float8
                        END AS delay) t

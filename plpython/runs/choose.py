@@ -44,10 +44,10 @@ _kept: list[int] = []
 _next_look_at = 0.0
 
 # On a due job j with options o, which may be missing: it is later than it allows, also than its windows have allowed.
-MOST_LATE = "now() - CASE WHEN o.jobcatchup IS NULL THEN o.jobmaxlateness END"
+MOST_LATE = "now() - CASE WHEN o.jobcatchup IS NULL THEN least(o.jobmaxlateness, '1000 years') END"
 LATE = f"CASE WHEN j.jobnextrun < {MOST_LATE} THEN {COULD_START} < {MOST_LATE} END"
 # The same: it has missed times of its schedules, and it is still to be seen which of them it catches up with.
-MISSED = """o.jobcatchup IS NOT NULL AND j.jobnextrun < now() - coalesce(o.jobmaxlateness, interval '1 min')
+MISSED = """o.jobcatchup IS NOT NULL AND j.jobnextrun < now() - coalesce(least(o.jobmaxlateness, '1000 years'), interval '1 min')
    AND NOT EXISTS (SELECT FROM pgagent_py.job_origin g
                     WHERE g.jobid = ANY (ARRAY[j.jobid]) AND g.jobnextrun = j.jobnextrun AND g.jlgtrigger NOT IN ('s', 'b'))
    AND NOT EXISTS (SELECT FROM pgagent_py.job_owed w WHERE w.jobid = ANY (ARRAY[j.jobid]) AND w.jobchecked = j.jobnextrun)"""
@@ -259,7 +259,8 @@ LATE_NOW = {
 }
 MISSED_ROW = """j.jobid, o.jobcatchup, coalesce(o.jobcatchuplimit, 100) AS most, pgagent_py._micros(j.jobnextrun)::text AS due,
        pgagent_py._micros(CASE WHEN o.jobcatchup = 'all' THEN now()
-                               ELSE now() - coalesce(o.jobmaxlateness, '1 min') - interval '1 us' END)::text AS until"""
+                               ELSE now() - coalesce(least(o.jobmaxlateness, '1000 years'), '1 min') - interval '1 us'
+                          END)::text AS until"""
 MISSED_NOW = {
     scope: Statement(
         LATE_JOBS_NOW.format(columns=MISSED_ROW, only=only, late=MISSED), *LATE_TYPES, row=MissedRow

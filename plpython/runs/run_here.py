@@ -64,12 +64,16 @@ SELECT set_config(s.name, coalesce(b.setting, s.reset_val), false)
 RETURN_TO = Statement("SELECT set_config($1, $2, false) WHERE current_setting($1) <> $2", "text", "text")
 
 
+ENCODING = Statement("SELECT getdatabaseencoding() = 'SQL_ASCII' AS is_bytes")
+
+
 class Session:
     """What the session had before: a step leaves no role and no setting behind."""
 
     def __init__(self, plpy: Plpy) -> None:
         self._who = WHO(plpy)[0]
         self._settings = list(SESSION_SETTINGS(plpy))
+        self.bytes = ENCODING(plpy)[0]["is_bytes"]
 
     def return_to(self, plpy: Plpy) -> None:
         """Undo a step's SET, SET ROLE and SET SESSION AUTHORIZATION, for the rest of the session."""
@@ -128,21 +132,58 @@ def execute(plpy: Plpy, step: StepRow, session: Session) -> ResultRow:
             ids = [str(step["jobid"]), str(step["jlgid"]), str(step["jstid"])]
             SETTINGS(plpy, *ids, step["jobparameters"] or "{}", step["due"] or "", step["previous_due"] or "")
             SESSION_PATH(plpy)
-            done = plpy.execute(step["jstcode"].removeprefix("\ufeff"))
+            rows, output = _execute(plpy, step, session)
             OUR_PATH(plpy)
             session.return_to(plpy)
             SESSION_PATH(plpy)
-            _check_constraints(plpy)
+            _check_constraints(plpy, session)
             OUR_PATH(plpy)
-        status, rows, output = SUCCESS, done.nrows(), ""
-        if tag := TAGS.get(done.status()):
-            output = _keep(plpy, step, done) + f"{tag} {rows}"
+        status = SUCCESS
     except plpy.SPIError as error:
         if sqlstate(error) == QUERY_CANCELED and _is_cancelled(plpy, error):
             raise  # the caller's own cancel or timeout, not the step's failure
         status, rows, output = FAILURE, -1, server_message(error)
     duration = f"{time.monotonic() - started:.6f} seconds"
     return result(step["jlgid"], step["jslid"], status, rows, duration, output)
+
+
+def _execute(plpy: Plpy, step: StepRow, session: Session) -> tuple[int, str]:
+    """Execute a step's code; return how many rows its last statement had, and the output."""
+    code = step["jstcode"].removeprefix("\ufeff")
+    if session.bytes:
+        plpy.execute(as_bytes(plpy, code))
+        return ROWS(plpy)[0]["rows"], ""
+    done = plpy.execute(code)
+    rows, tag = done.nrows(), TAGS.get(done.status())
+    return rows, _keep(plpy, step, done) + f"{tag} {rows}" if tag else ""
+
+
+ROWS = Statement("SELECT current_setting('pgagent_py.rows')::int8 AS rows")
+
+
+def as_bytes(plpy: Plpy, code: str) -> str:
+    """Return a statement that executes *code* in a SQL_ASCII database, where neither rows nor errors need be UTF-8.
+
+    PL/Python cannot read what is not. It can even end the server. So rows are dropped, and errors come with bytes escaped.
+    """
+    block = f"""
+DECLARE
+    n int8;
+    code text;
+    message text;
+    detail text;
+    hint text;
+BEGIN
+    EXECUTE {plpy.quote_literal(code)};
+    GET DIAGNOSTICS n = ROW_COUNT;
+    PERFORM pg_catalog.set_config('pgagent_py.rows', n::pg_catalog.text, true);
+EXCEPTION WHEN OTHERS OR assert_failure OR query_canceled THEN
+    GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+        hint = PG_EXCEPTION_HINT;
+    RAISE EXCEPTION USING ERRCODE = code, MESSAGE = pgagent_py._printable(message), DETAIL = pgagent_py._printable(detail),
+        HINT = pgagent_py._printable(hint);
+END"""
+    return f"DO LANGUAGE plpgsql {plpy.quote_literal(block)}"
 
 
 RETURN_ROWS = {5, 11, 12, 13, 19}
@@ -200,13 +241,13 @@ DO $$ BEGIN
 END $$"""
 
 
-def _check_constraints(plpy: Plpy) -> None:
+def _check_constraints(plpy: Plpy, session: Session) -> None:
     """Raise what the deferred constraints would raise at COMMIT, as the session is then, when all steps would go down with it.
 
     Undone, so that they stay deferred for the rest of the call: their triggers act at COMMIT.
     """
     try:
-        plpy.execute(CHECK_CONSTRAINTS)
+        plpy.execute(as_bytes(plpy, CHECK_CONSTRAINTS) if session.bytes else CHECK_CONSTRAINTS)
     except plpy.SPIError as error:
         if sqlstate(error) != CHECKED:
             raise

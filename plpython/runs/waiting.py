@@ -45,7 +45,8 @@ DEFER_RUNS = Statement(
 UPDATE pgagent_py.run r
    SET jslid = NULL, booked = false, done = CASE WHEN w.ended IS NULL THEN r.done ELSE r.done || w.ended END,
        not_before = least(clock_timestamp() + make_interval(secs => w.seconds),
-                          r.started + (SELECT o.jobtimeout FROM pgagent_py.job_option o WHERE o.jobid = r.jobid)),
+                          r.started + (SELECT least(o.jobtimeout, interval '1000 years')
+                                         FROM pgagent_py.job_option o WHERE o.jobid = r.jobid)),
        waiting_since = clock_timestamp()
   FROM unnest($1, $2, $3) w (jlgid, ended, seconds) WHERE r.jlgid = ANY (ARRAY[w.jlgid])""",
     "int4[]",

@@ -100,6 +100,7 @@ DECLARE
     owed boolean;
     skipping boolean;
     after timestamptz;
+    micros int8;
 BEGIN
     -- As _keep_run() does.
     IF OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL AND {{ python_constant("ground.vocabulary.DAEMON_STARTS") }} THEN
@@ -110,15 +111,14 @@ BEGIN
     -- Where times that were missed are owed, a release goes on behind the last one that was claimed. Anything else drops them, and so
     -- does a change of the schedules meanwhile. One statement, since each costs as much as finding the time.
     SELECT w.jobid IS NOT NULL, w.after, (
-           SELECT to_timestamp(pgagent_py._firing(
+           SELECT min(pgagent_py._firing(
                   v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions,
                   CASE WHEN NEW.joblastrun > clock_timestamp() THEN extract(epoch FROM NEW.joblastrun)::float8 END,
                   extract(epoch FROM w.after)::float8))
              FROM pgagent_py.schedule_version v
-            WHERE v.jscjobid = NEW.jobid AND v.jscenabled
-            ORDER BY 1 LIMIT 1),
+            WHERE v.jscjobid = NEW.jobid AND v.jscenabled),
            EXISTS (SELECT FROM pgagent_py.skip k WHERE k.jobid = NEW.jobid)
-      INTO owed, after, NEW.jobnextrun, skipping
+      INTO owed, after, micros, skipping
       FROM (SELECT) once
       LEFT JOIN LATERAL (
            SELECT o.jobid, CASE WHEN OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL
@@ -132,6 +132,9 @@ BEGIN
     IF skipping AND (OLD.jobagentid IS NULL OR NEW.jobagentid IS NOT NULL) THEN
         PERFORM pgagent_py._forget_skip(NEW.jobid);
     END IF;
+    -- to_timestamp() has no room for microseconds in far years. Spans of 24 hours and the rest are exact.
+    NEW.jobnextrun := timestamptz 'epoch' + interval '24:00:00' * (micros / 86400000000)
+                      + make_interval(secs => micros % 86400000000 / 1e6);
     IF NEW.jobnextrun IS NULL THEN
         NEW.jobnextrun := 'infinity';
     END IF;

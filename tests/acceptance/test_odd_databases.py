@@ -101,6 +101,24 @@ def test_bytes_that_are_not_utf8_are_escaped_and_disturb_no_step(
             make_due(db, job)
             db.execute("UPDATE pgagent.pga_jobstep SET jstenabled = jstname = '1'")
             assert run_due(db) == [r"caf\351"]
+
+            # By hand, where no error may come to PL/Python: it ends the server.
+            call(db, "drop_job", job)
+            codes = [
+                codes[0],
+                codes[3],
+                r"SELECT E'caf\351'::int",
+                r"DO $$ BEGIN ASSERT false, E'caf\351'; END $$",
+                r"DO $$ BEGIN RAISE EXCEPTION SQLSTATE '57014' USING MESSAGE = E'caf\351', HINT = E'\351'; END $$",
+                r"CREATE TEMP TABLE x (a text); INSERT INTO x VALUES (E'caf\351'), ('b')",
+                "COMMIT",
+            ]
+            job = add_due_job(db, "y", *({"sql": code, "on_error": "ignore"} for code in codes))
+            db.execute("UPDATE pgagent_py.step_option SET jstkeeprows = 3")
+            assert run_due(db) == ["y"] * len(codes)
+            assert statuses(db, job) == [("s", "siiiisi")]
+            outputs = [output(db, job, step) for step in range(1, len(codes) + 1)]
+            assert [r"caf\351" in text for text in outputs] == [False, True, True, True, True, False, False]
     finally:
         with cluster.connect() as server:
             server.execute("DROP DATABASE bytes WITH (FORCE)")

@@ -71,7 +71,7 @@ def _match_tries(known: list[Entry], found: dict[int, list[str]]) -> None:
     """A next try may have been logged after it began, too: a new primary has handed it out again, and had the result at once."""
     for entry in known:
         free = [later for later in known if later.started > entry.started and not found[later.jslid]]
-        for later in free[: len(found[entry.jslid]) - 1]:
+        for later in free[: max(len(found[entry.jslid]) - 1, 0)]:
             found[later.jslid].append(found[entry.jslid].pop())
 
 

@@ -323,3 +323,24 @@ def test_options_survive_dump_and_restore(
             rows = db.execute(query).fetchall()
             assert rows
             assert restored.execute(query).fetchall() == rows
+
+
+@pytest.mark.parametrize("interval", ["178000000 years", "2147483647 days"])
+def test_intervals_of_no_use_do_not_disturb(db: Db, interval: str) -> None:
+    """No verb takes them, but a restore or a superuser may bring them: no point in time lies so far away."""
+    job = add_due_job(db, "job", "SELECT 1", "SELECT 1/0")
+    alter_step(db, first_step(db, job) + 1, retries=1, retry_delay="0.1 s")
+    alter_step(db, first_step(db, job), timeout="1 s")
+    alter_job(
+        db, job, timeout="1 s", max_lateness="1 s", late_after="1 s", overrun_after="1 s", keep_for="1 s"
+    )
+    for table, columns in (
+        ("step_option", ["jsttimeout"]),
+        ("job_option", ["jobtimeout", "jobmaxlateness", "joblateafter", "joboverrunafter", "jobkeepfor"]),
+    ):
+        changes = ", ".join(f"{column} = '{interval}'" for column in columns)
+        db.execute(f"UPDATE pgagent_py.{table} SET {changes}")
+    db.execute("SELECT pgagent_py.start_agent(gen_random_uuid(), 'here'), pgagent_py.next_wake()")
+    assert run_due(db) == ["job"] * 3
+    assert db.execute("SELECT * FROM pgagent_py.problems").fetchall() == []
+    db.execute("SELECT pgagent_py.upkeep(10)")

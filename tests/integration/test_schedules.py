@@ -33,6 +33,16 @@ def test_every_is_exact_to_the_microsecond_in_every_year(db: Db, start: str) -> 
     assert runs(db, job, 9, "infinity") == []
 
 
+@pytest.mark.parametrize("timezone", ["UTC", "America/New_York"])
+@pytest.mark.parametrize("year", [2030, 2300, 9999, 20_000, 294_000])
+def test_the_next_run_of_a_job_is_exact_in_every_year(db: Db, year: int, timezone: str) -> None:
+    db.execute(f"SET TimeZone TO '{timezone}'")
+    start = f"{year}-07-01 23:59:59.123457Z"
+    job = add_job(db, "job")
+    db.execute("SELECT pgagent_py.add_schedule(%s, 's', every => '90 s', start => %s)", [job, start])
+    assert value(db, "SELECT jobnextrun = %s FROM pgagent.pga_job WHERE jobid = %s", start, job)
+
+
 def test_every_fires_only_when_the_sets_let_it(db: Db) -> None:
     job = add_job(db, "job")
     db.execute(

@@ -1,7 +1,9 @@
 """launcher/refusals.py: which refusals end a launcher, which a step waits out; and a proxy that refuses our options."""
 
 import asyncio
+import gettext
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +37,28 @@ def test_words_of_a_refusal(words: str, mistake: bool, own: bool | None, other: 
     assert is_mistake(words) is mistake
     assert may_pass(words, own_server=OWN) is own
     assert may_pass(words, own_server=OTHER) is other
+
+
+FULL = (
+    "sorry, too many clients already",
+    'too many connections for role "%s"',
+    'too many connections for database "%s"',
+    "remaining connection slots are reserved for non-replication superuser connections",
+    "remaining connection slots are reserved for roles with the %s attribute",
+)
+
+
+def test_a_server_without_room_is_known_in_every_language_that_it_speaks() -> None:
+    """By the catalogs of messages that are installed with the server."""
+    catalogs = sorted(Path("/usr/share/locale").glob("*/LC_MESSAGES/postgres-*.mo"))
+    assert {"de", "ru"} <= {catalog.parts[4] for catalog in catalogs}
+    for catalog in catalogs:
+        with catalog.open("rb") as file:
+            translations = gettext.GNUTranslations(file)
+        for words in map(translations.gettext, FULL):
+            assert may_pass(words, own_server=OTHER) is True, (catalog, words)
+        unknown = translations.gettext('database "%s" does not exist')
+        assert may_pass(unknown, own_server=OTHER) is not True, (catalog, unknown)
 
 
 def test_options_that_a_proxy_refuses_are_left_out_once() -> None:
