@@ -43,7 +43,7 @@ _FULL_IN_ANY_LANGUAGE = re.compile(
     r"|접속자 수를 초과|접속수를 초과|남은 연결 슬롯"
     r"|слишком много (?:клиентов|подключений)|слоты подключений зарезервированы"
     r"|för många (?:klienter|uppkopplingar)|anslutningsslottar är reserverade"
-    r"|забагато (?:клієнтів|підключень)|слоти підключень"
+    r"|(?:забагато|занадто багато) (?:клієнтів|підключень)|слоти підключень"
     r"|连接过多|剩余连接槽位|客戶端過多|連線太多|剩餘的連線槽"
 )
 # This machine, or the server's, is short of something. Waiting helps, whichever server it is.
