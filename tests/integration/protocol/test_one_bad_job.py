@@ -4,15 +4,25 @@ from tests.helpers import Db
 from tests.helpers.protocol import Agent, done, due_job, status_of_run
 
 
+def refuse(db: Db, event: str, table: str, condition: str) -> None:
+    """Let a superuser's trigger, as for an audit, fail for some rows."""
+    db.execute(
+        "CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN RAISE 'out of range'; END $$"
+    )
+    db.execute(
+        f"CREATE TRIGGER refuse BEFORE {event} ON pgagent.{table} FOR EACH ROW WHEN ({condition})"
+        " EXECUTE FUNCTION public.refuse()".encode()
+    )
+
+
 def test_a_job_that_can_not_be_claimed_is_set_aside(agent: Agent, db: Db) -> None:
-    """The API refuses such a number. A restore or an administrator's UPDATE may bring it all the same."""
     warnings: list[str] = []
     agent.db.add_notice_handler(lambda notice: warnings.append(str(notice.message_primary)))
     bad = due_job(db, "bad", minutes=9)
     for number in range(5):
         due_job(db, f"good {number}")
-    db.execute("SELECT pgagent_py.alter_job(%s, max_lateness => '1 day', timeout => '1 day')", [bad])
-    db.execute("UPDATE pgagent_py.job_option SET jobmaxlateness = '250000 years' WHERE jobid = %s", [bad])
+    refuse(db, "INSERT", "pga_joblog", f"NEW.jlgjobid = {bad}")
     started = [step for _ in range(3) for step in agent.run_due(10)]
     assert sorted(step.jobname for step in started) == [f"good {number}" for number in range(5)]
     assert agent.run_due(10, *map(done, started)) == []
@@ -23,7 +33,7 @@ def test_a_job_that_can_not_be_claimed_is_set_aside(agent: Agent, db: Db) -> Non
     wake = db.execute("SELECT pgagent_py.next_wake()").fetchone()
     assert wake == (None,)
 
-    db.execute("UPDATE pgagent_py.job_option SET jobmaxlateness = NULL, jobtimeout = NULL")
+    db.execute("DROP TRIGGER refuse ON pgagent.pga_joblog")
     db.execute("UPDATE pgagent_py.problem SET not_before = now()")
     assert [step.jobname for step in agent.run_due(10)] == ["bad"]
     assert db.execute("SELECT count(*) FROM pgagent_py.problems").fetchone() == (0,)
@@ -32,14 +42,13 @@ def test_a_job_that_can_not_be_claimed_is_set_aside(agent: Agent, db: Db) -> Non
 def test_a_result_that_can_not_be_booked_is_kept_and_the_others_are_booked(agent: Agent, db: Db) -> None:
     for name in ("bad", "good", "better"):
         due_job(db, name)
-    db.execute("SELECT pgagent_py.alter_job(j.jobid, timeout => '1 day') FROM pgagent.pga_job j")
     steps = {step.jobname: step for step in agent.run_due(10)}
     bad = steps["bad"]
-    db.execute("UPDATE pgagent_py.job_option SET jobtimeout = '293000 years' WHERE jobid = %s", [bad.jobid])
+    refuse(db, "UPDATE", "pga_jobsteplog", f"NEW.jslid = {bad.jslid}")
     assert agent.run_due(10, *map(done, steps.values())) == []
     statuses = {name: status_of_run(db, step.jlgid) for name, step in steps.items()}
     assert statuses == {"bad": "r", "good": "s", "better": "s"}
-    db.execute("UPDATE pgagent_py.job_option SET jobtimeout = NULL")
+    db.execute("DROP TRIGGER refuse ON pgagent.pga_jobsteplog")
     db.execute("UPDATE pgagent_py.waiting_result SET not_before = now()")
     assert agent.run_due(10) == []
     assert status_of_run(db, bad.jlgid) == "s"
