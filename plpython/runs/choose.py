@@ -47,7 +47,7 @@ _next_look_at = 0.0
 MOST_LATE = "now() - CASE WHEN o.jobcatchup IS NULL THEN least(o.jobmaxlateness, '1000 years') END"
 LATE = f"CASE WHEN j.jobnextrun < {MOST_LATE} THEN {COULD_START} < {MOST_LATE} END"
 # The same: it has missed times of its schedules, and it is still to be seen which of them it catches up with.
-MISSED = """o.jobcatchup IS NOT NULL AND j.jobnextrun < now() - coalesce(least(o.jobmaxlateness, '1000 years'), interval '1 min')
+MISSED = """o.jobcatchup IS NOT NULL AND j.jobnextrun < now() - least(coalesce(o.jobmaxlateness, interval '1 min'), '1000 years')
    AND NOT EXISTS (SELECT FROM pgagent_py.job_origin g
                     WHERE g.jobid = ANY (ARRAY[j.jobid]) AND g.jobnextrun = j.jobnextrun AND g.jlgtrigger NOT IN ('s', 'b'))
    AND NOT EXISTS (SELECT FROM pgagent_py.job_owed w WHERE w.jobid = ANY (ARRAY[j.jobid]) AND w.jobchecked = j.jobnextrun)"""
@@ -259,7 +259,7 @@ LATE_NOW = {
 }
 MISSED_ROW = """j.jobid, o.jobcatchup, coalesce(o.jobcatchuplimit, 100) AS most, pgagent_py._micros(j.jobnextrun)::text AS due,
        pgagent_py._micros(CASE WHEN o.jobcatchup = 'all' THEN now()
-                               ELSE now() - coalesce(least(o.jobmaxlateness, '1000 years'), '1 min') - interval '1 us'
+                               ELSE now() - least(coalesce(o.jobmaxlateness, '1 min'), interval '1000 years') - interval '1 us'
                           END)::text AS until"""
 MISSED_NOW = {
     scope: Statement(

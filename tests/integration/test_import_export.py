@@ -189,6 +189,7 @@ def test_dry_run_shows_what_would_change_and_changes_nothing(db: Db) -> None:
     shown = import_(db, document, dry_run=True)
     assert {name: action for name, (action, _) in shown.items()} == {
         "holidays": "change",
+        "nights": "same",
         "plain": "same",
         "nightly": "change",
         "nightly (2)": "same",
