@@ -1,7 +1,8 @@
 {% from "macros/visible.j2" import takes_part %}
 CREATE OR REPLACE VIEW pgagent_py.windows WITH (security_barrier) AS
 SELECT w.winname AS name, w.windesc AS description, w.winclosed AS closed, w.wingiven ->> 'cron' AS cron, w.winrules AS rules,
-       w.winduration AS duration, coalesce(w.wintimezone, pgagent_py.default_timezone()) AS timezone,
+       w.winduration AS duration,
+       coalesce(w.wintimezone, (SELECT z.value FROM pgagent_py.setting z WHERE z.name = 'timezone')) AS timezone,
        t.open, t.until::timestamptz AS until, t.next::timestamptz AS next
   FROM pgagent_py.job_window w JOIN pgagent_py._window_times() t ON t.name = w.winname
  WHERE {{ takes_part("pga_job") }};

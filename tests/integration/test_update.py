@@ -47,7 +47,11 @@ def make_next_version(tree: Path) -> None:
     edit(
         zone, "FUNCTION pgagent_py.default_timezone() IS", "FUNCTION pgagent_py.default_timezone(boolean) IS"
     )
-    edit(tree / "sql/views/limits.sql", ", l.priority\n", ", l.priority, 1 AS from_next_version\n")
+    edit(
+        tree / "sql/views/limits.sql",
+        "\n  FROM pgagent_py.job_limit",
+        ", 1 AS from_next_version\n  FROM pgagent_py.job_limit",
+    )
     for module in (tree / "plpython").rglob("*.py"):
         module.write_text(module.read_text().replace("does not exist", "is in no table"))
 
