@@ -44,7 +44,8 @@ _kept: list[int] = []
 _next_look_at = 0.0
 
 # On a due job j with options o, which may be missing: it is later than it allows, also than its windows have allowed.
-MOST_LATE = "now() - CASE WHEN o.jobcatchup IS NULL THEN least(o.jobmaxlateness, '1000 years') END"
+MOST_LATE = """now() - CASE WHEN o.jobcatchup IS NULL AND o.jobmaxlateness IS NOT NULL
+                          THEN least(o.jobmaxlateness, '1000 years') END"""
 LATE = f"CASE WHEN j.jobnextrun < {MOST_LATE} THEN {COULD_START} < {MOST_LATE} END"
 # The same: it has missed times of its schedules, and it is still to be seen which of them it catches up with.
 MISSED = """o.jobcatchup IS NOT NULL AND j.jobnextrun < now() - least(coalesce(o.jobmaxlateness, interval '1 min'), '1000 years')
