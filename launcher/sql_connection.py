@@ -20,8 +20,8 @@ from .shortages import NO_MEMORY
 from .socket_watch import SocketWatch
 from .step import LARGEST_RESULT
 
-# In front of an internal query: what its names mean is not for the database's owner to say.
-WITH_OWN_PATH = "SET LOCAL search_path TO pg_catalog, pg_temp; "
+# In front of an internal query: what its names mean, and how long it may take, is not for the database's owner to say.
+WITH_OWN_PATH = "SET LOCAL statement_timeout TO 0; SET LOCAL search_path TO pg_catalog, pg_temp; "
 
 # Plain integers: they are compared for every result.
 _IDLE = int(pq.TransactionStatus.IDLE)
