@@ -8,9 +8,10 @@ CASE WHEN j.jobagentid IS NOT NULL THEN (
             SELECT CASE WHEN r.jlgstatus = 'r' THEN {{ column }} END
               FROM pgagent.pga_joblog r WHERE r.jlgjobid = j.jobid ORDER BY r.jlgid DESC LIMIT 1) END
 {%- endmacro %}
-{% macro waiting(column) -%}
+{# Looked for once for all jobs, and only if one is asked for that may wait. #}
+{% macro waits_since() -%}
 CASE WHEN j.jobagentid IS NOT NULL OR {{ python_constant("ground.vocabulary.DUE") }}
-            THEN (SELECT w.{{ column }} FROM pgagent_py.waiting_job w WHERE w.jobid = j.jobid) END
+            THEN ((SELECT jsonb_object_agg(w.jobid, w.since) FROM pgagent_py._waiting_jobs() w) ->> j.jobid::text)::timestamptz END
 {%- endmacro %}
 -- It is no security barrier: that keeps a sort and a limit from being done first. logged_job is one.
 CREATE OR REPLACE VIEW pgagent_py.job_status AS
@@ -27,8 +28,11 @@ SELECT j.jobid, j.jobname, j.jobenabled,
          WHERE f.jlgjobid = j.jobid AND f.jlgstatus = 'f'
            AND f.jlgid > coalesce((SELECT s.jlgid FROM pgagent.pga_joblog s WHERE s.jlgjobid = j.jobid AND s.jlgstatus = 's'
                                     ORDER BY s.jlgid DESC LIMIT 1), 0)) AS failures_in_a_row,
-       {{ waiting("no_launcher") }} AS no_launcher,
-       {{ waiting("no_launcher_since") }} AS no_launcher_since,
+       CASE WHEN {{ waits_since() }} IS NOT NULL
+            THEN concat_ws(' ', 'no living launcher', 'on host ' || nullif(j.jobhostagent, ''),
+                           'that has ' || (SELECT string_agg(n.need, ', ' ORDER BY n.need) FROM pgagent_py.step_need n
+                                            WHERE n.jobid = j.jobid)) END AS no_launcher,
+       {{ waits_since() }} AS no_launcher_since,
        (SELECT nullif(to_timestamp(pgagent_py._start_time(w.job, w.class, extract(epoch FROM now())::float8, true)), now())
           FROM (SELECT (SELECT o.jobwindow FROM pgagent_py.job_option o WHERE o.jobid = j.jobid) AS job,
                        (SELECT l.jobwindow FROM pgagent_py.job_limit l WHERE l.jclid = j.jobjclid) AS class OFFSET 0) w

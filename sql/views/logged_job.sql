@@ -1,6 +1,6 @@
 {% from "macros/visible.j2" import may_see %}
 CREATE OR REPLACE VIEW pgagent_py.logged_job WITH (security_barrier) AS
-SELECT j.jobid, j.jobname, j.jobenabled, j.jobagentid, j.jobnextrun, j.jobjclid
+SELECT j.jobid, j.jobname, j.jobenabled, j.jobagentid, j.jobnextrun, j.jobjclid, j.jobhostagent
   FROM pgagent.pga_job j
  WHERE {{ may_see("j.jobid", "pga_job", "pga_joblog") }};
 

@@ -5,17 +5,13 @@ WITH launcher AS MATERIALIZED (
       JOIN pgagent.pga_jobagent p ON p.jagpid = l.jagpid
       LEFT JOIN pgagent_py.agent a ON a.jagpid = l.jagpid
      WHERE a.jagpid IS NULL OR a.jagall)
-SELECT j.jobid,
-       concat_ws(' ', 'no living launcher', 'on host ' || nullif(j.jobhostagent, ''),
-                 'that has ' || (SELECT string_agg(n.need, ', ' ORDER BY n.need) FROM pgagent_py.step_need n
-                                  WHERE n.jobid = j.jobid)) AS no_launcher,
-       coalesce(kept.waiting_since, j.jobnextrun) AS no_launcher_since
-  FROM pgagent.pga_job j
-  LEFT JOIN LATERAL (
-       SELECT r.waiting_since FROM pgagent_py.kept_run k JOIN pgagent_py.run r ON r.jlgid = k.jlgid
-        WHERE k.jobid = j.jobid LIMIT 1) kept ON true
- WHERE ({{ python_constant("ground.vocabulary.DUE") }} OR kept.waiting_since IS NOT NULL)
-   AND NOT EXISTS (
+SELECT j.jobid, coalesce(kept.waiting_since, j.jobnextrun) AS no_launcher_since
+  FROM (SELECT j.jobid, NULL::timestamptz AS waiting_since FROM pgagent.pga_job j WHERE {{ python_constant("ground.vocabulary.DUE") }}
+         UNION ALL
+        SELECT r.jobid, r.waiting_since
+          FROM pgagent_py.kept_run k JOIN pgagent_py.run r ON r.jlgid = k.jlgid WHERE r.waiting_since IS NOT NULL) kept
+  JOIN pgagent.pga_job j ON j.jobid = kept.jobid
+ WHERE NOT EXISTS (
        SELECT FROM launcher l
         WHERE j.jobhostagent IN ('', l.jagstation)
           AND CASE WHEN l.agent IS NULL
@@ -26,5 +22,5 @@ SELECT j.jobid,
                                          WHERE n.jobid = j.jobid AND n.need <> ALL (l.jagknows)) END);
 
 COMMENT ON VIEW pgagent_py.waiting_job IS
-'The jobs that are due, or whose run is to be carried on by another agent, and that no living agent may take: why, and '
-'since when they wait.';
+'The jobs that are due, or whose run is to be carried on by another agent, and that no living agent may take: since when '
+'they wait.';

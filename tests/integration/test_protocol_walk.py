@@ -146,7 +146,7 @@ def walk(cluster: Cluster, seed: int) -> Counter[str]:
     return Counter(path.done)
 
 
-@forms(12, 400)
+@forms(8, 400)
 def test_random_walk(own_cluster: Cluster, size: int) -> None:
     """So many walks of 300 operations, each with a seed of its own; PGAGENT_PY_SEED repeats a single one."""
     given = os.environ.get("PGAGENT_PY_SEED")
