@@ -9,7 +9,6 @@ from typing import Any
 
 from tests.conftest import StartLauncher
 from tests.helpers import (
-    SLEEPING,
     Db,
     Launcher,
     add_job,
@@ -77,7 +76,7 @@ def test_a_name_forges_no_line_and_no_field(database: str, db: Db, launcher: Sta
 def test_a_takeover_is_said_and_the_runs_that_it_closes(
     database: str, db: Db, launcher: StartLauncher
 ) -> None:
-    dead, job = serving(launcher(database)), add_job(db, "left", {"batch": SLEEPING})
+    dead, job = serving(launcher(database)), add_job(db, "left", {"batch": "sleep 600"})
     db.execute("SELECT pgagent_py.run_now(%s)", [job])
     wait_for_start(db, job)
     dead.kill()

@@ -60,7 +60,11 @@ class Launcher:
 
     def wait_for_log(self, text: str, timeout: float = PATIENCE) -> None:
         """Wait until it has written `text`."""
-        wait_for(lambda: text in self.log_text(), timeout, f"{text!r} in the launcher's log")
+        try:
+            wait_for(lambda: text in self.log_text(), timeout, f"{text!r} in the launcher's log")
+        except AssertionError as error:
+            error.add_note(self.log_text()[-4000:])
+            raise
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
