@@ -26,9 +26,12 @@ FINISH_MESSAGES = "SELECT pgagent_py.finish_messages(%s::int8[], %s::text[], %s:
 NEXT_MESSAGE = "SELECT pgagent_py.next_message('{mail,chat}')"
 
 BATCH_MESSAGES = 50  # sent in one go, at most; they are of one owner's jobs
-MOST_BATCHES = 8  # on their way at a time: one owner's messages hold up no others
+MOST_BATCHES = 16  # on their way at a time: one owner has three of them at most
 # Between two looks for messages: of other launchers, which have gone, or after an error.
 LOOK_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS = 60.0, 0.05
+FEW_ARENAS = {
+    "MALLOC_ARENA_MAX": "2"
+}  # else each thread of the process reserves address space, which is bounded
 SILENCE_SECONDS = 60.0  # without a word, after which the sending process is killed
 
 
@@ -47,7 +50,7 @@ class Sender(SideTask):
     name = "send_message"
 
     def __init__(self, smtp: Smtp, on_event: Callable[[], None]) -> None:
-        """*on_event* is called when a batch is done."""
+        """*on_event* is called when it is known what became of a message."""
         self._smtp = smtp
         self._on_event = on_event
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,13 +64,17 @@ class Sender(SideTask):
 
     def seconds(self) -> float:
         """Return after how long to look for messages."""
+        if len(self._tasks) >= MOST_BATCHES:
+            return LOOK_PAUSE_SECONDS  # the end of one is an event
         return max(self._next_look - asyncio.get_running_loop().time(), 0.0)
 
     async def turn(self, control: Control, *, idle: bool, stopping: bool) -> None:  # noqa: ARG002
-        """Book the batches that are done, and take the next one."""
+        """Book what has become of messages, and take the next batch."""
         if self._results:
             await self._finish(control)
         now = asyncio.get_running_loop().time()
+        if stopping:
+            self._next_look = now + LOOK_PAUSE_SECONDS
         if stopping or len(self._tasks) >= MOST_BATCHES:
             return
         if control.heard(MESSAGE) or now >= self._next_look:
@@ -97,7 +104,7 @@ class Sender(SideTask):
         if messages:
             task = asyncio.create_task(self._send(messages))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._end)
             self._next_look = 0.0  # there may be messages of others
             return
         ((seconds,),) = await control.fetch(NEXT_MESSAGE)
@@ -105,9 +112,13 @@ class Sender(SideTask):
             pause = min(max(float(seconds), SHORTEST_PAUSE_SECONDS), LOOK_PAUSE_SECONDS)
             self._next_look = asyncio.get_running_loop().time() + pause
 
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._on_event()
+
     async def _send(self, messages: Sequence[dict[str, Any]]) -> None:
+        """Send a batch. Each message is booked as soon as it is known what became of it: another may take its time."""
         unsent = {message["id"] for message in messages}
-        results = []
         rendering = None
         try:
             async for event in self._events(messages):
@@ -115,18 +126,19 @@ class Sender(SideTask):
                     rendering = event["id"] if event["rendering"] else None
                 elif event["id"] in unsent:
                     unsent.discard(event["id"])
-                    results.append(MessageResult(event["id"], event["error"], event["permanent"]))
+                    self._note(MessageResult(event["id"], event["error"], event["permanent"]))
         except asyncio.CancelledError:
             rendering = None
         except (OSError, ValueError) as error:
             logger.warning(Event("send_message", type(error).__name__))
         # The process has died, or was killed for its silence: a template that did it would do it again.
         for id_ in unsent:
-            results.append(MessageResult(id_, "the process that sends messages ended", id_ == rendering))
-        for result in results:
-            if result.error is not None:
-                logger.warning(Event("send_message", f"failed: {result.error}", message_id=result.id))
-        self._results += results
+            self._note(MessageResult(id_, "the process that sends messages ended", id_ == rendering))
+
+    def _note(self, result: MessageResult) -> None:
+        if result.error is not None:
+            logger.warning(Event("send_message", f"failed: {result.error}", message_id=result.id))
+        self._results.append(result)
         self._on_event()
 
     async def _events(self, messages: Sequence[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
@@ -138,7 +150,7 @@ class Sender(SideTask):
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a traceback may hold a secret
             start_new_session=True,
-            env=inherited(),
+            env=inherited() | FEW_ARENAS,
         )
         order = json.dumps({"smtp": asdict(self._smtp), "messages": messages}).encode()
         try:

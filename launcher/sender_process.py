@@ -42,7 +42,11 @@ LONGEST_TEXT = 1_000_000  # characters
 SILENCE_SECONDS = 15.0  # without an answer from a server
 # For a whole message: a server that says something now and then would otherwise keep its place for ever.
 DELIVERY_SECONDS = 20.0
-SENDERS = 8  # messages under way at a time
+MAILERS = 8  # connections to the mail server at a time
+CALLERS = (
+    50  # webhooks and chats under way at a time: all that one process gets, so that none waits for another
+)
+STACK_BYTES = 1 << 19  # of a thread: those of all must have room in MEMORY_BYTES
 LIFETIME_SECONDS = 600  # after which the process ends, even if something hangs
 RETRIED_STATUSES = {408, 425, 429}  # of HTTP, beside all from 500 on
 
@@ -72,6 +76,8 @@ Step {{ step.name }}: {{ step.status }}{% if step.result is not none %} (result 
 {% endfor %}
 """
 )
+
+MAILS = ("email", "mail")  # kinds that go to the mail server
 
 Message = Mapping[str, Any]
 
@@ -239,7 +245,7 @@ def _is_json(text: str) -> bool:
 def deliver(smtp: Mapping[str, Any], message: Message, rendered: Rendered) -> None:
     """Send one rendered message and report."""
     try:
-        if message["kind"] in ("email", "mail"):
+        if message["kind"] in MAILS:
             send_email(smtp, message, rendered)
         elif message["kind"] == "chat":
             text = rendered.text
@@ -280,9 +286,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
     signal.signal(signal.SIGALRM, _took_too_long)
+    threading.stack_size(STACK_BYTES)
     threading.Thread(target=watch, daemon=True).start()
     order = json.load(sys.stdin)
-    with ThreadPoolExecutor(SENDERS) as senders:
+    with ThreadPoolExecutor(MAILERS) as mailers, ThreadPoolExecutor(CALLERS) as callers:
         left = float(ALL_RENDERING_SECONDS)
         for message in order["messages"]:
             if left <= 0:
@@ -300,6 +307,7 @@ def main() -> None:
                 report(id=message["id"], error=str(error), permanent=error.permanent)
             else:
                 report(id=message["id"], rendering=False)
+                senders = mailers if message["kind"] in MAILS else callers
                 senders.submit(deliver, order["smtp"], message, rendered)
             left -= time.monotonic() - start
 

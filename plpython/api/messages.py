@@ -162,21 +162,35 @@ MOST_BYTES = 10_000_000
 # What launchers of all versions send. Others only those that say so.
 KNOWN = ["email", "webhook"]
 
+# Batches of an owner's messages that may be under way, and how old each must be before the next: what one receiver does not take
+# holds up none of another's. Receivers are the mail server, and each target.
+OF_ONE_OWNER_BATCHES, SLOW_BATCH = 3, "1 s"
+RECEIVER = "CASE WHEN {0}.qmskind IN ('email', 'mail') THEN '' ELSE {0}.qmstarget END"
+UNDER_WAY = f"""under_way AS MATERIALIZED (
+        SELECT t.qmsjobowner, t.qmstaken, {RECEIVER.format("t")} AS receiver FROM pgagent_py.queued_message t
+         WHERE t.qmstaken IS NOT NULL AND t.qmsnotbefore > clock_timestamp()),
+    busy AS MATERIALIZED (
+        SELECT t.qmsjobowner, CASE WHEN count(DISTINCT t.qmstaken) < {OF_ONE_OWNER_BATCHES}
+                                   THEN max(t.qmstaken) + interval '{SLOW_BATCH}' ELSE 'infinity' END AS until
+          FROM under_way t GROUP BY t.qmsjobowner)"""
+WAITS_FOR_ANOTHER = f"""EXISTS (
+               SELECT FROM under_way t WHERE t.qmsjobowner = n.qmsjobowner AND t.receiver = {RECEIVER.format("n")})"""
+
 # $1 how many, $2 LEASE, $3 OF_AN_OWNER, $4 the kinds, $5 MOST_BYTES.
 TAKE = Statement(
-    """
-    -- Of the owners of which no launcher has messages, the one whose message has waited longest; 0 for all jobs without an owner.
-    WITH next AS MATERIALIZED (
+    f"""
+    -- The owner whose message has waited longest, of those that may have another batch; 0 for all jobs without an owner.
+    WITH {UNDER_WAY},
+    next AS MATERIALIZED (
         SELECT n.qmsjobowner FROM pgagent_py.queued_message n
-         WHERE n.qmsnotbefore <= clock_timestamp() AND n.qmskind = ANY ($4)
-           AND NOT EXISTS (SELECT FROM pgagent_py.queued_message t
-                            WHERE t.qmsjobowner = n.qmsjobowner AND t.qmstaken IS NOT NULL AND t.qmsnotbefore > clock_timestamp())
+         WHERE n.qmsnotbefore <= clock_timestamp() AND n.qmskind = ANY ($4) AND NOT {WAITS_FOR_ANOTHER}
+           AND NOT EXISTS (SELECT FROM busy b WHERE b.qmsjobowner = n.qmsjobowner AND b.until > clock_timestamp())
          ORDER BY n.qmsnotbefore LIMIT 1),
     free AS MATERIALIZED (
         SELECT n.qmsid, n.qmsnotbefore, octet_length(concat(n.qmsdata::text, n.qmstext, n.qmshtml)) AS bytes
           FROM pgagent_py.queued_message n
          WHERE n.qmsnotbefore <= clock_timestamp() AND n.qmskind = ANY ($4)
-           AND n.qmsjobowner = (SELECT next.qmsjobowner FROM next)
+           AND n.qmsjobowner = (SELECT next.qmsjobowner FROM next) AND NOT {WAITS_FOR_ANOTHER}
          ORDER BY n.qmsnotbefore
          LIMIT CASE WHEN (SELECT next.qmsjobowner FROM next) = 0 THEN $1 ELSE least($1, $3) END
            FOR UPDATE SKIP LOCKED),
@@ -184,7 +198,7 @@ TAKE = Statement(
         SELECT f.qmsid, row_number() OVER age AS number, sum(f.bytes) OVER age AS bytes FROM free f
         WINDOW age AS (ORDER BY f.qmsnotbefore, f.qmsid))
     UPDATE pgagent_py.queued_message q
-       SET qmstries = q.qmstries + 1, qmsnotbefore = clock_timestamp() + make_interval(secs => $2), qmstaken = clock_timestamp()
+       SET qmstries = q.qmstries + 1, qmsnotbefore = clock_timestamp() + make_interval(secs => $2), qmstaken = now()
      WHERE q.qmsid IN (SELECT f.qmsid FROM first f WHERE f.number = 1 OR f.bytes <= $5)
     RETURNING q.qmsid AS id, q.qmskind AS kind, q.qmstarget AS target, q.qmssubject AS subject, q.qmstext AS text,
               q.qmshtml AS html, q.qmsattach AS attach, q.qmscc AS cc, q.qmsbcc AS bcc, q.qmsdata::text AS data""",
@@ -241,14 +255,15 @@ def finish_messages(
     FINISH(plpy, ids, errors, permanent, TRIES)
 
 
-# What must wait for others of its owner is left out: the launcher that has those looks again when it is done.
+# What must wait for others is left out: the launcher that has those looks again when it is done.
 NEXT = Statement(
-    """
-SELECT extract(epoch FROM min(q.qmsnotbefore) - clock_timestamp())::float8 AS seconds
-  FROM pgagent_py.queued_message q
- WHERE q.qmskind = ANY ($1) AND (q.qmstaken IS NOT NULL
-    OR NOT EXISTS (SELECT FROM pgagent_py.queued_message t
-                    WHERE t.qmsjobowner = q.qmsjobowner AND t.qmstaken IS NOT NULL AND t.qmsnotbefore > clock_timestamp()))""",
+    f"""
+WITH {UNDER_WAY}
+SELECT extract(epoch FROM min(CASE WHEN n.qmstaken IS NULL THEN greatest(n.qmsnotbefore, b.until) ELSE n.qmsnotbefore END)
+                          - clock_timestamp())::float8 AS seconds
+  FROM pgagent_py.queued_message n LEFT JOIN busy b ON b.qmsjobowner = n.qmsjobowner
+ WHERE n.qmskind = ANY ($1)
+   AND (n.qmstaken IS NOT NULL OR NOT {WAITS_FOR_ANOTHER} AND b.until IS DISTINCT FROM 'infinity')""",
     "text[]",
 )
 

@@ -1,7 +1,8 @@
 {% from "macros/verb.j2" import verb %}
 {% call verb("take_messages", ["count integer", "knows text[] DEFAULT '{}'"], returns="jsonb") %}
-Take messages from the queue, to be sent now: those of one owner's jobs, of whom no other are on their way. finish_messages() must follow within five minutes; after that, another
-launcher may take them again.
+Take messages from the queue, to be sent now: those of one owner's jobs. Left out is what waits for a receiver that others of that
+owner are on their way to, and what is of an owner of whom others were taken a second ago, or three times. finish_messages() must
+follow within five minutes; after that, another launcher may take them again.
 
 - count: how many at most.
 - knows: kinds that it can send beside email and webhook: mail, chat.

@@ -69,6 +69,48 @@ def test_a_run_queues_a_hundred_messages_of_an_owner_and_an_owner_has_a_thousand
     admin.execute("DELETE FROM pgagent_py.queued_message")
 
 
+def test_a_receiver_that_hangs_keeps_nothing_from_the_others(address: str, admin: Db) -> None:
+    """Its messages are on their way and come to no end, those to others are taken meanwhile; too many of them are not."""
+    job = call(admin, "add_job", "job", sql="SELECT 1")
+    for n, kind in enumerate(("webhook", "webhook", "email", "chat", "webhook", "webhook")):
+        target = "a@example.org" if kind == "email" else f"json://h{n}" if kind == "chat" else f"http://h{n}/"
+        call(admin, "add_message", job, kind, target, "finish")
+    agent = Agent(address)
+    queue = "UPDATE pgagent_py.queued_message SET qmsnotbefore = now() + '1 h' WHERE qmstaken IS NULL"
+    wake = (
+        "UPDATE pgagent_py.queued_message SET qmsnotbefore = now() WHERE qmstarget = %s AND qmstaken IS NULL"
+    )
+    older = (
+        "UPDATE pgagent_py.queued_message SET qmstaken = qmstaken - interval '2 s' WHERE qmstaken IS NOT NULL"
+    )
+    for _ in range(2):
+        call(admin, "run_now", job)
+        agent.run_due(0, *map(done, agent.run_due(1)))
+    admin.execute(queue)
+
+    def taken(*targets: str) -> list[str]:
+        for target in targets:
+            admin.execute(wake, [target])
+        return sorted({message["target"] for message in call(agent.db, "take_messages", 50, ["chat"])})
+
+    assert taken("http://h0/") == ["http://h0/"]
+    assert taken("http://h1/") == []  # the first may be done in a moment
+    assert 0 < value(agent.db, "SELECT pgagent_py.next_message('{chat}')") <= 1
+    admin.execute(older)
+    assert taken("http://h0/", "a@example.org") == ["a@example.org", "http://h1/"]
+    admin.execute(older)
+    assert taken("a@example.org", "json://h3") == ["json://h3"]
+    admin.execute(older)
+    assert taken("http://h4/") == []  # three batches
+    assert value(agent.db, "SELECT pgagent_py.next_message('{chat}')") > 100
+    ids = [id_ for (id_,) in rows(admin, "SELECT qmsid FROM pgagent_py.queued_message WHERE qmstarget = 'http://h0/'"
+                                         " AND qmstaken IS NOT NULL")]  # fmt: skip
+    call(agent.db, "finish_messages", ids, [None] * len(ids), [False] * len(ids))
+    assert taken() == ["http://h4/"]
+    agent.close()
+    admin.execute("DELETE FROM pgagent_py.queued_message")
+
+
 def test_an_email_has_a_hundred_addresses_at_most(admin: Db) -> None:
     job = call(admin, "add_job", "job")
     call(admin, "set_bound", "names", 100_000, "postgres")
