@@ -32,8 +32,8 @@ COUNT_OPEN = Statement(
 ADD = Statement(
     """
 INSERT INTO pgagent_py.backfill (jobid, bflfrom, bfluntil, bflparameters, bflstop, bflby, bfltimes, bflpast)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $2::timestamptz - interval '1 us') RETURNING bflid""",
-    *("int4", "timestamptz", "timestamptz", "jsonb", "bool", "text", "int4"),
+VALUES ($1, $2, $3, $4, $5, pgagent_py._asking_role(), $6, $2::timestamptz - interval '1 us') RETURNING bflid""",
+    *("int4", "timestamptz", "timestamptz", "jsonb", "bool", "int4"),
 )
 
 
@@ -67,7 +67,7 @@ def backfill(
             hint="Cancel one by cancel_backfill().",
             sqlstate="54000",
         )
-    (added,) = ADD(plpy, job, from_, until, parameters, bool(stop_on_failure), caller, times)
+    (added,) = ADD(plpy, job, from_, until, parameters, bool(stop_on_failure), times)
     wake(plpy)
     return int(added["bflid"])
 

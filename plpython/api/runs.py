@@ -50,6 +50,6 @@ def run_now(
         check_parameters(plpy, "parameters", parameters)
     if due is not None:
         check_due(plpy, "due", due)
-    order_run(plpy, caller, job, from_step if only_step is None else only_step, parameters, due)
+    order_run(plpy, job, from_step if only_step is None else only_step, parameters, due)
     if only_step is not None:
         leave_out_others(plpy, job)

@@ -27,17 +27,17 @@ NOTE_ORIGIN = """INSERT INTO pgagent_py.job_origin (jobid, jobnextrun, jlgdue, j
         ON CONFLICT (jobid) DO UPDATE SET jobnextrun = excluded.jobnextrun, jlgdue = excluded.jlgdue,
            jlgtrigger = excluded.jlgtrigger, jlgtriggeredby = excluded.jlgtriggeredby"""
 
-# $1 job, $2 the role that asks, $3 the time that the run is for, $4 whether that is the time of the job's last run.
+# $1 job, $2 the time that the run is for, $3 whether that is the time of the job's last run. The role is that of the session, as
+# for pgAdmin's UPDATE: in a SECURITY DEFINER function the caller is its owner.
 NOTE_ORDER = Statement(
-    NOTE_ORIGIN.format(f"""j.jobid, {DUE_NOW}, coalesce($3, last.jlgdue), 'n', $2
+    NOTE_ORIGIN.format(f"""j.jobid, {DUE_NOW}, coalesce($2, last.jlgdue), 'n', pgagent_py._asking_role()
       FROM pgagent.pga_job j
       LEFT JOIN LATERAL (
            SELECT o.jlgdue FROM pgagent.pga_joblog l JOIN pgagent_py.run_origin o ON o.jlgid = l.jlgid
-            WHERE l.jlgjobid = j.jobid ORDER BY l.jlgid DESC LIMIT 1) last ON $4
+            WHERE l.jlgjobid = j.jobid ORDER BY l.jlgid DESC LIMIT 1) last ON $3
      WHERE j.jobid = $1""")
     + " RETURNING jobnextrun::text AS jobnextrun",
     "int4",
-    "text",
     "timestamptz",
     "bool",
 )
@@ -63,13 +63,13 @@ wanted (jobid, due, jstname, jstid, parameters) AS (
 
 
 def order_run(
-    plpy: Plpy, caller: str, job: int | None, from_step: int | None, parameters: str | None, due: str | None
+    plpy: Plpy, job: int | None, from_step: int | None, parameters: str | None, due: str | None
 ) -> None:
     """Make *job* due now, to begin with the step *from_step*, with *parameters* (JSON text) over its own.
 
     *due*: the time that the run is for, if it is not this moment, or that of the run whose steps it makes up for.
     """
-    (order,) = NOTE_ORDER(plpy, job, caller, due, from_step is not None)
+    (order,) = NOTE_ORDER(plpy, job, due, from_step is not None)
     ORDER_RUN(plpy, job, from_step, parameters, order["jobnextrun"])
 
 

@@ -74,6 +74,13 @@ def test_schedules_and_those_who_order_are_told_apart(agent: Agent, database: st
             editor.execute("SELECT pgagent_py.run_now(%s)", [job])
             run(agent)
             assert origin(db, job)[:3] == ("run_now", "origins_editor", me)
+            # a definer's function does not stand in front of who has asked
+            db.execute("CREATE ROLE origins_caller LOGIN; CREATE FUNCTION public.order_it(id integer) RETURNS void LANGUAGE sql"
+                       " SECURITY DEFINER AS 'SELECT pgagent_py.run_now(id)'")  # fmt: skip
+            with login(database, "origins_caller") as caller:
+                caller.execute("SELECT public.order_it(%s)", [job])
+            run(agent)
+            assert origin(db, job)[:3] == ("run_now", "origins_caller", me)
             # an order that its schedule has overtaken
             order(editor, job)
             db.execute("UPDATE pgagent.pga_job SET jobnextrun = NULL WHERE jobid = %s", [job])
@@ -81,7 +88,7 @@ def test_schedules_and_those_who_order_are_told_apart(agent: Agent, database: st
             run(agent)
             assert origin(db, job, due)[:4] == ("schedule", None, me, True)
     finally:
-        db.execute("DROP ROLE origins_editor")
+        db.execute("DROP ROLE IF EXISTS origins_editor, origins_caller")
 
 
 def test_due_can_be_given_and_is_that_of_the_last_run_when_steps_are_made_up_for(
