@@ -84,7 +84,7 @@ def _execute(plpy: Plpy, caller: str, name: str | None, arguments: Any) -> Any:
         check_use(plpy, caller, arguments, operated=operated)
         check_sizes(plpy, caller, arguments)
     elif verb.callers is Callers.EDITORS and not (operated and is_operator(plpy, caller)):
-        check_edit(plpy, caller)
+        check_edit(plpy, caller, operated=operated)
     return verb.handler(
         plpy, caller, **{python_name(argument): value for argument, value in arguments.items()}
     )

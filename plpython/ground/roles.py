@@ -30,12 +30,15 @@ def may_edit(plpy: Plpy, caller: str) -> bool:
     return bool(MAY_EDIT(plpy, caller)[0]["granted"])
 
 
-def check_edit(plpy: Plpy, caller: str) -> None:
-    """Raise an error unless *caller* may change pgAgent's tables."""
+def check_edit(plpy: Plpy, caller: str, *, operated: bool = False) -> None:
+    """Raise an error unless *caller* may change pgAgent's tables. *operated*: being an operator would be enough, too."""
     if not may_edit(plpy, caller):
+        hint = "Grant it INSERT, UPDATE and DELETE on the tables of schema pgagent."
+        if operated:
+            hint = f"Make it a member of {OPERATOR}, or grant it the tables of schema pgagent."
         raise PgAgentError(
             f"role {caller} may not change pgagent's jobs",
-            hint="Grant it INSERT, UPDATE and DELETE on the tables of schema pgagent.",
+            hint=hint,
             sqlstate="42501",
         )
 

@@ -14,6 +14,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_launch, check_use, may_launch, refresh_names
 from ..rules.clock import clock_was_corrected, recompute_after_correction
+from .alerts import show_alive
 from .orphans import close_agents, close_released_runs, forget_agents, leave_closed
 from .problems import retry_schedules
 from .reboot import reboot_jobs, run_reboot_jobs
@@ -254,6 +255,7 @@ def stop_agent(plpy: Plpy, caller: str) -> None:
     me = _session(plpy, caller)
     pids = [row["jagpid"] for row in OWN_BACKENDS(plpy, me["pid"], me["role"])]
     if pids:
+        show_alive(plpy)
         close_agents(plpy, pids)
         WILL_NOT_COME_BACK(plpy, pids)
 

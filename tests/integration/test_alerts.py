@@ -90,6 +90,15 @@ def test_a_late_job_is_told_of_once_before_it_starts(db: Db, whose: str) -> None
     other_agent.close()
 
 
+def test_nobody_lives_from_the_end_of_the_last_launcher_on(db: Db) -> None:
+    db.execute("UPDATE pgagent_py.alive SET last_alive = now() - interval '3 h'")
+    agent = Agent(db.info.dsn)
+    (before,) = rows(db, "SELECT clock_timestamp()")
+    call(agent.db, "stop_agent")
+    assert value(db, "SELECT last_alive >= %s FROM pgagent_py.alive", before[0])
+    agent.close()
+
+
 def test_an_overrun_is_told_of_once_a_run_and_wakes_the_launcher(db: Db) -> None:
     job = add_job(db, "long", "SELECT 1")
     alter_job(db, job, overrun_after="1 h")

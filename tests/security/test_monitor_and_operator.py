@@ -71,6 +71,10 @@ def test_a_monitor_changes_nothing_and_is_told_so(address: str, admin: Db, jobs:
             state, message, hint = refusal(db, query)
             assert (state, message) == ("42501", f"role watcher may see {thing}, and not change or run it")
             assert "pgagent_py_operator" in (hint or "")
+        assert "pgagent_py_operator" in (refusal(db, "SELECT pgagent_py.pause()")[2] or "")
+        assert "pgagent_py_operator" not in (
+            refusal(db, "SELECT pgagent_py.set_limit('Misc', running => 1)")[2] or ""
+        )
         for query in (
             "pause()",
             "set_limit('Misc', running => 1)",
