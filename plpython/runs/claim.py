@@ -101,6 +101,8 @@ CLAIM_CHOSEN = Statement(
 
 LONG_LOOK_SECONDS, CHOOSE_SECONDS = 0.01, 60.0
 _choose_until = 0.0
+# Whether that was not only a slow machine.
+MANY_DUE = Statement(f"SELECT FROM (SELECT FROM pgagent.pga_job j WHERE {DUE} LIMIT 500) d HAVING count(*) = 500")
 
 
 def claim_due_jobs(plpy: Plpy, agent: AgentRow, capacity: int, own_places: int, scope: str) -> list[StepRow]:
@@ -152,7 +154,7 @@ def _claim(
     else:
         rows = list(CLAIM_LONGEST_DUE[scope](plpy, *me))
         # It has gone by many due jobs that are not for this agent. Choosing looks at no more than a part of them in each turn.
-        if len(rows) < capacity and time.monotonic() > start + LONG_LOOK_SECONDS:
+        if len(rows) < capacity and time.monotonic() > start + LONG_LOOK_SECONDS and MANY_DUE(plpy):
             _choose_until = time.monotonic() + CHOOSE_SECONDS
     empty = [Ended(row["jobid"], row["jlgid"], NO_STEPS) for row in rows if row["jslid"] is None]
     finish_jobs(plpy, [agent["jagpid"]], empty, by_log=True)

@@ -1,0 +1,73 @@
+"""What a turn costs: more jobs cost no more each, and a slow machine makes no turn dearer than the jobs are."""
+
+import json
+from typing import LiteralString
+
+import pytest
+
+from tests.helpers import Db, value
+from tests.helpers.protocol import Agent
+
+DUE: LiteralString = """
+WITH job AS (
+    INSERT INTO pgagent.pga_job (jobjclid, jobname, jobhostagent, jobnextrun)
+    SELECT 1, 'job ' || g, %s, now() FROM generate_series(1, %s) g RETURNING jobid)
+INSERT INTO pgagent.pga_jobstep (jstjobid, jstname, jstkind, jstcode, jstdbname)
+SELECT job.jobid, 'step', 's', 'SELECT 1', current_database() FROM job"""
+CLAIM = "SELECT count(*) FROM pgagent_py.run_due({})"
+BOOK = """
+SELECT count(*) FROM pgagent_py.run_due(0, ARRAY(
+       SELECT (r.jlgid, r.jslid, 's', 1, interval '1 ms', '')::pgagent_py.step_result FROM pgagent_py.run r LIMIT {}))"""
+SLOW = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.02); RETURN NULL; END';
+CREATE TRIGGER slow AFTER INSERT ON pgagent.pga_joblog FOR EACH STATEMENT EXECUTE FUNCTION slow()"""
+
+
+def blocks(db: Db, query: str) -> int:
+    """Return how many blocks a query reads, with all that its functions and triggers execute."""
+    plan = value(db, f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}")
+    top = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+    return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
+
+
+@pytest.mark.parametrize("options", [False, True])
+def test_of_many_jobs_each_costs_no_more_than_of_few(db: Db, agent: Agent, options: bool) -> None:
+    db.execute(DUE, ["", 1000])
+    if options:  # then there is something to choose by
+        db.execute(
+            "INSERT INTO pgagent_py.job_option (jobid, jobpriority) SELECT jobid, 1 FROM pgagent.pga_job"
+        )
+    db.execute("VACUUM ANALYZE")  # while none is in progress
+    for _ in range(2):  # the first look at each thing reads more
+        agent.run_due(5)
+        blocks(agent.db, BOOK.format(5))
+    for query in (CLAIM, BOOK):
+        few, many = (blocks(agent.db, query.format(n)) / n for n in (20, 200))
+        assert many < 1.25 * few
+    assert value(db, "SELECT count(*) FROM pgagent_py.run") == 0
+
+
+def chooses(agent: Agent) -> bool:
+    """Return whether a turn of the agent's chooses: then it wants to be the only one that counts places."""
+    with agent.db.transaction():
+        agent.run_due(1)
+        return bool(
+            value(
+                agent.db,
+                "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'pgagent_py.job_limit'::regclass"
+                " AND mode = 'ShareUpdateExclusiveLock'",
+            )
+        )
+
+
+@pytest.mark.parametrize("elsewhere", [0, 500])
+def test_only_many_due_jobs_of_others_make_a_slow_claim_look_at_a_part_of_them(
+    db: Db, agent: Agent, elsewhere: int
+) -> None:
+    db.execute(SLOW)
+    db.execute(DUE, ["elsewhere", elsewhere])
+    db.execute(DUE, ["", 1])
+    assert not chooses(agent)
+    db.execute(DUE, ["", 1])
+    assert len(agent.run_due(5)) == 1
+    assert chooses(agent) == (elsewhere > 0)
