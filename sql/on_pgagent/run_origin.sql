@@ -11,10 +11,12 @@ BEGIN
     SELECT greatest(coalesce(o.jlgdue, j.jobnextrun, c.jlgstart), '0001-01-02Z'), c.jlgid,
            coalesce(o.jlgtrigger, CASE WHEN j.jobnextrun < a.jagserves THEN 'b'::"char" ELSE 's' END), a.agent, o.jlgtriggeredby
       FROM changed c
-      JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[c.jlgjobid]) AND j.jobagentid = pg_backend_pid()
+     CROSS JOIN LATERAL (
+           -- OFFSET 0: with the condition on the agent, all of its jobs would be looked at for each run
+           SELECT j.jobid, j.jobnextrun, j.jobagentid FROM pgagent.pga_job j WHERE j.jobid = ANY (ARRAY[c.jlgjobid]) OFFSET 0) j
       JOIN pgagent_py.agent a ON a.jagpid = j.jobagentid
       LEFT JOIN pgagent_py.job_origin o ON o.jobid = ANY (ARRAY[j.jobid]) AND o.jobnextrun = j.jobnextrun
-     WHERE c.jlgstatus = 'r';
+     WHERE c.jlgstatus = 'r' AND j.jobagentid = pg_backend_pid();
     IF FOUND THEN
         IF EXISTS (SELECT FROM pgagent_py.job_owed) THEN
             UPDATE pgagent_py.job_owed w SET jobowedfrom = o.jlgdue
