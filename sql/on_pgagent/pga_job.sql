@@ -74,9 +74,13 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
-    IF EXISTS (SELECT FROM pgagent_py.not_for_daemon n WHERE n.jobid = NEW.jobid)
-       AND NOT EXISTS (SELECT FROM pgagent_py.agent a JOIN pg_stat_get_activity(NEW.jobagentid) s ON s.backend_start = a.backend_start
-                        WHERE a.jagpid = NEW.jobagentid) THEN
+    -- the cheaper question first
+    IF EXISTS (SELECT FROM pgagent_py.agent a
+                WHERE a.jagpid = NEW.jobagentid
+                  AND a.backend_start = (SELECT s.backend_start FROM pg_stat_get_activity(NEW.jobagentid) s)) THEN
+        RETURN NEW;
+    END IF;
+    IF EXISTS (SELECT FROM pgagent_py.not_for_daemon n WHERE n.jobid = NEW.jobid) THEN
         RETURN NULL;
     END IF;
     RETURN NEW;
