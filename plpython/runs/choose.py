@@ -7,23 +7,20 @@ Otherwise the claim takes the jobs that have been due longest.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import TypedDict
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
-from ..ground.problems import note_problem
-from ..ground.vocabulary import DUE
-from ..rules.next_run import read_rules
-from .catch_up import MissedRow, catch_up
 from .claimable import DUE_TOO, FOR_AGENT, SCOPES
 from .finish import drop_done_jobs
+from .late import LATE, MISSED, catch_up_missed, skip_late_jobs
 from .limits import Places, lock_limits, places
+from .look import LOOKED, LOOKED_TYPES, Look
 from .orders import forget_void_orders
-from .problems import NO_PROBLEM, each_apart
+from .problems import NO_PROBLEM
 from .rows import AgentRow
 from .skip import SKIPPED, skip_asked
-from .windows import COULD_START, NOTHING_SHUT, SHUT_TYPES, Shut, held_by_window, shut_now
+from .windows import NOTHING_SHUT, SHUT_TYPES, Shut, held_by_window, shut_now
 
 
 class DueRow(TypedDict):
@@ -42,26 +39,6 @@ OLDEST, NEWEST, OF_AN_OWNER, IN_ALL = 1000, 200, 20, 2000
 PART_OF_TIME = 20
 _kept: list[int] = []
 _next_look_at = 0.0
-
-# On a due job j with options o, which may be missing: it is later than it allows, also than its windows have allowed.
-MOST_LATE = """now() - CASE WHEN o.jobcatchup IS NULL AND o.jobmaxlateness IS NOT NULL
-                          THEN least(o.jobmaxlateness, '1000 years') END"""
-LATE = f"CASE WHEN j.jobnextrun < {MOST_LATE} THEN {COULD_START} < {MOST_LATE} END"
-# The same: it has missed times of its schedules, and it is still to be seen which of them it catches up with.
-MISSED = """o.jobcatchup IS NOT NULL AND j.jobnextrun < now() - least(coalesce(o.jobmaxlateness, interval '1 min'), '1000 years')
-   AND NOT EXISTS (SELECT FROM pgagent_py.job_origin g
-                    WHERE g.jobid = ANY (ARRAY[j.jobid]) AND g.jobnextrun = j.jobnextrun AND g.jlgtrigger NOT IN ('s', 'b'))
-   AND NOT EXISTS (SELECT FROM pgagent_py.job_owed w WHERE w.jobid = ANY (ARRAY[j.jobid]) AND w.jobchecked = j.jobnextrun)"""
-
-# $1 oldest jobs, $2 newest jobs, $3 further jobs.
-LOOKED = f"""
-looked AS MATERIALIZED (
-    (SELECT j.jobid FROM pgagent.pga_job j WHERE {DUE} ORDER BY j.jobnextrun LIMIT $1)
-     UNION
-    (SELECT j.jobid FROM pgagent.pga_job j WHERE {DUE} ORDER BY j.jobnextrun DESC LIMIT $2)
-     UNION
-    SELECT k FROM unnest($3) k)"""
-LOOKED_TYPES = ("int8", "int8", "int4[]")
 
 # $4 station, $5 what the agent knows, $6 agent, $7 full classes, $8 full groups, $9 full owners, $10 jobs not to take, $11 steps
 # (jslid) that wait for a connection, $12 only these jobs, $13 only jobs of owners with nothing running here, $14 how many, $15 to
@@ -166,8 +143,9 @@ def choose_jobs(
     if not locked:
         free.close(shared_only=not agent["jagall"])
     shut = shut_now(plpy)[0] if agent["windowed"] else NOTHING_SHUT
-    skip_late_jobs(plpy, agent, scope, free, shut, among)
-    _catch_up(plpy, agent, scope, free, shut, among)
+    look = Look(OLDEST, NEWEST, _kept)
+    skip_late_jobs(plpy, agent, scope, look, free, shut, among)
+    catch_up_missed(plpy, agent, scope, look, free, shut, among)
     chosen = _take(plpy, agent, capacity, scope, free, shut, among, [])
     if own_places > 0:
         chosen += _take(plpy, agent, own_places, scope, free, shut, among, chosen, of_own=True)
@@ -193,7 +171,7 @@ def _take(
         classes, groups, full = free.full()
         me = agent["jagstation"], agent["jagknows"], agent["agent"], classes, groups, [*full, *owners]
         rest = taken + chosen, agent["connecting"], among, of_own
-        rows = TAKE_DUE[scope](plpy, OLDEST, NEWEST, _kept, *me, *rest, count, *shut)
+        rows = TAKE_DUE[scope](plpy, *Look(OLDEST, NEWEST, _kept), *me, *rest, count, *shut)
         found = [row for row in rows if row["jobid"] is not None]
         for row in found:
             jobid, owner = row["jobid"], row["owner"]
@@ -227,114 +205,5 @@ def _look_at_all(plpy: Plpy, scope: str, rest: tuple[object, ...], shut: Shut) -
     now = time.monotonic()
     if now < _next_look_at:
         return
-    _kept[:] = [row["jobid"] for row in LOOK_AT_ALL[scope](plpy, None, 0, [], *rest, IN_ALL, *shut)]
+    _kept[:] = [row["jobid"] for row in LOOK_AT_ALL[scope](plpy, *Look(None, 0, []), *rest, IN_ALL, *shut)]
     _next_look_at = time.monotonic() + PART_OF_TIME * (time.monotonic() - now)
-
-
-# How many late jobs a turn skips at most. The others wait for the next turns: they start in none.
-LATE_JOBS = 100
-
-# $4 station, $5 what the agent knows, $6 full classes, $7 full groups, $8 full owners, $9 how many, $10 only these jobs, $11
-# to $14 what windows hold back.
-LATE_JOBS_NOW = f"""
-WITH {LOOKED}
-SELECT {{columns}}
-  FROM looked
-  -- OFFSET 0: to begin with all options that have a lateness would take longer where many have one
- CROSS JOIN LATERAL (
-       SELECT o.jobid, o.jobmaxlateness, o.jobgroup, o.jobownerid, o.jobcatchup, o.jobcatchuplimit,
-              o.jobwindow
-         FROM pgagent_py.job_option o WHERE o.jobid = looked.jobid OFFSET 0) o
-  JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[o.jobid])
- WHERE (o.jobmaxlateness IS NOT NULL OR o.jobcatchup IS NOT NULL) AND {DUE_TOO} AND {FOR_AGENT.format(station="$4", knows="$5")}
-   AND j.jobjclid <> ALL ($6) AND (o.jobgroup = ANY ($7)) IS NOT TRUE AND (o.jobownerid = ANY ($8)) IS NOT TRUE
-   AND NOT ({held_by_window(11)}) {{only}}
-   -- in this order: a lateness that is too long to reckon with makes the server fail
-   AND CASE WHEN ($10 IS NULL OR j.jobid = ANY ($10)) AND {NO_PROBLEM} THEN {{late}} END
- LIMIT $9 FOR NO KEY UPDATE OF j SKIP LOCKED"""
-LATE_TYPES = (*LOOKED_TYPES, "text", "text[]", "int4[]", "text[]", "oid[]", "int4", "int4[]", *SHUT_TYPES)
-
-LATE_NOW = {
-    scope: Statement(LATE_JOBS_NOW.format(columns="j.jobid", only=only, late=LATE), *LATE_TYPES)
-    for scope, only in SCOPES.items()
-}
-MISSED_ROW = """j.jobid, o.jobcatchup, coalesce(o.jobcatchuplimit, 100) AS most, pgagent_py._micros(j.jobnextrun)::text AS due,
-       pgagent_py._micros(CASE WHEN o.jobcatchup = 'all' THEN now()
-                               ELSE now() - least(coalesce(o.jobmaxlateness, '1 min'), interval '1000 years') - interval '1 us'
-                          END)::text AS until"""
-MISSED_NOW = {
-    scope: Statement(
-        LATE_JOBS_NOW.format(columns=MISSED_ROW, only=only, late=MISSED), *LATE_TYPES, row=MissedRow
-    )
-    for scope, only in SCOPES.items()
-}
-
-
-# Logged as a run that executed nothing (status i). The reason stands in the output of the first step, where pgAdmin shows it.
-SKIP_JOBS = Statement(
-    """
-WITH late AS MATERIALIZED (
-    SELECT j.jobid, j.jobnextrun, o.jobmaxlateness, nextval('pgagent.pga_joblog_jlgid_seq')::integer AS jlgid
-      FROM pgagent.pga_job j JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid]) WHERE j.jobid = ANY ($1)),
--- a run of each
-skipped AS (
-    INSERT INTO pgagent.pga_joblog (jlgid, jlgjobid, jlgstatus, jlgstart, jlgduration)
-    SELECT late.jlgid, late.jobid, 'i', clock_timestamp(), '0' FROM late),
-noted AS (
-    INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, jlgtriggeredby, agent)
-    SELECT coalesce(o.jlgdue, late.jobnextrun), late.jlgid, coalesce(o.jlgtrigger, 's'), o.jlgtriggeredby, a.agent
-      FROM late LEFT JOIN pgagent_py.job_origin o ON o.jobid = late.jobid AND o.jobnextrun = late.jobnextrun
-     CROSS JOIN pgagent_py.agent a WHERE a.jagpid = pg_backend_pid()),
--- the reason, in the log of the first step, unless a session has that locked
-said AS (
-    INSERT INTO pgagent.pga_jobsteplog (jsljlgid, jsljstid, jslstatus, jslstart, jslduration, jsloutput)
-    SELECT late.jlgid, s.jstid, 'i', clock_timestamp(), '0',
-           format('The run was skipped: it was due at %s, %s ago, and the job allows a lateness of %s.',
-                  late.jobnextrun, date_trunc('second', clock_timestamp() - late.jobnextrun), late.jobmaxlateness)
-      FROM late
-     CROSS JOIN LATERAL (
-           SELECT s.jstid FROM pgagent.pga_jobstep s WHERE s.jstjobid = late.jobid AND s.jstenabled
-            ORDER BY s.jstname, s.jstid LIMIT 1 FOR KEY SHARE SKIP LOCKED) s)
--- the next run, by the schedules
-UPDATE pgagent.pga_job j SET jobnextrun = NULL FROM late WHERE j.jobid = ANY (ARRAY[late.jobid])""",
-    "int4[]",
-)
-
-
-def skip_late_jobs(
-    plpy: Plpy, agent: AgentRow, scope: str, free: Places, shut: Shut, among: list[int] | None
-) -> None:
-    """Log of some jobs that they are too late, and let their schedules go on. *among*: only of these."""
-    me = agent["jagstation"], agent["jagknows"], *free.full()
-    rows = LATE_NOW[scope](plpy, OLDEST, NEWEST, _kept, *me, LATE_JOBS, among, *shut)
-    jobids = [row["jobid"] for row in rows]
-    read_rules(plpy, jobids)
-    each_apart(
-        plpy,
-        jobids,
-        lambda some: list(SKIP_JOBS(plpy, some)),
-        lambda jobid, error: note_problem(plpy, jobid, 0, error),
-    )
-
-
-# How many jobs a turn sees to at most. To count their times takes a tenth of a second at worst.
-CATCH_UP_JOBS = 10
-
-
-def _catch_up(
-    plpy: Plpy, agent: AgentRow, scope: str, free: Places, shut: Shut, among: list[int] | None
-) -> None:
-    """See to some jobs that have missed times of their schedules. *among*: only to these."""
-    me = agent["jagstation"], agent["jagknows"], *free.full()
-
-    def act(some: Sequence[MissedRow]) -> Sequence[MissedRow]:
-        for row in some:
-            catch_up(plpy, row)
-        return some
-
-    each_apart(
-        plpy,
-        list(MISSED_NOW[scope](plpy, OLDEST, NEWEST, _kept, *me, CATCH_UP_JOBS, among, *shut)),
-        act,
-        lambda row, error: note_problem(plpy, row["jobid"], 0, error),
-    )

@@ -102,7 +102,9 @@ CLAIM_CHOSEN = Statement(
 LONG_LOOK_SECONDS, CHOOSE_SECONDS = 0.01, 60.0
 _choose_until = 0.0
 # Whether that was not only a slow machine.
-MANY_DUE = Statement(f"SELECT FROM (SELECT FROM pgagent.pga_job j WHERE {DUE} LIMIT 500) d HAVING count(*) = 500")
+MANY_DUE = Statement(
+    f"SELECT FROM (SELECT FROM pgagent.pga_job j WHERE {DUE} LIMIT 500) d HAVING count(*) = 500"
+)
 
 
 def claim_due_jobs(plpy: Plpy, agent: AgentRow, capacity: int, own_places: int, scope: str) -> list[StepRow]:

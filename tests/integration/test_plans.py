@@ -77,8 +77,8 @@ SPECIAL = {
     "agents.LOGGED_IN": [PID],
     "agents.MOVE_JOBS": [PID, "-1"],
     "backfill.WAITING": [NONE, NONE, NONE, "'here'", NONE, str(HANDLED), *SHUT],
-    "choose.LATE_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL", *SHUT],
-    "choose.MISSED_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL", *SHUT],
+    "late.LATE_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL", *SHUT],
+    "late.MISSED_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL", *SHUT],
     "choose.LOOK_AT_ALL": [
         *LOOKED,
         f"'{ME}'",
@@ -92,7 +92,7 @@ SPECIAL = {
         str(HANDLED),
         *SHUT,
     ],
-    "choose.SKIP_JOBS": ["{due}"],
+    "late.SKIP_JOBS": ["{due}"],
     "choose.TAKE_DUE": [
         *LOOKED,
         f"'{ME}'",
@@ -208,8 +208,8 @@ def other(database: str, db: Db) -> Iterator[Db]:
 
 
 def too_many(found: dict[str, float]) -> dict[str, float]:
-    """Return those that have read too much. Choosing looks at 1,200 due jobs."""
-    most = {name: 1300 if name.startswith("choose.") else 10 * HANDLED for name in found}
+    """Return those that have read too much. Choosing looks at 1,200 due jobs, the claim before it at 500."""
+    most = {name: 1300 if name.startswith(("choose.", "late.", "claim.MANY_DUE")) else 10 * HANDLED for name in found}
     return {name: count for name, count in found.items() if count > most[name] and name not in READ_ALL}
 
 
