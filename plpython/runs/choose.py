@@ -11,7 +11,7 @@ from typing import TypedDict
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
-from .claimable import DUE_TOO, FOR_AGENT, SCOPES
+from .claimable import ANY, DUE_TOO, FOR_AGENT, SCOPES
 from .finish import drop_done_jobs
 from .late import LATE, MISSED, catch_up_missed, skip_late_jobs
 from .limits import Places, lock_limits, places
@@ -39,6 +39,14 @@ OLDEST, NEWEST, OF_AN_OWNER, IN_ALL = 1000, 200, 20, 2000
 PART_OF_TIME = 20
 _kept: list[int] = []
 _next_look_at = 0.0
+
+# Where it looks at many, it makes a list of them in their order, and one of the first of each owner. For a moment, turns look
+# only at the head of a list, for each job that they want at so many, and at the newest jobs.
+MANY, LISTED, HEAD, NEWEST_BESIDE = 200, 500, 3, 50
+LIST_SECONDS, LIST_PART_OF_TIME = 0.25, 10
+_listed: list[int] = []
+_firsts: list[int] = []
+_list_until = 0.0
 
 # $4 station, $5 what the agent knows, $6 agent, $7 full classes, $8 full groups, $9 full owners, $10 jobs not to take, $11 steps
 # (jslid) that wait for a connection, $12 only these jobs, $13 only jobs of owners with nothing running here, $14 how many, $15 to
@@ -103,11 +111,12 @@ SELECT l.looked, t.jobid, t.jobjclid, t.jobgroup, t.owner::int8 AS owner
     )
     for scope, only in SCOPES.items()
 }
-# Of all due jobs, those that the next turns look at, too.
-LOOK_AT_ALL = {
+# What the next turns look at. $19: how many of an owner at most.
+LOOK_AHEAD = {
     scope: Statement(
-        DUE_JOBS.format(only=only, places=str(OF_AN_OWNER)) + " SELECT turn.jobid FROM turn LIMIT $14",
+        DUE_JOBS.format(only=only, places="$19") + " SELECT turn.jobid FROM turn LIMIT $14",
         *DUE_TYPES,
+        "int8",
     )
     for scope, only in SCOPES.items()
 }
@@ -131,8 +140,10 @@ def choose_jobs(
     """
     locked = False
     if agent["jagall"]:
-        drop_done_jobs(plpy)
-        forget_void_orders(plpy)
+        if agent["deleting"]:
+            drop_done_jobs(plpy)
+        if agent["ordered"]:
+            forget_void_orders(plpy)
         locked = lock_limits(plpy)
     if agent["skipping"] and among is None:
         skip_asked(plpy, agent, scope)
@@ -143,9 +154,10 @@ def choose_jobs(
     if not locked:
         free.close(shared_only=not agent["jagall"])
     shut = shut_now(plpy)[0] if agent["windowed"] else NOTHING_SHUT
-    look = Look(OLDEST, NEWEST, _kept)
-    skip_late_jobs(plpy, agent, scope, look, free, shut, among)
-    catch_up_missed(plpy, agent, scope, look, free, shut, among)
+    if agent["belated"] and not _has_list(scope, among):
+        look = _look_at_many()
+        skip_late_jobs(plpy, agent, scope, look, free, shut, among)
+        catch_up_missed(plpy, agent, scope, look, free, shut, among)
     chosen = _take(plpy, agent, capacity, scope, free, shut, among, [])
     if own_places > 0:
         chosen += _take(plpy, agent, own_places, scope, free, shut, among, chosen, of_own=True)
@@ -170,8 +182,9 @@ def _take(
     while len(chosen) < count:
         classes, groups, full = free.full()
         me = agent["jagstation"], agent["jagknows"], agent["agent"], classes, groups, [*full, *owners]
-        rest = taken + chosen, agent["connecting"], among, of_own
-        rows = TAKE_DUE[scope](plpy, *Look(OLDEST, NEWEST, _kept), *me, *rest, count, *shut)
+        rest = agent["connecting"], among
+        look = _look_at_list(count, of_own) if (listed := _has_list(scope, among)) else _look_at_many()
+        rows = TAKE_DUE[scope](plpy, *look, *me, taken + chosen, *rest, of_own, count, *shut)
         found = [row for row in rows if row["jobid"] is not None]
         for row in found:
             jobid, owner = row["jobid"], row["owner"]
@@ -181,12 +194,15 @@ def _take(
                 chosen.append(jobid)
                 if of_own:
                     owners.add(owner)
-        if rows[0]["looked"] > OLDEST:
-            _look_at_all(plpy, scope, (*me, *rest), shut)
-        else:
-            _kept.clear()
-        if len(found) < count:
+        enough = len(found) >= count
+        if not listed:
+            others = *me, taken + chosen, *rest
+            _look_ahead(plpy, scope, rows[0]["looked"], others, shut, listing=enough or of_own)
+        elif not enough and not of_own:
+            _drop_list()
+        if not enough and (of_own or not listed):
             break
+    _listed[:] = [jobid for jobid in _listed if jobid not in chosen]
     return chosen
 
 
@@ -199,11 +215,43 @@ SELECT DISTINCT coalesce(o.jobownerid, 0::oid)::int8 AS owner
 )
 
 
-def _look_at_all(plpy: Plpy, scope: str, rest: tuple[object, ...], shut: Shut) -> None:
-    """Look at all due jobs, if that was not just done, and keep some of each owner in mind for the next turns."""
-    global _next_look_at
-    now = time.monotonic()
-    if now < _next_look_at:
-        return
-    _kept[:] = [row["jobid"] for row in LOOK_AT_ALL[scope](plpy, *Look(None, 0, []), *rest, IN_ALL, *shut)]
-    _next_look_at = time.monotonic() + PART_OF_TIME * (time.monotonic() - now)
+def _has_list(scope: str, among: list[int] | None) -> bool:
+    return scope == ANY and among is None and time.monotonic() < _list_until
+
+
+def _drop_list() -> None:
+    global _list_until
+    _list_until = 0.0
+
+
+def _look_at_many() -> Look:
+    return Look(OLDEST, NEWEST, _kept)
+
+
+def _look_at_list(count: int, of_own: bool) -> Look:
+    return Look(0, NEWEST_BESIDE, _firsts if of_own else _listed[: HEAD * count])
+
+
+def _look_ahead(
+    plpy: Plpy, scope: str, looked: int, rest: tuple[object, ...], shut: Shut, *, listing: bool
+) -> None:
+    """Keep in mind what the next turns look at, after a look at so many jobs; *listing*: make lists, too, if they are many."""
+    global _next_look_at, _list_until
+
+    def ahead(look: Look, of_own: bool, most: int, of_an_owner: int) -> list[int]:
+        rows = LOOK_AHEAD[scope](plpy, *look, *rest, of_own, most, *shut, of_an_owner)
+        return [row["jobid"] for row in rows]
+
+    start = time.monotonic()
+    if looked <= OLDEST:
+        _kept.clear()
+    elif start >= _next_look_at:
+        _kept[:] = ahead(Look(None, 0, []), False, IN_ALL, OF_AN_OWNER)
+        _next_look_at = time.monotonic() + PART_OF_TIME * (time.monotonic() - start)
+    if listing and looked > MANY and scope == ANY:
+        start = time.monotonic()
+        look = _look_at_many()
+        _listed[:] = ahead(look, False, LISTED, LISTED)
+        _firsts[:] = ahead(look, True, MOST_OWN_PLACES, 1)
+        spent = time.monotonic() - start
+        _list_until = time.monotonic() + max(LIST_SECONDS, LIST_PART_OF_TIME * spent)

@@ -127,7 +127,10 @@ class AgentRow(TypedDict):
     limited: bool
     windowed: bool
     stopping: bool
-    choosy: bool
+    choosy: bool  # whether there is something to choose by, that is one of the next, too
+    ordered: bool
+    deleting: bool  # whether jobs that have succeeded are to be deleted
+    belated: bool  # whether jobs have a lateness, or catch up
     dependent: bool
     unchecked: bool
     alerting: bool

@@ -47,9 +47,11 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobatwindowend IS NOT NULL) AS stopping,
        EXISTS (SELECT FROM pgagent_py.job_limit) OR EXISTS (SELECT FROM pgagent_py.pause)
        OR EXISTS (SELECT FROM pgagent_py.job_window)
-       OR EXISTS (SELECT FROM pgagent_py.run_order) OR EXISTS (SELECT FROM pgagent_py.problem)
-       OR EXISTS (SELECT FROM pgagent_py.job_option o
-                   WHERE o.jobpriority <> 0 OR o.jobmaxlateness IS NOT NULL OR o.jobdone OR o.jobcatchup IS NOT NULL) AS choosy,
+       OR EXISTS (SELECT FROM pgagent_py.problem)
+       OR EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobpriority <> 0) AS choosy,
+       EXISTS (SELECT FROM pgagent_py.run_order) AS ordered,
+       EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobdone) AS deleting,
+       EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobmaxlateness IS NOT NULL OR o.jobcatchup IS NOT NULL) AS belated,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobownerid IS NOT NULL) AS owned,
        EXISTS (SELECT FROM pgagent_py.skip k WHERE NOT k.skpused) AS skipping,
        EXISTS (SELECT FROM pgagent_py.backfill b WHERE b.bflended IS NULL) AS backfilling,
@@ -119,7 +121,7 @@ def _agent(plpy: Plpy, agent: str, connecting: Sequence[int]) -> AgentRow:
         plpy.error("this session is not registered as an agent", hint="Call run_due().", sqlstate="55000")
     me = agents[0]
     _check_right(plpy, me)
-    me["choosy"] = me["choosy"] or me["owned"] or me["skipping"]
+    me["choosy"] |= me["ordered"] or me["deleting"] or me["belated"] or me["owned"] or me["skipping"]
     # A session may stay in its transaction for long, and nothing of other roles' must wait for that.
     if me["jagall"]:
         fail_orphans(plpy)

@@ -27,8 +27,9 @@ CREATE TABLE pgagent_py.job_option (
 );
 
 -- If there is such a row, run_due() chooses among the due jobs. Else it takes those that are due longest.
-CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
-    WHERE jobpriority <> 0 OR jobmaxlateness IS NOT NULL OR jobdone OR jobcatchup IS NOT NULL;
+CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid) WHERE jobpriority <> 0;
+-- The same. Without such a row it looks for no job that is too late.
+CREATE INDEX job_option_lateness ON pgagent_py.job_option (jobid) WHERE jobmaxlateness IS NOT NULL OR jobcatchup IS NOT NULL;
 
 -- Bounds count the jobs of a role.
 CREATE INDEX job_option_owner ON pgagent_py.job_option (jobownerid) WHERE jobownerid IS NOT NULL;

@@ -197,8 +197,8 @@ ALTER TABLE pgagent_py.job_option
     ADD COLUMN jobcatchup text CHECK (jobcatchup IN ('skip', 'all')),
     ADD COLUMN jobcatchuplimit integer CHECK (jobcatchuplimit > 0);
 DROP INDEX pgagent_py.job_option_choosy;
-CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid)
-    WHERE jobpriority <> 0 OR jobmaxlateness IS NOT NULL OR jobdone OR jobcatchup IS NOT NULL;
+CREATE INDEX job_option_choosy ON pgagent_py.job_option (jobid) WHERE jobpriority <> 0;
+CREATE INDEX job_option_lateness ON pgagent_py.job_option (jobid) WHERE jobmaxlateness IS NOT NULL OR jobcatchup IS NOT NULL;
 
 {{ new("tables/job_owed") }}
 

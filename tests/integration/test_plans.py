@@ -79,7 +79,7 @@ SPECIAL = {
     "backfill.WAITING": [NONE, NONE, NONE, "'here'", NONE, str(HANDLED), *SHUT],
     "late.LATE_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL", *SHUT],
     "late.MISSED_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL", *SHUT],
-    "choose.LOOK_AT_ALL": [
+    "choose.LOOK_AHEAD": [
         *LOOKED,
         f"'{ME}'",
         NONE,
@@ -91,6 +91,7 @@ SPECIAL = {
         "false",
         str(HANDLED),
         *SHUT,
+        "20",
     ],
     "late.SKIP_JOBS": ["{due}"],
     "choose.TAKE_DUE": [
@@ -209,7 +210,10 @@ def other(database: str, db: Db) -> Iterator[Db]:
 
 def too_many(found: dict[str, float]) -> dict[str, float]:
     """Return those that have read too much. Choosing looks at 1,200 due jobs, the claim before it at 500."""
-    most = {name: 1300 if name.startswith(("choose.", "late.", "claim.MANY_DUE")) else 10 * HANDLED for name in found}
+    most = {
+        name: 1300 if name.startswith(("choose.", "late.", "claim.MANY_DUE")) else 10 * HANDLED
+        for name in found
+    }
     return {name: count for name, count in found.items() if count > most[name] and name not in READ_ALL}
 
 

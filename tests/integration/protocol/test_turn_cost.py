@@ -1,6 +1,7 @@
 """What a turn costs: more jobs cost no more each, and a slow machine makes no turn dearer than the jobs are."""
 
 import json
+import statistics
 from typing import LiteralString
 
 import pytest
@@ -45,6 +46,20 @@ def test_of_many_jobs_each_costs_no_more_than_of_few(db: Db, agent: Agent, optio
         few, many = (blocks(agent.db, query.format(n)) / n for n in (20, 200))
         assert many < 1.25 * few
     assert value(db, "SELECT count(*) FROM pgagent_py.run") == 0
+
+
+def test_where_many_are_due_most_turns_look_at_few_of_them(db: Db, agent: Agent) -> None:
+    db.execute(DUE, ["", 1000])
+    db.execute(
+        "INSERT INTO pgagent_py.job_option (jobid, jobpriority) SELECT jobid, jobid % 5 FROM pgagent.pga_job"
+    )
+    costs = []
+    for _ in range(20):
+        costs.append(blocks(agent.db, CLAIM.format(5)))
+        blocks(agent.db, BOOK.format(5))
+    assert statistics.median(costs) < max(costs) / 5
+    first = "SELECT count(*) FROM pgagent.pga_job WHERE jobid % 5 = 4 AND joblastrun IS NOT NULL"
+    assert value(db, first) == 100  # all of them of the highest priority
 
 
 def chooses(agent: Agent) -> bool:
