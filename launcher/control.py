@@ -290,7 +290,8 @@ class Control:
             try:
                 with self._deadline:
                     await cursor.execute(query.encode(), parameters, prepare=prepare)
-                return await cursor.fetchall() if cursor.description else []
+                result = cursor.pgresult  # cursor.description would make an object for each column
+                return await cursor.fetchall() if result is not None and result.nfields else []
             finally:
                 self._watch.read(self._readable)  # psycopg ends its own look after each query
 

@@ -124,6 +124,7 @@ class AgentRow(TypedDict):
     draining: bool
     adoptable: bool  # whether a draining agent has runs that wait for another
     lasting: bool  # whether another agent has steps that do not end with it
+    subscribed: bool  # whether a subscription keeps jobs from starting
     limited: bool
     windowed: bool
     stopping: bool

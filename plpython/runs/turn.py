@@ -11,7 +11,7 @@ from ..ground.plpy import Plpy
 from ..ground.roles import check_launch
 from ..ground.vocabulary import ABORTED, FAILURE, OWN_PLACES, SUCCESS, THIS_BACKEND
 from .adopt import adopt_runs, adopt_steps
-from .agents import take_former_jobs
+from .agents import CHECK_SERVED, take_former_jobs
 from .alerts import tell_alerts
 from .book import finish_steps
 from .cancel import cancelled_by
@@ -42,6 +42,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = a.agent) AS draining,
        EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent AND NOT k.executing) AS adoptable,
        EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent AND k.executing) AS lasting,
+       EXISTS (SELECT FROM pgagent_py.subscribed) AS subscribed,
        EXISTS (SELECT FROM pgagent_py.job_limit) AS limited,
        EXISTS (SELECT FROM pgagent_py.job_window) AS windowed,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobatwindowend IS NOT NULL) AS stopping,
@@ -121,6 +122,8 @@ def _agent(plpy: Plpy, agent: str, connecting: Sequence[int]) -> AgentRow:
         plpy.error("this session is not registered as an agent", hint="Call run_due().", sqlstate="55000")
     me = agents[0]
     _check_right(plpy, me)
+    if me["subscribed"]:
+        CHECK_SERVED(plpy)
     me["choosy"] |= me["ordered"] or me["deleting"] or me["belated"] or me["owned"] or me["skipping"]
     # A session may stay in its transaction for long, and nothing of other roles' must wait for that.
     if me["jagall"]:

@@ -34,7 +34,9 @@ BEGIN
     IF pg_is_in_recovery() THEN
         RETURN;
     END IF;
-    PERFORM pgagent_py._check_session(), pgagent_py._check_served();
+    IF current_setting('session_replication_role') = 'replica' THEN  -- a call each turn would cost more
+        PERFORM pgagent_py._check_session();
+    END IF;
     IF NOT registered THEN
         me := gen_random_uuid();
         PERFORM pgagent_py._ask(CASE WHEN capacity > 0 OR cardinality(finished) > 0 THEN 'start_agent' ELSE 'start_session' END,
