@@ -290,8 +290,7 @@ class Control:
             try:
                 with self._deadline:
                     await cursor.execute(query.encode(), parameters, prepare=prepare)
-                result = cursor.pgresult  # cursor.description would make an object for each column
-                return await cursor.fetchall() if result is not None and result.nfields else []
+                return await cursor.fetchall() if cursor.rownumber is not None else []
             finally:
                 self._watch.read(self._readable)  # psycopg ends its own look after each query
 
