@@ -59,7 +59,7 @@ class RuleRow(TypedDict):
     recurs: str | None
     weekend: list[int] | None
     spread: int | None
-    jscname: str
+    jscname: str | None
     jobname: str | None
 
 
@@ -133,19 +133,19 @@ def _read_rule(plpy: Plpy, jscid: int) -> tuple[int, Rule, bool]:
     return row["jscjobid"], rule, not row["varies"]
 
 
+# What is read ahead. A schedule with a problem is left to READ_RULE, which forgets the problem when it is over.
 READ_VERSIONS = """
 SELECT r.*, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone
   FROM pgagent_py.schedule_version v JOIN pgagent_py.schedule_rule r ON r.jscid = ANY (ARRAY[v.jscid])
- WHERE v.jscenabled AND"""
+ WHERE v.jscenabled AND NOT EXISTS (SELECT FROM pgagent_py.problem p WHERE p.jobid = v.jscjobid AND p.jscid = v.jscid) AND"""
 # Without those whose rules are not kept.
 READ_KEPT = f"{READ_VERSIONS} NOT v.exceptions AND NOT r.varies AND"
 READ_JOBS = Statement(f"{READ_KEPT} v.jscjobid = ANY ($1)", "int4[]", row=VersionedRuleRow)
-# $1 schedule, $2 how many from there on. A problem is looked at by READ_RULE.
+# $1 schedule, $2 how many from there on.
 READ_FOLLOWING = Statement(
     f"""{READ_KEPT}
        v.jscid = ANY (ARRAY(
            SELECT s.jscid FROM pgagent.pga_schedule s WHERE s.jscid >= $1 AND s.jscenabled ORDER BY s.jscid LIMIT $2))
-   AND NOT EXISTS (SELECT FROM pgagent_py.problem p WHERE p.jobid = v.jscjobid AND p.jscid = v.jscid)
  ORDER BY v.jscid""",
     "int4",
     "int4",
@@ -223,7 +223,7 @@ def rule_of(plpy: Plpy, row: RuleRow) -> Rule:
         tuple(row["blocked_days"] or ()),
         None if row["only_days"] is None else tuple(row["only_days"]),
         _day_rule(row, zone),
-        key_of(row["jobname"] or "", row["jscname"]) % row["spread"] if row["spread"] else 0,
+        key_of(row["jobname"] or "", row["jscname"] or "") % row["spread"] if row["spread"] else 0,
     )
     return schedule, zone
 

@@ -121,10 +121,13 @@ def start_time(
     return _starts[key]
 
 
-def window_times(plpy: Plpy) -> list[tuple[str, bool, str | None, str | None]]:
-    """Return of each window whether it is open, until when, and when it opens next."""
+def window_times(plpy: Plpy) -> list[tuple[str, bool, str | None, str | None, str | None]]:
+    """Return of each window whether it is open, until when, when it opens next, and why nobody can say that."""
     present = read_windows(plpy)
-    return [(name, *_times(window, present["now"])) for name, window in present["windows"].items()]
+    return [
+        (name, *_times(window, present["now"]), str(window.broken) if window.broken else None)
+        for name, window in present["windows"].items()
+    ]
 
 
 def _times(window: Window, now: float) -> tuple[bool, str | None, str | None]:

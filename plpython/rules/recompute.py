@@ -12,12 +12,9 @@ from ..ground.vocabulary import SLEEPING
 from .kept_rules import hold, let_go
 from .next_run import READ_VERSIONS, VersionedRuleRow, read_rules, rule_of, version_of
 
-# Of schedules with exceptions or calendars. A problem is looked at by the trigger.
+# Of schedules with exceptions or calendars.
 READ_VARYING = Statement(
-    f"""{READ_VERSIONS} (v.exceptions OR r.varies) AND v.jscjobid = ANY ($1)
-   AND NOT EXISTS (SELECT FROM pgagent_py.problem p WHERE p.jobid = v.jscjobid AND p.jscid = v.jscid)""",
-    "int4[]",
-    row=VersionedRuleRow,
+    f"{READ_VERSIONS} (v.exceptions OR r.varies) AND v.jscjobid = ANY ($1)", "int4[]", row=VersionedRuleRow
 )
 # Due jobs stay due.
 RECOMPUTE = Statement(

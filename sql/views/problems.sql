@@ -3,7 +3,10 @@ CREATE OR REPLACE VIEW pgagent_py.problems WITH (security_barrier) AS
 SELECT v.jobid, v.jobname, nullif(p.jscid, 0) AS jscid, p.since, p.error, p.not_before AS next_try
   FROM pgagent_py.visible_job v JOIN pgagent_py.problem p ON p.jobid = v.jobid
  UNION ALL
-SELECT NULL, NULL, NULL, NULL, d.error, NULL FROM pgagent_py.database_problem d WHERE {{ takes_part("pga_job") }};
+SELECT NULL, NULL, NULL, NULL, d.error, NULL FROM pgagent_py.database_problem d WHERE {{ takes_part("pga_job") }}
+ UNION ALL
+SELECT NULL, NULL, NULL, NULL, format('nobody can say when window "%s" opens: %s', t.name, t.error), NULL
+  FROM pgagent_py._window_times() t WHERE t.error IS NOT NULL AND {{ takes_part("pga_job") }};
 
 GRANT SELECT ON pgagent_py.problems TO PUBLIC;
 
@@ -11,9 +14,10 @@ COMMENT ON VIEW pgagent_py.problems IS
 {% filter literal %}
 The jobs that the current role may see and that do not run as they should, because something of theirs makes the
 server fail: a time zone that it does not know any more, a number out of range. All others go on. What is wrong with
-the database as a whole is here, too: its jobs come by a subscription, or triggers of pgAgent's tables are disabled.
+the database as a whole is here, too: its jobs come by a subscription, triggers of pgAgent's tables are disabled, or a
+window is in a time zone that is gone.
 
-- jobid, jobname: NULL if it is the whole database.
+- jobid, jobname: NULL if it is the whole database, or a window.
 - jscid: the schedule that has no next run because of it. NULL: the job itself cannot be started.
 - since: when that was first seen.
 - error: the words of the server.

@@ -2,6 +2,7 @@
 
 from tests.helpers import Db
 from tests.helpers.protocol import Agent, done, due_job, status_of_run
+from tests.helpers.transfer import export, import_
 
 
 def refuse(db: Db, event: str, table: str, condition: str) -> None:
@@ -135,12 +136,35 @@ def test_a_zone_that_is_gone_leaves_the_session_in_its_own_time_zone(db: Db) -> 
 
 
 def test_all_schedules_in_a_default_zone_that_is_gone_come_back_with_another_default(db: Db) -> None:
-    db.execute("SELECT pgagent_py.add_job('x', cron => '0 3 * * *')")
+    for name in "xyz":
+        db.execute("SELECT pgagent_py.add_job(%s, cron => '0 3 * * *')", [name])
+    db.execute("SELECT pgagent_py.add_calendar('c', '{2030-01-01}')")
+    db.execute("SELECT pgagent_py.attach_calendar(min(jscid), 'c') FROM pgagent.pga_schedule")
     own = add_scheduled_job(db, "own zone")
     db.execute("UPDATE pgagent_py.setting SET value = 'Atlantis/Capital' WHERE name = 'timezone'")
     nexts = "SELECT jobname, jobnextrun IS NULL FROM pgagent.pga_job ORDER BY jobname"
-    assert db.execute(nexts).fetchall() == [("own zone", False), ("x", True)]
+    assert db.execute(nexts).fetchall() == [("own zone", False), ("x", True), ("y", True), ("z", True)]
     assert next_run(db, own) is not None
     db.execute("SELECT pgagent_py.set_default_timezone('Europe/Paris')")
-    assert db.execute(nexts).fetchall() == [("own zone", False), ("x", False)]
+    assert db.execute(nexts).fetchall() == [("own zone", False), ("x", False), ("y", False), ("z", False)]
     assert db.execute("SELECT count(*) FROM pgagent_py.problems").fetchone() == (0,)
+
+
+def test_a_window_in_a_zone_that_is_gone_says_so_until_it_is_repaired(agent: Agent, db: Db) -> None:
+    for name in ("held", "free"):
+        due_job(db, name, minutes=5)
+    db.execute(
+        "SELECT pgagent_py.add_window('w', '* * * * *', duration => '1 h', timezone => 'Europe/Paris')"
+    )
+    db.execute(
+        "SELECT pgagent_py.alter_job(jobid, \"window\" => 'w') FROM pgagent.pga_job WHERE jobname = 'held'"
+    )
+    document = export(db)
+    db.execute("UPDATE pgagent_py.job_window SET wintimezone = 'Atlantis/Capital'")
+    assert [step.jobname for step in agent.run_due(5)] == ["free"]
+    ((jobid, error),) = db.execute("SELECT jobid, error FROM pgagent_py.problems").fetchall()
+    assert jobid is None
+    assert error == 'nobody can say when window "w" opens: time zone "Atlantis/Capital" not recognized'
+    import_(db, document)
+    assert db.execute("SELECT count(*) FROM pgagent_py.problems").fetchone() == (0,)
+    assert [step.jobname for step in agent.run_due(5)] == ["held"]
