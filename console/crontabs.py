@@ -24,6 +24,11 @@ class Line:
     user: str | None
 
 
+def local_mailto(text: str) -> list[str]:
+    """Return the names that MAILTO has in a crontab and that have no host."""
+    return list(dict.fromkeys(found[3].strip() for found in MAILTO.finditer(text)))
+
+
 def split_crontab(text: str, system: bool, mailto: str | None) -> Iterator[Line]:
     """Yield the commands of a crontab. *mailto*: the address in place of names that have no host."""
     if mailto:

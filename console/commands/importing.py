@@ -11,7 +11,7 @@ import click
 import psycopg
 
 from ..cli import Command, command
-from ..crontabs import looks_like_system, split_crontab
+from ..crontabs import local_mailto, looks_like_system, split_crontab
 from ..errors import BAD, CommandError
 from ..importing import Importer
 from ..other_schedulers import import_pg_dbms_job, import_pg_timetable
@@ -64,6 +64,8 @@ def crontab(
     text = _read(file)
     if system is None and not user:
         system = _ask_system(file, text)
+    if mailto is None and _can_ask(file) and not session.json:
+        mailto = _ask_mailto(text)
     lines = list(split_crontab(text, bool(system or user), mailto))
 
     def add(importer: Importer) -> None:
@@ -96,11 +98,24 @@ def _read(file: str) -> str:
         raise CommandError(f"{file}: {error.strerror}") from None
 
 
+def _can_ask(file: str) -> bool:
+    return sys.stdin.isatty() and file != "-"
+
+
+def _ask_mailto(text: str) -> str | None:
+    """Return where mails to names without a host go; None: nowhere, which is listed."""
+    names = local_mailto(text)
+    if not names:
+        return None
+    question = f"MAILTO={', '.join(map(plain, names))} names no host. Address for its mails, empty for none"
+    return click.prompt(question, default="", show_default=False, err=True).strip() or None
+
+
 def _ask_system(file: str, text: str) -> bool:
     """Return whether the crontab has a user column; where that cannot be known it is asked, not guessed."""
     if not looks_like_system(file, text):
         return False
-    if not sys.stdin.isatty() or file == "-":
+    if not _can_ask(file):
         hint = "Say --system if it has, as /etc/crontab has, or --no-system."
         raise CommandError("this looks like a system crontab, with a column for the user", hint)
     return click.confirm(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -114,6 +115,19 @@ def test_what_would_be_lost_is_asked(
     child.sendline("y")
     assert ended(child)[1] == 0
     assert rows(db, "SELECT jobname FROM pgagent.pga_job") == [("b",)]
+
+
+def test_mails_to_a_name_without_a_host_are_asked_about(terminal: Terminal, db: Db, tmp_path: Path) -> None:
+    file = tmp_path / "jobs.cron"
+    file.write_text("MAILTO=root\n@daily true\n")
+    for answer, targets in (("", []), ("ops@example.org", [("ops@example.org",)])):
+        child = terminal("import", "crontab", str(file))
+        child.expect("MAILTO=root names no host")
+        child.sendline(answer)
+        shown, status = ended(child)
+        assert status == 0
+        assert ("no e-mail for MAILTO" in shown) == (not targets)
+        assert rows(db, "SELECT msgtarget FROM pgagent_py.job_message") == targets
 
 
 def test_completion_knows_commands_and_jobs(ctl: Ctl, db: Db) -> None:
