@@ -19,7 +19,27 @@ CRON_ENVIRONMENT = (
     'eval "export HOME=~$LOGNAME"',
 )
 # Users that system crontabs run commands as, and no commands.
-SYSTEM_USERS = {"root", "daemon", "nobody", "www-data", "postgres", "logcheck", "munin"}
+SYSTEM_USERS = {
+    *(
+        "amavis",
+        "apache",
+        "clamav",
+        "daemon",
+        "debian-spamd",
+        "logcheck",
+        "munin",
+        "nagios",
+        "nobody",
+        "postgres",
+        "root",
+    ),
+    *("smmsp", "uucp", "www-data", "zabbix"),
+}
+# A field of cron in the place of the command, such as * or 1-5 or mon-fri.
+_DAY = "(?:sun|mon|tue|wed|thu|fri|sat)"
+SIXTH_FIELD = re.compile(rf"[\d*?][\d*?/,#-]*|{_DAY}(?:[-,]{_DAY})+", re.IGNORECASE)
+# Bash, where it is /bin/sh, refuses to set these.
+READ_ONLY = {"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID"}
 # What these mean to cron they mean to the job; the rest is environment of the command.
 OURS = {"CRON_TZ", "MAILTO"}
 
@@ -71,7 +91,7 @@ def parse_crontab(text: str) -> list[Entry]:
             comment.append(stripped.lstrip("#").strip())
         elif setting := ENVIRONMENT.fullmatch(line):
             name = _unquote(setting["name"])
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name in READ_ONLY:
                 raise invalid("crontab", f"crontab: line {number}: {name!r} can't be the name of a variable")
             environment[name] = _unquote(setting["value"])
         else:
@@ -95,7 +115,7 @@ def _entry(number: int, line: str, comment: str, environment: dict[str, str]) ->
             "A line is: minute hour day month weekday command, as in a user's crontab.",
         )
     first, *more = found["command"].split(maxsplit=1)
-    if first.startswith("*"):
+    if SIXTH_FIELD.fullmatch(first):
         hint = "A crontab has five fields, none for seconds or years."
         raise invalid("crontab", f"crontab: line {number} has six fields: {first!r} is no command", hint)
     if first in SYSTEM_USERS and more:

@@ -103,8 +103,13 @@ def test_a_command_finds_what_cron_would_give_it() -> None:
     [
         ("0 0 * * * * true", "six fields"),
         ("0 0 * * * */2 true", "six fields"),
+        ("0 30 9 * * 1-5 true", "six fields"),
+        ("0 30 9 ? * MON-FRI true", "six fields"),
+        ("0 0 12 * * ? 2030 true", "six fields"),
         ("17 * * * * root cd / && run-parts --report /etc/cron.hourly", "column for the user"),
+        ("17 * * * * smmsp test -x /etc/init.d/sendmail", "column for the user"),
         ("caf\u00e9=1", "can't be the name of a variable"),
+        ("UID=5", "can't be the name of a variable"),
     ],
 )
 def test_what_would_mislead_is_refused(line: str, words: str) -> None:
