@@ -159,12 +159,12 @@ class Target:
 
     async def connect(self, on_lost: Callable[[SqlConnection], object]) -> SqlConnection:
         """Open a connection. Raise `NotNowError` where trying again may help, else `TargetError`."""
-        conninfo = self._conninfo
+        conninfo, encoding = self._conninfo, self._encoding
         try:
             conn = await psycopg.AsyncConnection.connect(await _resolved(conninfo), autocommit=True)
             await self._check_role(conn)
             self._doubts = 0
-            if self._encoding == "UTF8" and conn.info.parameter_status("server_encoding") == "SQL_ASCII":
+            if encoding == "UTF8" and conn.info.parameter_status("server_encoding") == "SQL_ASCII":
                 # Its text need not be UTF-8, and the server would refuse to send what is not.
                 await conn.close()
                 self._encoding = "SQL_ASCII"

@@ -14,7 +14,7 @@ from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_edit, check_launch, check_use, is_member, may_edit
-from ..ground.vocabulary import ALERTS, ENDS, SENDERS
+from ..ground.vocabulary import ALERTS, ENDS, PRINTABLE_JSON, SENDERS
 
 KINDS = ("email", "webhook", "chat")
 WHENS = (*ENDS, *ALERTS)
@@ -201,7 +201,8 @@ TAKE = Statement(
        SET qmstries = q.qmstries + 1, qmsnotbefore = clock_timestamp() + make_interval(secs => $2), qmstaken = now()
      WHERE q.qmsid IN (SELECT f.qmsid FROM first f WHERE f.number = 1 OR f.bytes <= $5)
     RETURNING q.qmsid AS id, q.qmskind AS kind, q.qmstarget AS target, q.qmssubject AS subject, q.qmstext AS text,
-              q.qmshtml AS html, q.qmsattach AS attach, q.qmscc AS cc, q.qmsbcc AS bcc, q.qmsdata::text AS data""",
+              q.qmshtml AS html, q.qmsattach AS attach, q.qmscc AS cc, q.qmsbcc AS bcc,
+              {PRINTABLE_JSON.format("q.qmsdata::text")} AS data""",
     "int4",
     "float8",
     "int4",

@@ -9,6 +9,7 @@ from .errors import invalid
 from .plan import Statement
 from .plpy import Plpy, Row
 from .roles import missing
+from .vocabulary import PRINTABLE
 
 
 def check_name(name: str | None) -> None:
@@ -120,7 +121,9 @@ def check_rows(rows: str) -> None:
         )
 
 
-CLASSES = Statement("SELECT c.jclid, c.jclname FROM pgagent.pga_jobclass c ORDER BY c.jclid")
+CLASSES = Statement(
+    f"SELECT c.jclid, {PRINTABLE.format('c.jclname')} AS jclname FROM pgagent.pga_jobclass c ORDER BY c.jclid"
+)
 
 
 def read_classes(plpy: Plpy) -> dict[str, int]:

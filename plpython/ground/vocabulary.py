@@ -68,6 +68,11 @@ CHANGES = ("INSERT", "UPDATE", "DELETE")
 # but in pgAgent's tables a name has no limit.
 NAME_LENGTH = 1000
 
+# In a SQL_ASCII database text need not be UTF-8, and Python can't read what is not: what users write into pgAgent's tables and
+# its log is read like this. Code and places are not, since they could not be executed: their jobs are set aside.
+PRINTABLE = "CASE WHEN getdatabaseencoding() = 'SQL_ASCII' THEN pgagent_py._printable({0}) ELSE {0} END"
+PRINTABLE_JSON = PRINTABLE.replace("_printable", "_printable_json")
+
 # What a role may have, unless set_bound() says something else: numbers of things of all its jobs, bytes of a text, mails
 # that it sends in an hour, and their bytes.
 BOUNDS = {

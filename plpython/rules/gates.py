@@ -8,6 +8,7 @@ from typing import NamedTuple, TypedDict
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
+from ..ground.vocabulary import PRINTABLE
 from .read_windows import read_windows
 from .schedule import Instant
 from .skipped import Skipped
@@ -27,8 +28,8 @@ class GateRow(TypedDict):
 
 # What the role that asks may see. latest: with catch_up skip, how late a run may start.
 READ_GATES = Statement(
-    """
-SELECT v.jobid, v.jobname, o."window" AS jobwindow, l."window" AS class_window,
+    f"""
+SELECT v.jobid, {PRINTABLE.format("v.jobname")} AS jobname, o."window" AS jobwindow, l."window" AS class_window,
        CASE WHEN v.jobnextrun <= now() AND NOT v.jobrunning THEN extract(epoch FROM v.jobnextrun)::float8 END AS due,
        CASE WHEN o.catch_up = 'skip' THEN extract(epoch FROM coalesce(o.max_lateness, '1 min'))::float8 END AS latest
   FROM pgagent_py.visible_job v

@@ -8,6 +8,7 @@ from heapq import merge
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.problems import is_passing
+from ..ground.vocabulary import PRINTABLE
 from .cancels import heeding_cancels
 from .gates import Gate, read_gates
 from .next_run import RuleRow, read_instant, rule_of, timestamp
@@ -27,7 +28,7 @@ class JobRuleRow(RuleRow):
 # No schedule fires between now and jobnextrun, and a job whose next run is later than after runs then. So of the jobs that run
 # later, as many as runs are asked for hold them all.
 READ_RULES = Statement(
-    """
+    f"""
 WITH job AS MATERIALIZED (
     SELECT v.jobid, v.jobname, v.jobnextrun FROM pgagent_py.visible_job v
      WHERE v.jobenabled AND ($2 < now() OR v.jobnextrun <= $1)),
@@ -36,7 +37,7 @@ chosen AS MATERIALIZED (
      WHERE (j.jobnextrun > $2) IS NOT TRUE OR $2 < now() OR j.jobid = ANY ($4)
      UNION
     (SELECT j.jobid, j.jobname FROM job j WHERE j.jobnextrun > $2 ORDER BY j.jobnextrun, j.jobname, j.jobid LIMIT $3))
-SELECT c.jobname AS job, r.*
+SELECT {PRINTABLE.format("c.jobname")} AS job, r.*
   FROM chosen c CROSS JOIN LATERAL (
        SELECT * FROM pgagent_py.visible_schedule_rule r
         WHERE r.jscjobid = c.jobid AND r.jscenabled AND NOT r.jscreboot OFFSET 0) r

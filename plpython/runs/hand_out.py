@@ -7,11 +7,9 @@ from typing import TypedDict, cast
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
-from ..ground.vocabulary import NAME_LENGTH, THIS_BACKEND, UTC
+from ..ground.vocabulary import NAME_LENGTH, PRINTABLE, PRINTABLE_JSON, THIS_BACKEND, UTC
 from .rows import StepRow
 
-# Python can't read what is not UTF-8.
-PRINTABLE = "CASE WHEN getdatabaseencoding() = 'SQL_ASCII' THEN pgagent_py._printable({0}) ELSE {0} END"
 # The columns of step_run. s is the step, l the try (jslid, handed), r the run (jlgid, started, claimed, try), so and jo are the
 # options of step and job.
 STEP_RUN = f"""
@@ -75,9 +73,10 @@ def set_run_as(plpy: Plpy, steps: Sequence[StepRow]) -> dict[int, str]:
     return reasons
 
 
+GIVEN = "(coalesce(jo.jobparameters, '{}') || coalesce(ro.jlgparameters, '{}'))::text"
 PARAMETERS = Statement(
-    """
-SELECT r.jlgid, (coalesce(jo.jobparameters, '{}') || coalesce(ro.jlgparameters, '{}'))::text AS jobparameters
+    f"""
+SELECT r.jlgid, {PRINTABLE_JSON.format(GIVEN)} AS jobparameters
   FROM pgagent_py.run r
   LEFT JOIN pgagent_py.job_option jo ON jo.jobid = ANY (ARRAY[r.jobid])
   LEFT JOIN pgagent_py.run_option ro ON ro.jlgid = ANY (ARRAY[r.jlgid])

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
-from ..ground.vocabulary import ABORTED, FAILURE, KNOWS_NEWS, NEWS
+from ..ground.vocabulary import ABORTED, FAILURE, KNOWS_NEWS, NEWS, PRINTABLE
 from .rows import Ended
 
 # Since they were told last: runs that have not ended well (jlgid), and agents that were found gone (pid). What was undone may
@@ -29,12 +29,13 @@ def note_gone(pids: Iterable[int]) -> None:
     _gone.update(pids)
 
 
+WORDS = r"substring(rtrim(right(s.jsloutput, 1000), E'\n') FROM '[^\n]*$')"
 # The reason stands last in the output of the step that came last.
 NEWS_OF_RUNS = Statement(
-    r"""
-SELECT l.jlgjobid AS job, j.jobname AS name, l.jlgid AS run, s.jslid, t.jstid AS step, t.jstname AS step_name,
-       l.jlgstatus AS status, extract(epoch FROM l.jlgduration)::float8 AS seconds,
-       substring(rtrim(right(s.jsloutput, 1000), E'\n') FROM '[^\n]*$') AS words
+    rf"""
+SELECT l.jlgjobid AS job, {PRINTABLE.format("j.jobname")} AS name, l.jlgid AS run, s.jslid, t.jstid AS step,
+       {PRINTABLE.format("t.jstname")} AS step_name, l.jlgstatus AS status, extract(epoch FROM l.jlgduration)::float8 AS seconds,
+       {PRINTABLE.format(WORDS)} AS words
   FROM pgagent.pga_joblog l
   LEFT JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[l.jlgjobid])
   LEFT JOIN LATERAL (

@@ -71,7 +71,8 @@ BEGIN
     IF EXISTS (SELECT FROM pgagent_py.setting s WHERE s.name = 'notify_runs') THEN
         PERFORM pg_notify('pgagent_py_run', json_build_object(
                     'event', CASE c.jlgstatus WHEN 'r' THEN 'start' ELSE 'end' END,
-                    'job', c.jlgjobid, 'name', left(j.jobname, {{ name_length }}), 'run', c.jlgid,
+                    'job', c.jlgjobid, 'name', {{ python_constant("ground.vocabulary.PRINTABLE").format("left(j.jobname, %s)" % name_length) }},
+                    'run', c.jlgid,
                     'status', {{ run_status("c.jlgstatus") }},
                     'start', c.jlgstart, 'seconds', extract(epoch FROM c.jlgduration))::text)
            FROM changed c LEFT JOIN pgagent.pga_job j ON j.jobid = c.jlgjobid

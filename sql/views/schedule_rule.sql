@@ -19,8 +19,10 @@ SELECT s.jscid, s.jscjobid, s.jscenabled,
              LEFT JOIN LATERAL unnest(k.calweekend) w (day) ON true
             WHERE a.jscid = o.jscid)
        END AS weekend,
-       extract(epoch FROM o.jscspread)::int8 AS spread, s.jscname,
-       CASE WHEN o.jscspread IS NOT NULL THEN (SELECT j.jobname FROM pgagent.pga_job j WHERE j.jobid = s.jscjobid) END AS jobname
+       extract(epoch FROM o.jscspread)::int8 AS spread,
+       CASE WHEN o.jscspread IS NOT NULL THEN {{ python_constant("ground.vocabulary.PRINTABLE").format("s.jscname") }} END AS jscname,
+       CASE WHEN o.jscspread IS NOT NULL THEN (
+           SELECT {{ python_constant("ground.vocabulary.PRINTABLE").format("j.jobname") }} FROM pgagent.pga_job j WHERE j.jobid = s.jscjobid) END AS jobname
   FROM pgagent.pga_schedule s
   LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid
  CROSS JOIN LATERAL (
@@ -44,5 +46,5 @@ Each schedule with all that decides when it fires, in the form that plpython/rul
 are text. Times are epoch seconds, every is seconds. The columns with micros have
 the exact times, NULL for an infinite one. Days count from 1970-01-01, minutes from midnight. varies: it has
 exceptions or calendars, so rows that schedule_version does not identify can change it. weekend: the weekdays that its calendars
-say are no working days, NULL when none says so. spread is seconds; jobname is there only with it.
+say are no working days, NULL when none says so. spread is seconds; jscname and jobname are there only with it.
 {% endfilter %};

@@ -1,14 +1,20 @@
 """Databases with settings and encodings of their own."""
 
+import asyncio
 import os
 import subprocess
 
 import psycopg
 import pytest
 
+from launcher.sql_pool import SqlPool
+from launcher.sql_step import SqlStep
+from launcher.step import StepResult
 from tests.conftest import TEMPLATE, StartLauncher
 from tests.helpers import (
     Cluster,
+    Db,
+    add_dependency,
     add_due_job,
     add_job,
     add_yearly_job,
@@ -26,7 +32,9 @@ from tests.helpers import (
     value,
     wait_for,
     wait_for_end,
+    wait_for_row,
 )
+from tests.helpers.sql_steps import step_run, with_pool
 
 
 def test_settings_of_the_database_do_not_disturb_the_launcher(
@@ -71,6 +79,40 @@ def test_characters_that_the_database_cannot_store_are_replaced(
 ODD = r"E'caf\351'"  # in LATIN1: no UTF-8
 
 
+PARAMETERS = r"""
+    DO $$ BEGIN
+        ASSERT current_setting('pgagent_py.parameters')::jsonb #>> '{triggered_by,0,name}' = E'caf\\351';
+    END $$"""
+
+
+async def three_at_once(pool: SqlPool) -> list[StepResult]:
+    """Execute a step on each of three connections that are opened together."""
+    steps = [SqlStep(step_run(f"SELECT {ODD}, pg_sleep(0.2)"), pool) for _ in range(3)]
+    return await asyncio.gather(*(step.execute() for step in steps))
+
+
+def check_odd_names(db: Db) -> None:
+    """Names that are not UTF-8 disturb neither the log of a launcher, nor dependencies, messages and schedules."""
+    first, second = add_yearly_job(db, "first", "SELECT 1/0"), add_job(db, "second", PARAMETERS)
+    add_dependency(db, second, first, "failure")
+    call(db, "add_message", first, "webhook", "http://127.0.0.1:1/", "failure")
+    db.execute("SELECT pgagent_py.alter_schedule(jscid, spread => '5 min') FROM pgagent.pga_schedule")
+    for column in ("job.jobname", "job.jobdesc", "jobstep.jstname", "schedule.jscname"):
+        table, name = column.split(".")
+        key = "jobid" if table == "job" else f"{name[:3]}jobid"
+        db.execute(f"UPDATE pgagent.pga_{table} SET {name} = {ODD} WHERE {key} = {first}".encode())
+    make_due(db, first)
+    wait_for_end(db, first, second)
+    wait_for(lambda: statuses(db, second) == [("s", "s")], what="the second job's run")
+    wait_for_row(db, "SELECT 1 FROM pgagent_py.queued_message WHERE qmserror LIKE '%%refused%%'")
+    assert rows(db, "SELECT error FROM pgagent_py.problems") == []
+    next_ = "SELECT jobnextrun IS NOT NULL FROM pgagent.pga_job WHERE jobid = %s"
+    assert value(db, next_, first)
+    assert (first, r"caf\351") in rows(db, "SELECT jobid, jobname FROM pgagent_py.upcoming_runs('infinity')")
+    call(db, "drop_job", first)
+    call(db, "drop_job", second)
+
+
 def test_bytes_that_are_not_utf8_are_escaped_and_disturb_no_step(
     cluster: Cluster, launcher: StartLauncher
 ) -> None:
@@ -97,10 +139,15 @@ def test_bytes_that_are_not_utf8_are_escaped_and_disturb_no_step(
             outputs = [output(db, job, step) for step in range(1, 6)]
             assert outputs[0] == "SELECT 1\n"
             assert [r"caf\xe9" in text for text in outputs[1:]] == [True] * 4
+            check_odd_names(db)
             stop(agent)
             make_due(db, job)
             db.execute("UPDATE pgagent.pga_jobstep SET jstenabled = jstname = '1'")
             assert run_due(db) == [r"caf\351"]
+
+            # Several connections at once find out each for itself that the database is not UTF-8.
+            results = with_pool(utf8, three_at_once)
+            assert [result.jslstatus for result in results] == ["s"] * 3, results
 
             # By hand, where no error may come to PL/Python: it ends the server.
             call(db, "drop_job", job)
