@@ -273,14 +273,22 @@ class Comment:
     def tables(self) -> list[Row]:
         """Return the rows of all tables that lines change, as text of JSON."""
         return [
-            {"name": name, "parent": parent, "id": self.id, "one_row": (name, parent) in ONE_ROW,
+            {"name": name, "parent": parent, "id": self.id, "keys": KEYS.get((name, parent), ["lintext"]),
              "rows": READ_ROWS[name, parent](self.plpy, self.id)[0]["rows"]}
             for name, parent in TABLES[self.noun]
         ]  # fmt: skip
 
 
-# Tables that have one row, or none, of a job, step or schedule. The rules of days set pgAgent's own columns, too.
-ONE_ROW = {(n.options.table, n.key) for n in NOUNS.values()} | {("pgagent.pga_schedule", "jscid")}
+# What a row is known by: its other columns may be another session's by now. []: tables with one row, or none, of a job, step or
+# schedule. The rules of days set pgAgent's own columns, too. Tables that are not named here have the lines themselves.
+KEYS = {
+    **{(n.options.table, n.key): [] for n in NOUNS.values()},
+    ("pgagent.pga_schedule", "jscid"): [],
+    ("pgagent_py.job_dependency", "jobid"): ["jobafter"],
+    ("pgagent_py.dependency_met", "jobid"): ["jobafter"],
+    ("pgagent_py.message", "msgjobid"): ["msgid"],
+    ("pgagent_py.schedule_calendar", "jscid"): ["calname"],
+}
 PARENT = {"pgagent_py.message": "msgjobid"}
 TABLES = {
     noun: [

@@ -36,12 +36,15 @@ DECLARE
     names text;
 BEGIN
     IF NEW.answer ? 'write' THEN
-        FOR w IN SELECT r.name, r.parent, r.id, r.one_row, r.before::jsonb AS before, r.after::jsonb AS after
+        FOR w IN SELECT r.name, r.parent, r.id, r.before::jsonb AS before, r.after::jsonb AS after,
+                        (SELECT string_agg('to_jsonb(t.' || quote_ident(k) || ') = gone.e -> ' || quote_literal(k), ' AND ')
+                           FROM jsonb_array_elements_text(r.keys) k) AS is_same
                    FROM jsonb_to_recordset(NEW.answer -> 'write')
-                        AS r (name text, parent text, id integer, one_row boolean, before text, after text) LOOP
-            IF NOT w.one_row THEN
-                EXECUTE format('DELETE FROM %s t WHERE t.%I = $1 AND to_jsonb(t) IN (SELECT jsonb_array_elements($2) '
-                               'EXCEPT ALL SELECT jsonb_array_elements($3))', w.name::regclass, w.parent) USING w.id, w.before, w.after;
+                        AS r (name text, parent text, id integer, keys jsonb, before text, after text) LOOP
+            IF w.is_same IS NOT NULL THEN
+                EXECUTE format('DELETE FROM %s t USING (SELECT jsonb_array_elements($2) AS e EXCEPT ALL '
+                               'SELECT jsonb_array_elements($3)) gone WHERE t.%I = $1 AND %s', w.name::regclass, w.parent, w.is_same)
+                  USING w.id, w.before, w.after;
                 EXECUTE format('INSERT INTO %s SELECT r.* FROM (SELECT jsonb_array_elements($2) AS e EXCEPT ALL '
                                'SELECT jsonb_array_elements($1)) n CROSS JOIN LATERAL jsonb_populate_record(NULL::%1$s, n.e) r',
                                w.name::regclass) USING w.before, w.after;

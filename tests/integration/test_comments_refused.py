@@ -1,9 +1,10 @@
 """@ lines that cannot be read are refused at once, in words that name the line."""
 
 import psycopg
+import psycopg.sql
 import pytest
 
-from tests.helpers import Db, add_job, call, rows
+from tests.helpers import Db, add_job, call, rows, value
 
 Invalid = psycopg.errors.InvalidParameterValue
 REFUSED = [
@@ -57,3 +58,27 @@ def test_what_cannot_be_read_is_refused_at_once(db: Db) -> None:
         with pytest.raises((Invalid, psycopg.errors.NumericValueOutOfRange)):
             call(db, f"alter_{place}", 1, description=comment)
         assert rows(db, f"SELECT {column} FROM pgagent.{table}") == [("",)]
+
+
+def test_a_launcher_that_looks_at_a_dependency_meanwhile_disturbs_no_edit(db: Db, database: str) -> None:
+    """It does so soon after it was made: here between the look at what the lines change, and the change."""
+    first = add_job(db, "first")
+    job = add_job(db, "x", description="@after first\n@priority 1")
+    db.execute("CREATE EXTENSION dblink; CREATE SEQUENCE public.updates")
+    db.execute(
+        psycopg.sql.SQL(
+            """
+        CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF nextval('public.updates') = 2 THEN
+                PERFORM public.dblink_exec({}, 'UPDATE pgagent_py.job_dependency SET depchecked = true');
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER look BEFORE UPDATE ON pgagent_py.job_option FOR EACH ROW EXECUTE FUNCTION public.look()"""
+        ).format(database)
+    )
+    comment = "@after first on finish\n@priority 2"
+    db.execute("UPDATE pgagent.pga_job SET jobdesc = %s WHERE jobid = %s", [comment, job])
+    assert rows(db, 'SELECT jobafter, "when" FROM pgagent_py.dependencies') == [(first, "finish")]
+    assert value(db, "SELECT last_value FROM public.updates") == 2
+    assert value(db, "SELECT count(*) FROM pgagent_py.comment_line") == 2
