@@ -29,8 +29,8 @@ pgagent_py_monitor, else the changes of jobs whose owner's rights it has, also a
 - changed_by: the role that has asked for it, as SET ROLE had it. " (session NAME)" follows if it has logged in as
   another.
 - jobid, jobname: the job, by its present name. NULL: it concerns no single job.
-- object: job, step, schedule, exception, option, message, dependency, calendar, limit, bound, pause, engine,
-  backfill or setting.
+- object: job, step, schedule, exception, option, message, dependency, calendar, window, limit, pause, bound,
+  engine, backfill or setting.
 - object_id: its id; of an option that of the job, step or schedule, of a dependency that of the job waited for, of a
   calendar that of the schedule that it was attached to.
 - action: insert, update or delete.
