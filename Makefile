@@ -47,7 +47,7 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
 .PHONY: help setup demo demo-web install-launcher dist wheel deb release test-deb test-container test test-all test-long test-one \
-        test-unit test-sql test-integration test-acceptance test-console test-security test-web test-ha test-engines matrix updatecheck lint format reference man expected bench
+        test-unit test-sql test-integration test-acceptance test-console test-security test-web test-pgadmin test-ha test-engines matrix updatecheck lint format reference man expected bench
 .DEFAULT_GOAL = all
 
 ##@ Use
@@ -117,6 +117,9 @@ matrix:  ## run the tests that need a server on PostgreSQL 14 to 18, with a tabl
 
 test-web: setup  ## run the tests of the web page, in a real browser, too
 	@$(PYTEST) -m 'not long' tests/web $(ARGS)
+
+test-pgadmin: setup  ## make, run and show a job in pgAdmin's own dialogs, in a browser; installs pgAdmin beside the tools, 700 MB
+	@.ci/pgadmin && $(PYTEST) tests/pgadmin $(ARGS)
 
 test-ha: setup  ## run ten minutes of failovers under Patroni, synchronous and asynchronous, with a summary
 	@$(PYTEST) -m long tests/ha $(ARGS)
