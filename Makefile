@@ -130,8 +130,8 @@ test-deb: setup  ## build the Debian packages, install, upgrade and purge them i
 test-container: setup  ## do what the Containerfile says in new systems, start what compose.yaml starts, and run a job there
 	@.ci/setup debootstrap && $(VENV)/bin/python .ci/test-container
 
-test-engines: setup  ## run batch steps on a Slurm cluster and over ssh, with 500 faults
-	@$(PYTEST) tests/acceptance/test_engines.py $(ARGS)
+test-engines: setup  ## run batch steps on a Slurm cluster and over ssh, 500 random faults among them
+	@$(PYTEST) tests/acceptance/test_engines.py tests/acceptance/test_engine_ssh.py tests/acceptance/test_engine_faults.py $(ARGS)
 
 updatecheck: setup  ## check updates from every released version: objects, data, rights, open sessions
 	@$(PYTEST) tests/unit/test_render_updates.py tests/integration/test_update.py tests/integration/test_update_released.py $(ARGS)

@@ -4,6 +4,7 @@ import secrets
 import signal
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -18,6 +19,7 @@ from tests.helpers import (
     rows,
     run_now,
     stop,
+    value,
     wait_for,
     wait_for_row,
 )
@@ -69,11 +71,18 @@ class Faults:
         self.slurm.start_ctld()
         self.slurm.resume(self.engine_dir)
 
-    def are_over(self) -> bool:
-        """Return whether no job is due or in progress."""
+    def wait_for_end(self) -> None:
+        """Wait until no job is due or in progress, as long as one after the other ends."""
+        while left := self._left():
+            wait_for(partial(self._is_less, left), 3 * PATIENCE, "the end of a run", every=1)
+
+    def _left(self) -> int:
+        query = "SELECT count(*) FROM pgagent.pga_job WHERE jobagentid IS NOT NULL OR jobnextrun <= now()"
+        return int(value(self.db, query))
+
+    def _is_less(self, left: int) -> bool:
         self.slurm.resume(self.engine_dir)
-        query = "SELECT FROM pgagent.pga_job WHERE jobagentid IS NOT NULL OR jobnextrun <= now()"
-        return not rows(self.db, query)
+        return self._left() < left
 
     def cancel(self) -> None:
         """Cancel one of the runs in progress, even before its id on the cluster is known."""
@@ -102,11 +111,11 @@ def test_nothing_is_lost_or_executed_twice(
             script = f"echo b $PGAGENT_RUN_ID >> {log}; sleep {seconds}; echo e $PGAGENT_RUN_ID >> {log}"
             jobs.append(add_job(db, f"job {number}.{n}", {"batch": script, "engine": "slurm"}))
         run_now(db, *jobs[-JOBS:])
-        wait_for_row(db, "SELECT 1 FROM pgagent_py.run WHERE jobid = %s", jobs[-1])
+        wait_for_row(db, "SELECT 1 FROM pgagent.pga_joblog WHERE jlgjobid = %s", jobs[-1])
         time.sleep(random.random() * 0.7)
         # The short form has each once. What dies with slurmctld takes a minute until it is found lost.
         faults.strike(OFTEN[number] if size == len(OFTEN) else random.choice((*OFTEN, "kill_ctld")))
-    wait_for(faults.are_over, 5 * PATIENCE, "the end of the runs", every=1)
+    faults.wait_for_end()
     check(db, jobs, log, faults)
     faults.launcher.signal(signal.SIGTERM)
 

@@ -114,15 +114,17 @@ class Slurm:
     def resume(self, engine_dir: Path | None = None) -> None:
         """Do what an administrator does after slurmctld was killed.
 
-        It drains nodes when it has given a number twice, and takes jobs for running as it has forgotten their end.
+        It drains nodes when it has given a number twice. It takes jobs for running as it has forgotten their end, or as a node
+        has refused to start them, which still had a job of that number.
         """
         for node in NODES:
             self.run("scontrol", "update", f"nodename={node}", "state=resume")
-        for line in (
-            self.run("squeue", "-h", "-t", "running", "-o", "%i %j").splitlines() if engine_dir else ()
-        ):
-            job, name = line.split()
-            if engine_dir and (engine_dir / name / "exit").exists():
+        if engine_dir is None:
+            return
+        for line in self.run("squeue", "-h", "-t", "running", "-o", "%i %j %M").splitlines():
+            job, name, time = line.split()
+            refused = not time.startswith("0:") and not (engine_dir / f"{name}.started").exists()
+            if refused or (engine_dir / name / "exit").exists():
                 self.run("scancel", job)
 
     def start_node(self, node: str) -> None:
