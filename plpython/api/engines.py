@@ -136,6 +136,6 @@ def engine_columns(plpy: Plpy, present: str | None, is_batch: bool, given: dict[
     if options:
         allowed = FIND(plpy, engine)[0]["allowed_options"]
         for name in sorted(options.keys() - set(allowed)):
-            hint = f"It has: {', '.join(allowed)}. See set_engine()."
+            hint = f"It has: {', '.join(allowed) or 'none'}. See set_engine()."
             raise invalid("engine_options", f'engine_options: {engine} has no option "{name}" here', hint)
     return {"jstengine": engine, "jstengineoptions": json.dumps(options)}

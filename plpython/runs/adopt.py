@@ -12,9 +12,11 @@ from .hand_out import steps_of_runs
 from .rows import AgentRow, StepRow
 from .wake import GRACE_SECONDS
 
-# A run that waits for its next step; a step that goes on though its agent is gone, and has had the time to come back.
+# A run that waits for its next step; a step that goes on though its agent is gone, and has had the time to come back. $4 what
+# the agent knows: the job may have another engine by now, or be gone.
 WAITING = "NOT k.executing"
-EXECUTING = f"""k.executing AND NOT EXISTS (SELECT FROM pgagent_py.living_agent v WHERE v.agent = k.agent)
+EXECUTING = f"""k.executing AND 'lasting ' || k.engine = ANY ($4)
+       AND NOT EXISTS (SELECT FROM pgagent_py.living_agent v WHERE v.agent = k.agent)
        AND NOT EXISTS (
            SELECT FROM pgagent_py.agent a WHERE a.agent = k.agent
               AND (a.missing_since < clock_timestamp() - interval '{GRACE_SECONDS} s') IS NOT TRUE)"""

@@ -1,9 +1,9 @@
 CREATE OR REPLACE VIEW pgagent_py.kept_run AS
-SELECT r.jlgid, r.jobid, r.agent, false AS executing
+SELECT r.jlgid, r.jobid, r.agent, false AS executing, NULL::text AS engine
   FROM pgagent_py.draining d
  CROSS JOIN LATERAL (SELECT r.* FROM pgagent_py.run r WHERE r.agent = ANY (ARRAY[d.agent]) AND r.jslid IS NULL) r
  UNION ALL
-SELECT r.jlgid, r.jobid, r.agent, true
+SELECT r.jlgid, r.jobid, r.agent, true, r.engine
   FROM pgagent_py.run r
  WHERE r.engine IS NOT NULL AND r.jslid IS NOT NULL;
 

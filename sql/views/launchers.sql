@@ -9,8 +9,8 @@ SELECT a.agent AS launcher, l.jagstation AS host, a.jagversion AS version,
             ELSE (SELECT count(*) FROM pgagent_py.run r WHERE r.agent = a.agent) END::integer AS running,
        ARRAY(SELECT substr(k.has, 7) FROM unnest(a.jagknows) k (has) WHERE starts_with(k.has, 'label ') ORDER BY 1) AS labels,
        EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = a.agent) AS draining,
-       greatest(0, a.jagplaces - (SELECT count(*) FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NOT NULL))::integer
-           AS free,
+       greatest(0, a.jagplaces - (SELECT count(*) FROM pgagent_py.run r
+                                   WHERE r.agent = a.agent AND r.jslid IS NOT NULL AND r.engine IS NULL))::integer AS free,
        p.lrpskew AS skew, p.lrphindered AS hindered, coalesce(a.jagpooled, false) AS pooled
   FROM pgagent.pga_jobagent l
   JOIN pgagent_py._agents_at_work() w ON w.jagpid = l.jagpid
@@ -38,7 +38,7 @@ roles that may read pga_jobagent.
 - places: how many steps it executes at the same time (--workers).
 - running: how many runs it has in progress.
 - labels, draining: its labels, and whether it takes no more jobs.
-- free: how many of its places are free.
+- free: how many of its places are free. Steps on engines that go on without it take none.
 - skew: by how much its host's clock is ahead of the server's, negative when behind, as far as that is certain. It is looked at
   once a minute. NULL, as the next: it has not said.
 - hindered: what its service takes from batch steps, by the names of systemd's settings, for example NoNewPrivileges.

@@ -188,6 +188,7 @@ def test_steps_wait_in_the_queue_and_are_cancelled(db: Db, start: StartLauncher,
     wait_for(lambda: any("Waiting in Slurm's queue" in output(db, job) for job in jobs), what="the queue")
     runs = [run for (run,) in rows(db, "SELECT jlgid FROM pgagent.pga_joblog WHERE jlgstatus = 'r'")]
     assert len(runs) == 5
+    assert rows(db, "SELECT places, free, running FROM pgagent_py.launchers") == [(1, 1, 5)]
     for run in runs[:-1]:
         call(db, "cancel_run", run)
     db.execute("UPDATE pgagent.pga_job SET jobagentid = NULL, jobnextrun = NULL WHERE jobid = %s", [jobs[-1]])

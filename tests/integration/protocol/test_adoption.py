@@ -80,7 +80,7 @@ def test_a_drained_run_waits_for_an_agent_that_may_have_it(agent: Agent, databas
 def test_a_step_on_an_engine_that_lasts_is_taken_over_by_the_next_agent_that_has_it(
     agent: Agent, database: str, db: Db
 ) -> None:
-    """Not by one that does not have the engine. A starting daemon leaves it alone, and a person may release the job."""
+    """Not by one without the engine, even if the step has another by now. A daemon leaves it alone; a person may release it."""
     knows = ["engine slurm", "lasting slurm"]
     first, next_ = Agent(database, knows=knows), Agent(database, knows=knows)
     job = due_job(db, "job", "")
@@ -92,9 +92,11 @@ def test_a_step_on_an_engine_that_lasts_is_taken_over_by_the_next_agent_that_has
     end_session(first, db)
     db.execute(CLEAR_ZOMBIES)
     assert step_log(db, step.jslid)[0] == "r"
+    db.execute("SELECT pgagent_py.alter_step(%s, engine => 'local')", [step.jstid])
     assert next_.run_due(1) == agent.run_due(5) == []
-    (again,) = wait_for(lambda: next_.run_due(1), what="the step")
+    (again,) = wait_for(lambda: agent.run_due(5) or next_.run_due(1), what="the step")
     assert again == step
+    db.execute("SELECT pgagent_py.alter_step(%s, engine => 'slurm --mem=1G')", [step.jstid])
     query = "SELECT s.engine, s.engine_options, s.engine_job FROM pgagent_py.steps_in_progress() s"
     assert next_.db.execute(query).fetchall() == [("slurm", {"mem": "1G"}, "4711")]
     assert next_.db.execute("SELECT * FROM pgagent_py.cancelled_runs()").fetchall() == []
