@@ -41,7 +41,7 @@ class Draining:
         self._on_event()
 
     async def look(self, control: Control, in_progress: int) -> None:
-        """Tell the database, if asked to, and find out what it says; stop when nothing is *in_progress* any more."""
+        """Tell the database, if asked to, and find out what it says; end if nothing is *in_progress*."""
         if self._asked:
             await control.drain(self._agent)
             self._asked = False
@@ -50,5 +50,9 @@ class Draining:
             words = "begins" if self._on else "ends"
             logger.info(Event("drain", f"{words}, steps in progress: {in_progress}"))
             notify_systemd("STATUS=Draining" if self._on else "STATUS=Serving")
+        self.end(in_progress)
+
+    def end(self, in_progress: int) -> None:
+        """Stop the launcher if it is to end when drained, and nothing is *in_progress* any more."""
         if self._on and self._ends and not in_progress and not self._stopping.asked:
             self._stop()

@@ -85,13 +85,12 @@ class Loop:
             self._control.check()
             if self._control.heard(CANCEL) or self._looks_for_released():
                 self._steps.cancel_runs(await self._control.cancelled_runs())
-            await self._draining.look(
-                self._control, len(self._steps) - self._steps.lasting + self._steps.unbooked
-            )
+            await self._draining.look(self._control, self._in_progress())
             self._steps.sweep()
             if self._confirmation.is_wanted:
                 await self._confirm()
             free = await self._turn()
+            self._draining.end(self._in_progress())  # the turn has booked the last step
             self.has_turned = True
             await self._do_side_tasks()
             if not self._event.is_set() and not self._is_done():
@@ -99,6 +98,10 @@ class Loop:
             if self._stopping.given_up:
                 break
         await self._control.stop_agent()
+
+    def _in_progress(self) -> int:
+        """Return how many steps are to end, and to be booked, before a drained launcher does."""
+        return len(self._steps) - self._steps.lasting + self._steps.unbooked
 
     def _looks_for_released(self) -> bool:
         """Return whether to look, now and then, for released jobs with steps that would go on without them."""
