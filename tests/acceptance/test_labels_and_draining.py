@@ -8,11 +8,13 @@ import pytest
 
 from tests.conftest import StartLauncher
 from tests.helpers import (
+    PATIENCE,
     Db,
     add_job,
     call,
     forms,
     rows,
+    run_now,
     run_statuses,
     run_to_end,
     serving,
@@ -104,6 +106,22 @@ def test_a_drained_launcher_finishes_its_steps_and_another_goes_on(
         stop(process)
 
 
+def test_a_drained_launcher_ends_with_its_last_step(
+    db: Db, database: str, launcher: StartLauncher, tmp_path: Path
+) -> None:
+    """It does not sleep until its next look, half a minute later."""
+    go = tmp_path / "go"
+    job = add_job(db, "job", batch=f"while [ ! -e {go} ]; do sleep 0.05; done")
+    one = serving(launcher("-l2", "-t30", "--exit-when-drained", database))
+    run_now(db, job)
+    wait_for_start(db, job)
+    one.signal(signal.SIGUSR1)
+    one.wait_for_log("action=drain begins")
+    go.touch()
+    assert one.wait(timeout=15) == 0
+    assert run_statuses(db, job) == "s"
+
+
 def test_draining_from_sql_ends_with_undrain(db: Db, database: str, launcher: StartLauncher) -> None:
     one = serving(launcher("-l2", "--host=one", database))
     me = launcher_id(db, "one")
@@ -129,40 +147,62 @@ def test_only_some_may_drain(db: Db, database: str, launcher: StartLauncher) -> 
         call(db, "drain", "00000000-0000-0000-0000-000000000000")
 
 
+# Who had which job, from the turn that claimed it to the turn that booked it.
+NOTE_SHARES = """
+CREATE TABLE share (host text, jobid integer, running bigint, claimed timestamptz DEFAULT now(), booked timestamptz);
+CREATE FUNCTION note_claim() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Without those that have ended and can't be booked, as a session has them locked: for example one that wanted to
+    -- claim them, too, and came late.
+    INSERT INTO public.share (host, jobid, running)
+    SELECT a.jagstation, NEW.jobid, (SELECT count(*) FROM pgagent.pga_job j WHERE j.jobagentid = a.jagpid)
+                                    - (SELECT count(*) FROM pgagent_py.waiting_result w
+                                         JOIN pgagent_py.agent g ON g.agent = w.agent WHERE g.jagpid = a.jagpid)
+      FROM pgagent.pga_jobagent a WHERE a.jagpid = NEW.jobagentid;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_claim AFTER UPDATE ON pgagent.pga_job FOR EACH ROW
+    WHEN (OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL) EXECUTE FUNCTION note_claim();
+CREATE FUNCTION note_end() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE public.share SET booked = now() WHERE jobid = NEW.jobid;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_end AFTER UPDATE ON pgagent.pga_job FOR EACH ROW
+    WHEN (OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL) EXECUTE FUNCTION note_end();
+CREATE INDEX ON share (jobid)"""
+# Of each launcher: how many jobs it has had, and at the same time; and how much of its places' time they took, from its first
+# claim on, while there were due jobs.
+SHARES = """
+SELECT s.host::integer, count(*), max(s.running),
+       extract(epoch FROM sum(least(coalesce(s.booked, e.at), e.at) - s.claimed))::float8
+       / (s.host::integer * extract(epoch FROM max(e.at) - min(s.claimed))::float8)
+  FROM share s CROSS JOIN (SELECT max(claimed) AS at FROM share) e GROUP BY 1"""
+
+
 @forms(280, 10_000)
 def test_places_are_shares(db: Db, database: str, launcher: StartLauncher, size: int) -> None:
-    """Of many due jobs each launcher executes as many as it has places for, and claims no more than it can start."""
+    """Of many due jobs each launcher executes as many as it has places for, and claims no more than it can start.
+
+    So all places are taken as long as jobs are due. How many jobs that makes depends on the load of the machine, too: with many
+    places a turn takes longer. On one that is not busy the launchers have had 1:2:4.
+    """
     db.execute(
         """
         SELECT pgagent_py.add_job('job ' || n, cron => '0 3 1 1 *', sql => 'SELECT pg_sleep(0.4)')
           FROM generate_series(1, %s) n""",
         [size],
     )
-    db.execute(
-        """
-        CREATE TABLE share (host text, running bigint);
-        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            -- Without those that have ended and can't be booked, as a session has them locked: for example one that wanted to
-            -- claim them, too, and came late.
-            INSERT INTO public.share
-            SELECT a.jagstation, (SELECT count(*) FROM pgagent.pga_job j WHERE j.jobagentid = a.jagpid)
-                                 - (SELECT count(*) FROM pgagent_py.waiting_result w
-                                      JOIN pgagent_py.agent g ON g.agent = w.agent WHERE g.jagpid = a.jagpid)
-              FROM pgagent.pga_jobagent a WHERE a.jagpid = NEW.jobagentid;
-            RETURN NULL;
-        END $$;
-        CREATE TRIGGER note AFTER UPDATE ON pgagent.pga_job FOR EACH ROW
-            WHEN (OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL) EXECUTE FUNCTION note()"""
-    )
+    db.execute(NOTE_SHARES)
     for places in (4, 8, 16):
         serving(launcher("-l2", f"--host={places}", f"--workers={places}", database))
     db.execute("UPDATE pgagent.pga_job SET jobnextrun = now()")
-    wait_for(lambda: value(db, "SELECT count(*) FROM share") == size, 600, "all jobs to start")
-    found = {
-        int(host): (count, most)
-        for host, count, most in rows(db, "SELECT host, count(*), max(running) FROM share GROUP BY 1")
-    }
-    for places, (count, most) in found.items():
+    wait_for(
+        lambda: value(db, "SELECT count(*) FROM share") == size, size * PATIENCE / 280, "the jobs", every=0.5
+    )
+    found = {places: row for places, *row in rows(db, SHARES)}
+    print(found)
+    assert sorted(found) == [4, 8, 16]
+    for places, (_, most, taken) in found.items():
         assert most <= places
-        assert abs(count - size * places / 28) <= size * places / 28 * 0.1, found
+        assert abs(taken - 1) <= 0.1, found
