@@ -22,6 +22,7 @@ logger = logging.getLogger("pgagent_py")
 SUBMIT_PAUSE_SECONDS = 1.0  # between attempts to reach the engine, and to write down the id
 OUTPUT_SECONDS = 2.0  # between looks at what a step has written
 SUBMISSIONS = 4  # at the same time; and as many cancellations
+KILL_SECONDS = 5.0  # from asking a step to end to killing it, as for a local one
 # How long an engine has to end a step whose time is over: it may be away. For the end of a cancelled step it is waited.
 GIVE_UP_SECONDS = 60.0
 
@@ -150,6 +151,7 @@ class EngineStep:
         """Let the engine stop the step; the result comes when it has."""
         if not self._cancel_status:
             self._cancel_note, self._cancel_status = note, status
+            self._loop.call_later(KILL_SECONDS, self.cancel, note, status, True)
         self.task.cancelled = True
         self._kill |= kill
         self._stop.set()

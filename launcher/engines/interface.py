@@ -10,6 +10,7 @@ from typing import Protocol
 from ..step import StepRun
 
 WAITING, RUNNING, ENDED = "waiting", "running", "ended"
+SIGNALLED, LAST_SIGNAL = 128, 64  # a shell's exit code for a signal is 128 and its number
 
 
 @dataclass(slots=True)
@@ -37,6 +38,12 @@ class State:
     phase: str
     note: str = ""
     code: int = -1
+
+
+def killed_by(code: int) -> str:
+    """Return what an exit code of a shell says of a signal, "" if it is of none."""
+    number = code - SIGNALLED
+    return f"The script was killed by signal {number}." if 0 < number <= LAST_SIGNAL else ""
 
 
 class EngineError(Exception):

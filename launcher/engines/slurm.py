@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..handover import inherited
 from ..threads import in_thread
-from .interface import ENDED, RUNNING, WAITING, EngineError, State, Task, UnreachableError
+from .interface import ENDED, RUNNING, WAITING, EngineError, State, Task, UnreachableError, killed_by
 from .records import Record
 
 OUTLIVES_LAUNCHER = True
@@ -232,10 +232,7 @@ def _where(task: Task, record: Record) -> str:
 
 
 def _exited(task: Task, record: Record, code: int) -> State:
-    where = _where(task, record)
-    return State(
-        ENDED, f"{where} The script was killed by signal {code - 128}." if code > 128 else where, code
-    )
+    return State(ENDED, f"{_where(task, record)} {killed_by(code)}".strip(), code)
 
 
 def _gone(task: Task, record: Record, ended: str) -> State | None:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ..batch_step import interpreter
 from ..output import Output, with_lines
-from .interface import ENDED, RUNNING, EngineError, State, Task
+from ..threads import in_thread
+from .interface import ENDED, RUNNING, EngineError, State, Task, killed_by
 
 OUTLIVES_LAUNCHER = False
 LOOK_SECONDS = 0.1
@@ -79,7 +83,7 @@ async def submit(task: Task) -> str:
     host = str(task.options.get("host", ""))
     if not host:
         raise EngineError('ssh needs the engine option "host"')
-    key = host, str(task.options.get("user", "")), int(str(task.options.get("port", 0)) or 0)
+    key = host, str(task.options.get("user", "")), _port(task)
     code = task.run.jstcode.removeprefix("\ufeff").replace("\r\n", "\n")
     data = code.encode("utf-8", "surrogateescape")
     command = REMOTE.format(
@@ -95,6 +99,14 @@ async def submit(task: Task) -> str:
     process.stdin.write_eof()
     remote.reading = [asyncio.create_task(_watch(remote))]
     return f"{host} {task.name}"
+
+
+def _port(task: Task) -> int:
+    """Return the port that the step asks for, 0 if it does not."""
+    port = str(task.options.get("port", "")) or "0"
+    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise EngineError('the engine option "port" has to be a number below 65536')
+    return int(port)
 
 
 async def look(tasks: Sequence[Task]) -> Mapping[str, State]:
@@ -204,12 +216,23 @@ async def _open(host: str, user: str, port: int) -> Any:
         raise EngineError(
             "asyncssh is not installed: pip install 'pgagent_py[ssh]' for the launcher"
         ) from None
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = {"host": host, "keepalive_interval": 15}
     if user:
         given["username"] = user
     if port:
         given["port"] = port
-    return await asyncio.wait_for(asyncssh.connect(host, keepalive_interval=15, **given), CONNECT_SECONDS)
+    async with asyncio.timeout(CONNECT_SECONDS):
+        options = await in_thread(partial(asyncssh.SSHClientConnectionOptions, **given))
+        return await asyncssh.connect(**given, known_hosts=options.known_hosts or _known_hosts())
+
+
+def _known_hosts() -> list[str]:
+    """Return OpenSSH's own files of known hosts, where ~/.ssh/config names none.
+
+    asyncssh takes "none" there as leave to trust every host, and does not read the second file by itself.
+    """
+    files = Path.home() / ".ssh/known_hosts", Path("/etc/ssh/ssh_known_hosts")
+    return [str(file) for file in files if os.access(file, os.R_OK)]
 
 
 async def _watch(remote: Remote) -> None:
@@ -233,10 +256,8 @@ async def _watch(remote: Remote) -> None:
         remote.end = State(ENDED, f"The shell on {host} was killed by signal {signalled[0]}.", 137)
     elif code is None or code < 0:
         remote.end = State(ENDED, LOST.format(host))
-    elif code > 128:
-        remote.end = State(ENDED, f"The script was killed by signal {code - 128}.", code)
     else:
-        remote.end = State(ENDED, "", code)
+        remote.end = State(ENDED, killed_by(code), code)
 
 
 async def _read(stream: Any, output: Output) -> None:

@@ -11,6 +11,7 @@ from tests.helpers import (
     Db,
     add_job,
     call,
+    first_step,
     forms,
     is_gone,
     output,
@@ -61,11 +62,43 @@ def test_steps_run_over_ssh(
     wait_for_end(db, lost)
     assert (run_statuses(db, lost), run_statuses(db, cancelled)) == ("f", "d")
     assert "was lost" in output(db, lost)
+    sshd.start()
+    config = f"Host app1\n  HostName 127.0.0.1\n  Port {sshd.port}\n"
+    (sshd.home / ".ssh/config").write_text(config)
+    call(db, "alter_step", first_step(db, job), engine="ssh --host=app1")
+    assert run_to_end(db, job).status == "f"
+    assert "out\n" in output(db, job)
+    # Wherever it is read from now on, and whatever the configuration says. No connection that is open is used.
+    sshd.kill()
     sshd.know((sshd.home / ".ssh/id_ed25519.pub").read_text())
     sshd.start()
-    assert run_to_end(db, job).status == "f"
-    assert "Host key is not trusted" in output(db, job)
+    for line in ("", "  UserKnownHostsFile none\n  StrictHostKeyChecking no\n"):
+        (sshd.home / ".ssh/config").write_text(config + line)
+        assert run_to_end(db, job).status == "f"
+        assert "Host key is not trusted" in output(db, job)
+    (sshd.home / ".ssh/config").unlink()
     sshd.know((sshd.directory / "host_key.pub").read_text())
+    call(db, "alter_step", first_step(db, job), engine="ssh --host=127.0.0.1 --port=ssh")
+    assert run_to_end(db, job).status == "f"
+    assert 'the engine option "port" has to be a number' in output(db, job)
+    stop(one)
+
+
+def test_a_step_that_ignores_its_timeout_is_killed(
+    db: Db, database: str, sshd: Sshd, launcher: StartLauncher, tmp_path: Path
+) -> None:
+    one = serving(launcher("-l2", database, env={"HOME": str(sshd.home)}))
+    marker = tmp_path / "script"
+    script = f"trap '' TERM; echo $$ > {marker}; while :; do sleep 0.1; done"
+    job = add_job(db, "job", {"batch": script, "engine": engine(sshd)})
+    call(db, "alter_step", first_step(db, job), timeout="1 s")
+    run_now(db, job)
+    process = process_of(marker)
+    wait_for_end(db, job)
+    assert run_statuses(db, job) == "f"
+    assert "stopped after its timeout" in output(db, job)
+    assert "may go on there" not in output(db, job)
+    wait_for(lambda: is_gone(process), what="the end of the script")
     stop(one)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.engines.interface import EngineError, Task
+from launcher.engines.interface import EngineError, Task, killed_by
 from launcher.engines.records import BOOKED_SECONDS, LEFT_SECONDS, NEVER, Record, tidy
 from launcher.step import BATCH, StepRun
 
@@ -113,3 +113,10 @@ def test_what_is_over_is_tidied_up(tmp_path: Path) -> None:
         "pgagent-going.started",
         "pgagent-unbooked.started",
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "number"), [(0, None), (128, None), (129, 1), (137, 9), (192, 64), (193, None), (255, None)]
+)
+def test_an_exit_code_of_a_signal_says_so(code: int, number: int | None) -> None:
+    assert killed_by(code) == (f"The script was killed by signal {number}." if number else "")
