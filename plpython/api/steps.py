@@ -171,10 +171,9 @@ def alter_step(
     if changed:
         values |= _code(found[0], sql, batch, database, connstr, options)
     is_batch = batch is not None or (sql is None and found[0]["jstkind"] == "b")
-    engine: Values = {
-        name: options.pop(name) for name in ("jstengine", "jstengineoptions") if name in options
-    }
+    engine: Values = {name: options.pop(name) for name in ENGINE if name in options}
     options |= engine_columns(plpy, found[0]["jstengine"], is_batch, engine)
+    changed += ["engine"] if options.get("jstengine") else []
     if batch is not None:
         options["jstatomic"] = options["jstseparately"] = False
     STEP.write(plpy, step, values)
@@ -184,6 +183,7 @@ def alter_step(
     note_code(plpy, found[0]["jstjobid"])
 
 
+ENGINE = "jstengine", "jstengineoptions"
 WAYS = {"atomic": "jstatomic", "separately": "jstseparately"}  # in which SQL is executed
 EITHER = "A step is either sql => '...' or batch => '...'."
 

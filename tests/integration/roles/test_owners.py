@@ -93,9 +93,18 @@ def test_batch_and_connstr_steps_of_an_owned_job(alice: Db, db: Db) -> None:
     assert value(db, "SELECT count(*) FROM pgagent.pga_job") == 1
     db.execute("GRANT pgagent_py_batch TO alice")
     try:
-        alice.execute(add_batch.encode())
+        step = value(alice, add_batch)
+        alice.execute(f"SELECT pgagent_py.alter_step({step}, engine => 'slurm --mem=1G')".encode())
     finally:
         db.execute("REVOKE pgagent_py_batch FROM alice")
+    for change in (
+        "engine => 'ssh'",
+        """engine_options => '{"mem": "2G"}'""",
+        "description => '@engine ssh'",
+    ):
+        state, message, _ = refusal(alice, f"SELECT pgagent_py.alter_step({step}, {change})")
+        assert (state, str(message).partition(":")[0]) == ("42501", "engine")
+    alice.execute(f"SELECT pgagent_py.alter_step({step}, engine => 'local')".encode())
 
 
 def test_an_owner_gives_its_job_away_and_has_it_run_as_another(
