@@ -87,6 +87,17 @@ class Freshness:
             await self._learn(connection, await connection.ask(WITH_OWN_PATH + VERSIONS))
         return not self.may_leave and connection.versions == self._versions
 
+    def is_overdue(self, since: float) -> bool:
+        """Return whether what was used until *since* has not been looked at after that."""
+        return (
+            self._checked_at < since and asyncio.get_running_loop().time() > self._checked_at + CHECK_SECONDS
+        )
+
+    def is_still(self, connection: SqlConnection, versions: str | None) -> bool:
+        """Return whether a connection, whose database has these *versions* now, is as good as before; note the look."""
+        self._checked_at = asyncio.get_running_loop().time()
+        return versions is not None and versions == connection.versions
+
     def look_again(self) -> None:
         """Count on nothing: a step may have changed it."""
         self._checked_at = 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
+from .freshness import VERSIONS
 from .sql_connection import WITH_OWN_PATH, SqlConnection
 from .sql_target import Target, target_of
 
@@ -17,6 +18,7 @@ WANTED = f"""{WITH_OWN_PATH}
 SELECT string_agg(l.objid::text, ' ') FROM pg_locks l
  WHERE l.locktype = 'object' AND l.database = 0 AND l.classid = 'pg_database'::regclass
    AND l.mode IN ('AccessExclusiveLock', 'ShareLock')""".encode()
+CHECK = f"{WITH_OWN_PATH}{VERSIONS}".encode()
 # A look comes soon after a step, since the job's next step may be what wants its database; then once a second. In steady use
 # they keep a distance.
 SOON_SECONDS, DISTANCE_SECONDS, LOOK_SECONDS = 0.05, 0.3, 1.0
@@ -84,12 +86,37 @@ class IdleConnections:
         if not idle:
             return
         self._look_by(now + LOOK_SECONDS)
+        self._check_overdue()
+        idle = [connection for connection in idle if connection in target_of(connection).idle]
         rested = [c for c in idle if c.idle_since <= now - SOON_SECONDS]
         for connection in {connection.server: connection for connection in rested}.values():
             target = target_of(connection)
             target.idle.remove(connection)
             target.resetting += 1
             connection.query(WANTED, None, self._looked, internal=True)
+
+    def _check_overdue(self) -> None:
+        """Look at each target once more after its last step: a function that came meanwhile may have left something there."""
+        for target in self._targets():
+            if target.idle and target.freshness.is_overdue(target.idle[-1].idle_since):
+                connection = target.idle.pop()
+                target.resetting += 1
+                connection.query(CHECK, None, self._checked, internal=True)
+
+    def _checked(self, connection: SqlConnection) -> None:
+        """Close the connections of a target if something has changed that decides whether they are fresh."""
+        target = target_of(connection)
+        target.resetting -= 1
+        value = None if connection.error else (connection.value or b"").decode()
+        if not target.freshness.is_still(connection, value):
+            while target.idle:
+                self._drop(target.idle.pop())
+            self._drop(connection)
+        elif target.waiting:
+            self._ready(connection)
+        else:
+            target.idle.append(connection)
+            self._look_by(asyncio.get_running_loop().time() + SOON_SECONDS)
 
     def _looked(self, connection: SqlConnection) -> None:
         """Close the connections to databases that are wanted."""

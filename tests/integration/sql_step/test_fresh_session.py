@@ -10,6 +10,7 @@ from launcher.sql_step import SqlStep
 from launcher.step import StepResult
 from tests.helpers import Db
 from tests.helpers.sql_steps import SAY_BACKEND, backend_of, execute, running, step_run, with_pool
+from tests.helpers.steps import until
 
 
 @pytest.mark.usefixtures("patient")
@@ -128,6 +129,23 @@ def test_a_function_that_may_leave_something_gives_each_step_a_backend(
         assert len({backend_of(result) for result in (first, second, third)}) == 3, function
         assert "trace t" not in second.jsloutput + third.jsloutput
         db.execute("DROP FUNCTION f")
+
+
+def test_what_a_step_has_left_by_a_function_that_has_just_come_goes_soon(bare_database: str) -> None:
+    """Here a lock. The launcher does not wait with it until the connection is needed again."""
+
+    async def scenario(pool: SqlPool) -> StepResult:
+        await SqlStep(step_run("SELECT 1"), pool).execute()
+        with psycopg.connect(bare_database, autocommit=True) as db:
+            db.execute("CREATE EXTENSION dblink; CREATE TABLE t ()")
+            lock = f"{CONNECT}; SELECT dblink_exec('x', 'BEGIN; LOCK TABLE t'); SELECT 1/0"
+            result = await SqlStep(step_run(lock), pool).execute()
+            locked = "SELECT FROM pg_locks WHERE relation = 't'::regclass"
+            await until(lambda: db.execute(locked).rowcount == 0)
+        return result
+
+    result = with_pool(bare_database, scenario, workers=1, idle_seconds=600.0)
+    assert "division by zero" in result.jsloutput
 
 
 @pytest.mark.usefixtures("patient")
