@@ -20,7 +20,7 @@ SELECT j.jobid, j.jobname, j.jobenabled,
   FROM pgagent_py.visible_job j WHERE j.jobid = ANY (%s) ORDER BY j.jobid"""
 
 # An entry is imported with the settings above it, so the server counts other lines than those of the file.
-PLACE = re.compile(r"^crontab: (line \d+: )?")
+PLACE = re.compile(r"^crontab: (line \d+:? )?")
 
 
 @dataclass

@@ -42,6 +42,9 @@ def add(session: Session, name: str, disabled: bool, **given: str | None) -> Non
     for key in ("sql", "batch"):
         if arguments.get(key) == "-":
             arguments[key] = sys.stdin.read()
+    session.connection.add_notice_handler(
+        lambda notice: click.echo(f"{notice.severity}: {plain(notice.message_primary)}", err=True)
+    )
     jobid = call(session, "add_job", name=name, enabled=not disabled, **arguments)
     job = session.row(NEXT_RUN, jobid)
     if session.json:

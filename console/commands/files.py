@@ -27,10 +27,12 @@ PATH = click.Path(exists=True, path_type=Path)
 
 
 def read_files(path: Path) -> Files:
-    """Return what the files say; CommandError with all mistakes."""
+    """Return what the files say, and tell what one may misread in them; CommandError with all mistakes."""
     files = Files()
     files.read(path)
     check(files)
+    for note in files.notes:
+        click.echo(plain(note), err=True)
     return files
 
 

@@ -110,7 +110,7 @@ MESSAGE: Kinds = {
 CALENDAR: Kinds = {"description": TEXT, "days": TEXTS, "weekend": DAYS}
 WINDOW: Kinds = {
     "description": TEXT,
-    "cron": TEXT,
+    "cron": CRON,
     "minutes": NUMBERS,
     "hours": NUMBERS,
     "weekdays": DAYS,

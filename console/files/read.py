@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from ..errors import CommandError
+from ..extension.api.cron import both_days
 from ..extension.rules.spread import key_of
 from . import fields
 from .problems import Place, Problem, line_of
@@ -43,6 +44,7 @@ class Files:
         self.windows: Value = {}
         self.places: dict[str, Place] = {}
         self.problems: list[Problem] = []
+        self.notes: list[Problem] = []  # what means something else than one may think
         self._file = ""
 
     @property
@@ -203,6 +205,8 @@ class Files:
                 read = value if kinds[name] == fields.CRON else read_value(name, kinds[name], value)
                 if kinds[name] == fields.CRON:
                     read_cron(value)
+                    if said := both_days(value):
+                        self.notes.append(Problem(Place(self._file, at), said))
                 row[fields.document_field(name)] = str(read) if kinds[name] == fields.CRON else read
             except WrongValueError as error:
                 self._wrong(at, str(error))

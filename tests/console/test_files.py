@@ -173,6 +173,14 @@ def test_what_is_exported_applies_to_the_same_jobs(ctl: Ctl, db: Db, tmp_path: P
         assert document(db) == before
 
 
+def test_a_cron_expression_that_means_both_days_is_noted(ctl: Ctl, tmp_path: Path) -> None:
+    both = "jobs:\n  j:\n    sql: SELECT 1\n    cron: 0 9 1-7 * */7\nwindows:\n  w:\n    cron: 0 0 1 * */2\n    duration: 1 h\n"
+    file = written(tmp_path, "jobs.yaml", both)
+    for command in ("validate", "apply"):
+        lines = [line for line in ctl(command, file).splitlines() if "both day fields" in line]
+        assert [line.partition(": cron")[0].rpartition(":")[2] for line in lines] == ["4", "7"]
+
+
 def test_apply_is_idempotent_and_says_what_differs(ctl: Ctl, db: Db, tmp_path: Path) -> None:
     file = written(
         tmp_path, "jobs.yaml", "jobs:\n  j:\n    cron: 0 3 * * mon\n    sql: SELECT 1\n    timeout: 1 h\n"
@@ -298,6 +306,9 @@ def test_a_job_is_added_with_its_step_and_schedule(ctl: Ctl, db: Db) -> None:
     ctl("add", "k", "--batch", "-", given="echo hi")
     assert value(db, "SELECT jstcode FROM pgagent.pga_jobstep WHERE jstname = 'k'") == "echo hi"
     assert "is not a cron expression" in ctl("add", "l", "--cron", "nonsense", status=2)
+    assert "a day must match both day fields" in ctl(
+        "add", "m", "--cron", "0 9 1-7 * */7", "--sql", "SELECT 1"
+    )
 
 
 def test_files_are_for_those_that_may_edit_pgagents_tables(ctl: Ctl, db: Db) -> None:

@@ -14,6 +14,7 @@ MAILTO=root
 0 3 * * * /usr/bin/backup --all
 */5 * * * * root-helper check
 0 0 32 * * /bin/false
+0 0 12 * * ? /bin/true
 @reboot echo up
 """
 SYSTEM = """\
@@ -30,11 +31,11 @@ def test_a_crontab_is_shown_entry_by_entry_before_it_is_taken_over(ctl: Ctl, db:
     assert 'becomes a job "/usr/bin/backup --all": batch step, 0 3 * * *' in shown
     assert "MAILTO" in shown
     assert "crontab: line" not in shown
-    assert "not carried over: " in shown
-    assert "3 jobs would be added, 1 not carried over" in shown
+    assert "not carried over: has six fields: '?' is no command" in shown
+    assert "3 jobs would be added, 2 not carried over" in shown
     assert value(db, "SELECT count(*) FROM pgagent.pga_job") == 0
     found = ctl.json("import", "crontab", str(file), "--mailto", "ops@example.org", status=1)
-    assert [bool(entry["refused"]) for entry in found] == [False, False, True, False]
+    assert [bool(entry["refused"]) for entry in found] == [False, False, True, True, False]
     assert rows(db, "SELECT jobname, jobdesc FROM pgagent.pga_job ORDER BY jobid") == [
         ("/usr/bin/backup --all", "nightly backup"),
         ("root-helper check", ""),
