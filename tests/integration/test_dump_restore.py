@@ -27,6 +27,7 @@ def test_restored_database_runs_as_the_old_one(
     cluster: Cluster, db: Db, empty_database: str, tmp_path: Path, form: str
 ) -> None:
     db.execute(JOBS + RUNS + NEWER)
+    db.execute("UPDATE pgagent_py.alive SET last_alive = NULL")  # of this database: no dump takes it along
     before, runs = contents(db), behaviour(db)
     assert len(runs) == 102
     assert empty_tables(db) == []
