@@ -62,7 +62,7 @@ class Shared:
 
 @dataclass(slots=True)
 class Remote:
-    """A script on another host."""
+    """A script on another host. *told*: `look` has said that it has ended."""
 
     key: Key
     shared: Shared
@@ -71,6 +71,7 @@ class Remote:
     stderr: Output
     group: str = ""
     end: State | None = None
+    told: bool = False
     reading: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -119,6 +120,7 @@ async def look(tasks: Sequence[Task]) -> Mapping[str, State]:
                 ENDED, "" if task.cancelled else "The launcher that had the connection is gone."
             )
         else:
+            remote.told = remote.end is not None
             found[task.name] = remote.end or State(RUNNING)
     return found
 
@@ -142,7 +144,7 @@ async def output(task: Task) -> str:
     remote = _remotes.get(task.name)
     if remote is None:
         return ""
-    if remote.end is not None:
+    if remote.told:
         del _remotes[task.name]
     text = remote.stdout.text()
     if len(remote.stderr):
