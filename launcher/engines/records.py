@@ -12,7 +12,7 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..batch_step import interpreter
@@ -24,7 +24,15 @@ LEFT_SECONDS = (
     30 * 86400.0
 )  # the same for a step that no launcher has any more, since one was last seen to have it
 NEVER = "-"  # in the file of a script that never begins
-MISTAKES = {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
+MISTAKES = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+}
 
 # dash and bash make the file with O_EXCL because of set -C. The trap lets the script be ended, and not its record. The shell
 # reads the script while it runs, so the script is never written again, only replaced.
@@ -49,17 +57,24 @@ class Record:
         self.folder = task.directory / task.name
         self.started = task.directory / f"{task.name}.started"
 
-    def make(self) -> None:
-        """Make the folder, if it is not there. Raises `EngineError` if that can't be."""
+    def make(self) -> bool:
+        """Make the folder; return whether it was not there. Raises `EngineError` if that can't be."""
         try:
             self._task.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.folder.mkdir(mode=0o700, exist_ok=True)
+            try:
+                self.folder.mkdir(mode=0o700)
+            except FileExistsError:
+                return False
         except OSError as error:
             words = f"the engine directory {self._task.directory} can't be used: {error.strerror}"
             raise (EngineError if error.errno in MISTAKES else UnreachableError)(words) from None
+        return True
 
-    def write(self, job: str) -> Path:
-        """Write the script and a wrapper for it; return that. *job* is how a shell names the job and its place."""
+    def write(self, job: str, unset: Sequence[str] = ()) -> Path:
+        """Write the script and a wrapper for it; return that. *job* is how a shell names the job and its place.
+
+        *unset*: variables of the engine that are not for the script.
+        """
         task = self._task
         code = task.run.jstcode.removeprefix("\ufeff").replace("\r\n", "\n")
         variables = {
@@ -72,7 +87,10 @@ class Record:
             job=job,
             started=shlex.quote(str(self.started)),
             folder=shlex.quote(str(self.folder)),
-            exports="\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
+            exports="\n".join(
+                [f"unset {name}" for name in unset]
+                + [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+            ),
             command=" ".join(map(shlex.quote, interpreter(code))),
             script=shlex.quote(str(self.folder / "script")),
         )

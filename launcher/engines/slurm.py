@@ -61,6 +61,8 @@ QUEUED = {
     "SPECIAL_EXIT",
     "RESV_DEL_HOLD",
 }
+# sbatch --export=NIL leaves it, and srun in the script would start tasks without the script's environment.
+NOT_FOR_SCRIPTS = ("SLURM_EXPORT_ENV",)
 OWN_SETTINGS = ("SBATCH_", "SQUEUE_", "SCANCEL_")  # variables that would change what the commands do
 
 
@@ -114,8 +116,7 @@ async def output(task: Task) -> str:
 
 def _submit(task: Task) -> str:
     record = Record(task)
-    is_new = not record.folder.exists()
-    record.make()
+    is_new = record.make()
     if found := record.begun_as():
         return found.split()[0]
     if not is_new and (jobs := _queue().get(task.name)):
@@ -138,7 +139,7 @@ def _submit(task: Task) -> str:
 
 def _sbatch(task: Task, record: Record) -> str:
     fixed = ("--parsable", "--no-requeue", "--output=/dev/null", "--error=/dev/null", "--export=NIL")
-    wrapper = record.write("$SLURM_JOB_ID $SLURM_JOB_NODELIST")
+    wrapper = record.write("$SLURM_JOB_ID $SLURM_JOB_NODELIST", unset=NOT_FOR_SCRIPTS)
     own = (f"--job-name={task.name}", f"--chdir={task.directory}")
     options = (
         f"--{name}" if value is True else f"--{name}={value}"
@@ -202,7 +203,7 @@ def _look(tasks: Sequence[Task]) -> Mapping[str, State]:
     _answers = queue is not None
     states: dict[str, State] = {}
     for task in tasks:
-        with contextlib.suppress(UnreachableError):
+        with contextlib.suppress(UnreachableError, EngineError):  # one is no matter of the others
             if (state := _state(task, queue)) is not None:
                 states[task.name] = state
                 _missed.pop(task.name, None)

@@ -38,12 +38,14 @@ def slurm_job(db: Db, name: str, script: str, **options: object) -> int:
 def test_a_step_runs_on_the_cluster(db: Db, start: StartLauncher) -> None:
     one = start()
     script = (
-        "echo out; echo err >&2; printf '\\377\\n'; echo $PGAGENT_JOB_NAME $SLURM_JOB_NUM_NODES; pwd; exit 3"
+        "echo out; echo err >&2; printf '\\377\\n'; echo $PGAGENT_JOB_NAME $SLURM_JOB_NUM_NODES; pwd; "
+        "srun sh -c 'echo task of $PGAGENT_JOB_NAME'; exit 3"
     )
     job = slurm_job(db, 'it\'s a "job"', script, engine_options='{"cpus-per-task": 2, "time": "10"}')
     assert run_to_end(db, job).status == "f"
     text = output(db, job)
     assert 'out\n\ufffd\nit\'s a "job" 1\n' in text
+    assert 'task of it\'s a "job"\n' in text
     assert "Standard error:\nerr\n" in text
     assert "Slurm job" in text
     assert value(db, "SELECT jslresult FROM pgagent.pga_jobsteplog") == 3

@@ -1,5 +1,6 @@
 """The records of steps in the engine directory: who is first, what is read, what is tidied up."""
 
+import asyncio
 import os
 import subprocess
 import time
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from launcher.engines.interface import EngineError, Task, killed_by
+from launcher.engines import slurm, ssh
+from launcher.engines.interface import ENDED, EngineError, State, Task, killed_by
 from launcher.engines.records import BOOKED_SECONDS, LEFT_SECONDS, NEVER, Record, tidy
+from launcher.output import Output
 from launcher.step import BATCH, StepRun
 
 OLD = max(BOOKED_SECONDS, LEFT_SECONDS) + 60
@@ -120,3 +123,30 @@ def test_what_is_over_is_tidied_up(tmp_path: Path) -> None:
 )
 def test_an_exit_code_of_a_signal_says_so(code: int, number: int | None) -> None:
     assert killed_by(code) == (f"The script was killed by signal {number}." if number else "")
+
+
+@pytest.mark.parametrize("place", ["closed/engines", "file/engines", "file"])
+def test_a_directory_that_can_not_be_used_ends_the_step(tmp_path: Path, place: str) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    (tmp_path / "file").touch()
+    with pytest.raises(EngineError, match="can't be used"):
+        asyncio.run(slurm.submit(task(tmp_path / place)))
+
+
+def test_the_end_of_a_step_over_ssh_is_told_before_it_is_forgotten(tmp_path: Path) -> None:
+    """It may end between a look and the reading of its output."""
+    step = task(tmp_path)
+
+    async def read() -> None:
+        shared = ssh.Shared(asyncio.get_running_loop().create_future())
+        remote = ssh.Remote(("host", "", 0), shared, None, Output(100), Output(100))
+        ssh._remotes[step.name] = remote
+        remote.stdout.write(b"out")
+        assert (await ssh.look([step]))[step.name].phase != ENDED
+        remote.end = State(ENDED, "", 0)
+        assert await ssh.output(step) == "out"
+        assert await ssh.look([step]) == {step.name: remote.end}
+        assert await ssh.output(step) == "out"
+
+    asyncio.run(read())
+    assert step.name not in ssh._remotes
