@@ -16,7 +16,7 @@ from ..ground.problems import is_passing
 from ..ground.vocabulary import ABORTED, FAILURE, IDLE
 from ..rules.backfill import times_between
 from ..rules.next_run import read_time
-from .claimable import FOR_AGENT, SCOPES
+from .claimable import FOR_AGENT, MET, SCOPES
 from .limits import places
 from .orders import NOTE_ORIGIN
 from .problems import NO_PROBLEM
@@ -37,7 +37,7 @@ class BackfillRow(TypedDict):
 
 # On a row b of backfill: a job that depends on its job, or on one of those, runs or is to start. Its run is for the same time. A
 # second end of the job that it waits for would take the place of the first.
-FOLLOWED = """EXISTS (
+FOLLOWED = f"""EXISTS (
        WITH RECURSIVE follower (jobid) AS (
            SELECT d.jobid FROM pgagent_py.job_dependency d WHERE d.jobafter = ANY (ARRAY[b.jobid])
             UNION
@@ -47,14 +47,7 @@ FOLLOWED = """EXISTS (
               EXISTS (SELECT FROM pgagent_py.job_origin g
                        WHERE g.jobid = ANY (ARRAY[w.jobid]) AND g.jobnextrun = w.jobnextrun AND g.jlgtrigger = 'd')
            OR EXISTS (SELECT FROM pgagent_py.dependency_met m WHERE m.jobid = ANY (ARRAY[w.jobid]))
-              AND NOT EXISTS (
-                  SELECT FROM pgagent_py.job_dependency d
-                   WHERE d.jobid = ANY (ARRAY[w.jobid])
-                     AND NOT EXISTS (SELECT FROM pgagent_py.dependency_met n
-                                      WHERE n.jobid = ANY (ARRAY[d.jobid]) AND n.jobafter = d.jobafter))
-              AND NOT EXISTS (
-                  SELECT FROM pgagent_py.comment_line c
-                   WHERE c.jobid = ANY (ARRAY[w.jobid]) AND c.linafter IS NOT NULL AND c.jobafter IS NULL)))"""
+              AND {MET.format(job="w.jobid")}))"""
 
 # $1 full classes, $2 full groups, $3 full owners, $4 station, $5 what the agent knows, $6 how many, $7 to $10 what windows hold
 # back. Of each job the oldest; jobs go round.

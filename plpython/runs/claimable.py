@@ -28,6 +28,16 @@ LOCAL = """AND NOT EXISTS (
        AND CASE WHEN o.jobowner IS NULL THEN a.jagall
                 ELSE a.jagown AND a.jagrole = CASE WHEN o.jobrunas IS NULL THEN o.jobownerid ELSE o.jobrunasid END END)"""
 
+# All conditions of a job that runs after others are met. {job} is its id.
+MET = """NOT EXISTS (
+                  SELECT FROM pgagent_py.job_dependency d
+                   WHERE d.jobid = ANY (ARRAY[{job}])
+                     AND NOT EXISTS (SELECT FROM pgagent_py.dependency_met n
+                                      WHERE n.jobid = ANY (ARRAY[d.jobid]) AND n.jobafter = d.jobafter))
+              AND NOT EXISTS (
+                  SELECT FROM pgagent_py.comment_line c
+                   WHERE c.jobid = ANY (ARRAY[{job}]) AND c.linafter IS NOT NULL AND c.jobafter IS NULL)"""
+
 # What the agent of this backend may change in its turn: a launcher everything, a session its own jobs.
 MINE = """EXISTS (
     SELECT FROM pgagent_py.agent a LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[j.jobid])

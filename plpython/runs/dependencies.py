@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import NAME_LENGTH
-from .claimable import MINE
+from .claimable import MET, MINE
 from .orders import DUE_NOW, NOTE_ORIGIN, PUT_WANTED
 
 # How many jobs a turn makes due at most, and of how many runs it tells each in triggered_by, the latest. $1 and $2.
@@ -28,14 +28,7 @@ WITH ready AS MATERIALIZED (
            SELECT j.* FROM pgagent.pga_job j
             WHERE j.jobid = m.jobid
               AND EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE d.jobid = ANY (ARRAY[j.jobid]))
-              AND NOT EXISTS (
-                  SELECT FROM pgagent_py.job_dependency d
-                   WHERE d.jobid = ANY (ARRAY[j.jobid])
-                     AND NOT EXISTS (SELECT FROM pgagent_py.dependency_met n
-                                      WHERE n.jobid = ANY (ARRAY[d.jobid]) AND n.jobafter = d.jobafter))
-              AND NOT EXISTS (
-                  SELECT FROM pgagent_py.comment_line w
-                   WHERE w.jobid = ANY (ARRAY[j.jobid]) AND w.linafter IS NOT NULL AND w.jobafter IS NULL)
+              AND {MET.format(job="j.jobid")}
               AND {MINE}
               FOR NO KEY UPDATE SKIP LOCKED) j
      LIMIT $1),

@@ -1,6 +1,5 @@
 """Runs of a job for the times of a span."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -16,14 +15,6 @@ HISTORY = (
 DUES = "SELECT h.due::text FROM pgagent_py.run_history h WHERE h.jobid = %s AND h.trigger = 'backfill' ORDER BY h.jlgid"
 STATE = "SELECT status, times, done, failed, left_out, running_run IS NOT NULL FROM pgagent_py.backfills"
 BACKFILL = 'SELECT pgagent_py.backfill(%s, "from" => %s, until => %s)'
-
-
-@pytest.fixture
-def agent(database: str) -> Iterator[Agent]:
-    """Return an agent."""
-    agent = Agent(database)
-    yield agent
-    agent.close()
 
 
 def nightly(db: Db, name: str = "nightly", cron: str = "0 3 * * *") -> int:

@@ -1,6 +1,5 @@
 """What becomes of the times of schedules that were missed."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -15,14 +14,6 @@ MISS = """
 DUES = """
     SELECT h.due FROM pgagent_py.run_history h WHERE h.jobid = %s AND h.run_status <> 'no steps' ORDER BY h.jlgid"""
 NOTES = "SELECT h.jsloutput FROM pgagent_py.run_history h WHERE h.jobid = %s AND h.run_status = 'no steps'"
-
-
-@pytest.fixture
-def agent(database: str) -> Iterator[Agent]:
-    """Return an agent on the host here.example."""
-    agent = Agent(database)
-    yield agent
-    agent.close()
 
 
 def hourly(db: Db, **options: Any) -> int:

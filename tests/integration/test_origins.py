@@ -1,6 +1,5 @@
 """What has set a run off, and which time it is for."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -14,14 +13,6 @@ from tests.helpers.roles import login
 ORIGIN = """
     SELECT h.trigger, h.triggered_by, h.agent, h.due = %s, h.lateness = h.jlgstart - h.due, h.try
       FROM pgagent_py.run_history h WHERE h.jobid = %s ORDER BY h.jlgid DESC LIMIT 1"""
-
-
-@pytest.fixture
-def agent(database: str) -> Iterator[Agent]:
-    """Return an agent on the host here.example."""
-    agent = Agent(database)
-    yield agent
-    agent.close()
 
 
 def origin(db: Db, job: int, due: Any = None) -> tuple[Any, ...]:

@@ -72,6 +72,7 @@ BY_TYPE = {
 PID, PIDS, NONE = "pg_backend_pid()", "ARRAY[pg_backend_pid()]", "'{}'"
 SHUT = [NONE, "'{w}'", "'{v}'", NONE]
 LOOKED = ["1000", "200", NONE, "'here'", NONE]
+CHOICE = [*LOOKED, f"'{ME}'", *[NONE] * 5, "NULL", "false", str(HANDLED), *SHUT]
 SPECIAL = {
     "agents.END_FORMER_BACKENDS": [f"'{ME}'", PID],
     "agents.LOGGED_IN": [PID],
@@ -79,34 +80,9 @@ SPECIAL = {
     "backfill.WAITING": [NONE, NONE, NONE, "'here'", NONE, str(HANDLED), *SHUT],
     "late.LATE_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL", *SHUT],
     "late.MISSED_NOW": [*LOOKED, NONE, NONE, NONE, str(HANDLED), "NULL", *SHUT],
-    "choose.LOOK_AHEAD": [
-        *LOOKED,
-        f"'{ME}'",
-        NONE,
-        NONE,
-        NONE,
-        NONE,
-        NONE,
-        "NULL",
-        "false",
-        str(HANDLED),
-        *SHUT,
-        "20",
-    ],
+    "choose.LOOK_AHEAD": [*CHOICE, "20"],
     "late.SKIP_JOBS": ["{due}"],
-    "choose.TAKE_DUE": [
-        *LOOKED,
-        f"'{ME}'",
-        NONE,
-        NONE,
-        NONE,
-        NONE,
-        NONE,
-        "NULL",
-        "false",
-        str(HANDLED),
-        *SHUT,
-    ],
+    "choose.TAKE_DUE": CHOICE,
     "claim.CLAIM_CHOSEN": [PID, "'here'", str(HANDLED), NONE, f"'{ME}'", "{due}"],
     "claim.CLAIM_LONGEST_DUE": [PID, "'here'", str(HANDLED), NONE, f"'{ME}'"],
     "claim.DUE_NOW": ["'here'", str(HANDLED), NONE],

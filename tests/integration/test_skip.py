@@ -1,6 +1,5 @@
 """Times of schedules that skip_next_run() leaves out."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -14,14 +13,6 @@ PLANNED = "SELECT jobnextrun FROM pgagent.pga_job WHERE jobid = %s"
 NOTES = "SELECT h.due, h.jsloutput FROM pgagent_py.run_history h WHERE h.jobid = %s AND h.run_status = 'no steps' ORDER BY 1"
 RAN = "SELECT h.due FROM pgagent_py.run_history h WHERE h.jobid = %s AND h.run_status = 'success' ORDER BY 1"
 SKIP, UNSKIP = "SELECT pgagent_py.skip_next_run(%s, %s)", "SELECT pgagent_py.unskip_next_run(%s)"
-
-
-@pytest.fixture
-def agent(database: str) -> Iterator[Agent]:
-    """Return an agent."""
-    agent = Agent(database)
-    yield agent
-    agent.close()
 
 
 def add(db: Db, name: str = "job", cron: str = "0 * * * *") -> int:

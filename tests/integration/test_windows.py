@@ -1,6 +1,5 @@
 """Windows: what they hold back, what starts at their opening, and what ends with them. Without a launcher."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,14 +12,6 @@ from tests.helpers.transfer import export, import_
 NOTES = "SELECT h.jsloutput FROM pgagent_py.run_history h WHERE h.jobid = %s AND h.run_status = 'no steps'"
 DUES = "SELECT h.due FROM pgagent_py.run_history h WHERE h.jobid = %s ORDER BY h.jlgid"
 RUN = "SELECT h.run_status, h.jsloutput FROM pgagent_py.run_history h WHERE h.jobid = %s ORDER BY h.jlgid DESC, h.jslid DESC"
-
-
-@pytest.fixture
-def agent(database: str) -> Iterator[Agent]:
-    """Return an agent on the host here.example."""
-    agent = Agent(database)
-    yield agent
-    agent.close()
 
 
 def add_window(

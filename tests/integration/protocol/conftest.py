@@ -9,14 +9,6 @@ from tests.helpers.protocol import Agent
 
 
 @pytest.fixture
-def agent(database: str) -> Iterator[Agent]:
-    """Return an agent on the host here.example."""
-    agent = Agent(database)
-    yield agent
-    agent.close()
-
-
-@pytest.fixture
 def needing(db: Db) -> None:
     """Let steps with the name x need their agent to know x."""
     db.execute(
