@@ -95,6 +95,9 @@ class Node:
         trust += [f"host {database} all {LOCALHOST}/32 trust" for database in ("all", "replication")]
         dcs = TIMES | {
             "synchronous_mode": synchronous,
+            # Else a Patroni that is killed and started again takes synchronous_standby_names away from a former primary, whose
+            # commits then end without having reached anybody.
+            "synchronous_mode_strict": synchronous,
             "primary_start_timeout": 0,  # a primary that has crashed makes way at once
             "maximum_lag_on_failover": 1 << 30,
             "postgresql": {"use_pg_rewind": True, "parameters": PARAMETERS},
@@ -217,8 +220,9 @@ class PatroniCluster:
         return {node.name: node.role() for node in self.nodes}
 
     def primary(self) -> Node:
-        """Return the node that is primary, which there must be."""
-        return next(node for node in self.nodes if node.role() == "master")
+        """Return the node that is primary, once there is one."""
+        found = lambda: next((node for node in self.nodes if node.role() == "master"), None)
+        return wait_for(found, what="a primary")
 
     def connect(self, dbname: str = "postgres") -> psycopg.Connection[Any]:
         """Return a new autocommit connection to the primary."""
