@@ -108,8 +108,7 @@ def tell_alerts(plpy: Plpy) -> None:
         return
     _look_again = 0.0
     try:
-        with plpy.subtransaction():
-            plpy.execute(LOCK)
+        plpy.execute(LOCK)
     except plpy.spiexceptions.LockNotAvailable:
         return  # another launcher tells
     TELL(plpy, NAME_LENGTH, MOST_OF_AN_OWNER)

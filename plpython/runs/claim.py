@@ -127,6 +127,8 @@ def claim_due_jobs(plpy: Plpy, agent: AgentRow, capacity: int, own_places: int, 
 
 
 def _claim_due(plpy: Plpy, agent: AgentRow, capacity: int, own_places: int, scope: str) -> list[StepRow]:
+    if not agent["apart"]:
+        return _claim(plpy, agent, capacity, scope, None, own_places)
     try:
         with plpy.subtransaction():
             return _claim(plpy, agent, capacity, scope, None, own_places)

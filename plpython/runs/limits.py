@@ -97,8 +97,7 @@ LOCK_LIMITS = "LOCK TABLE pgagent_py.job_limit IN SHARE UPDATE EXCLUSIVE MODE NO
 def lock_limits(plpy: Plpy) -> bool:
     """Return whether this transaction may claim jobs under a limit: no other does."""
     try:
-        with plpy.subtransaction():
-            plpy.execute(LOCK_LIMITS)
+        plpy.execute(LOCK_LIMITS)
     except plpy.spiexceptions.LockNotAvailable:
         return False
     return True

@@ -24,13 +24,17 @@ def each_apart(
     rows: Sequence[T],
     act: Callable[[Sequence[T]], Sequence[R]],
     set_aside: Callable[[T, str], None],
+    apart: bool = True,
 ) -> list[R]:
     """Return act(rows). If that fails, act on the halves, and so on: a row that fails by itself goes to *set_aside*.
 
-    While nothing fails, it costs one subtransaction.
+    Without *apart* it fails as a whole, and the turn is done again with it: run_due() sees to that. So a turn needs no
+    subtransaction of PL/Python's as long as nothing fails. Up to PostgreSQL 17, each of these leaves 64 bytes behind.
     """
     if not rows:
         return []
+    if not apart:
+        return list(act(rows))
     try:
         with plpy.subtransaction():
             return list(act(rows))

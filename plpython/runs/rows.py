@@ -140,3 +140,4 @@ class AgentRow(TypedDict):
     skipping: bool  # whether times of schedules are to be skipped
     backfilling: bool  # whether a backfill is in progress
     connecting: list[int]  # its steps (jslid) that wait for a connection, as it says
+    apart: bool  # whether a job that makes the server fail is set aside in this turn

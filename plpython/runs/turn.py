@@ -33,7 +33,7 @@ from .window_ends import stop_runs, stopped_at
 
 AGENT = Statement(
     f"""
-SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jagpooled, a.jagleft, $2 AS connecting,
+SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jagpooled, a.jagleft, $2 AS connecting, $3 AS apart,
        pg_has_role(a.jagrole, to_regrole('pgagent_py_launcher'), 'MEMBER') IS TRUE AS launches,
        pg_get_userbyid(a.jagrole) AS role,
        EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
@@ -68,6 +68,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
    AND EXISTS (SELECT FROM pgagent.pga_jobagent l WHERE l.jagpid = a.jagpid)""",
     "uuid",
     "int4[]",
+    "bool",
     row=AgentRow,
 )
 
@@ -81,14 +82,14 @@ def run_due(
     claim: bool,
     connecting: Sequence[int],
     own_places: int,
+    apart: bool,
 ) -> list[StepRow]:
     """Book *finished*, carry their runs on, claim due jobs; return at most *capacity* steps to execute now.
 
-    The backend is registered as *agent*. *local*: claim only what can run in the session itself. *connecting*: its steps (jslid)
-    that wait for a connection. *own_places*: how many steps it takes beyond *capacity*, if it knows own places: one of each owner
-    with nothing running there.
+    *local*: claim only what can run in the session itself. *connecting*: steps (jslid) that wait for a connection. *own_places*:
+    how many steps beyond *capacity*, of owners with nothing running there, if it knows own places. *apart*: see each_apart.
     """
-    me = _agent(plpy, agent, connecting)
+    me = _agent(plpy, agent, connecting, apart)
     own_places = min(own_places, MOST_OWN_PLACES) if OWN_PLACES in me["jagknows"] and me["owned"] else 0
     capacity, own_places, claim = (0, 0, False) if me["draining"] else (capacity, own_places, claim)
     if me["jagleft"]:
@@ -114,10 +115,10 @@ def run_due(
     return steps
 
 
-def _agent(plpy: Plpy, agent: str, connecting: Sequence[int]) -> AgentRow:
+def _agent(plpy: Plpy, agent: str, connecting: Sequence[int], apart: bool) -> AgentRow:
     """Return the agent of this backend, after what is to be done before its turn."""
     refuse_here(plpy)
-    agents = AGENT(plpy, agent, connecting)
+    agents = AGENT(plpy, agent, connecting, apart)
     if not agents:
         plpy.error("this session is not registered as an agent", hint="Call run_due().", sqlstate="55000")
     me = agents[0]
@@ -185,7 +186,7 @@ def _complete(plpy: Plpy, me: AgentRow, steps: Sequence[StepRow]) -> dict[int, s
 
     if me["parametrised"]:
         allowed = [step for step in steps if step["jslid"] not in reasons]
-        each_apart(plpy, allowed, lambda some: set_parameters(plpy, some), refuse)
+        each_apart(plpy, allowed, lambda some: set_parameters(plpy, some), refuse, me["apart"])
     return reasons
 
 
@@ -202,7 +203,9 @@ def _carry_on_apart(
         places = max(places - len(steps), 0)
         return steps
 
-    return each_apart(plpy, finished, act, lambda row, error: set_aside(plpy, me["agent"], row, error))
+    return each_apart(
+        plpy, finished, act, lambda row, error: set_aside(plpy, me["agent"], row, error), me["apart"]
+    )
 
 
 # The job was changed while it ran: no agent claims a job with a step that needs what it does not know.

@@ -43,9 +43,16 @@ BEGIN
                                 jsonb_build_object('agent', me));
     END IF;
     IF launches THEN
-        RETURN QUERY
-        SELECT t.* FROM unnest(pgagent_py._turn(
-               me, capacity, coalesce(finished, '{}'), false, capacity > 0 OR own > 0, coalesce(connecting, '{}'), own)) t;
+        BEGIN
+            RETURN QUERY
+            SELECT t.* FROM unnest(pgagent_py._turn(
+                   me, capacity, coalesce(finished, '{}'), false, capacity > 0 OR own > 0, coalesce(connecting, '{}'), own, false)) t;
+        EXCEPTION WHEN OTHERS THEN
+            -- once more, with care: if it is a job that makes the server fail, the others are booked and claimed without it
+            RETURN QUERY
+            SELECT t.* FROM unnest(pgagent_py._turn(
+                   me, capacity, coalesce(finished, '{}'), false, capacity > 0 OR own > 0, coalesce(connecting, '{}'), own, true)) t;
+        END;
     ELSE
         RETURN QUERY SELECT t.* FROM pgagent_py._run_here(me) t;
         IF NOT registered THEN

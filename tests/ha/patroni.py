@@ -221,8 +221,9 @@ class PatroniCluster:
 
     def primary(self) -> Node:
         """Return the node that is primary, once there is one."""
-        found = lambda: next((node for node in self.nodes if node.role() == "master"), None)
-        return wait_for(found, what="a primary")
+        return wait_for(
+            lambda: next((node for node in self.nodes if node.role() == "master"), None), what="a primary"
+        )
 
     def connect(self, dbname: str = "postgres") -> psycopg.Connection[Any]:
         """Return a new autocommit connection to the primary."""

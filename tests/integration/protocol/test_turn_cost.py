@@ -19,6 +19,7 @@ CLAIM = "SELECT count(*) FROM pgagent_py.run_due({})"
 BOOK = """
 SELECT count(*) FROM pgagent_py.run_due(0, ARRAY(
        SELECT (r.jlgid, r.jslid, 's', 1, interval '1 ms', '')::pgagent_py.step_result FROM pgagent_py.run r LIMIT {}))"""
+MEMORY = "DO LANGUAGE plpython3u 'import sys; plpy.notice(sys.getallocatedblocks())'"
 SLOW = """
 CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.02); RETURN NULL; END';
 CREATE TRIGGER slow AFTER INSERT ON pgagent.pga_joblog FOR EACH STATEMENT EXECUTE FUNCTION slow()"""
@@ -60,6 +61,27 @@ def test_where_many_are_due_most_turns_look_at_few_of_them(db: Db, agent: Agent)
     assert statistics.median(costs) < max(costs) / 5
     first = "SELECT count(*) FROM pgagent.pga_job WHERE jobid % 5 = 4 AND joblastrun IS NOT NULL"
     assert value(db, first) == 100  # all of them of the highest priority
+
+
+@pytest.mark.parametrize("options", [False, True])
+def test_turns_leave_nothing_behind_in_their_backend(db: Db, agent: Agent, options: bool) -> None:
+    """In Python's own memory, that is: PostgreSQL's goes with the transaction."""
+    said: list[str] = []
+    agent.db.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+    db.execute(DUE, ["", 300])
+    if options:
+        db.execute(
+            "INSERT INTO pgagent_py.job_option (jobid, jobpriority) SELECT jobid, 1 FROM pgagent.pga_job"
+        )
+
+    def blocks_after(turns: int) -> int:
+        for _ in range(turns):
+            agent.db.execute(CLAIM.format(1))
+            agent.db.execute(BOOK.format(1))
+        agent.db.execute(MEMORY)
+        return int(said[-1])
+
+    assert blocks_after(50) + 100 > blocks_after(200)
 
 
 def chooses(agent: Agent) -> bool:
