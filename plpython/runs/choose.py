@@ -154,13 +154,16 @@ def choose_jobs(
     if not locked:
         free.close(shared_only=not agent["jagall"])
     shut = shut_now(plpy)[0] if agent["windowed"] else NOTHING_SHUT
+    late = False
     if agent["belated"] and not _has_list(scope, among):
         look = _look_at_many()
-        skip_late_jobs(plpy, agent, scope, look, free, shut, among)
-        catch_up_missed(plpy, agent, scope, look, free, shut, among)
+        late = skip_late_jobs(plpy, agent, scope, look, free, shut, among)
+        late |= catch_up_missed(plpy, agent, scope, look, free, shut, among)
     chosen = _take(plpy, agent, capacity, scope, free, shut, among, [])
     if own_places > 0:
         chosen += _take(plpy, agent, own_places, scope, free, shut, among, chosen, of_own=True)
+    if late:  # the next turn looks for more of them
+        _drop_list()
     return chosen
 
 

@@ -98,8 +98,11 @@ UPDATE pgagent.pga_job j SET jobnextrun = NULL FROM late WHERE j.jobid = ANY (AR
 
 def skip_late_jobs(
     plpy: Plpy, agent: AgentRow, scope: str, look: Look, free: Places, shut: Shut, among: list[int] | None
-) -> None:
-    """Log of some jobs that they are too late, and let their schedules go on. *among*: only of these."""
+) -> bool:
+    """Log of some jobs that they are too late, and let their schedules go on; return whether there were any.
+
+    *among*: only of these.
+    """
     me = agent["jagstation"], agent["jagknows"], *free.full()
     rows = LATE_NOW[scope](plpy, *look, *me, LATE_JOBS, among, *shut)
     jobids = [row["jobid"] for row in rows]
@@ -110,6 +113,7 @@ def skip_late_jobs(
         lambda some: list(SKIP_JOBS(plpy, some)),
         lambda jobid, error: note_problem(plpy, jobid, 0, error),
     )
+    return bool(jobids)
 
 
 # How many jobs a turn sees to at most. To count their times takes a tenth of a second at worst.
@@ -118,8 +122,8 @@ CATCH_UP_JOBS = 10
 
 def catch_up_missed(
     plpy: Plpy, agent: AgentRow, scope: str, look: Look, free: Places, shut: Shut, among: list[int] | None
-) -> None:
-    """See to some jobs that have missed times of their schedules. *among*: only to these."""
+) -> bool:
+    """See to some jobs that have missed times of their schedules; return whether there were any. *among*: only to these."""
     me = agent["jagstation"], agent["jagknows"], *free.full()
 
     def act(some: Sequence[MissedRow]) -> Sequence[MissedRow]:
@@ -127,9 +131,6 @@ def catch_up_missed(
             catch_up(plpy, row)
         return some
 
-    each_apart(
-        plpy,
-        list(MISSED_NOW[scope](plpy, *look, *me, CATCH_UP_JOBS, among, *shut)),
-        act,
-        lambda row, error: note_problem(plpy, row["jobid"], 0, error),
-    )
+    missed = list(MISSED_NOW[scope](plpy, *look, *me, CATCH_UP_JOBS, among, *shut))
+    each_apart(plpy, missed, act, lambda row, error: note_problem(plpy, row["jobid"], 0, error))
+    return bool(missed)
