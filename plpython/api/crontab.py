@@ -20,20 +20,21 @@ CRON_ENVIRONMENT = (
 )
 # Users that system crontabs run commands as, and no commands.
 SYSTEM_USERS = {
-    *(
-        "amavis",
-        "apache",
-        "clamav",
-        "daemon",
-        "debian-spamd",
-        "logcheck",
-        "munin",
-        "nagios",
-        "nobody",
-        "postgres",
-        "root",
-    ),
-    *("smmsp", "uucp", "www-data", "zabbix"),
+    "amavis",
+    "apache",
+    "clamav",
+    "daemon",
+    "debian-spamd",
+    "logcheck",
+    "munin",
+    "nagios",
+    "nobody",
+    "postgres",
+    "root",
+    "smmsp",
+    "uucp",
+    "www-data",
+    "zabbix",
 }
 # A field of cron in the place of the command, such as * or 1-5 or mon-fri.
 _DAY = "(?:sun|mon|tue|wed|thu|fri|sat)"
