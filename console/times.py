@@ -49,7 +49,7 @@ def read_time(text: str, forwards: bool) -> datetime:
         raise click.BadParameter(f"{text!r} is no time: give {HINT}") from None
 
 
-class Time(click.ParamType[datetime]):
+class Time(click.ParamType):  # type: ignore[type-arg] # in older versions of click it takes none
     """A time that people write. A length of time lies ahead if *forwards*."""
 
     name = "time"
