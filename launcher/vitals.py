@@ -44,6 +44,9 @@ class Vitals:
         self.reconnections = 0
         self.turns = Histogram(TURN_BOUNDS)
         self.turned_at = now()
+        self.quiet_since = float(
+            "inf"
+        )  # of many databases: since when this one has no agent, with nothing to do
         self.worked_at = now()  # when it has last been given a step, or began to serve
         self.steps: Counter[str] = Counter()  # that have ended, by status
 
@@ -51,6 +54,7 @@ class Vitals:
         """The database is served from now on; *again* after a lost connection."""
         self.database = database
         self.serving = True
+        self.quiet_since = float("inf")
         self.worked_at = now()
         self.reconnections += again
 

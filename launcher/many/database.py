@@ -79,6 +79,7 @@ class Database:
 
     def left(self) -> None:
         """It is served no more. The next look tells since when nothing else has happened, and what is due later."""
+        self.vitals.quiet_since = now()
         self.expected, self.wanted_at = None, float("inf")
         self.look_at, self.look_by = now() + FIRST_PAUSE_SECONDS, now() + LOOK_EVERY_SECONDS
         self.pause = FIRST_PAUSE_SECONDS

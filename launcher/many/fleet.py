@@ -139,6 +139,8 @@ class Fleet:
                 known.task = self._begin(known, self._look_and_serve(known))
             elif known.agent is not None and known.agent.is_idle:
                 self._leave(one, known, known.agent)
+            if known.agent is None and known.vitals.serving:
+                known.vitals.turned_at = now()  # it is quiet: there is nothing to ask for
         served = any(known.task is not None for known in self._databases.values())
         if self._drains and self._options.exit_when_drained and not served:
             self.stop()

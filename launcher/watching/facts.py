@@ -39,7 +39,7 @@ RUN_BOUNDS = (
     86400.0,
 )
 LATE_BOUNDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 3600.0)
-CACHED_SECONDS = 5.0
+CACHED_SECONDS, QUIET_SECONDS = 5.0, 60.0  # the second in a database in which nothing has run since
 QUERY_SECONDS = 8.0  # for the connection and its query
 OPTIONS = "-c statement_timeout=5000 -c lock_timeout=1000 -c default_transaction_read_only=on -c jit=off"
 NOT_ALLOWED = "the launcher's role does not see all jobs: grant it pgagent_py_monitor"
@@ -47,8 +47,14 @@ SAFE_PATH = "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', 
 
 # after: the last run that was looked at. open: earlier runs that were running then, and numbers that were missing: a run that got
 # its number before others may be committed after them. A look takes so many runs at most, the rest is for the next one.
+# A job with windows is due, and late, from when they let it start.
 FACTS = """
-WITH first AS MATERIALIZED (
+WITH windows AS MATERIALIZED (
+    SELECT v.jobid, o."window" AS job, l."window" AS class FROM pgagent_py.visible_job v
+      LEFT JOIN pgagent_py.job_options o ON o.jobid = v.jobid
+      LEFT JOIN pgagent_py.limits l ON l.class = v.jobclass
+     WHERE o."window" IS NOT NULL OR l."window" IS NOT NULL),
+first AS MATERIALIZED (
     SELECT coalesce(%(after)s::int4, (SELECT r.jlgid FROM pgagent_py.visible_run r ORDER BY r.jlgid DESC LIMIT 1), 0) AS after),
 fresh AS MATERIALIZED (
     SELECT r.jlgid, r.run_status, r.jlgduration FROM pgagent_py.visible_run r
@@ -66,7 +72,12 @@ ended AS MATERIALIZED (
 last AS MATERIALIZED (SELECT coalesce((SELECT max(f.jlgid) FROM fresh f), (SELECT f.after FROM first f)) AS last),
 late AS MATERIALIZED (
     SELECT width_bucket(h.seconds, %(late)s::float8[]) AS bin, h.seconds
-      FROM (SELECT DISTINCT h.jlgid, greatest(extract(epoch FROM h.lateness), 0)::float8 AS seconds FROM pgagent_py.run_history h
+      FROM (SELECT DISTINCT h.jlgid,
+                   greatest(extract(epoch FROM h.jlgstart)
+                            - CASE WHEN w.jobid IS NULL OR h.trigger = 'run_now' THEN extract(epoch FROM h.due)
+                                   ELSE pgagent_py._start_time(w.job, w.class, extract(epoch FROM h.due)::float8, false) END,
+                            0)::float8 AS seconds
+              FROM pgagent_py.run_history h LEFT JOIN windows w ON w.jobid = h.jobid
              WHERE h.jlgid > %(after)s::int4 AND h.jlgid <= (SELECT l.last FROM last l)
                AND h.trigger IS DISTINCT FROM 'backfill') h
      WHERE h.seconds IS NOT NULL)
@@ -86,7 +97,7 @@ SELECT json_build_object(
     'waiting', (SELECT count(*) FROM (
         SELECT FROM pgagent_py.run_history h WHERE h.jlgid = ANY (r.jlgids)
          GROUP BY h.jlgid HAVING bool_and(h.step_status IS DISTINCT FROM 'running')) w),
-    'due', j.due, 'overdue', j.overdue, 'jobs', j.jobs,
+    'due', j.due, 'held', j.held, 'overdue', j.overdue, 'jobs', j.jobs,
     'unsent', (SELECT count(*) FROM pgagent_py.unsent_message m WHERE NOT m.given_up),
     'given_up', (SELECT count(*) FROM pgagent_py.unsent_message m WHERE m.given_up),
     'problems', (SELECT count(*) FROM pgagent_py.problems),
@@ -96,10 +107,14 @@ SELECT json_build_object(
           FROM pgagent_py.job_status s WHERE s.jobenabled AND %(each)s > 0 ORDER BY s.jobid LIMIT %(each)s) s))::text
   FROM last l CROSS JOIN running r
  CROSS JOIN (
-       SELECT count(*) AS jobs, count(*) FILTER (WHERE v.due) AS due,
-              coalesce(extract(epoch FROM clock_timestamp() - min(v.jobnextrun) FILTER (WHERE v.due))::float8, 0) AS overdue
-         FROM (SELECT v.jobnextrun, v.jobenabled AND NOT v.jobrunning AND v.jobnextrun <= now() AS due
-                 FROM pgagent_py.visible_job v) v) j"""
+       SELECT count(*) AS jobs, count(*) FILTER (WHERE v.start <= v.now) AS due, count(*) FILTER (WHERE v.start > v.now) AS held,
+              coalesce(max(v.now - v.start) FILTER (WHERE v.start <= v.now), 0)::float8 AS overdue
+         FROM (SELECT extract(epoch FROM clock_timestamp()) AS now,
+                      CASE WHEN v.jobenabled AND NOT v.jobrunning AND v.jobnextrun <= now()
+                           THEN CASE WHEN w.jobid IS NULL THEN extract(epoch FROM v.jobnextrun)
+                                     ELSE pgagent_py._start_time(w.job, w.class, extract(epoch FROM v.jobnextrun)::float8, false)
+                                      END END AS start
+                 FROM pgagent_py.visible_job v LEFT JOIN windows w ON w.jobid = v.jobid) v) j"""
 
 
 class Facts:
@@ -111,7 +126,7 @@ class Facts:
         attributes = {"target_session_attrs": "read-write"} if "," in str(given.get("host", "")) else {}
         self._conninfo = make_conninfo("", **(attributes | given | add_options(given, OPTIONS)))
         self._each = each
-        self._asked_at = -CACHED_SECONDS
+        self.asked_at = -QUIET_SECONDS
         self._asking: asyncio.Task[None] | None = None
         self._after: int | None = None
         self._open: list[int] = []
@@ -121,9 +136,10 @@ class Facts:
         self.seconds = Histogram(RUN_BOUNDS)
         self.lateness = Histogram(LATE_BOUNDS)
 
-    async def refresh(self) -> None:
+    async def refresh(self, quiet_since: float) -> None:
         """Ask, unless the answer is new enough or somebody asks already: then wait for that."""
-        if self._asking is None and now() >= self._asked_at + CACHED_SECONDS:
+        seconds = QUIET_SECONDS if quiet_since < self.asked_at else CACHED_SECONDS
+        if self._asking is None and now() >= self.asked_at + seconds:
             self._asking = asyncio.create_task(self._ask())
         if self._asking is not None:
             await asyncio.shield(self._asking)
@@ -137,7 +153,7 @@ class Facts:
             self.known = {}
             self._note(hide_mistyped(str(error).strip()) or type(error).__name__)
         finally:
-            self._asked_at = now()
+            self.asked_at = now()
             self._asking = None
 
     def _note(self, error: str) -> None:

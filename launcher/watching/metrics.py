@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
@@ -24,6 +25,8 @@ from .facts import Facts
 from .http_server import Answer
 
 AT_ONCE = 4  # databases that are asked
+# After which a scrape has what is known, also if not all databases have answered. Prometheus waits for 10 seconds.
+SCRAPE_SECONDS = 5.0
 LONGEST_NAME = 200  # characters of a job's name
 Watched = tuple[Vitals, Facts]
 
@@ -34,7 +37,7 @@ LAUNCHER_GAUGES: Sequence[tuple[str, str, Callable[[Vitals], float]]] = (
     ("places", "Steps that the launcher executes at the same time, at most", lambda v: v.places),
     (
         "seconds_since_last_turn",
-        "Seconds since the launcher last asked for due jobs",
+        "Seconds since the launcher last asked for due jobs, or saw that the database is quiet",
         lambda v: now() - v.turned_at,
     ),
 )
@@ -42,6 +45,7 @@ LAUNCHER_GAUGES: Sequence[tuple[str, str, Callable[[Vitals], float]]] = (
 FACT_GAUGES = (
     ("jobs", "Jobs in the database", "jobs"),
     ("jobs_due", "Jobs that are due and have not begun", "due"),
+    ("jobs_held", "Jobs whose time has come and that wait for their window to open", "held"),
     ("longest_due_seconds", "For how long the job is due that has waited longest", "overdue"),
     ("runs_running", "Runs in progress", "running"),
     (
@@ -78,18 +82,18 @@ class Metrics(Collector):
 
     async def answer(self) -> Answer:
         """Return the metrics of now."""
-        self._watched = []
-        for vitals in list(self._served):
-            if vitals not in self._facts:
-                self._facts[vitals] = self._make(vitals)
-            self._watched.append((vitals, self._facts[vitals]))
+        self._facts = {v: self._facts.get(v) or self._make(v) for v in list(self._served)}
+        self._watched = list(self._facts.items())
         some = asyncio.Semaphore(AT_ONCE)
 
-        async def refresh(facts: Facts) -> None:
+        async def refresh(vitals: Vitals, facts: Facts) -> None:
             async with some:
-                await facts.refresh()
+                await facts.refresh(vitals.quiet_since)
 
-        await asyncio.gather(*(refresh(facts) for _, facts in self._watched))
+        oldest = sorted(self._watched, key=lambda watched: watched[1].asked_at)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SCRAPE_SECONDS):
+                await asyncio.gather(*(refresh(*watched) for watched in oldest))
         return Answer(200, generate_latest(self), CONTENT_TYPE_LATEST)
 
     def collect(self) -> Iterator[Metric]:
@@ -126,7 +130,7 @@ class Metrics(Collector):
         yield _gauge(
             "facts_known",
             "Whether the database has answered (1): without an answer its other figures are missing",
-            [([v.database], not facts.error) for v, facts in self._watched],
+            [([v.database], bool(facts.known) and not facts.error) for v, facts in self._watched],
         )
         for name, text, key in FACT_GAUGES:
             yield _gauge(

@@ -1,4 +1,5 @@
 {% from "macros/visible.j2" import takes_part %}
+-- Without windows nothing of Python is called: it takes a new session 0.2 s to load that.
 CREATE OR REPLACE VIEW pgagent_py.problems WITH (security_barrier) AS
 SELECT v.jobid, v.jobname, nullif(p.jscid, 0) AS jscid, p.since, p.error, p.not_before AS next_try
   FROM pgagent_py.visible_job v JOIN pgagent_py.problem p ON p.jobid = v.jobid
@@ -6,7 +7,8 @@ SELECT v.jobid, v.jobname, nullif(p.jscid, 0) AS jscid, p.since, p.error, p.not_
 SELECT NULL, NULL, NULL, NULL, d.error, NULL FROM pgagent_py.database_problem d WHERE {{ takes_part("pga_job") }}
  UNION ALL
 SELECT NULL, NULL, NULL, NULL, format('nobody can say when window "%s" opens: %s', t.name, t.error), NULL
-  FROM pgagent_py._window_times() t WHERE t.error IS NOT NULL AND {{ takes_part("pga_job") }};
+  FROM pgagent_py._window_times() t
+ WHERE t.error IS NOT NULL AND {{ takes_part("pga_job") }} AND EXISTS (SELECT FROM pgagent_py.job_window);
 
 GRANT SELECT ON pgagent_py.problems TO PUBLIC;
 

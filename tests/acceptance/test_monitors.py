@@ -1,5 +1,6 @@
 """What monitors are told: metrics, health, the ping."""
 
+import asyncio
 import os
 import re
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import psutil
 import psycopg
@@ -17,7 +19,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from launcher.options import _read_ping, _without_ping
-from launcher.vitals import STOPPED_SECONDS, Heart
+from launcher.vitals import STOPPED_SECONDS, Heart, Vitals
+from launcher.watching import metrics
+from launcher.watching.facts import Facts
 from launcher.watching.monitors import Monitors
 from tests.conftest import StartLauncher
 from tests.helpers import Cluster, Db, Launcher, add_job, run_to_end, serving, stop, wait_for
@@ -44,6 +48,10 @@ def get(port: int, path: str) -> tuple[int, str]:
 def scrape(port: int) -> Samples:
     status, text = get(port, "/metrics")
     assert status == 200
+    return read(text)
+
+
+def read(text: str) -> Samples:
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -75,7 +83,11 @@ def test_metrics_tell_of_launcher_and_jobs(database: str, db: Db, launcher: Star
         "UPDATE pgagent.pga_job SET jobnextrun = now() - interval '1 h', jobhostagent = 'elsewhere' WHERE jobid = %s",
         [bad],
     )
-    now = wait_for(lambda: s if figure(s := scrape(port), "runs_total", status="failure") else None)
+    db.execute("SELECT pgagent_py.add_window('never', '0 0 30 2 *', duration => '1 h')")
+    held = add_job(db, "held", "SELECT 1")
+    db.execute("SELECT pgagent_py.alter_job(%s, \"window\" => 'never')", [held])
+    db.execute("UPDATE pgagent.pga_job SET jobnextrun = now() - interval '2 h' WHERE jobid = %s", [held])
+    now = wait_for(lambda: s if figure(s := scrape(port), "jobs_held") else None)
     taken = monotonic() - begun
     name = db.info.dbname
     assert figure(now, "runs_total", database=name, status="success") == 2
@@ -86,7 +98,8 @@ def test_metrics_tell_of_launcher_and_jobs(database: str, db: Db, launcher: Star
     assert figure(now, "steps_total", status="success") == 4
     assert figure(now, "steps_total", status="failure") == 1
     assert (figure(now, "places"), figure(now, "steps_running"), figure(now, "serving")) == (7, 0, 1)
-    assert (figure(now, "jobs"), figure(now, "jobs_due"), figure(now, "unsent_messages")) == (2, 1, 0)
+    assert (figure(now, "jobs"), figure(now, "jobs_due"), figure(now, "unsent_messages")) == (3, 1, 0)
+    # not of the job that its window holds back
     assert 3600 <= (figure(now, "longest_due_seconds") or 0) <= 3600 + taken
     assert (figure(now, "turn_seconds_count") or 0) >= 5
     assert 0 <= (figure(now, "seconds_since_last_turn") or 0) <= taken
@@ -123,6 +136,37 @@ def test_slow_and_hostile_clients_hold_nothing_up(database: str, db: Db, launche
     assert figure(scraped[0], "facts_known") == 0
     assert "action=metrics no figures of the jobs" in agent.log_text()
     stop(agent)
+
+
+class Answers(Facts):
+    """Those of a database that answers at once or never."""
+
+    def __init__(self, answer: dict[str, Any] | None) -> None:
+        super().__init__("dbname=x", 0)
+        self.answer = answer
+
+    async def _ask(self) -> None:
+        if self.answer is None:
+            await asyncio.Event().wait()
+        else:
+            self.known = self.answer
+
+
+def test_a_scrape_waits_for_no_database_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known is told, of however many databases that do not answer."""
+    monkeypatch.setattr(metrics, "SCRAPE_SECONDS", 0.1)
+    served = [Vitals("dbname=x", 1) for _ in range(metrics.AT_ONCE)]
+    for number, vitals in enumerate(served):
+        vitals.database = str(number)
+    known = {key: 1 for _, _, key in metrics.FACT_GAUGES}
+    made = [Answers(None if vitals is not served[0] else known) for vitals in served]
+    collector = metrics.Metrics(served, lambda vitals: made[served.index(vitals)])
+    now = read(asyncio.run(collector.answer()).body.decode())
+    assert [figure(now, "facts_known", database=str(n)) for n in range(metrics.AT_ONCE)] == [1, 0, 0, 0]
+    assert figure(now, "jobs") == 1
+    served.clear()
+    asyncio.run(collector.answer())
+    assert collector._facts == {}
 
 
 def answers(port: int) -> bool:
