@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .batch_step import BatchStep
 from .confirmation import Confirmation
 from .engine_step import EngineStep
 from .engine_steps import EngineSteps
+from .engines.local import BatchStep
 from .log import Event
 from .processes import Processes
 from .refused_steps import RefusedSteps

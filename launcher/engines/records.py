@@ -15,9 +15,9 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from ..batch_step import interpreter
 from ..output import Output, with_lines
 from .interface import EngineError, Task, UnreachableError
+from .local import interpreter
 
 BOOKED_SECONDS = 3600.0  # how long the record of a booked step is kept: a standby may not know of the booking
 LEFT_SECONDS = (

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..batch_step import interpreter
 from ..output import Output, with_lines
 from ..threads import in_thread
 from .interface import ENDED, RUNNING, EngineError, State, Task, killed_by
+from .local import interpreter
 
 OUTLIVES_LAUNCHER = False
 LOOK_SECONDS = 0.1

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import psutil
 
 from launcher import guard_process
-from launcher.batch_step import BatchStep
+from launcher.engines.local import BatchStep
 from launcher.processes import Processes
 from launcher.step import StepResult, StepRun
 
@@ -73,7 +73,7 @@ def guards() -> list[int]:
 
 DRIVER = """
 import asyncio, json, sys
-from launcher.batch_step import BatchStep
+from launcher.engines.local import BatchStep
 from launcher.processes import Processes
 from launcher.step import StepRun
 

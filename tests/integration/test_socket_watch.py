@@ -9,8 +9,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from launcher.batch_step import BatchStep
 from launcher.control import Control
+from launcher.engines.local import BatchStep
 from launcher.output import Output
 from launcher.processes import Processes
 from launcher.shortages import Reserve

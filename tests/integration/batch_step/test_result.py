@@ -1,4 +1,4 @@
-"""launcher/batch_step.py with real scripts: interpreters, exit codes, output."""
+"""launcher/engines/local.py with real scripts: interpreters, exit codes, output."""
 
 import asyncio
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from launcher.batch_step import BatchStep
+from launcher.engines.local import BatchStep
 from launcher.processes import Processes
 from launcher.step import StepResult
 from tests.helpers.batch_steps import PYTHON, execute, step_run, with_steps

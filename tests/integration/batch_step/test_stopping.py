@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from launcher import batch_step
-from launcher.batch_step import BatchStep
+from launcher.engines import local
+from launcher.engines.local import BatchStep
 from launcher.processes import Processes
 from launcher.step import StepResult
 from tests.helpers import PATIENCE, wait_for
@@ -134,8 +134,8 @@ def test_what_ignores_term_is_killed(long: str) -> None:
 def test_a_kill_does_not_wait_for_the_script_to_tidy_up(
     again: bool, long: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_step, "KILL_SECONDS", 10 * PATIENCE)
-    monkeypatch.setattr(batch_step, "GIVE_UP_SECONDS", PATIENCE)
+    monkeypatch.setattr(local, "KILL_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr(local, "GIVE_UP_SECONDS", PATIENCE)
     result = stop_while_running(STUBBORN.replace("{0}", long), again=again, kill=not again)
     assert (result.jslstatus, result.jslresult) == ("d", 137)
     assert result.jsloutput.endswith("Stopped by the test.\n")

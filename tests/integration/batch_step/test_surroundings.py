@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from launcher.batch_step import BatchStep
+from launcher.engines.local import BatchStep
 from launcher.processes import Processes
 from launcher.step import StepResult
 from tests.helpers import wait_for

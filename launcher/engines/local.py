@@ -12,12 +12,12 @@ import signal
 import struct
 import termios
 
-from .confirmation import Confirmation
-from .log import Event
-from .output import DEFAULT_LIMIT, Output, with_lines
-from .processes import Process, Processes
-from .shortages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PASSING
-from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
+from ..confirmation import Confirmation
+from ..log import Event
+from ..output import DEFAULT_LIMIT, Output, with_lines
+from ..processes import Process, Processes
+from ..shortages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PASSING
+from ..step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
 
 logger = logging.getLogger("pgagent_py.batch_step")
 
