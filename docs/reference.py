@@ -61,7 +61,7 @@ class Page:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.objects = {(kind, name): rest for kind, name, *rest in connection.execute(OBJECTS).fetchall()}
-        for path in sorted((DOCS.parent / "launcher").glob("*.py")):
+        for path in sorted((DOCS.parent / "launcher").rglob("*.py")):
             names = [name for pair in SETTING.findall(path.read_text()) for name in pair if name]
             self.objects |= {("setting", name): [] for name in names}
         self.sqlstates = set(re.findall(r"(?m)^## ([0-9A-Z]{5})$", (DOCS / "errors.md").read_text()))

@@ -113,12 +113,9 @@ class Agent:
     def _running_steps(self) -> RunningSteps:
         options, confirmation = self._options, self._confirmation
         self._engines = EngineSteps(
-            options.engine_dir, options.output_limit, confirmation, self._note_engine_job
+            options.engine_dir, options.output_limit, self._processes, confirmation, self._note_engine_job
         )
-        return RunningSteps(
-            *(self._pool, self._processes, confirmation, options.output_limit, self._event.set),
-            self._engines,
-        )
+        return RunningSteps(self._pool, self._engines, confirmation, options.output_limit, self._event.set)
 
     def _all_side_tasks(self, traces: Traces | None) -> Sequence[SideTask]:
         tasks = [Sender(self._options.smtp, self._event.set), Upkeep(), Report(self._steps.refused)]

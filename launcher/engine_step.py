@@ -1,29 +1,40 @@
-"""Steps on engines: how one is begun, watched and stopped. All steps of an engine are looked at in one go."""
+"""Batch steps: how one is begun on its engine, watched and stopped. An engine that has to be asked is asked for all at once."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import psycopg
 
 from .confirmation import Confirmation
-from .engines.interface import ENDED, RUNNING, Engine, EngineError, State, Task, UnreachableError
+from .engines.interface import (
+    ENDED,
+    RUNNING,
+    Engine,
+    EngineError,
+    NotYetError,
+    State,
+    Task,
+    UnreachableError,
+    after,
+)
 from .log import Event
 from .output import with_lines
-from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
+from .step import ABORTED, FAILED, SUCCEEDED, StepResult
 
 logger = logging.getLogger("pgagent_py")
 
 SUBMIT_PAUSE_SECONDS = 1.0  # between attempts to reach the engine, and to write down the id
 OUTPUT_SECONDS = 2.0  # between looks at what a step has written
 SUBMISSIONS = 4  # at the same time; and as many cancellations
-KILL_SECONDS = 5.0  # from asking a step to end to killing it, as for a local one
-# How long an engine has to end a step whose time is over: it may be away. For the end of a cancelled step it is waited.
+KILL_SECONDS = 5.0  # from asking a step to end to killing it
+# How long an engine that has to be asked may take to end a step whose time is over: it may be away. For the end of a
+# cancelled step it is waited.
 GIVE_UP_SECONDS = 60.0
 
 NO_ANSWER = "The engine has not said that the step has ended. It may go on there."
@@ -33,12 +44,15 @@ Note = Callable[[int, str], Awaitable[bool]]
 
 
 class Watch:
-    """Looks at the steps of one engine, as long as there are any."""
+    """Looks at the steps of one engine, as long as there are any, unless the engine tells of their ends by itself."""
 
     def __init__(self, engine: Engine) -> None:
         """Look at nothing yet."""
         self.engine = engine
-        self.room = asyncio.Semaphore(SUBMISSIONS)
+        self.asks = engine.LOOK_SECONDS is not None
+        self.room: AbstractAsyncContextManager[None] = (
+            asyncio.Semaphore(SUBMISSIONS) if self.asks else contextlib.nullcontext()
+        )
         self._telling = asyncio.Semaphore(SUBMISSIONS)
         self._steps: dict[str, EngineStep] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -65,7 +79,7 @@ class Watch:
                 logger.exception(Event("engine", f"{type(error).__name__}: {error}"))
                 states = {}
             await asyncio.gather(*(self._tell(step, states.get(name)) for name, step in steps.items()))
-            await asyncio.sleep(self.engine.LOOK_SECONDS)
+            await asyncio.sleep(self.engine.LOOK_SECONDS or 0.0)
 
     async def _tell(self, step: EngineStep, state: State | None) -> None:
         """Tell a step its state; what goes wrong with one is no matter of the others."""
@@ -79,40 +93,23 @@ class Watch:
 
 
 class EngineStep:
-    """One execution of a batch step on an engine."""
+    """One execution of a batch step."""
 
-    def __init__(
-        self,
-        run: StepRun,
-        watch: Watch,
-        directory: Path,
-        output_limit: int,
-        confirmation: Confirmation,
-        note: Note,
-        place: str,
-    ) -> None:
-        """Prepare to execute *run*; what is kept on the way is below *directory*. *place*: what names the database."""
-        self.task = Task(
-            run,
-            name=f"pgagent-{place}-{run.jobid}-{run.jlgid}-{run.jslid}-{run.handed:x}",
-            options=json.loads(run.engine_options or "{}"),
-            variables=run.variables,
-            directory=directory,
-            output_limit=output_limit,
-            job=run.engine_job or "",
-        )
+    def __init__(self, task: Task, watch: Watch, confirmation: Confirmation, note: Note) -> None:
+        """Prepare to execute *task* on the engine of *watch*, when there is a fresh *confirmation*."""
+        self.task = task
         self.outlives = watch.engine.OUTLIVES_LAUNCHER
-        self.begun = True  # by this launcher or by the one before
-        self._run = run
+        self.begun = self.outlives  # perhaps by the launcher before
         self._watch = watch
         self._confirmation = confirmation
         self._note = note
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[State] = self._loop.create_future()
-        self._stop = asyncio.Event()
+        self._event = asyncio.Event()  # the engine has something to tell, or the step is to end
+        task.changed = self._event.set
+        self._timers: list[asyncio.TimerHandle] = []
         self._left = False
         self._kill = False
-        self._submitting = False
         self._cancel_note, self._cancel_status = "", ""
         self._text, self._changes, self._text_at = "", 0, 0.0
 
@@ -123,11 +120,10 @@ class EngineStep:
 
     async def execute(self) -> StepResult | None:
         """Run the step to its end and return how it ended; None if it was left to another launcher."""
-        run, started = self._run, self._loop.time()
-        timer = None
+        run, started = self.task.run, self._loop.time()
         if run.jsttimeout is not None:
-            note = "The step was stopped after its timeout."
-            timer = self._loop.call_later(run.jsttimeout, self.cancel, note, FAILED)
+            note = f"The step was stopped after its timeout of {run.jsttimeout:g} s."
+            self._later(run.jsttimeout, note, FAILED)
         try:
             state = await self._execute()
         except EngineError as error:
@@ -136,41 +132,38 @@ class EngineStep:
             logger.exception(Event("execute_step", job=run.jobid, run=run.jlgid, step=run.jstid))
             state = State(ENDED, f"Error in the launcher: {type(error).__name__}: {error}")
         finally:
-            if timer is not None:
-                timer.cancel()
+            self._end(State(ENDED))
             self._watch.remove(self)
-        if self._left:
-            return None
-        with contextlib.suppress(Exception):
-            self._text = await self._watch.engine.output(self.task)
-        status = self._cancel_status or (SUCCEEDED if state.code == 0 else FAILED)
-        text = with_lines(self._text, state.note, self._cancel_note)
-        return StepResult(run.jlgid, run.jslid, status, state.code, text, self._loop.time() - started)
+            for timer in self._timers:
+                timer.cancel()
+        return None if self._left else await self._result(state, started)
 
     def cancel(self, note: str, status: str = ABORTED, kill: bool = False) -> None:
         """Let the engine stop the step; the result comes when it has."""
+        if self._ended.done():
+            return
         if not self._cancel_status:
             self._cancel_note, self._cancel_status = note, status
-            self._loop.call_later(KILL_SECONDS, self.cancel, note, status, True)
+            self._later(KILL_SECONDS, note, status, True)
         self.task.cancelled = True
         self._kill |= kill
-        self._stop.set()
-        if status == FAILED:
-            self._loop.call_later(GIVE_UP_SECONDS, self._end, State(ENDED, NO_ANSWER))
+        self._event.set()
+        if status == FAILED and self._watch.asks:
+            self._timers.append(self._loop.call_later(GIVE_UP_SECONDS, self._end, State(ENDED, NO_ANSWER)))
 
     def leave(self) -> None:
         """Watch it no more: it goes on without this launcher."""
         self._left = True
-        self._stop.set()
+        self._event.set()
         self._end(State(ENDED))
 
     def output_size(self) -> int:
         """Return a number that grows when there is more of it."""
-        return self._changes
+        return self._changes + len(self.task.stdout) + len(self.task.stderr)
 
     def output_so_far(self) -> str:
         """Return what it has written until now, or what it waits for."""
-        return self._text
+        return self._text or self.task.text()
 
     async def looked(self, state: State | None) -> None:
         """Take note of what the engine has said."""
@@ -179,11 +172,15 @@ class EngineStep:
             return
         if self.task.cancelled and not self._left:
             await self._watch.engine.cancel(self.task, self._kill)
-        if state is None or self._loop.time() < self._text_at:
+        if state is None or not self._watch.asks or self._loop.time() < self._text_at:
             return
         self._text_at = self._loop.time() + OUTPUT_SECONDS
         output = await self._watch.engine.output(self.task) if state.phase == RUNNING else ""
         self._show(with_lines(output, state.note))
+
+    def _later(self, seconds: float, *arguments: Any) -> None:
+        """Call `cancel` then, unless it has ended."""
+        self._timers.append(self._loop.call_later(seconds, self.cancel, *arguments))
 
     def _show(self, text: str) -> None:
         if text != self._text:
@@ -194,24 +191,54 @@ class EngineStep:
         if not self._ended.done():
             self._ended.set_result(state)
 
+    async def _result(self, state: State, started: float) -> StepResult:
+        run, task = self.task.run, self.task
+        seconds = self._loop.time() - started
+        lost = task.stdout.lost or task.stderr.lost
+        status = self._cancel_status or (SUCCEEDED if state.code == 0 and not lost else FAILED)
+        why = self._cancel_note or state.note or task.stderr.first_line() or f"exit status {state.code}"
+        text = with_lines(await self._output(), state.note, self._cancel_note)
+        return StepResult(run.jlgid, run.jslid, status, state.code, text, seconds, error=why)
+
+    async def _output(self) -> str:
+        """Return all that it has written, or what was seen of it last."""
+        try:
+            return await self._watch.engine.output(self.task)
+        except MemoryError:
+            raise
+        except Exception:
+            return self._text
+        finally:
+            self.task.kept = None  # it may refer to the task, and the task has much memory
+
     async def _execute(self) -> State:
         if not self.task.job:
-            await self._confirmed()
             await self._submit()
         if self._left:
             return State(ENDED)
-        self._watch.add(self)
-        return await self._ended
+        if self._watch.asks:
+            self._watch.add(self)
+            return await self._ended
+        try:
+            return await self._follow()
+        except asyncio.CancelledError:  # the launcher ends, and the step with it
+            self.cancel("", kill=True)
+            await self._follow()
+            raise
 
-    async def _confirmed(self) -> None:
-        """Wait until the server has said just now that the agent is there, or the step is to begin no more."""
-        if self._confirmation.is_fresh:
-            return
-        confirmed = self._confirmation.wait()
-        stop = asyncio.ensure_future(self._stop.wait())
-        stop.add_done_callback(lambda _: confirmed.cancel())
-        await asyncio.wait([confirmed])
-        stop.cancel()
+    async def _follow(self) -> State:
+        """Look at it when the engine has something to tell, and when it is to end, until it has ended."""
+        while True:
+            try:
+                states = await self._watch.engine.look([self.task])
+                await self.looked(states.get(self.task.name))
+            except (UnreachableError, OSError, MemoryError) as error:
+                logger.debug(Event("engine", f"no answer: {error or type(error).__name__}"))
+                self._loop.call_later(SUBMIT_PAUSE_SECONDS, self._event.set)
+            if self._ended.done():
+                return self._ended.result()
+            await self._event.wait()
+            self._event.clear()
 
     async def _submit(self) -> None:
         """Hand the step to the engine, and write down what it is called there before anything else.
@@ -220,26 +247,43 @@ class EngineStep:
         """
         while not (self._left or self.task.cancelled or self.task.job):
             try:
-                async with self._watch.room:
-                    if not (self._left or self.task.cancelled):
-                        self.task.job = await self._watch.engine.submit(self.task)
+                await self._hand_over()
             except EngineError:
                 raise
+            except NotYetError as error:
+                self.begun = self.outlives
+                await self._wait(error.until)
             except Exception as error:
                 if not self.outlives and not isinstance(error, UnreachableError):
                     raise
                 # What an engine that others share has begun does not end with an error here.
                 self._show(f"Waiting for the engine: {error or type(error).__name__}")
-                await self._pause()
+                await self._wait(after(SUBMIT_PAUSE_SECONDS))
         while self.outlives and self.task.job and not self._left:
             with contextlib.suppress(psycopg.Error):  # the launcher is about to connect again
-                if await self._note(self._run.jslid, self.task.job):
+                if await self._note(self.task.run.jslid, self.task.job):
                     return
             if self.task.cancelled:
                 return
-            await self._pause()
+            await self._wait(after(SUBMIT_PAUSE_SECONDS))
 
-    async def _pause(self) -> None:
-        """Wait a while, but not if the step is to end."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), SUBMIT_PAUSE_SECONDS)
+    async def _hand_over(self) -> None:
+        """Hand the step to the engine, if the server has said just now that the agent is there, or wait until it says so."""
+        if not self._confirmation.is_fresh:
+            confirmed = self._confirmation.wait()
+            await self._wait(confirmed)
+            confirmed.cancel()
+            return
+        async with self._watch.room:
+            if not (self._left or self.task.cancelled):
+                self.begun = True
+                self.task.job = await self._watch.engine.submit(self.task)
+
+    async def _wait(self, future: asyncio.Future[None]) -> None:
+        """Wait for something that must be done before the step begins, but not if it is to end."""
+        stop: asyncio.Future[Any] = asyncio.ensure_future(self._event.wait())
+        try:
+            await asyncio.wait([future, stop], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        self._event.clear()

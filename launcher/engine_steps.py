@@ -1,8 +1,9 @@
-"""What the steps on engines share: the watch of each engine, what names the database, and the engine directory."""
+"""What the batch steps of a launcher share: the watch of each engine, what names the database, and the engine directory."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import psycopg
 from .confirmation import Confirmation
 from .control import Control
 from .engine_step import EngineStep, Watch
-from .engines import engines
+from .engines import LOCAL, engines
 from .engines.interface import ENDED, EngineError, State, Task
 from .engines.records import tidy
+from .processes import Processes
 from .step import StepRun
 from .threads import in_thread
 
@@ -29,16 +31,24 @@ Note = Callable[[int, str], Awaitable[bool]]
 
 
 class EngineSteps:
-    """Makes steps that are executed on an engine."""
+    """Makes batch steps, each to be executed on its engine."""
 
-    def __init__(self, directory: Path, output_limit: int, confirmation: Confirmation, note: Note) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        output_limit: int,
+        processes: Processes,
+        confirmation: Confirmation,
+        note: Note,
+    ) -> None:
         """*directory* is --engine-dir; *note* writes down the id that an engine has given to a step (jslid)."""
         self._directory = directory
         self._output_limit = output_limit
+        self._processes = processes
         self._confirmation = confirmation
         self._note = note
         self._watches: dict[str, Watch] = {}
-        self.place = (
+        self._place = (
             ""  # what names the database, and no other that shares the engine directory or the engine
         )
         self._booked: list[str] = []
@@ -46,19 +56,20 @@ class EngineSteps:
 
     def step(self, run: StepRun) -> EngineStep:
         """Return the step, to be executed."""
-        assert run.engine is not None
-        if run.engine not in self._watches:
-            self._watches[run.engine] = Watch(engines().get(run.engine) or Missing(run.engine))
-        watch = self._watches[run.engine]
-        return EngineStep(
+        engine = run.engine or LOCAL
+        if engine not in self._watches:
+            self._watches[engine] = Watch(engines().get(engine) or Missing(engine))
+        task = Task(
             run,
-            watch,
-            self._directory,
-            self._output_limit,
-            self._confirmation,
-            self._note,
-            self._place,
+            name=f"pgagent-{self._place}-{run.jobid}-{run.jlgid}-{run.jslid}-{run.handed:x}",
+            options=json.loads(run.engine_options or "{}"),
+            variables=run.variables,
+            directory=self._directory,
+            output_limit=self._output_limit,
+            processes=self._processes,
+            job=run.engine_job or "",
         )
+        return EngineStep(task, self._watches[engine], self._confirmation, self._note)
 
     async def serve(self, control: Control) -> None:
         """Name the tries from now on by the database that *control* leads to."""
@@ -72,7 +83,11 @@ class EngineSteps:
         self._booked.append(name)
 
     def sweep(self, in_progress: Collection[str]) -> None:
-        """Tidy up the engine directory, now and then; the tries with these names go on."""
+        """Remove, now and then, what batch steps have left: running processes of dead launchers, and files of engines.
+
+        The tries with these names go on.
+        """
+        self._processes.sweep()
         now = asyncio.get_running_loop().time()
         if self._tidy_at is None:
             self._tidy_at = now + FIRST_TIDY_SECONDS

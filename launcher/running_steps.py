@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 from .confirmation import Confirmation
 from .engine_step import EngineStep
 from .engine_steps import EngineSteps
-from .engines.local import BatchStep
 from .log import Event
-from .processes import Processes
 from .refused_steps import RefusedSteps
 from .shortages import NO_MEMORY
 from .sql_pool import SqlPool
@@ -69,16 +67,14 @@ class RunningSteps:
     def __init__(
         self,
         pool: SqlPool,
-        processes: Processes,
+        engines: EngineSteps,
         confirmation: Confirmation,
         output_limit: int,
         on_end: Callable[[], None],
-        engines: EngineSteps | None = None,
     ) -> None:
         """No step begins without a fresh *confirmation*. *on_end* is called whenever a step has ended."""
         self._pool = pool
         pool.on_no_room = on_end
-        self._processes = processes
         self._engines = engines
         self._confirmation = confirmation
         self._output_limit = output_limit
@@ -147,12 +143,10 @@ class RunningSteps:
         step: RunningStep
         if run.jstkind == SQL:
             step = SqlStep(run, self._pool, self._output_limit, self._confirmation)
-        elif run.engine is not None and self._engines is not None:
+        else:
             step = self._engines.step(run)
             if step.outlives:
                 self._records[run.id] = step.task.name
-        else:
-            step = BatchStep(run, self._processes, self._output_limit, self._confirmation)
         logger.debug(Event("start_step", **run.names))
         running = self._running[run.id] = Running(run, step)
         task = asyncio.create_task(self._execute(running))
@@ -267,14 +261,12 @@ class RunningSteps:
     def booked(self, results: Sequence[StepResult]) -> None:
         """Take note that the server has these results."""
         for result in results:
-            if self._engines is not None and result.jslstatus != RUNNING and result.id in self._records:
+            if result.jslstatus != RUNNING and result.id in self._records:
                 self._engines.booked(self._records.pop(result.id))
 
     def sweep(self) -> None:
-        """Remove, now and then, what batch steps have left: running processes of dead launchers, files of engines."""
-        self._processes.sweep()
-        if self._engines is not None:
-            self._engines.sweep(self._records.values())
+        """Remove, now and then, what batch steps have left."""
+        self._engines.sweep(self._records.values())
 
     def seconds(self) -> float | None:
         """Return after how long to look at the output of running steps; None when no step runs."""

@@ -17,9 +17,9 @@ LOCAL = "local"
 
 @cache
 def engines() -> dict[str, Engine]:
-    """Return the engines by name. One that can't be imported is left out."""
+    """Return the engines by name. One that can't be imported is left out, and none takes the name of one of ours."""
     found: dict[str, Engine] = {}
-    for point in entry_points(group=GROUP):
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.value.startswith(f"{__name__}.")):
         try:
             found[point.name] = point.load()
         except Exception as error:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from ..output import Output, with_lines
 from .interface import EngineError, Task, UnreachableError
-from .local import interpreter
 
 BOOKED_SECONDS = 3600.0  # how long the record of a booked step is kept: a standby may not know of the booking
 LEFT_SECONDS = (
@@ -76,7 +75,6 @@ class Record:
         *unset*: variables of the engine that are not for the script.
         """
         task = self._task
-        code = task.run.jstcode.removeprefix("\ufeff").replace("\r\n", "\n")
         variables = {
             "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
             "HOME": str(Path.home()),
@@ -91,10 +89,10 @@ class Record:
                 [f"unset {name}" for name in unset]
                 + [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
             ),
-            command=" ".join(map(shlex.quote, interpreter(code))),
+            command=" ".join(map(shlex.quote, task.command)),
             script=shlex.quote(str(self.folder / "script")),
         )
-        self._replace("script", code)
+        self._replace("script", task.script)
         self._replace("wrapper", wrapper)
         return self.folder / "wrapper"
 

@@ -15,10 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..output import Output, with_lines
+from ..output import Output
 from ..threads import in_thread
 from .interface import ENDED, RUNNING, EngineError, State, Task, killed_by
-from .local import interpreter
 
 OUTLIVES_LAUNCHER = False
 LOOK_SECONDS = 0.1
@@ -62,21 +61,17 @@ class Shared:
 
 @dataclass(slots=True)
 class Remote:
-    """A script on another host. *told*: `look` has said that it has ended."""
+    """A script on another host."""
 
     key: Key
     shared: Shared
     process: Any
-    stdout: Output
-    stderr: Output
     group: str = ""
     end: State | None = None
-    told: bool = False
     reading: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 _connections: dict[Key, list[Shared]] = {}
-_remotes: dict[str, Remote] = {}
 
 
 async def submit(task: Task) -> str:
@@ -85,20 +80,18 @@ async def submit(task: Task) -> str:
     if not host:
         raise EngineError('ssh needs the engine option "host"')
     key = host, str(task.options.get("user", "")), _port(task)
-    code = task.run.jstcode.removeprefix("\ufeff").replace("\r\n", "\n")
-    data = code.encode("utf-8", "surrogateescape")
+    data = task.script.encode("utf-8", "surrogateescape")
     command = REMOTE.format(
         mark=MARK,
         size=len(data),
         exports="\n".join(f"export {name}={shlex.quote(value)}" for name, value in task.variables.items()),
-        command=" ".join(map(shlex.quote, interpreter(code))),
+        command=" ".join(map(shlex.quote, task.command)),
     )
     shared, process = await _session(key, f"exec sh -c {shlex.quote(command)}")
-    remote = Remote(key, shared, process, Output(task.output_limit), Output(task.output_limit))
-    _remotes[task.name] = remote
+    remote = task.kept = Remote(key, shared, process)
     process.stdin.write(data)
     process.stdin.write_eof()
-    remote.reading = [asyncio.create_task(_watch(remote))]
+    remote.reading = [asyncio.create_task(_watch(task, remote))]
     return f"{host} {task.name}"
 
 
@@ -112,22 +105,18 @@ def _port(task: Task) -> int:
 
 async def look(tasks: Sequence[Task]) -> Mapping[str, State]:
     """Return which scripts have ended."""
-    found: dict[str, State] = {}
-    for task in tasks:
-        remote = _remotes.get(task.name)
-        if remote is None:
-            found[task.name] = State(
-                ENDED, "" if task.cancelled else "The launcher that had the connection is gone."
-            )
-        else:
-            remote.told = remote.end is not None
-            found[task.name] = remote.end or State(RUNNING)
-    return found
+    return {task.name: _state(task) for task in tasks}
+
+
+def _state(task: Task) -> State:
+    if task.kept is None:
+        return State(ENDED, "" if task.cancelled else "The launcher that had the connection is gone.")
+    return task.kept.end or State(RUNNING)
 
 
 async def cancel(task: Task, kill: bool) -> None:
     """End all processes of the script."""
-    remote = _remotes.get(task.name)
+    remote = task.kept
     if remote is None or not remote.group.isdigit():
         return
     command = f"kill -{'KILL' if kill else 'TERM'} -- -{remote.group}"
@@ -141,15 +130,7 @@ async def cancel(task: Task, kill: bool) -> None:
 
 async def output(task: Task) -> str:
     """Return what it has written until now."""
-    remote = _remotes.get(task.name)
-    if remote is None:
-        return ""
-    if remote.told:
-        del _remotes[task.name]
-    text = remote.stdout.text()
-    if len(remote.stderr):
-        text = with_lines(text, "Standard error:") + remote.stderr.text(task.output_limit // 2)
-    return text
+    return task.text()
 
 
 async def _session(key: Key, command: str) -> tuple[Shared, Any]:
@@ -237,16 +218,16 @@ def _known_hosts() -> list[str]:
     return [str(file) for file in files if os.access(file, os.R_OK)]
 
 
-async def _watch(remote: Remote) -> None:
+async def _watch(task: Task, remote: Remote) -> None:
     """Read what the script writes, until it ends. Its first line is the id of its session."""
     try:
         while line := await remote.process.stdout.readline():
             if line.startswith(MARK.encode()):
                 remote.group = line.decode("ascii", "replace").removeprefix(MARK).strip()
                 break
-            remote.stdout.write(line)
+            task.stdout.write(line)
         await asyncio.gather(
-            _read(remote.process.stdout, remote.stdout), _read(remote.process.stderr, remote.stderr)
+            _read(remote.process.stdout, task.stdout), _read(remote.process.stderr, task.stderr)
         )
         await remote.process.wait_closed()
         code, signalled = remote.process.exit_status, remote.process.exit_signal

@@ -13,7 +13,11 @@ from typing import Any, TypeVar
 import psutil
 
 from launcher import guard_process
-from launcher.engines.local import BatchStep
+from launcher.confirmation import Confirmation
+from launcher.engine_step import EngineStep, Watch
+from launcher.engines import local
+from launcher.engines.interface import Task
+from launcher.output import DEFAULT_LIMIT
 from launcher.processes import Processes
 from launcher.step import StepResult, StepRun
 
@@ -29,6 +33,32 @@ started_launchers: list[subprocess.Popen[bytes]] = []
 def step_run(code: str, **columns: Any) -> StepRun:
     """Return a row of step_run for a batch step."""
     return row_of_step_run("b", code, **columns)
+
+
+class Confirmed(Confirmation):
+    """The server has always said just now that the agent is there."""
+
+    is_fresh = True
+
+
+class LocalStep(EngineStep):
+    """A step that is never left to another launcher."""
+
+    async def execute(self) -> StepResult:
+        """Run it to its end."""
+        result = await super().execute()
+        assert result is not None
+        return result
+
+
+def batch_step(run: StepRun, processes: Processes, limit: int = DEFAULT_LIMIT) -> LocalStep:
+    """Return a batch step on the engine local, to be executed."""
+
+    async def note(jslid: int, job: str) -> bool:
+        raise AssertionError(f"{job} of {jslid} is not to be written down")
+
+    task = Task(run, f"step {run.jslid}", {}, run.variables, TOP, limit, processes)
+    return LocalStep(task, Watch(local), Confirmed(lambda: None), note)
 
 
 def with_steps(scenario: Callable[[Processes], Awaitable[T]]) -> T:
@@ -47,7 +77,7 @@ def with_steps(scenario: Callable[[Processes], Awaitable[T]]) -> T:
 
 def execute(code: str, limit: int = 1_000_000, **columns: Any) -> StepResult:
     """Execute one script."""
-    return with_steps(lambda steps: BatchStep(step_run(code, **columns), steps, limit).execute())
+    return with_steps(lambda steps: batch_step(step_run(code, **columns), steps, limit).execute())
 
 
 def processes(word: str) -> list[int]:
@@ -73,14 +103,12 @@ def guards() -> list[int]:
 
 DRIVER = """
 import asyncio, json, sys
-from launcher.engines.local import BatchStep
-from launcher.processes import Processes
-from launcher.step import StepRun
+from tests.helpers.batch_steps import Processes, StepRun, batch_step
 
 async def main():
     steps = Processes()
     runs = [StepRun(**run) for run in json.loads(sys.argv[1])]
-    await asyncio.gather(*(BatchStep(run, steps).execute() for run in runs))
+    await asyncio.gather(*(batch_step(run, steps).execute() for run in runs))
 
 asyncio.run(main())
 """

@@ -10,7 +10,6 @@ import psycopg
 import pytest
 
 from launcher.control import Control
-from launcher.engines.local import BatchStep
 from launcher.output import Output
 from launcher.processes import Processes
 from launcher.shortages import Reserve
@@ -18,6 +17,7 @@ from launcher.sql_connection import SqlConnection
 from launcher.sql_pool import SqlPool
 from launcher.sql_step import SqlStep
 from tests.helpers import PATIENCE, forms
+from tests.helpers.batch_steps import batch_step
 from tests.helpers.sql_steps import step_run
 
 Db = psycopg.Connection[Any]
@@ -120,13 +120,13 @@ def test_batch_steps_start_while_backends_are_terminated(database: str, db: Db, 
 
     async def scenario() -> None:
         pool, processes = SqlPool(database, 16), Processes()
-        await BatchStep(step_run("true", jstkind="b"), processes).execute()
+        await batch_step(step_run("true", jstkind="b"), processes).execute()
         sleeping = [
             asyncio.create_task(SqlStep(step_run("SELECT pg_sleep(60)"), pool).execute())
             for _ in range(4 * size)
         ]
         while not all(task.done() for task in sleeping):
-            scripts = [BatchStep(step_run("true", jstkind="b"), processes).execute() for _ in range(8)]
+            scripts = [batch_step(step_run("true", jstkind="b"), processes).execute() for _ in range(8)]
             terminated = asyncio.to_thread(db.execute, terminate)
             async with asyncio.timeout(PATIENCE):
                 results, _ = await asyncio.gather(asyncio.gather(*scripts), terminated)

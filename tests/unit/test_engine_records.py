@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher.engines import slurm, ssh
-from launcher.engines.interface import ENDED, EngineError, State, Task, killed_by
+from launcher.engines import slurm
+from launcher.engines.interface import EngineError, Task, killed_by
 from launcher.engines.records import BOOKED_SECONDS, LEFT_SECONDS, NEVER, Record, tidy
-from launcher.output import Output
 from launcher.step import BATCH, StepRun
 
 OLD = max(BOOKED_SECONDS, LEFT_SECONDS) + 60
@@ -131,22 +130,3 @@ def test_a_directory_that_can_not_be_used_ends_the_step(tmp_path: Path, place: s
     (tmp_path / "file").touch()
     with pytest.raises(EngineError, match="can't be used"):
         asyncio.run(slurm.submit(task(tmp_path / place)))
-
-
-def test_the_end_of_a_step_over_ssh_is_told_before_it_is_forgotten(tmp_path: Path) -> None:
-    """It may end between a look and the reading of its output."""
-    step = task(tmp_path)
-
-    async def read() -> None:
-        shared = ssh.Shared(asyncio.get_running_loop().create_future())
-        remote = ssh.Remote(("host", "", 0), shared, None, Output(100), Output(100))
-        ssh._remotes[step.name] = remote
-        remote.stdout.write(b"out")
-        assert (await ssh.look([step]))[step.name].phase != ENDED
-        remote.end = State(ENDED, "", 0)
-        assert await ssh.output(step) == "out"
-        assert await ssh.look([step]) == {step.name: remote.end}
-        assert await ssh.output(step) == "out"
-
-    asyncio.run(read())
-    assert step.name not in ssh._remotes

@@ -117,3 +117,10 @@ def test_a_stop_that_is_gone_would_be_found() -> None:
     ]
     assert defines(TOP / "launcher/loop.py", "_turn")
     assert not defines(TOP / "launcher/loop.py", "_no")
+
+
+def test_the_example_of_an_engine_is_the_code() -> None:
+    """The page on engines shows the four functions of the engine local as they are."""
+    (example,) = re.findall(r"```python\n(.*?)```", (TOP / "docs/engines.md").read_text(), re.DOTALL)
+    assert re.findall(r"(?m)^async def (\w+)", example) == ["submit", "look", "cancel", "output"]
+    assert example in (TOP / "launcher/engines/local.py").read_text()
