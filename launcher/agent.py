@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import pq
 
+from .batch_steps import BatchSteps
 from .confirmation import Confirmation
 from .conninfo import control_conninfo, hide_mistyped, server_conninfo
 from .control import Control
 from .draining import Draining
-from .engine_steps import EngineSteps
 from .engines import known_engines
 from .handshake import CannotServeError
 from .log import Event
@@ -112,10 +112,12 @@ class Agent:
 
     def _running_steps(self) -> RunningSteps:
         options, confirmation = self._options, self._confirmation
-        self._engines = EngineSteps(
+        self._batch_steps = BatchSteps(
             options.engine_dir, options.output_limit, self._processes, confirmation, self._note_engine_job
         )
-        return RunningSteps(self._pool, self._engines, confirmation, options.output_limit, self._event.set)
+        return RunningSteps(
+            self._pool, self._batch_steps, confirmation, options.output_limit, self._event.set
+        )
 
     def _all_side_tasks(self, traces: Traces | None) -> Sequence[SideTask]:
         tasks = [Sender(self._options.smtp, self._event.set), Upkeep(), Report(self._steps.refused)]
@@ -240,7 +242,7 @@ class Agent:
                     logger.error(Event("check", problem))
                     self._problems.add(problem)
             self._pool.use_server(control.server, found.place)
-            await self._engines.serve(control)
+            await self._batch_steps.serve(control)
             await loop.resume()
             say(Event("serve", agent=self._id, extension=await control.version(), again=again))
             self.vitals.begin(control.database, again)

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from .batch_step import BatchStep
+from .batch_steps import BatchSteps
 from .confirmation import Confirmation
-from .engine_step import EngineStep
-from .engine_steps import EngineSteps
 from .log import Event
 from .refused_steps import RefusedSteps
 from .shortages import NO_MEMORY
@@ -58,7 +58,7 @@ class Running:
     @property
     def lasts(self) -> bool:
         """Whether it goes on without this launcher."""
-        return isinstance(self.step, EngineStep) and self.step.outlives
+        return isinstance(self.step, BatchStep) and self.step.outlives
 
 
 class RunningSteps:
@@ -67,7 +67,7 @@ class RunningSteps:
     def __init__(
         self,
         pool: SqlPool,
-        engines: EngineSteps,
+        batch_steps: BatchSteps,
         confirmation: Confirmation,
         output_limit: int,
         on_end: Callable[[], None],
@@ -75,7 +75,7 @@ class RunningSteps:
         """No step begins without a fresh *confirmation*. *on_end* is called whenever a step has ended."""
         self._pool = pool
         pool.on_no_room = on_end
-        self._engines = engines
+        self._batch_steps = batch_steps
         self._confirmation = confirmation
         self._output_limit = output_limit
         self._on_end = on_end
@@ -122,7 +122,7 @@ class RunningSteps:
     def leave(self) -> None:
         """Watch no more the steps that go on without this launcher."""
         for running in self._running.values():
-            if isinstance(running.step, EngineStep) and running.lasts:
+            if isinstance(running.step, BatchStep) and running.lasts:
                 running.step.leave()
 
     @property
@@ -144,7 +144,7 @@ class RunningSteps:
         if run.jstkind == SQL:
             step = SqlStep(run, self._pool, self._output_limit, self._confirmation)
         else:
-            step = self._engines.step(run)
+            step = self._batch_steps.step(run)
             if step.outlives:
                 self._records[run.id] = step.task.name
         logger.debug(Event("start_step", **run.names))
@@ -198,7 +198,7 @@ class RunningSteps:
         """Stop a step of a run that is closed."""
         if not running.wanted:
             running.behind = False
-            if isinstance(running.step, EngineStep) and running.lasts:
+            if isinstance(running.step, BatchStep) and running.lasts:
                 running.step.leave()  # another launcher has it, and this one may get it back
                 self._forget(running)
                 return
@@ -262,11 +262,11 @@ class RunningSteps:
         """Take note that the server has these results."""
         for result in results:
             if result.jslstatus != RUNNING and result.id in self._records:
-                self._engines.booked(self._records.pop(result.id))
+                self._batch_steps.booked(self._records.pop(result.id))
 
     def sweep(self) -> None:
         """Remove, now and then, what batch steps have left."""
-        self._engines.sweep(self._records.values())
+        self._batch_steps.sweep(self._records.values())
 
     def seconds(self) -> float | None:
         """Return after how long to look at the output of running steps; None when no step runs."""

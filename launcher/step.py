@@ -131,7 +131,7 @@ def fitting(results: Sequence[StepResult], most: int) -> int:
 
 
 class RunningStep(Protocol):
-    """A step that can be executed once: an `SqlStep` or an `EngineStep`."""
+    """A step that can be executed once: an `SqlStep` or a `BatchStep`."""
 
     @property
     def begun(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from launcher.engine_step import KILL_SECONDS
+from launcher.batch_step import KILL_SECONDS
 from launcher.sql_step import CANCEL_GIVE_UP_SECONDS
 from tests.conftest import StartLauncher
 from tests.helpers import (

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import psutil
 
 from launcher import guard_process
+from launcher.batch_step import BatchStep, Watch
 from launcher.confirmation import Confirmation
-from launcher.engine_step import EngineStep, Watch
 from launcher.engines import local
 from launcher.engines.interface import Task
 from launcher.output import DEFAULT_LIMIT
@@ -41,7 +41,7 @@ class Confirmed(Confirmation):
     is_fresh = True
 
 
-class LocalStep(EngineStep):
+class LocalStep(BatchStep):
     """A step that is never left to another launcher."""
 
     async def execute(self) -> StepResult:
@@ -51,7 +51,7 @@ class LocalStep(EngineStep):
         return result
 
 
-def batch_step(run: StepRun, processes: Processes, limit: int = DEFAULT_LIMIT) -> LocalStep:
+def local_step(run: StepRun, processes: Processes, limit: int = DEFAULT_LIMIT) -> LocalStep:
     """Return a batch step on the engine local, to be executed."""
 
     async def note(jslid: int, job: str) -> bool:
@@ -77,7 +77,7 @@ def with_steps(scenario: Callable[[Processes], Awaitable[T]]) -> T:
 
 def execute(code: str, limit: int = 1_000_000, **columns: Any) -> StepResult:
     """Execute one script."""
-    return with_steps(lambda steps: batch_step(step_run(code, **columns), steps, limit).execute())
+    return with_steps(lambda steps: local_step(step_run(code, **columns), steps, limit).execute())
 
 
 def processes(word: str) -> list[int]:
@@ -103,12 +103,12 @@ def guards() -> list[int]:
 
 DRIVER = """
 import asyncio, json, sys
-from tests.helpers.batch_steps import Processes, StepRun, batch_step
+from tests.helpers.batch_steps import Processes, StepRun, local_step
 
 async def main():
     steps = Processes()
     runs = [StepRun(**run) for run in json.loads(sys.argv[1])]
-    await asyncio.gather(*(batch_step(run, steps).execute() for run in runs))
+    await asyncio.gather(*(local_step(run, steps).execute() for run in runs))
 
 asyncio.run(main())
 """

@@ -17,7 +17,7 @@ from launcher.sql_connection import SqlConnection
 from launcher.sql_pool import SqlPool
 from launcher.sql_step import SqlStep
 from tests.helpers import PATIENCE, forms
-from tests.helpers.batch_steps import batch_step
+from tests.helpers.batch_steps import local_step
 from tests.helpers.sql_steps import step_run
 
 Db = psycopg.Connection[Any]
@@ -120,13 +120,13 @@ def test_batch_steps_start_while_backends_are_terminated(database: str, db: Db, 
 
     async def scenario() -> None:
         pool, processes = SqlPool(database, 16), Processes()
-        await batch_step(step_run("true", jstkind="b"), processes).execute()
+        await local_step(step_run("true", jstkind="b"), processes).execute()
         sleeping = [
             asyncio.create_task(SqlStep(step_run("SELECT pg_sleep(60)"), pool).execute())
             for _ in range(4 * size)
         ]
         while not all(task.done() for task in sleeping):
-            scripts = [batch_step(step_run("true", jstkind="b"), processes).execute() for _ in range(8)]
+            scripts = [local_step(step_run("true", jstkind="b"), processes).execute() for _ in range(8)]
             terminated = asyncio.to_thread(db.execute, terminate)
             async with asyncio.timeout(PATIENCE):
                 results, _ = await asyncio.gather(asyncio.gather(*scripts), terminated)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import engine_step
+from launcher import batch_step
 from launcher.engines import local
 from tests.helpers import PATIENCE, wait_for
 from tests.helpers.batch_steps import guards, processes, started_launchers
@@ -44,11 +44,11 @@ def long() -> Iterator[str]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let steps have as much time to stop as they need: what then ends, has not been killed."""
-    monkeypatch.setattr(engine_step, "KILL_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr(batch_step, "KILL_SECONDS", 10 * PATIENCE)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let steps be killed soon, and wait for their processes' end as long as that takes."""
-    monkeypatch.setattr(engine_step, "KILL_SECONDS", 0.3)
+    monkeypatch.setattr(batch_step, "KILL_SECONDS", 0.3)
     monkeypatch.setattr(local, "GIVE_UP_SECONDS", PATIENCE)

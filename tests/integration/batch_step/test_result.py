@@ -11,7 +11,7 @@ import pytest
 
 from launcher.processes import Processes
 from launcher.step import StepResult
-from tests.helpers.batch_steps import PYTHON, batch_step, execute, step_run, with_steps
+from tests.helpers.batch_steps import PYTHON, execute, local_step, step_run, with_steps
 from tests.helpers.steps import until
 
 
@@ -89,7 +89,7 @@ def test_steps_at_the_same_time_have_their_own_output() -> None:
     async def scenario(steps: Processes) -> list[StepResult]:
         code = "for i in 1 2 3 4 5; do echo out{0}; echo err{0} >&2; sleep 0.02; done"
         runs = [step_run(code.replace("{0}", str(number))) for number in range(20)]
-        return await asyncio.gather(*(batch_step(run, steps).execute() for run in runs))
+        return await asyncio.gather(*(local_step(run, steps).execute() for run in runs))
 
     for number, result in enumerate(with_steps(scenario)):
         assert result.jsloutput == f"out{number}\n" * 5 + "Standard error:\n" + f"err{number}\n" * 5
@@ -130,7 +130,7 @@ def test_output_is_shown_while_the_script_runs(directory: Path) -> None:
 
     async def scenario(steps: Processes) -> tuple[str, StepResult]:
         code = f"echo early; echo problem >&2; while [ ! -e {go_on} ]; do sleep 0.01; done; echo late"
-        step = batch_step(step_run(code), steps)
+        step = local_step(step_run(code), steps)
         task = asyncio.create_task(step.execute())
         await until(lambda: "problem" in step.output_so_far())
         shown = step.output_so_far()

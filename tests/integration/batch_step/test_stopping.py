@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from launcher import engine_step
+from launcher import batch_step
 from launcher.engines import local
 from launcher.processes import Processes
 from launcher.step import StepResult
 from tests.helpers import PATIENCE, wait_for
-from tests.helpers.batch_steps import batch_step, execute, processes, step_run, with_steps
+from tests.helpers.batch_steps import execute, local_step, processes, step_run, with_steps
 from tests.helpers.steps import until
 
 
@@ -42,7 +42,7 @@ def stop_while_running(code: str, again: bool = False, **stop: Any) -> StepResul
     """Cancel a script once it has written "ready"."""
 
     async def scenario(steps: Processes) -> StepResult:
-        step = batch_step(step_run(code), steps)
+        step = local_step(step_run(code), steps)
         task = asyncio.create_task(step.execute())
         await until(lambda: "ready" in step.output_so_far())
         step.cancel("Stopped by the test.", **stop)
@@ -82,7 +82,7 @@ def test_what_has_left_session_and_environment_ends_with_a_cancelled_script(
     )
 
     async def scenario(steps: Processes) -> StepResult:
-        step = batch_step(step_run(f"{run}\n{waiting}"), steps)
+        step = local_step(step_run(f"{run}\n{waiting}"), steps)
         task = asyncio.create_task(step.execute())
         await until(lambda: bool(processes(long)))
         (directory / "go").touch()
@@ -134,7 +134,7 @@ def test_what_ignores_term_is_killed(long: str) -> None:
 def test_a_kill_does_not_wait_for_the_script_to_tidy_up(
     again: bool, long: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_step, "KILL_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr(batch_step, "KILL_SECONDS", 10 * PATIENCE)
     monkeypatch.setattr(local, "GIVE_UP_SECONDS", PATIENCE)
     result = stop_while_running(STUBBORN.replace("{0}", long), again=again, kill=not again)
     assert (result.jslstatus, result.jslresult) == ("d", 137)
@@ -163,7 +163,7 @@ def test_a_script_is_stopped_after_its_timeout(long: str) -> None:
 
 def test_a_script_cancelled_before_it_starts_is_not_executed() -> None:
     async def scenario(steps: Processes) -> StepResult:
-        step = batch_step(step_run("echo a"), steps)
+        step = local_step(step_run("echo a"), steps)
         step.cancel("Never mind.")
         return await step.execute()
 
@@ -177,9 +177,9 @@ def test_an_interpreter_that_can_not_be_read_holds_up_nobody_else(directory: Pat
     os.mkfifo(hanging, 0o700)
 
     async def scenario(steps: Processes) -> tuple[StepResult, StepResult]:
-        stuck = batch_step(step_run(f"#!{hanging}\n"), steps)
+        stuck = local_step(step_run(f"#!{hanging}\n"), steps)
         task = asyncio.create_task(stuck.execute())
-        other = await batch_step(step_run("#!/bin/bash\necho a"), steps).execute()
+        other = await local_step(step_run("#!/bin/bash\necho a"), steps).execute()
         assert not task.done()
         stuck.cancel("Stopped by the test.")
         return await task, other
@@ -193,7 +193,7 @@ def test_an_interpreter_that_can_not_be_read_holds_up_nobody_else(directory: Pat
 
 def test_a_step_whose_task_is_cancelled_leaves_no_process(long: str) -> None:
     async def scenario(steps: Processes) -> None:
-        task = asyncio.create_task(batch_step(step_run(f"sleep {long}"), steps).execute())
+        task = asyncio.create_task(local_step(step_run(f"sleep {long}"), steps).execute())
         await until(lambda: processes(long))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -205,7 +205,7 @@ def test_a_step_whose_task_is_cancelled_leaves_no_process(long: str) -> None:
 
 def test_closing_kills_what_still_runs(long: str) -> None:
     async def scenario(steps: Processes) -> StepResult:
-        task = asyncio.create_task(batch_step(step_run(f"sleep {long}"), steps).execute())
+        task = asyncio.create_task(local_step(step_run(f"sleep {long}"), steps).execute())
         await until(lambda: processes(long))
         await steps.close()
         return await task

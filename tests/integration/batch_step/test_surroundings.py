@@ -14,7 +14,7 @@ import pytest
 from launcher.processes import Processes
 from launcher.step import StepResult
 from tests.helpers import wait_for
-from tests.helpers.batch_steps import PYTHON, batch_step, execute, step_run, with_steps
+from tests.helpers.batch_steps import PYTHON, execute, local_step, step_run, with_steps
 from tests.helpers.steps import until
 
 
@@ -85,7 +85,7 @@ def test_the_script_leads_a_session_of_its_own() -> None:
 def test_the_script_is_a_private_file(directory: Path) -> None:
     async def scenario(steps: Processes) -> list[str]:
         code = 'stat -c %a "$0" "$(dirname "$0")"; echo "$0"'
-        return [(await batch_step(step_run(code), steps).execute()).jsloutput for _ in range(2)]
+        return [(await local_step(step_run(code), steps).execute()).jsloutput for _ in range(2)]
 
     first, second = (output.split() for output in with_steps(scenario))
     assert first[:2] == ["700", "700"]
@@ -96,8 +96,8 @@ def test_the_script_is_a_private_file(directory: Path) -> None:
 
 def test_the_private_directory_is_made_again_if_someone_tidied_up() -> None:
     async def scenario(steps: Processes) -> tuple[StepResult, StepResult]:
-        first = await batch_step(step_run("rm -r $(dirname $0)"), steps).execute()
-        return first, await batch_step(step_run("stat -c %a $(dirname $0)"), steps).execute()
+        first = await local_step(step_run("rm -r $(dirname $0)"), steps).execute()
+        return first, await local_step(step_run("stat -c %a $(dirname $0)"), steps).execute()
 
     first, second = with_steps(scenario)
     assert first.jslstatus == "s"
@@ -106,8 +106,8 @@ def test_the_private_directory_is_made_again_if_someone_tidied_up() -> None:
 
 def test_a_script_that_shuts_the_private_directory_hurts_neither_itself_nor_others() -> None:
     async def scenario(steps: Processes) -> tuple[StepResult, StepResult]:
-        first = await batch_step(step_run("chmod 0 $(dirname $0); echo shut"), steps).execute()
-        return first, await batch_step(step_run("stat -c %a $(dirname $0)"), steps).execute()
+        first = await local_step(step_run("chmod 0 $(dirname $0); echo shut"), steps).execute()
+        return first, await local_step(step_run("stat -c %a $(dirname $0)"), steps).execute()
 
     first, second = with_steps(scenario)
     assert (first.jslstatus, first.jslresult, first.jsloutput) == ("s", 0, "shut\n")
@@ -122,11 +122,11 @@ def test_parameters_too_long_for_the_environment_fail_the_step() -> None:
 
 def test_a_step_waits_and_says_so_when_no_descriptor_is_left() -> None:
     async def scenario(steps: Processes) -> StepResult:
-        await batch_step(step_run("true"), steps).execute()
+        await local_step(step_run("true"), steps).execute()
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         used = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
         held = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
-        step = batch_step(step_run("echo a"), steps)
+        step = local_step(step_run("echo a"), steps)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(held) + 2, limits[1]))
         try:
             waiting = asyncio.create_task(step.execute())
@@ -145,10 +145,10 @@ def test_a_step_waits_and_says_so_when_no_descriptor_is_left() -> None:
 
 def test_nothing_is_left_over_after_many_steps() -> None:
     async def scenario(steps: Processes) -> None:
-        await batch_step(step_run("true"), steps).execute()
+        await local_step(step_run("true"), steps).execute()
         used = os.listdir("/proc/self/fd")  # noqa: PTH208
         codes = ["exit 1", "#!/no/such\n", "echo a", "kill -9 $$", "sleep 0.02 &"]
-        await asyncio.gather(*(batch_step(step_run(code), steps).execute() for code in codes * 10))
+        await asyncio.gather(*(local_step(step_run(code), steps).execute() for code in codes * 10))
         assert len(os.listdir("/proc/self/fd")) <= len(used)  # noqa: PTH208
 
     with_steps(scenario)

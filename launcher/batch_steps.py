@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psycopg
 
+from .batch_step import BatchStep, Watch
 from .confirmation import Confirmation
 from .control import Control
-from .engine_step import EngineStep, Watch
 from .engines import LOCAL, engines
 from .engines.interface import ENDED, EngineError, State, Task
 from .engines.records import tidy
@@ -30,7 +30,7 @@ FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
 Note = Callable[[int, str], Awaitable[bool]]
 
 
-class EngineSteps:
+class BatchSteps:
     """Makes batch steps, each to be executed on its engine."""
 
     def __init__(
@@ -54,7 +54,7 @@ class EngineSteps:
         self._booked: list[str] = []
         self._tidy_at: float | None = None
 
-    def step(self, run: StepRun) -> EngineStep:
+    def step(self, run: StepRun) -> BatchStep:
         """Return the step, to be executed."""
         engine = run.engine or LOCAL
         if engine not in self._watches:
@@ -69,7 +69,7 @@ class EngineSteps:
             processes=self._processes,
             job=run.engine_job or "",
         )
-        return EngineStep(task, self._watches[engine], self._confirmation, self._note)
+        return BatchStep(task, self._watches[engine], self._confirmation, self._note)
 
     async def serve(self, control: Control) -> None:
         """Name the tries from now on by the database that *control* leads to."""

@@ -1,4 +1,4 @@
-"""launcher/engine_step.py with an engine of the test: when it is handed a step, and when it is looked at."""
+"""launcher/batch_step.py with an engine of the test: when it is handed a step, and when it is looked at."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher import engine_step, engines
+from launcher import batch_step, engines
+from launcher.batch_step import BatchStep, Watch
 from launcher.confirmation import Confirmation, now
-from launcher.engine_step import EngineStep, Watch
 from launcher.engines.interface import ENDED, RUNNING, EngineError, NotYetError, State, Task, UnreachableError
 from launcher.step import BATCH, StepResult, StepRun
 
@@ -44,7 +44,7 @@ class Engine:
     async def output(self, task: Task) -> str:
         return task.text()
 
-    def end(self, step: EngineStep, code: int) -> None:
+    def end(self, step: BatchStep, code: int) -> None:
         """Let the step end."""
         self.state = State(ENDED, code=code)
         step.task.changed()
@@ -52,7 +52,7 @@ class Engine:
 
 async def begin(
     engine: Engine, confirmation: Confirmation | None = None
-) -> tuple[EngineStep, asyncio.Task[StepResult | None]]:
+) -> tuple[BatchStep, asyncio.Task[StepResult | None]]:
     """Return a step that is being executed."""
     if confirmation is None:
         confirmation = Confirmation(lambda: None)
@@ -62,7 +62,7 @@ async def begin(
         raise AssertionError(f"{job} of {jslid} is not to be written down")
 
     run = StepRun(1, 2, 3, 4, "job", "step", BATCH, "true", "", "")
-    step = EngineStep(Task(run, "name", {}, {}, Path(), 100), Watch(engine), confirmation, note)
+    step = BatchStep(Task(run, "name", {}, {}, Path(), 100), Watch(engine), confirmation, note)
     execution = asyncio.create_task(step.execute())
     await rest()
     return step, execution
@@ -99,7 +99,7 @@ def test_an_engine_that_tells_is_looked_at_when_it_tells() -> None:
 
 @pytest.mark.parametrize("error", [UnreachableError("away"), OSError(24, "no room"), MemoryError()])
 def test_a_look_that_fails_is_tried_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_step, "SUBMIT_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(batch_step, "SUBMIT_PAUSE_SECONDS", 0.0)
 
     async def scenario() -> None:
         engine = Engine()

@@ -54,16 +54,16 @@ class Watch:
             asyncio.Semaphore(SUBMISSIONS) if self.asks else contextlib.nullcontext()
         )
         self._telling = asyncio.Semaphore(SUBMISSIONS)
-        self._steps: dict[str, EngineStep] = {}
+        self._steps: dict[str, BatchStep] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    def add(self, step: EngineStep) -> None:
+    def add(self, step: BatchStep) -> None:
         """Look at this step, too, until it has ended."""
         self._steps[step.task.name] = step
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
 
-    def remove(self, step: EngineStep) -> None:
+    def remove(self, step: BatchStep) -> None:
         """Look at it no more."""
         self._steps.pop(step.task.name, None)
 
@@ -81,7 +81,7 @@ class Watch:
             await asyncio.gather(*(self._tell(step, states.get(name)) for name, step in steps.items()))
             await asyncio.sleep(self.engine.LOOK_SECONDS or 0.0)
 
-    async def _tell(self, step: EngineStep, state: State | None) -> None:
+    async def _tell(self, step: BatchStep, state: State | None) -> None:
         """Tell a step its state; what goes wrong with one is no matter of the others."""
         async with self._telling:
             try:
@@ -92,7 +92,7 @@ class Watch:
                 logger.exception(Event("engine", f"{type(error).__name__}: {error}"))
 
 
-class EngineStep:
+class BatchStep:
     """One execution of a batch step."""
 
     def __init__(self, task: Task, watch: Watch, confirmation: Confirmation, note: Note) -> None:
