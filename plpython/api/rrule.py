@@ -17,6 +17,7 @@ from .rrule_days import Rule, day_rules
 MINUTES, HOURS = tuple(SETS)[:2]
 LONGEST = 1000
 ALL_DAY = range(1440)
+STEPS = {"MINUTELY": 1, "HOURLY": 60}  # in minutes
 
 HINTS = {
     "COUNT": "Give end, or UNTIL: how often a schedule has fired is not kept.",
@@ -56,8 +57,11 @@ def refuse(part: str, problem: str = "can't be said exactly", hint: str | None =
     )
 
 
-def read_rrule(text: str, start: datetime | None) -> Recurrence:
-    """Return what *text* stands for; *start* is that of the schedule on its wall clock, None if it is not given."""
+def read_rrule(text: str, start: datetime | None, anchor: datetime | None = None) -> Recurrence:
+    """Return what *text* stands for; *start* is that of the schedule on its wall clock, None if it is not given.
+
+    *anchor* is the start that the schedule will have, given or not.
+    """
     parts = _parts(text)
     frequency = parts.get("FREQ", "").upper()
     if frequency not in FREQUENCIES:
@@ -66,7 +70,8 @@ def read_rrule(text: str, start: datetime | None) -> Recurrence:
     lists = {name: _numbers(name, parts[name]) for name in LISTS if name in parts}
     interval = _number("INTERVAL", parts.get("INTERVAL", "1"), 1, 9999)
     times = _times(frequency, interval, lists, parts.get("BYTIME"), start)
-    days = day_rules(frequency, interval, parts, lists, start, refuse, one_time=len(times) == 1)
+    frequency, interval = _whole_days(frequency, interval)
+    days = day_rules(frequency, interval, parts, lists, (start, start or anchor), refuse, len(times) == 1)
     by_minutes = _cross_products(times)
     ways = [day | time for day in days for time in by_minutes]
     until = UNTIL.fullmatch(parts.get("UNTIL", "").upper().replace("-", ""))
@@ -141,7 +146,9 @@ def _times(
         return sorted({_time(item) for item in by_time.split(",")})
     first = start.hour * 60 + start.minute if start else 0
     hours, minutes = lists.get("BYHOUR"), lists.get("BYMINUTE")
-    step = {"MINUTELY": interval, "HOURLY": 60 * interval}.get(frequency, 1)
+    step = STEPS.get(frequency, 0) * interval or 1
+    if step % len(ALL_DAY) == 0:
+        step = len(ALL_DAY)
     if len(ALL_DAY) % step:
         raise refuse("INTERVAL", f"{interval} of {frequency} does not divide a day", "See every.")
     if frequency not in ("MINUTELY", "HOURLY") and hours is None:
@@ -158,6 +165,12 @@ def _times(
         and (hours is None or at // 60 in hours)
         and (minutes is None or at % 60 in minutes)
     ]
+
+
+def _whole_days(frequency: str, interval: int) -> tuple[str, int]:
+    """Return frequency and interval; so many hours or minutes are days if they are whole days."""
+    days, rest = divmod(STEPS.get(frequency, 0) * interval, len(ALL_DAY))
+    return ("DAILY", days) if days and not rest else (frequency, interval)
 
 
 def _time(text: str) -> int:

@@ -26,11 +26,15 @@ def day_rules(
     interval: int,
     parts: Mapping[str, str],
     lists: Lists,
-    start: datetime | None,
+    starts: tuple[datetime | None, datetime | None],
     refuse: Refuse,
     one_time: bool,
 ) -> list[Rule]:
-    """Return what the rule says of days, for each schedule; *one_time*: it fires once a day."""
+    """Return what the rule says of days, for each schedule; *one_time*: it fires once a day.
+
+    *starts*: the start that is given, and the one that there will be.
+    """
+    start = starts[0]
     ordinals = _read_by_day(parts.get("BYDAY", ""), refuse)
     numbered = [n for n, _ in ordinals if n]
     if numbered and frequency not in ("MONTHLY", "YEARLY"):
@@ -42,7 +46,7 @@ def day_rules(
             rules = _positions(frequency, rules, list(lists["BYSETPOS"]), one_time, refuse)
     elif ordinals or "BYSETPOS" in lists:
         raise refuse("BYDAY" if ordinals else "BYSETPOS")
-    recurs = _recurs(frequency, interval, parts, rules, start, refuse)
+    recurs = _recurs(frequency, interval, parts, rules, starts, refuse)
     return [rule | recurs for rule in rules]
 
 
@@ -173,10 +177,11 @@ def _recurs(
     interval: int,
     parts: Mapping[str, str],
     rules: list[Rule],
-    start: datetime | None,
+    starts: tuple[datetime | None, datetime | None],
     refuse: Refuse,
 ) -> Rule:
     """Return recurs for INTERVAL."""
+    start, anchor = starts
     week_start = parts.get("WKST", "MO").upper()[:2]
     if week_start not in DAYS:
         raise refuse("WKST", f'can\'t be "{parts["WKST"]}"', "Give MO.")
@@ -190,9 +195,8 @@ def _recurs(
         return {"recurs": f"{12 * interval} months"}
     if frequency == "WEEKLY" and week_start != "MO":
         days = rules[0][WEEKDAYS]
-        if start is None or _weeks(start, interval, days, 0) != _weeks(
-            start, interval, days, (DAYS.index(week_start) - 1) % 7
-        ):
+        first = (DAYS.index(week_start) - 1) % 7
+        if anchor is None or _weeks(anchor, interval, days, 0) != _weeks(anchor, interval, days, first):
             raise refuse(
                 "WKST", "changes which weeks are meant: weeks begin on Monday", "Leave it out, or write MO."
             )

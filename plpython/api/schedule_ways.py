@@ -74,7 +74,10 @@ def schedule_ways(
 ZONE = """coalesce(nullif($3, ''), (SELECT o.jsctimezone FROM pgagent_py.schedule_option o WHERE o.jscid = $4 AND $3 IS NULL),
                    pgagent_py.default_timezone())"""
 ON_WALL = Statement(
-    f"SELECT ($1 AT TIME ZONE {ZONE})::text AS start, ($2 AT TIME ZONE {ZONE})::text AS until",
+    f"""
+SELECT ($1 AT TIME ZONE {ZONE})::text AS start, ($2 AT TIME ZONE {ZONE})::text AS until,
+       (coalesce($1, (SELECT s.jscstart FROM pgagent.pga_schedule s WHERE s.jscid = $4), now())
+        AT TIME ZONE {ZONE})::text AS anchor""",
     "timestamptz",
     "timestamp",
     "text",
@@ -86,11 +89,10 @@ def _read_rrule(plpy: Plpy, schedule: int | None, rrule: str, given: Values) -> 
     """Return the arguments of the schedules that *rrule* stands for; calendars is [(name, only_days)]."""
     zone = given.get("timezone")
     (wall,) = ON_WALL(plpy, given.get("start"), None, zone, schedule)
-    try:
-        start = datetime.fromisoformat(wall["start"][:19]) if wall["start"] else None
-    except ValueError:
-        raise invalid("start", f"start {given['start']} is too far for rrule", "Give a nearer one.") from None
-    found = read_rrule(rrule, start)
+    start = _read_wall(wall["start"])
+    if wall["start"] and start is None:
+        raise invalid("start", f"start {given['start']} is too far for rrule", "Give a nearer one.")
+    found = read_rrule(rrule, start, _read_wall(wall["anchor"]))
     common: Values = {}
     if found.until is not None:
         if given.get("end") is not None:
@@ -98,11 +100,19 @@ def _read_rrule(plpy: Plpy, schedule: int | None, rrule: str, given: Values) -> 
         until = found.until.isoformat(" ")
         in_zone = ON_WALL(plpy, None, until, "UTC" if found.until_utc else zone, schedule)[0]["until"]
         common["end"] = in_zone
-    calendars = [(name, False) for name in found.exclude]
-    both = [(name, True) for name in found.intersect]
-    return [
-        common
-        | way
-        | {"calendars": calendars + ([(only, True)] if (only := way.pop("only", None)) else both)}
-        for way in found.ways
-    ]
+    excluded = [(name, False) for name in found.exclude]
+    intersected = [(name, True) for name in found.intersect]
+    ways: list[Values] = []
+    for way in found.ways:
+        included = way.pop("only", None)
+        calendars = excluded + ([(included, True)] if included else intersected)
+        ways.append(common | way | {"calendars": calendars})
+    return ways
+
+
+def _read_wall(text: str | None) -> datetime | None:
+    """Return a time of the wall clock; None if there is none that Python can say."""
+    try:
+        return datetime.fromisoformat(text[:19]) if text else None
+    except ValueError:
+        return None

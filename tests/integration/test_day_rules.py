@@ -260,6 +260,14 @@ def test_a_recurrence_rule_becomes_schedules(db: Db) -> None:
         "SELECT pgagent_py.add_schedule(%s, 'r', rrule => 'FREQ=MINUTELY;INTERVAL=90')", [other]
     ).fetchall()
     assert len(ids) == 2
+    db.execute("SELECT pgagent_py.add_calendar('extra', '{2027-02-10,2027-02-11}')")
+    both = "FREQ=MONTHLY;BYMONTHDAY=10,15;BYHOUR=6;INCLUDE=extra;EXCLUDE=bank"
+    third = add_job(db, "third")
+    db.execute("SELECT pgagent_py.add_schedule(%s, 'r', rrule => %s)", [third, both])
+    found = db.execute(
+        "SELECT to_char(n, 'MM-DD HH24') FROM pgagent_py.next_runs(%s, 3, '2027-02-01') n", [third]
+    )
+    assert found.fetchall() == [("02-10 06",), ("02-11 06",), ("02-15 06",)]
     for arguments, named in (
         ("rrule => 'FREQ=YEARLY;BYWEEKNO=2'", "BYWEEKNO"),
         ("rrule => 'FREQ=DAILY;COUNT=2'", "COUNT"),

@@ -81,6 +81,8 @@ def theirs(text: str, start: datetime) -> list[datetime]:
         "FREQ=DAILY;INTERVAL=3",
         "FREQ=MINUTELY;INTERVAL=90",
         "FREQ=HOURLY;INTERVAL=6;BYDAY=SA",
+        "FREQ=HOURLY;INTERVAL=48;BYMINUTE=30",
+        "FREQ=MINUTELY;INTERVAL=4320;BYMONTH=3,4",
         "FREQ=YEARLY;BYYEARDAY=1,-1,-276",
         "FREQ=DAILY;BYHOUR=9,17;BYMINUTE=0,30",
         "FREQ=MONTHLY;INTERVAL=2;BYMONTHDAY=-1",
@@ -97,6 +99,17 @@ def test_without_start_a_missing_time_is_midnight() -> None:
     assert (way["minutes"], way["hours"], way["weekdays"], way["nth"]) == ([0], [0], [5], [-1])
     (way,) = read_rrule("FREQ=MONTHLY;BYDAY=MON,TUE,WED,THU,FRI;BYSETPOS=-1;BYHOUR=18", None).ways
     assert (way["minutes"], way["hours"], way["weekdays"], way["workdays"]) == ([0], [18], [], [-1])
+
+
+def test_another_first_day_of_the_week_is_refused_only_where_it_changes_the_result() -> None:
+    """Without a start it is that which the schedule will have."""
+    text = "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO;WKST=SU"
+    friday, sunday = datetime(2027, 3, 12), datetime(2027, 3, 14)
+    assert read_rrule(text, None, friday).ways[0]["recurs"] == "2 weeks"
+    assert runs(text, friday) == theirs(text, friday)
+    for given in ((None, sunday), (sunday, sunday), (None, None)):
+        with pytest.raises(PgAgentError, match="WKST"):
+            read_rrule(text, *given)
 
 
 def test_oracles_spelling() -> None:
