@@ -10,17 +10,24 @@ import sys
 import time
 from types import FrameType
 
-from . import cron, drain, idle, latency, scale, trigger, turn, wal, web
+from . import cron, drain, idle, latency, released, scale, trigger, turn, wal, web
 from .report import Report
 from .servers import Server
 
 PARTS = ("drain", "cron", "batch", "latency", "idle", "turn", "trigger", "wal", "scale", "web")
 
+
+def measure_trigger(report: Report, server: Server, quick: bool) -> None:
+    """Measure the cost of next runs: beside pgAgent's, and beside the released version's."""
+    trigger.measure(report, server, quick)
+    released.measure(report, server, quick)
+
+
 ON_ONE_SERVER = {
     "latency": latency.measure,
     "idle": idle.measure,
     "turn": turn.measure,
-    "trigger": trigger.measure,
+    "trigger": measure_trigger,
     "web": web.measure,
 }
 

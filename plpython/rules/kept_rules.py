@@ -20,13 +20,14 @@ RULE_BYTES, DAY_BYTES = 1000, 100
 
 
 class Kept(NamedTuple):
-    """A rule: for any t with since <= t < until, the next firing is until."""
+    """A rule: for any t with since <= t < until, the next firing is until; *micros* is that, None for never."""
 
     jobid: int
     version: Hashable  # of the rows that the rule was compiled from
     rule: Rule
     since: float
     until: Instant
+    micros: int | None
 
 
 # By jscid. An OrderedDict finds its first entry at once; a dict goes by all that were deleted before it.

@@ -89,7 +89,12 @@ SELECT r.*, EXISTS (SELECT FROM pgagent_py.problem p WHERE p.jobid = r.jscjobid 
 
 
 def firing(
-    plpy: Plpy, jscid: int, version: Hashable, exceptions: bool, last_run: float | None, after: float | None
+    plpy: Plpy,
+    jscid: int,
+    version: Hashable,
+    exceptions: bool,
+    last_run: float | None = None,
+    after: float | None = None,
 ) -> int | None:
     """Return when a schedule fires next, in microseconds, None when never: from now on, or from *after* on if that is given.
 
@@ -98,10 +103,10 @@ def firing(
     A schedule that makes the server fail, for example in a time zone that is gone, never fires: that is noted. An error here
     would keep other jobs from ending, and this one from being repaired.
     """
-    now = now_or_last_run(last_run) if after is None else after
+    now = after if after is not None else time.time() if last_run is None else now_or_last_run(last_run)
     known = None if exceptions else kept(jscid, version) or _read_ahead(plpy, jscid, version)
     if known and known.since <= now < known.until:
-        return _micros(known.until)
+        return known.micros
     try:
         if known:
             jobid, rule, may_keep = known.jobid, known.rule, True
@@ -114,13 +119,17 @@ def firing(
         note_problem(plpy, None, jscid, str(error))
         return None
     next_ = NEVER if found is None else found
+    micros = _micros(next_)
     if may_keep:
-        keep(jscid, Kept(jobid, version, rule, now, next_))
-    return _micros(next_)
+        keep(jscid, Kept(jobid, version, rule, now, next_, micros))
+    return micros
+
+
+MOST_MICROS = (1 << 63) - 1  # of a bigint: the year 294247
 
 
 def _micros(instant: Instant) -> int | None:
-    return None if instant == NEVER else round(instant * MICRO)
+    return None if instant > MOST_MICROS // MICRO else round(instant * MICRO)
 
 
 def _read_rule(plpy: Plpy, jscid: int) -> tuple[int, Rule, bool]:
@@ -191,7 +200,7 @@ def _read_ahead(plpy: Plpy, jscid: int, version: Hashable) -> Kept | None:
 
 def _keep_rule(plpy: Plpy, row: VersionedRuleRow) -> None:
     try:
-        keep(row["jscid"], Kept(row["jscjobid"], version_of(row), rule_of(plpy, row), NEVER, NEVER))
+        keep(row["jscid"], Kept(row["jscjobid"], version_of(row), rule_of(plpy, row), NEVER, NEVER, None))
     except Exception as error:  # the trigger finds it, too, and notes it
         if is_passing(plpy, error):
             raise
@@ -254,8 +263,8 @@ def exact(micros: int | None, otherwise: T) -> Instant | T:
 
 
 def read_instant(text: str) -> Instant:
-    """Return the seconds of what is microseconds, or infinity, as text."""
-    return float(text) if text.endswith("infinity") else in_seconds(int(text))
+    """Return the seconds of what is microseconds, or seconds with a fraction, or infinity, as text."""
+    return in_seconds(int(text)) if text.lstrip("-").isdecimal() else float(text)
 
 
 def timestamp(epoch: Instant) -> str:

@@ -218,7 +218,7 @@ SELECT j.jobid, n.at
   JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[b.jobid])
   LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[b.jobid])
  CROSS JOIN LATERAL (
-       SELECT min(pgagent_py._firing(v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions, NULL,
+       SELECT min(pgagent_py._firing_after(v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions, NULL,
                                      extract(epoch FROM b.bflclaimed)::float8)) AS at
          FROM pgagent_py.schedule_version v WHERE v.jscjobid = b.jobid AND v.jscenabled) n
  WHERE b.bflid = $1 AND {IDLE} AND (j.jobnextrun <= clock_timestamp()) IS NOT TRUE AND o.jobcatchup IS DISTINCT FROM 'all'

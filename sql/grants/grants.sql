@@ -4,14 +4,15 @@
 GRANT USAGE ON SCHEMA pgagent_py TO PUBLIC;
 GRANT USAGE ON TYPE pgagent_py.step_run, pgagent_py.step_result TO PUBLIC;
 
--- A role that may execute a trigger function could put it on a table of its own and make up the rows. _firing and _recompute are for triggers only.
+-- A role that may execute a trigger function could put it on a table of its own and make up the rows. _firing, _firing_after
+-- and _recompute are for triggers only.
 DO $do$
 DECLARE
     function regprocedure;
     inside boolean;
 BEGIN
     FOR function, inside IN
-        SELECT p.oid, p.prorettype IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype) OR p.proname IN ('_firing', '_recompute')
+        SELECT p.oid, p.prorettype IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype) OR p.proname IN ('_firing', '_firing_after', '_recompute')
           FROM pg_catalog.pg_proc p
          WHERE p.pronamespace = 'pgagent_py'::regnamespace
     LOOP

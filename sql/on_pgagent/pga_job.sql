@@ -96,15 +96,16 @@ COMMENT ON FUNCTION pgagent_py._refuse_claim() IS
 only an agent that knows owners and needs may claim a job that has them.
 {% endcall %}
 
+{% set version = "v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions" %}
+{% set of_the_job = "pgagent_py.schedule_version v WHERE v.jscjobid = NEW.jobid AND v.jscenabled" %}
 CREATE OR REPLACE FUNCTION pgagent_py._set_next_run() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 DECLARE
-    owed boolean;
-    skipping boolean;
-    after timestamptz;
     micros int8;
+    special boolean;
+    after timestamptz;
 BEGIN
     -- As _keep_run() does.
     IF OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL AND {{ python_constant("ground.vocabulary.DAEMON_STARTS") }} THEN
@@ -112,35 +113,36 @@ BEGIN
             RETURN NULL;
         END IF;
     END IF;
-    -- Where times that were missed are owed, a release goes on behind the last one that was claimed. Anything else drops them, and so
-    -- does a change of the schedules meanwhile. One statement, since each costs as much as finding the time.
-    SELECT w.jobid IS NOT NULL, w.after, (
-           SELECT min(pgagent_py._firing(
-                  v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions,
-                  CASE WHEN NEW.joblastrun > clock_timestamp() THEN extract(epoch FROM NEW.joblastrun)::float8 END,
-                  extract(epoch FROM w.after)::float8))
-             FROM pgagent_py.schedule_version v
-            WHERE v.jscjobid = NEW.jobid AND v.jscenabled),
-           EXISTS (SELECT FROM pgagent_py.skip k WHERE k.jobid = NEW.jobid)
-      INTO owed, after, micros, skipping
-      FROM (SELECT) once
-      LEFT JOIN LATERAL (
-           SELECT o.jobid, CASE WHEN OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL
-                                 AND o.jobschedules IS NOT DISTINCT FROM pgagent_py._schedules_version(o.jobid)
-                                THEN o.jobowedfrom END AS after
-             FROM pgagent_py.job_owed o WHERE o.jobid = NEW.jobid) w ON true;
-    IF owed AND after IS NULL THEN
-        UPDATE pgagent_py.job_owed w SET jobowedfrom = clock_timestamp(), jobschedules = pgagent_py._schedules_version(w.jobid)
-         WHERE w.jobid = NEW.jobid;
+    -- Whether the two tables have any row is asked in the same statement: a statement costs as much as finding the time, and to
+    -- look for the job's row costs more than to see that there is none.
+    SELECT min(pgagent_py._firing({{ version }})), EXISTS (SELECT FROM pgagent_py.job_owed) OR EXISTS (SELECT FROM pgagent_py.skip)
+      INTO micros, special FROM {{ of_the_job }};
+    IF special OR NEW.joblastrun > clock_timestamp() THEN
+        -- Where times that were missed are owed, a release goes on behind the last one that was claimed. Anything else drops them,
+        -- and so does a change of the schedules meanwhile.
+        SELECT CASE WHEN OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL
+                     AND o.jobschedules IS NOT DISTINCT FROM pgagent_py._schedules_version(o.jobid) THEN o.jobowedfrom END
+          INTO after FROM pgagent_py.job_owed o WHERE o.jobid = NEW.jobid;
+        IF FOUND AND after IS NULL THEN
+            UPDATE pgagent_py.job_owed w SET jobowedfrom = clock_timestamp(), jobschedules = pgagent_py._schedules_version(w.jobid)
+             WHERE w.jobid = NEW.jobid;
+        END IF;
+        SELECT min(pgagent_py._firing_after({{ version }},
+                                            CASE WHEN NEW.joblastrun > clock_timestamp() THEN extract(epoch FROM NEW.joblastrun)::float8 END,
+                                            extract(epoch FROM after)::float8))
+          INTO micros FROM {{ of_the_job }};
+        IF (OLD.jobagentid IS NULL OR NEW.jobagentid IS NOT NULL) AND EXISTS (SELECT FROM pgagent_py.skip k WHERE k.jobid = NEW.jobid) THEN
+            PERFORM pgagent_py._forget_skip(NEW.jobid);
+        END IF;
     END IF;
-    IF skipping AND (OLD.jobagentid IS NULL OR NEW.jobagentid IS NOT NULL) THEN
-        PERFORM pgagent_py._forget_skip(NEW.jobid);
-    END IF;
-    -- to_timestamp() has no room for microseconds in far years. Spans of 24 hours and the rest are exact.
-    NEW.jobnextrun := timestamptz 'epoch' + interval '24:00:00' * (micros / 86400000000)
-                      + make_interval(secs => micros % 86400000000 / 1e6);
-    IF NEW.jobnextrun IS NULL THEN
+    -- to_timestamp() has room for microseconds until 2106. Spans of 24 hours and the rest are exact, and take three times as long.
+    IF micros < 4000000000000000 THEN
+        NEW.jobnextrun := to_timestamp(micros::float8 / 1000000);
+    ELSIF micros IS NULL THEN
         NEW.jobnextrun := 'infinity';
+    ELSE
+        NEW.jobnextrun := timestamptz 'epoch' + interval '24:00:00' * (micros / 86400000000)
+                          + make_interval(secs => micros % 86400000000 / 1e6);
     END IF;
     RETURN NEW;
 END

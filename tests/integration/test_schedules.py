@@ -43,6 +43,21 @@ def test_the_next_run_of_a_job_is_exact_in_every_year(db: Db, year: int, timezon
     assert value(db, "SELECT jobnextrun = %s FROM pgagent.pga_job WHERE jobid = %s", start, job)
 
 
+def test_the_last_years_of_timestamptz_count_as_never(db: Db) -> None:
+    """From 294247 on, microseconds since 1970 have no room in a bigint."""
+    job = add_job(db, "job")
+    last = "294276-12-31 23:59:59Z"
+    schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', hours => '{9}', \"end\" => %s)", job, last)
+    assert value(db, "SELECT jobnextrun < now() + interval '1 day' FROM pgagent.pga_job")
+    for after in ("294200-01-01Z", "294250-01-01Z", last):
+        value(db, "SELECT pgagent_py.next_run(%s, %s)::text", schedule, after)
+        value(db, "SELECT count(*) FROM pgagent_py.next_runs(%s, 9, %s)", job, after)
+        value(db, "SELECT count(*) FROM pgagent_py.upcoming_runs('infinity', %s, 9)", after)
+    db.execute("SELECT pgagent_py.alter_schedule(%s, start => '294260-01-01Z')", [schedule])
+    assert value(db, "SELECT jobnextrun FROM pgagent.pga_job") is None
+    assert value(db, "SELECT count(*) FROM pgagent_py.problems") == 0
+
+
 def test_every_fires_only_when_the_sets_let_it(db: Db) -> None:
     job = add_job(db, "job")
     db.execute(

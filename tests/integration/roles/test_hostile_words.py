@@ -62,6 +62,7 @@ def test_text_arguments_are_values(alice: Db, db: Db) -> None:
                 if f["name"]
                 not in (
                     "_firing",
+                    "_firing_after",
                     "_ask",
                     "_next_run",
                     "_next_runs",

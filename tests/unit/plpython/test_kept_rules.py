@@ -24,7 +24,7 @@ def empty() -> Iterator[None]:
 def entry(job: int, days: int = 0) -> Kept:
     """Return a rule that fires only on so many days."""
     schedule = compile_schedule("{}", "{}", "{}", "{}", "{}", None, None, "UTC", only_days=tuple(range(days)))
-    return Kept(job, "version", (schedule, Zone("UTC", lambda *_: [])), NEVER, NEVER)
+    return Kept(job, "version", (schedule, Zone("UTC", lambda *_: [])), NEVER, NEVER, None)
 
 
 def test_the_oldest_rules_go_when_all_together_take_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
