@@ -94,6 +94,7 @@ def _in_a_header(text: str) -> str:
 
 
 def _printable(text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     return re.sub(r"[^\t\n\x20-\U0010ffff]", "?", text)
 
 

@@ -69,8 +69,32 @@ def queue_email(
     remark: str | None,
 ) -> int:
     """Queue a mail of *caller*: launchers send it when the transaction has committed."""
-    is_sender = is_member(plpy, caller, SENDERS)
-    if not is_sender and not may_edit(plpy, caller):
+    most = email_room(plpy, caller, to, cc, bcc, format, filename)
+    table = json.dumps({"columns": columns or [], "format": format, "filename": filename, "remark": remark})
+    said = [to, subject, text, html, cc, bcc, table, rows or "[]"]
+    size = sum(len((part or "").encode()) for part in said)
+    if size > most:
+        message = f"the e-mail has {size} bytes, and role {caller} may send {most}"
+        raise PgAgentError(message, RAISE_IT.format("email_bytes"), sqlstate="54000")
+    check_rows(rows or "[]")
+    oid = SENT(plpy, caller)[0]["oid"]
+    NOTE(plpy, oid)
+    id_: int = QUEUE(plpy, *said, oid, oid if is_member(plpy, caller, SENDERS) else None)[0]["qmsid"]
+    wake(plpy, "message")
+    return id_
+
+
+def email_room(
+    plpy: Plpy,
+    caller: str,
+    to: str | None,
+    cc: str | None,
+    bcc: str | None,
+    format: str | None,
+    filename: str | None,
+) -> int:
+    """Refuse a mail of *caller* before its query is executed; return how many bytes it may have."""
+    if not is_member(plpy, caller, SENDERS) and not may_edit(plpy, caller):
         hint = f"Make it a member of {SENDERS}."
         raise PgAgentError(f"role {caller} may not send e-mail", hint, sqlstate="42501")
     _check_receivers(plpy, to, cc, bcc)
@@ -80,15 +104,11 @@ def queue_email(
         not filename.strip() or not filename.isprintable() or set(filename) & set('/\\"')
     ):
         raise invalid("filename", "filename is no name of a file", "Give a name such as 'report.csv'.")
-    table = json.dumps({"columns": columns or [], "format": format, "filename": filename, "remark": remark})
-    said = [to, subject, text, html, cc, bcc, table, rows or "[]"]
-    _check_bounds(plpy, caller, sum(len((part or "").encode()) for part in said))
-    check_rows(rows or "[]")
-    oid = SENT(plpy, caller)[0]["oid"]
-    NOTE(plpy, oid)
-    id_: int = QUEUE(plpy, *said, oid, oid if is_sender else None)[0]["qmsid"]
-    wake(plpy, "message")
-    return id_
+    most = bound(plpy, "emails", caller)
+    if SENT(plpy, caller)[0]["sent"] >= most:
+        message = f"role {caller} may not send more than {most} e-mails an hour"
+        raise PgAgentError(message, RAISE_IT.format("emails"), sqlstate="54000")
+    return bound(plpy, "email_bytes", caller)
 
 
 def _check_receivers(plpy: Plpy, to: str | None, cc: str | None, bcc: str | None) -> None:
@@ -104,17 +124,6 @@ def _check_receivers(plpy: Plpy, to: str | None, cc: str | None, bcc: str | None
                     hint="An administrator can let it in with set_email_domains().",
                     sqlstate="42501",
                 )
-
-
-def _check_bounds(plpy: Plpy, caller: str, size: int) -> None:
-    most = bound(plpy, "email_bytes", caller)
-    if size > most:
-        message = f"the e-mail has {size} bytes, and role {caller} may send {most}"
-        raise PgAgentError(message, RAISE_IT.format("email_bytes"), sqlstate="54000")
-    most = bound(plpy, "emails", caller)
-    if SENT(plpy, caller)[0]["sent"] >= most:
-        message = f"role {caller} may not send more than {most} e-mails an hour"
-        raise PgAgentError(message, RAISE_IT.format("emails"), sqlstate="54000")
 
 
 FORGET_SENT = Statement(

@@ -21,7 +21,7 @@ from .backfill import backfill, cancel_backfill
 from .bounds import set_bound
 from .calendars import add_calendar, alter_calendar, attach_calendar, detach_calendar, drop_calendar
 from .dependencies import add_dependency, drop_dependency
-from .email import queue_email, set_email_domains
+from .email import email_room, queue_email, set_email_domains
 from .engines import set_engine
 from .exceptions import add_exception, drop_exception
 from .export_jobs import export_jobs
@@ -137,6 +137,7 @@ FOR_AGENTS: tuple[Handler, ...] = (
     note_engine_job,
     purge_history,
     queue_email,
+    email_room,
     report_launcher,
     start_agent,
     start_session,

@@ -20,6 +20,7 @@ DECLARE
     rows pg_catalog.text[] := '{}';
     line pg_catalog.text;
     read pg_catalog.int4 := 0;
+    room pg_catalog.int8;
 BEGIN
     IF (if_empty IN ('skip', 'send')) IS NOT TRUE THEN
         RAISE EXCEPTION 'if_empty "%" is unknown', coalesce(if_empty, 'NULL') USING
@@ -30,6 +31,8 @@ BEGIN
             ERRCODE = 'invalid_parameter_value', HINT = 'More rows are better fetched than mailed.';
     END IF;
     IF query IS NOT NULL THEN
+        room := pgagent_py._ask('email_room', pg_catalog.jsonb_build_object(
+            'to', "to", 'cc', cc, 'bcc', bcc, 'format', format, 'filename', filename))::pg_catalog.int8;
         FOR r IN EXECUTE query LOOP
             read := read OPERATOR(pg_catalog.+) 1;
             EXIT WHEN read OPERATOR(pg_catalog.>) max_rows;
@@ -39,6 +42,9 @@ BEGIN
             SELECT pg_catalog.json_agg(e.value)::pg_catalog.text INTO line FROM pg_catalog.json_each_text(pg_catalog.row_to_json(r)) e;
             -- Nothing else in this statement: so the array grows in place.
             rows := pg_catalog.array_append(rows, line);
+            -- It is refused below; no more of it is held in memory until then.
+            room := room OPERATOR(pg_catalog.-) pg_catalog.octet_length(coalesce(line, ''));
+            EXIT WHEN room OPERATOR(pg_catalog.<) 0;
         END LOOP;
         IF read OPERATOR(pg_catalog.=) 0 AND if_empty OPERATOR(pg_catalog.=) 'skip' THEN
             RETURN NULL;

@@ -1,11 +1,14 @@
-"""Reports by mail: rows that a step keeps, and send_email(), read by Python's csv and email."""
+"""Reports by mail: rows that a step keeps, and send_email(), received by aiosmtpd, read by Python's csv and email."""
 
 import csv
 import io
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from aiosmtpd.controller import Controller
 
 from tests.conftest import StartLauncher
 from tests.helpers import (
@@ -21,18 +24,33 @@ from tests.helpers import (
     value,
     wait_for,
 )
-from tests.helpers.mail import Mailbox, smtp
+from tests.helpers.mail import Letters, Mailbox, smtp
+from tests.helpers.slurm import free_port
 
 ODD = """
     SELECT * FROM (VALUES (1, 'it''s "odd", she said', NULL), (-2, E'two\\nlines', '=1+1'), (3, '<b>', '@SUM(A1)'),
-                          (4, 'üñ', '-1+cmd')) v (n, "a, b", c) ORDER BY abs(n)"""
+                          (4, 'üñ', '-1+cmd'), (5, E'a\\r\\nb\\rc\\r\\n.\\r\\n', '.'), (6, repeat('€', 3000), E'\\t=1'),
+                          (7, '', '+4.5e3')) v (n, "a, b", c) ORDER BY abs(n)"""
 CELLS = [
     ["n", "a, b", "c"],
     ["1", 'it\'s "odd", she said', ""],
     ["-2", "two\nlines", "'=1+1"],
     ["3", "<b>", "'@SUM(A1)"],
     ["4", "üñ", "'-1+cmd"],
+    ["5", "a\r\nb\rc\r\n.\r\n", "."],
+    ["6", "€" * 3000, "'\t=1"],
+    ["7", "", "+4.5e3"],
 ]
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """Return what aiosmtpd gets."""
+    box = Mailbox(free_port())
+    controller: Any = Controller(Letters(box), hostname="127.0.0.1", port=box.port)
+    controller.start()
+    yield box
+    controller.stop()
 
 
 def parts(mail: Any) -> dict[str, Any]:
@@ -64,6 +82,7 @@ def test_a_daily_report_is_one_job_and_one_message(
     wait_for(lambda: mailbox.mails, what="a mail")
     mail = mailbox.mails[0]
     assert (mail["To"], mail["Cc"], mail["Bcc"]) == ("a@example.org", "b@example.org", None)
+    assert mailbox.receivers == [["a@example.org", "b@example.org", "hidden@example.org"]]
     assert "hidden" not in mail.as_string()
     found = parts(mail)
     assert found["plain"].strip() == "n/a, b/c 3 True"
@@ -72,7 +91,7 @@ def test_a_daily_report_is_one_job_and_one_message(
     assert cells(found["1.csv"]) == CELLS[:4]
     assert found["2.csv"].split() == ["?column?"]
     log = value(db, "SELECT jsloutput FROM pgagent.pga_jobsteplog ORDER BY jslid LIMIT 1")
-    assert "(the first 3 rows of 4)\nSELECT 4" in log
+    assert "(the first 3 rows of 7)\nSELECT 7" in log
     assert '1  | it\'s "odd", she said |' in log
     # In a session, too
     db.execute("DELETE FROM pgagent_py.step_rows")
@@ -120,10 +139,10 @@ def test_any_sql_sends_mail(database: str, db: Db, launcher: StartLauncher, mail
         call(db, "send_email", "a@example.org", "undone", query="TABLE t")
     assert call(db, "send_email", "a@example.org", "empty", query="SELECT FROM t WHERE false") is None
     to = "a@example.org"
-    call(
-        db, "send_email", to, "0 {{ x }}", "text {{ x }}", query=ODD, filename="odd.csv", bcc="c@example.org"
-    )
-    call(db, "send_email", to, "1", html="<p>rows</p>", query=ODD, format="html")
+    long = "€" * 3000
+    call(db, "send_email", to, f"0 {long[:200]}{{{{ x }}}}", f"text {{{{ x }}}}\r\n.\r..\n{long}", query=ODD,
+         filename="ödd €.csv", bcc="c@example.org")  # fmt: skip
+    call(db, "send_email", to, "1", html=f"<p>rows {long}</p>", query=ODD, format="html")
     call(db, "send_email", to, "2", "first", query="TABLE t", format="text", cc="d@example.org")
     call(
         db,
@@ -147,10 +166,11 @@ def test_any_sql_sends_mail(database: str, db: Db, launcher: StartLauncher, mail
     launcher(database, env=smtp(mailbox))
     wait_for(lambda: len(mailbox.mails) == 6, what="six mails")
     mails = {str(mail["Subject"])[0]: mail for mail in mailbox.mails}
-    assert mails["0"]["Subject"] == "0 {{ x }}"
-    assert parts(mails["0"])["plain"].strip() == "text {{ x }}"
-    assert cells(parts(mails["0"])["odd.csv"]) == CELLS
-    assert "<p>rows</p>" in parts(mails["1"])["html"]
+    assert mails["0"]["Subject"] == f"0 {long[:200]}{{{{ x }}}}"
+    assert parts(mails["0"])["plain"].splitlines() == ["text {{ x }}", ".", "..", long]
+    assert cells(parts(mails["0"])["ödd €.csv"]) == CELLS
+    assert ["a@example.org", "c@example.org"] in mailbox.receivers
+    assert f"<p>rows {long}</p>" in parts(mails["1"])["html"]
     assert "<td>'=1+1</td>" in parts(mails["1"])["html"]
     assert parts(mails["2"])["plain"].split() == ["first", "seven", "-----", "7"]
     large = cells(parts(mails["3"])["report.csv"])
@@ -158,6 +178,34 @@ def test_any_sql_sends_mail(database: str, db: Db, launcher: StartLauncher, mail
     assert parts(mails["4"])["plain"].strip() == ""
     assert "first 2 rows" in parts(mails["5"])["plain"]
     assert parts(mails["5"])["x.html"].count("<tr>") == 3
+
+
+def most_memory(pid: int) -> int:
+    """Return the most bytes of memory that a process has ever had."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmHWM" in line]
+    return int(line.split()[1]) * 1024
+
+
+def test_memory_does_not_grow_with_the_rows(
+    database: str, db: Db, launcher: StartLauncher, mailbox: Mailbox
+) -> None:
+    """Neither with those of a step, of which the launcher keeps some, nor with those of a mail that is too large."""
+    process = launcher(database, env=smtp(mailbox))
+    most = []
+    for count in (2_000, 100_000):
+        job = add_job(db, f"{count} rows", f"SELECT repeat('x', 400) FROM generate_series(1, {count})")
+        alter_step(db, first_step(db, job), keep_rows=100)
+        run_to_end(db, job)
+        most.append(most_memory(process.pid))
+    assert most[1] - most[0] < 100_000 * 400 / 4
+    most = []
+    for count in (20_000, 1_000_000):
+        with psycopg.connect(database, autocommit=True) as session:
+            rows_ = f"SELECT repeat('x', 1000) FROM generate_series(1, {count})"
+            with pytest.raises(psycopg.errors.ProgramLimitExceeded, match=r"the e-mail has 50[0-9]{5} bytes"):
+                call(session, "send_email", "a@example.org", query=rows_, max_rows=1_000_000)
+            most.append(most_memory(session.info.backend_pid))
+    assert most[1] - most[0] < 1_000_000 * 1000 / 20
 
 
 def test_who_sends_what_to_whom_is_bounded(db: Db) -> None:

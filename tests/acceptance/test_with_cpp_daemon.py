@@ -99,14 +99,22 @@ def test_jobs_go_over_from_the_daemon_and_back(
 def test_the_daemon_leaves_what_it_does_not_get_without_a_trace(
     daemon: subprocess.Popen[bytes], db: Db
 ) -> None:
-    """Jobs with labels, with an owner, or with a step on an engine: at each look it tries to claim them."""
-    names = "{nobody,labelled,owned,engine,comment}"
+    """Jobs with labels, an owner, a window, catch_up, or a step on an engine: at each look it tries to claim them."""
+    names = "{nobody,labelled,owned,engine,comment,window,class,skip,all}"
     db.execute("SELECT pgagent_py.add_job(name, sql => 'SELECT 1') FROM unnest(%s::text[]) name", [names])
     db.execute(
         "SELECT pgagent_py.alter_job(2, labels => '{gpu}'), pgagent_py.alter_job(3, owner => 'postgres')"
     )
     db.execute("SELECT pgagent_py.add_step(4, 'last', batch => 'true', engine => 'ssh --host=nowhere')")
     db.execute("SELECT pgagent_py.add_step(5, 'last', batch => 'true', description => '@engine slurm')")
+    db.execute("SELECT pgagent_py.add_window('always', duration => '1 h')")
+    db.execute(
+        "SELECT pgagent_py.alter_job(6, \"window\" => 'always'), pgagent_py.alter_job(7, class => 'Data Export')"
+    )
+    db.execute("SELECT pgagent_py.set_limit('Data Export', \"window\" => 'always')")
+    db.execute(
+        "SELECT pgagent_py.alter_job(8, catch_up => 'skip'), pgagent_py.alter_job(9, catch_up => 'all')"
+    )
     for number in range(1, 4):
         db.execute("UPDATE pgagent.pga_job SET jobnextrun = now() - interval '1 day' * jobid")
         wait_for_row(

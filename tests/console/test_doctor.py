@@ -24,6 +24,8 @@ SELECT pgagent_py.add_job('closed', cron => '@daily', sql => 'SELECT 1', databas
 SELECT pgagent_py.add_job('empty', cron => '@daily');
 SELECT pgagent_py.add_job('unscheduled', sql => 'SELECT 1');
 SELECT pgagent_py.add_job('february', cron => '0 0 30 2 *', sql => 'SELECT 1');
+SELECT pgagent_py.add_window('never', '0 0 30 2 *', duration => '1 h');
+SELECT pgagent_py.alter_job(pgagent_py.add_job('shut', cron => '0 3 * * *', sql => 'SELECT 1'), "window" => 'never');
 SELECT pgagent_py.add_job('slow', cron => '* * * * *', sql => 'SELECT 1');
 INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus, jlgstart, jlgduration) SELECT pgagent_py.job_id('slow'), 's', now(), '5 min';
 INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus, jlgstart, jlgduration)
@@ -69,13 +71,16 @@ def test_each_ill_is_found_with_its_remedy(ctl: Ctl, db: Db, launcher: StartLaun
         db.execute(statement.encode())
     ills = found(ctl)
     assert set(ills) == {
-        "no launcher", "databases", "no steps", "no schedule", "never fires", "longer than the interval", "failing",
+        "no launcher", "databases", "no steps", "no schedule", "never fires", "window never opens", "longer than the interval",
+        "failing",
         "publication", "problems", "log ids", "time zone", "pgAgent differs", "late jobs", "unsent messages",
     }  # fmt: skip
     assert [what.partition(": database ")[2] for what in ills["databases"]] == [
         "no such database does not exist",
         "template0 allows no connections",
     ]
+    assert len(ills["window never opens"]) == 1
+    assert ills["window never opens"][0].startswith('job "shut" ')
     db.execute("ALTER TABLE pgagent.pga_job ENABLE TRIGGER pga_job_trigger")
     launcher(ctl.conninfo)
     wait_for_row(db, "SELECT FROM pgagent_py.launchers")

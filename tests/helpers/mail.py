@@ -22,6 +22,7 @@ class Mailbox:
     refuse: list[str] = field(
         default_factory=list
     )  # replies to the next DATA commands, instead of taking the mail
+    receivers: list[list[str]] = field(default_factory=list)  # of each mail, as the envelope has them
     connections: int = 0
     silent: bool = False  # accept connections and say nothing
     ended: threading.Event = field(default_factory=threading.Event)
@@ -94,6 +95,18 @@ class SmtpHandler(socketserver.StreamRequestHandler):
             lines.append(line.removeprefix(b"."))
         self.box.mails.append(message_from_bytes(b"".join(lines), policy=policy.default))
         self.reply("250 taken")
+
+
+class Letters:
+    """What aiosmtpd does with a mail: a mail server that is not ours, and refuses lines that are too long."""
+
+    def __init__(self, box: Mailbox) -> None:
+        self._box = box
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: ARG002, N802
+        self._box.receivers.append(envelope.rcpt_tos)
+        self._box.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 taken"
 
 
 def serve(server: socketserver.BaseServer) -> Iterator[None]:

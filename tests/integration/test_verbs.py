@@ -13,7 +13,7 @@ Connection = psycopg.Connection[Any]
 
 # run_due() registers a session by it: no user calls it by itself.
 # send_email() calls the other, after its query.
-WITHOUT_FUNCTION = {"start_session", "queue_email"}
+WITHOUT_FUNCTION = {"start_session", "queue_email", "email_room"}
 
 FUNCTIONS = """
 SELECT p.proname::text, p.prosrc,

@@ -125,6 +125,42 @@ def test_lateness_counts_from_the_opening(agent: Agent, db: Db) -> None:
     assert rows(db, skipped) == [("due inside, too late",), ("due long since",), ("due outside, too late",)]
 
 
+LATE = "SELECT qmsdata -> 'job' ->> 'name' FROM pgagent_py.queued_message ORDER BY 1"
+
+
+def test_late_after_counts_from_the_opening(agent: Agent, db: Db) -> None:
+    db.execute("SELECT pgagent_py.add_message(NULL, 'email', 'a@b.example', 'late'), pgagent_py.pause()")
+    add_window(db, "now", -10 * MINUTE)
+    add_window(db, "later", 2 * HOUR)
+    for name, minutes, window, late in (
+        ("due outside", 300.0, "now", "30 min"),
+        ("due outside, late", 300.0, "now", "9 min"),
+        ("due inside", 5.0, "now", "6 min"),
+        ("due inside, late", 5.0, "now", "4 min"),
+        ("not open yet", 300.0, "later", "1 min"),
+    ):
+        alter_job(db, due_job(db, name, minutes=minutes), window=window, late_after=late)
+    assert agent.run_due(9) == []
+    assert rows(db, LATE) == [("due inside, late",), ("due outside, late",)]
+
+
+def test_a_backfill_waits_for_the_window(agent: Agent, db: Db) -> None:
+    add_window(db, "later", 2 * HOUR)
+    job = value(db, "SELECT pgagent_py.add_job('job', '0 3 * * *', 'SELECT 1', timezone => 'UTC')")
+    alter_job(db, job, window="later")
+    db.execute("SELECT pgagent_py.backfill(%s, \"from\" => '2024-01-01Z', until => '2024-01-03Z')", [job])
+    assert agent.run_due(9) == []
+    move(db, "later", -2 * HOUR)
+    (step,) = agent.run_due(9)
+    move(db, "later", 2 * HOUR)
+    assert agent.run_due(9, done(step)) == []
+    assert rows(db, "SELECT status, done FROM pgagent_py.backfills") == [("in progress", 1)]
+    move(db, "later", -2 * HOUR)
+    (step,) = agent.run_due(9)
+    agent.run_due(9, done(step))
+    assert rows(db, "SELECT status, done FROM pgagent_py.backfills") == [("finished", 2)]
+
+
 def test_catch_up_decides_what_becomes_of_what_fell_due_outside(agent: Agent, db: Db) -> None:
     add_window(db, "now", -MINUTE)
     found = {}
