@@ -34,7 +34,7 @@ from .export_jobs import Reader
 from .launchers import check_labels
 from .messages import check_email, check_message
 from .owners import check_code, set_roles
-from .schedule_days import check_row, spell_out
+from .schedule_days import check_document, check_row, spell_out
 from .schedules import are_set, check_every, check_spread
 from .settings import not_too_long
 from .windows import check_windows
@@ -177,6 +177,8 @@ class Writer:
             if name not in own and name not in options and name not in entity.lists:
                 raise wrong(path, f'"{name}" is unknown')
         if entity is SCHEDULE:
+            with at(self.plpy, path):
+                check_document(value)
             value = spell_out(value)
         row = self.fields.to_row(entity.table, {k: v for k, v in value.items() if k in own}, path)
         with at(self.plpy, path):

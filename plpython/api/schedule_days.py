@@ -27,6 +27,7 @@ class Days(NamedTuple):
     workdays: Sequence[int] = ()
     roll: str = ""
     recurs: str = ""
+    spread: str = ""
     special: str = ""
     kept: bool = False
 
@@ -109,6 +110,7 @@ FIND_DAYS = Statement(
 SELECT {", ".join(FLAGGED.format(name=name, first=first) for name, (first, _) in SETS.items())},
        o.jscdays AS days, coalesce(o.jscnth, '{{}}') AS nth, coalesce(o.jscworkdays, '{{}}') AS workdays,
        coalesce(o.jscroll, '') AS roll, coalesce(o.jscrecurs, '') AS recurs,
+       coalesce(o.jscspread::text, '') AS spread,
        CASE WHEN o.jscreboot THEN '@reboot' WHEN o.jscat IS NOT NULL THEN 'at' ELSE '' END AS special,
        o.jscdays IS NOT NULL AS kept
   FROM pgagent.pga_schedule s LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid WHERE s.jscid = $1""",
@@ -135,6 +137,9 @@ def check_together(days: Days) -> None:
         if days.special and getattr(days, name):
             hint = f"Leave {name} out: such a schedule has no days to choose from."
             raise invalid(name, f"{name} and {days.special} do not go together", hint)
+    if days.special and days.spread:
+        hint = f"Leave spread out, or take it back by '0': {days.special} is one time."
+        raise invalid("spread", f"spread and {days.special} do not go together", hint)
 
 
 def settle(plpy: Plpy, before: Days, new: Mapping[str, Any], options: dict[str, Any]) -> list[int] | None:
@@ -188,6 +193,21 @@ def spell_out(value: Row) -> Row:
     if value.get("days") is not None or not (is_special(days) or -1 in days.monthdays):
         return value
     return value | {"monthdays": superset(days), "days": list(days.monthdays) if is_special(days) else None}
+
+
+def check_document(value: Row) -> None:
+    """Refuse days of a schedule in a document that do not go together; other checks find what is of the wrong kind.
+
+    An export has *days* where the set is not what was given. There somebody may have taken the weekdays of nth off in pgAdmin.
+    """
+    exported = value.get("days") is not None
+    lists: dict[str, Any] = {name: value.get(name) or [] for name in ("weekdays", *DAY_NUMBERS)}
+    if exported:
+        lists |= {"monthdays": value["days"], "weekdays": lists["weekdays"] or lists["nth"]}
+    words: dict[str, Any] = {name: value.get(name) or "" for name in ("roll", "recurs", "spread")}
+    special = "@reboot" if value.get("reboot") else "at" if value.get("at") else ""
+    if all(isinstance(given, list) for given in lists.values()):
+        check_together(Days(special=special)._replace(**lists, **words))
 
 
 def check_row(plpy: Plpy, row: Row) -> None:

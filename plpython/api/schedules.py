@@ -226,12 +226,11 @@ def _settle_days(
     plpy: Plpy, before: Days, special: str, given: Mapping[str, Any], values: Values, options: Values
 ) -> None:
     """Check how the days of a schedule go together; add to *values* and *options* what holds them."""
-    if special and options.get("jscspread"):
-        hint = f"Leave spread out: {special} is one time."
-        raise invalid("spread", f"spread and {special} do not go together", hint)
     new = {name: value for name in Days._fields if (value := given.get(name)) is not None}
     if "recurs" in new:
         new["recurs"] = options["jscrecurs"]
+    if "spread" in new and not are_set(plpy, {"every": new["spread"]})["every"]:
+        new["spread"] = ""
     monthdays = settle(plpy, before, new | {"special": special}, options)
     if monthdays is not None:
         values["jscmonthdays"] = flags_of("monthdays", monthdays)

@@ -103,6 +103,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 DECLARE
+    times int8[];
     micros int8;
     special boolean;
     after timestamptz;
@@ -114,9 +115,14 @@ BEGIN
         END IF;
     END IF;
     -- Whether the two tables have any row is asked in the same statement: a statement costs as much as finding the time, and to
-    -- look for the job's row costs more than to see that there is none.
-    SELECT min(pgagent_py._firing({{ version }})), EXISTS (SELECT FROM pgagent_py.job_owed) OR EXISTS (SELECT FROM pgagent_py.skip)
-      INTO micros, special FROM {{ of_the_job }};
+    -- look for the job's row costs more than to see that there is none. An array costs less than min().
+    SELECT ARRAY(SELECT pgagent_py._firing({{ version }}) FROM {{ of_the_job }}),
+           EXISTS (SELECT FROM pgagent_py.job_owed) OR EXISTS (SELECT FROM pgagent_py.skip)
+      INTO times, special;
+    micros := times[1];
+    IF cardinality(times) > 1 THEN
+        SELECT min(t) INTO micros FROM unnest(times) t;
+    END IF;
     IF special OR NEW.joblastrun > clock_timestamp() THEN
         -- Where times that were missed are owed, a release goes on behind the last one that was claimed. Anything else drops them,
         -- and so does a change of the schedules meanwhile.

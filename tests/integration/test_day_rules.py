@@ -188,9 +188,20 @@ def test_a_document_carries_them(db: Db) -> None:
     db.execute("SELECT pgagent_py.import_jobs(%s)", [Jsonb(document)])
     shown = "SELECT jscmonthdays FROM pgagent_py.visible_schedule ORDER BY jscid"
     assert value(db, f"SELECT count(*) FROM ({shown}) t WHERE jscmonthdays = '{{15,26,27,28,29}}'") == 1
-    document["jobs"]["job"]["schedules"][0]["nth"] = [9]
-    with pytest.raises(InvalidParameterValue, match=r"schedules\[0\].*nth"):
-        db.execute("SELECT pgagent_py.import_jobs(%s)", [Jsonb(document)])
+    wrong: dict[str, Any]
+    for wrong in (
+        {"weekdays": [1], "nth": [9]},
+        {"nth": [1]},
+        {"workdays": [1], "monthdays": [3]},
+        {"workdays": [1], "weekdays": [1], "nth": [1]},
+        {"workdays": [1], "roll": "skip"},
+        {"at": "2099-01-01T00:00:00Z", "roll": "skip"},
+        {"at": "2099-01-01T00:00:00Z", "spread": "5 min"},
+        {"reboot": True, "recurs": "2 weeks"},
+    ):
+        document["jobs"]["job"]["schedules"] = [{"name": "s", **wrong}]
+        with pytest.raises(InvalidParameterValue, match=rf"schedules\[0\].*{list(wrong)[-1]}"):
+            db.execute("SELECT pgagent_py.import_jobs(%s)", [Jsonb(document)])
 
 
 def delay(job: str, schedule: str, spread: int) -> int:
@@ -217,6 +228,12 @@ def test_a_spread_schedule_fires_later_by_what_the_names_say(db: Db) -> None:
     for arguments in ("at => '2099-01-01', spread => '1 s'", "spread => '1.5 s'", "spread => '1 month'"):
         with pytest.raises(InvalidParameterValue, match="spread"):
             add(db, arguments, job)
+    db.execute("SELECT pgagent_py.alter_schedule(%s, spread => '1 s')", [schedule])
+    for way in ("at => '2099-01-01'", "cron => '@reboot'"):
+        with pytest.raises(InvalidParameterValue, match="spread"):
+            db.execute(f"SELECT pgagent_py.alter_schedule(%s, {way})".encode(), [schedule])
+    db.execute("SELECT pgagent_py.alter_schedule(%s, spread => '0', cron => '@reboot')", [schedule])
+    db.execute("SELECT pgagent_py.alter_schedule(%s, spread => '0')", [schedule])
 
 
 def test_cron_letters_and_h_become_schedules(db: Db) -> None:
