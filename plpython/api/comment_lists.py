@@ -146,8 +146,7 @@ def take_back_calendar(comment: Comment, line: Line, job: int | None) -> None:
 
 
 def put_way(comment: Comment, line: Line) -> Kept:
-    """Write the sets that cron or rrule stands for, where pgAdmin shows them."""
-    comment.ask("alter_schedule", schedule=comment.id, **{line.name: line.value})
+    """Do nothing: cron and rrule are set with the options."""
     return ()
 
 

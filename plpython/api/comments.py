@@ -33,6 +33,7 @@ READ_COMMENT = "read_comment"
 
 # Of these a call of alter_schedule gives one, also to take it back.
 ONE_WAY = ("every", "at")
+WAYS, BESIDE_WAYS = ("cron", "rrule"), ("nth", "workdays", "roll", "recurs")
 
 # Calls a verb as a role, with all checks: plpy, the role, the verb, its arguments.
 Execute = Callable[[Plpy, str, str, dict[str, Any]], Any]
@@ -257,11 +258,18 @@ class Comment:
             check_one_way(values.get("cron"), values, values.get("rrule"))
             written = [line.value for line in lines if line.name == "timezone" and line.value]
             zone = written[0] if written else ZONE(self.plpy, self.id)[0]["zone"]
-        given = taken_back | {
-            options[line.name].argument: read_value(self.plpy, line, options[line.name].kind, zone)
-            for line in new
-            if line.name in options
-        }
+        # In one call: cron and rrule take the place of what other lines say, unless these are given beside them.
+        ways = {line.name: line.value for line in new if line.name in WAYS}
+        beside = [line for line in lines if line.name in BESIDE_WAYS] if ways else []
+        given = (
+            taken_back
+            | ways
+            | {
+                options[line.name].argument: read_value(self.plpy, line, options[line.name].kind, zone)
+                for line in (*new, *beside)
+                if line.name in options
+            }
+        )
         if given:
             self.ask(NOUNS[self.noun].verb, **{self.noun: self.id}, **given)
         for line in new:

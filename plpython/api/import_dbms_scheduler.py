@@ -14,8 +14,12 @@ EVENTS = {"JOB_SUCCEEDED": "success", "JOB_FAILED": "failure", "JOB_COMPLETED": 
 SQL_TYPES = ("PLSQL_BLOCK", "STORED_PROCEDURE", "SQL_SCRIPT")
 BATCH_TYPES = ("EXECUTABLE", "EXTERNAL_SCRIPT", "BACKUP_SCRIPT")
 CALENDARING = re.compile(r"\s*FREQ\s*=", re.IGNORECASE)
-# A rule that counts elapsed seconds.
-SECONDLY = re.compile(r"\s*FREQ\s*=\s*SECONDLY\s*(?:;\s*INTERVAL\s*=\s*(\d+)\s*)?;?\s*", re.IGNORECASE)
+# A rule that counts elapsed time.
+ELAPSED = re.compile(
+    r"\s*FREQ\s*=\s*(SECOND|MINUTE|HOUR)LY\s*(?:;\s*INTERVAL\s*=\s*(\d{1,4})\s*)?;?\s*", re.IGNORECASE
+)
+UNITS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600}
+DAY = 86_400
 DEFAULT_CLASS = "DEFAULT_JOB_CLASS"
 
 
@@ -59,8 +63,11 @@ def _take_schedule(new: Newcomer, job: Mapping[str, Any]) -> None:
     interval, start = text(job.get("repeat_interval")).strip(), job.get("start_date")
     bounds = {"start": start, "end": job.get("end_date")}
     given = {name: value for name, value in bounds.items() if value}
-    if found := SECONDLY.fullmatch(interval):
-        new.schedule("schedule", every=f"{found[1] or 1} seconds", **given)
+    elapsed = ELAPSED.fullmatch(interval)
+    seconds = int(elapsed[2] or 1) * UNITS[elapsed[1].upper()] if elapsed else 0
+    # Those of which so many are a day, or days, are times of the wall clock.
+    if elapsed and (elapsed[1].upper() == "SECOND" or (DAY % seconds and seconds % DAY)):
+        new.schedule("schedule", every=f"{seconds} seconds", **given)
     elif CALENDARING.match(interval):
         new.schedule("schedule", rrule=interval, **given)
     elif interval:

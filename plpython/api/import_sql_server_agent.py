@@ -13,7 +13,7 @@ from .steps import add_step, alter_step
 
 WHEN = {1: "success", 2: "failure", 3: "finish"}  # notify_level_email, delete_level
 ACTIONS = {1: ON_ERROR["s"], 2: ON_ERROR["f"], 3: ON_ERROR["i"]}  # on_fail_action
-GO_TO_STEP = 4
+QUIT_WITH_FAILURE, GO_TO_STEP = 2, 4
 NO_CATEGORY = "[Uncategorized"
 
 
@@ -58,6 +58,8 @@ def _take_step(new: Newcomer, step: Mapping[str, Any], count: int) -> None:
     new.notes.append(f'step "{name}": {subsystem}, disabled: its code must be translated')
     if action == GO_TO_STEP or (step.get("on_success_action") or 1) == GO_TO_STEP:
         new.notes.append(f'step "{name}": it goes on with another step, which is not carried over')
+    elif step.get("on_success_action") == QUIT_WITH_FAILURE:
+        new.notes.append(f'step "{name}": the job would fail after its success, and does not here')
     elif step.get("on_success_action") == 1 and number < count:
         new.notes.append(f'step "{name}": the job would end after its success, and goes on here')
     if id_ is not None and (retries := step.get("retry_attempts")):

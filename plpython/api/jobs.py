@@ -48,10 +48,10 @@ MOST_CAUGHT_UP = 10_000
 
 
 def check_catch_up(plpy: Plpy, argument: str, word: str) -> str:
-    """Refuse what is no way to catch up."""
-    if word not in ("once", "skip", "all"):
+    """Refuse what is no way to catch up; '' is the default."""
+    if word not in ("", "once", "skip", "all"):
         raise invalid(argument, f"{argument} can't be {word}", "Give once, skip or all.")
-    return word
+    return word or "once"
 
 
 JOB = Columns(

@@ -196,14 +196,14 @@ def _recurs(
     if frequency == "WEEKLY" and week_start != "MO":
         days = rules[0][WEEKDAYS]
         first = (DAYS.index(week_start) - 1) % 7
-        if anchor is None or _weeks(anchor, interval, days, 0) != _weeks(anchor, interval, days, first):
+        if anchor is None or weeks_of(anchor, interval, days, 0) != weeks_of(anchor, interval, days, first):
             raise refuse(
                 "WKST", "changes which weeks are meant: weeks begin on Monday", "Leave it out, or write MO."
             )
     return {"recurs": f"{interval} {UNITS[frequency]}"}
 
 
-def _weeks(start: datetime, interval: int, weekdays: Sequence[int], first: int) -> list[int]:
+def weeks_of(start: datetime, interval: int, weekdays: Sequence[int], first: int) -> list[int]:
     """Return the days from *start* on, as numbers, that match when weeks begin *first* days after Monday."""
     begin = (start.weekday() - first) % 7
     days = range(0, 7 * interval * 2)

@@ -67,6 +67,13 @@ def schedule_ways(
     if said := both_days(cron):
         plpy.notice(said)
     ways = [{}] if is_reboot(cron) else [way._asdict() for way in parse_cron(cron, key())]
+    for name in ("nth", "workdays", "roll"):
+        if rest.get(name) and any(way.get(name) for way in ways):
+            raise invalid(
+                name,
+                f"both cron and {name} are given",
+                f"Its letters in cron say {name}, too: leave one out.",
+            )
     return [empty | way | rest for way in ways]
 
 

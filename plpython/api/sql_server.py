@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ..ground.vocabulary import SETS
+from .rrule_days import weeks_of
 
 Arguments = dict[str, Any]
 
@@ -24,6 +26,7 @@ MOST = {
     "active_start_time": LAST_SECOND,
     "active_end_time": LAST_SECOND,
 }
+ALL_DAY = 24 * 60  # minutes
 # The n-th weekend day of a month: a month that begins on a Sunday, or ends on a Saturday, has a lone one there.
 SATURDAY, SUNDAY = 6, 0
 WEEKEND = {
@@ -62,7 +65,7 @@ def read_schedule(row: Mapping[str, Any]) -> tuple[list[Arguments], list[str]]:
     if row.get("active_end_date") and row["active_end_date"] < FOREVER:
         bounds["end"] = f"{_date(row['active_end_date'])} 23:59:59"
     days = _days(row, notes)
-    return [day | times | bounds for day in days for times in _times(row, notes)], notes
+    return [day | bounds | times for day in days for times in _times(row, notes)], notes
 
 
 def _days(row: Mapping[str, Any], notes: list[str]) -> list[Arguments]:
@@ -75,7 +78,7 @@ def _days(row: Mapping[str, Any], notes: list[str]) -> list[Arguments]:
         weekdays = [day for day in range(7) if interval >> day & 1]
         if not weekdays:
             raise CannotCarryError("it has no weekday")
-        if factor > 1 and (SUNDAY in weekdays or _is_sunday(row.get("active_start_date") or 0)):
+        if factor > 1 and not _weeks_agree(row.get("active_start_date") or 0, factor, weekdays):
             raise CannotCarryError(
                 f"its weeks begin on Sunday: every {factor} weeks would be other weeks here"
             )
@@ -115,23 +118,27 @@ def _times(row: Mapping[str, Any], notes: list[str]) -> list[Arguments]:
     if kind not in (SECONDS, MINUTES, HOURS) or step < 1:
         raise CannotCarryError(f"freq_subday_type {kind} with interval {step} is unknown")
     if end < start:
-        raise CannotCarryError("its times go on past midnight")
+        if row["freq_type"] != DAILY or (row.get("freq_interval") or 0) > 1:
+            raise CannotCarryError("its times go on past midnight")
+        end += ALL_DAY
     if kind == SECONDS:
-        whole = (start, end) == (0, 24 * 60 - 1)
-        return [
-            group | {"every": f"{step} seconds"}
-            for group in ([{}] if whole else _groups(range(start, end + 1)))
-        ]
+        begin = row.get("active_start_date")
+        every: Arguments = {"every": f"{step} seconds"}
+        every |= {"start": f"{_date(begin)} {_time(first)}"} if begin else {}
+        if 60 * ALL_DAY % step:
+            notes.append("its seconds are counted from its first day on, not from each day's first time")
+        whole = (start, end) == (0, ALL_DAY - 1)
+        return [group | every for group in ([{}] if whole else _groups(range(start, end + 1)))]
     minutes = range(start, end + 1, step if kind == MINUTES else 60 * step)
     if first % 100:
         notes.append("it fires at second 0")
     return _groups(minutes)
 
 
-def _groups(minutes: range) -> list[Arguments]:
-    """Return hours and minutes for these minutes of the day; hours with the same minutes go together."""
+def _groups(minutes: Iterable[int]) -> list[Arguments]:
+    """Return hours and minutes for these minutes of the day, and of the next; hours with the same minutes go together."""
     of_hour: dict[int, list[int]] = {}
-    for minute in minutes:
+    for minute in sorted({minute % ALL_DAY for minute in minutes}):
         of_hour.setdefault(minute // 60, []).append(minute % 60)
     hours: dict[tuple[int, ...], list[int]] = {}
     for hour, found in of_hour.items():
@@ -154,9 +161,13 @@ def _minute(time: int) -> int:
     return time // 10000 * 60 + time // 100 % 100
 
 
-def _is_sunday(number: int) -> bool:
-    """Return whether this date, such as 20300106, is a Sunday (Zeller's rule)."""
-    year, month, day = number // 10000, number // 100 % 100, number % 100
-    if month < 3:
-        year, month = year - 1, month + 12
-    return (day + 13 * (month + 1) // 5 + year + year // 4 - year // 100 + year // 400) % 7 == 1
+DAYS_TO_SUNDAY = 6
+
+
+def _weeks_agree(start: int, factor: int, weekdays: Sequence[int]) -> bool:
+    """Return whether weeks that begin on Sunday, as there, and on Monday, as here, are the same days from the date *start* on."""
+    try:
+        begin = datetime(start // 10000, start // 100 % 100, start % 100)
+    except ValueError:  # no date
+        return False
+    return weeks_of(begin, factor, weekdays, 0) == weeks_of(begin, factor, weekdays, DAYS_TO_SUNDAY)

@@ -194,10 +194,10 @@ def check_windows(plpy: Plpy, argument: str, names: str) -> str:
 
 
 def check_window_end(plpy: Plpy, argument: str, word: str) -> str:
-    """Refuse what can't become of a run whose window closes."""
-    if word not in ("finish", "stop"):
+    """Refuse what can't become of a run whose window closes; '' is the default."""
+    if word not in ("", "finish", "stop"):
         raise invalid(argument, f"{argument} can't be {word}", "Give finish or stop.")
-    return word
+    return word or "finish"
 
 
 READ = Statement("""

@@ -130,6 +130,6 @@ def test_words_and_numbers_are_checked_and_the_daemon_does_not_catch_up(db: Db) 
     assert rows(db, claim, pid, job) == []
     db.execute("UPDATE pgagent.pga_job SET jobdesc = E'@catch_up all\\n@catch_up_limit 9'")
     assert rows(db, options) == [("all", 9)]
-    db.execute("SELECT pgagent_py.alter_job(%s, catch_up => 'once', catch_up_limit => 0)", [job])
+    db.execute("SELECT pgagent_py.alter_job(%s, catch_up => '', catch_up_limit => 0)", [job])
     assert rows(db, options) == [("once", None)]
     assert rows(db, claim, pid, job) == [(True,)]

@@ -133,13 +133,20 @@ CALENDARING = [
     ("FREQ=MONTHLY; BYDAY=MON,TUE,WED,THU,FRI; BYSETPOS=-1", "01-31 00:00", "02-28 00:00"),
     ("FREQ=YEARLY; BYMONTH=1,4,7,10; BYMONTHDAY=1", "04-01 00:00", "07-01 00:00"),
     ("freq=daily;byhour=8,13,18;byminute=0;bysecond=0", "01-01 08:00", "01-01 13:00"),
-    ("FREQ=SECONDLY; INTERVAL=30", "01-01 00:01", "01-01 00:01"),
+    ("FREQ=SECONDLY; INTERVAL=30", "01-01 00:01", "01-01 00:01"), ("FREQ=HOURLY; INTERVAL=50", "01-03 02:00", "01-05 04:00"),
+    ("FREQ=HOURLY; INTERVAL=48", "01-03 00:00", "01-05 00:00"), ("FREQ=MONTHLY; BYMONTHDAY=29", "01-29 00:00", "03-29 00:00"),
+    ("FREQ=HOURLY; BYMONTHDAY=1,2,3", "01-01 01:00", "01-01 02:00"),
+    ("FREQ=MONTHLY; INTERVAL=2; BYMONTHDAY=-1", "01-31 00:00", "03-31 00:00"),
+    ("FREQ=MONTHLY; BYDAY=MON,TUE,WED,THU,FRI; EXCLUDE=Company_Holidays; BYSETPOS=-1", "01-30 00:00", "02-28 00:00"),
+    ("FREQ=YEARLY;BYDAY=FRI;BYHOUR=12;INCLUDE=Company_Holidays", "01-04 12:00", "01-11 12:00"),
+    ("FREQ=YEARLY;BYDAY=-1FRI;BYHOUR=12;INCLUDE=Company_Holidays", "01-31 12:00", "12-27 12:00"),
     ("FREQ=YEARLY; BYYEARDAY=276", "BYYEARDAY"), ("FREQ=WEEKLY;BYWEEKNO=2", "BYWEEKNO"), ("FREQ=DAILY;EXCLUDE=NONE", '"NONE"'),
 ]  # fmt: skip
 
 
 def test_oracles_examples_fire_when_its_manual_says_or_are_named(db: Db) -> None:
     db.execute("SELECT pgagent_py.set_default_timezone('UTC'); SET timezone = 'UTC'")
+    db.execute("SELECT pgagent_py.add_calendar('Company_Holidays', '{2030-01-31}')")
     jobs = [
         {"job_name": rule, "job_type": "PLSQL_BLOCK", "job_action": "x", "repeat_interval": rule,
          "start_date": "2030-01-01T00:00:00Z"}

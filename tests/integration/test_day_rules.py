@@ -253,6 +253,39 @@ def test_cron_letters_and_h_become_schedules(db: Db) -> None:
     assert value(db, "SELECT count(*) FROM pgagent.pga_schedule WHERE jscjobid = %s", either) == 3
 
 
+def test_lines_of_days_hold_beside_a_line_with_cron(db: Db) -> None:
+    job = add_job(db, "job")
+    schedule = value(
+        db,
+        "INSERT INTO pgagent.pga_schedule (jscjobid, jscname, jscdesc) VALUES (%s, 's', %s) RETURNING jscid",
+        job,
+        "@nth 1\n@roll forward\n@cron 0 9 * * mon",
+    )
+    shown = "SELECT nth, workdays, roll FROM pgagent_py.schedule_options"
+    write = "UPDATE pgagent.pga_schedule SET jscdesc = %s"
+    assert db.execute(shown).fetchone() == ([1], None, "forward")
+    for text, expected in (
+        ("@nth 1\n@roll forward\n@cron 0 9 * * fri", ([1], None, "forward")),
+        ("@roll skip\n@cron 0 9 * * fri", (None, None, "skip")),
+        ("@roll skip\n@cron 0 9 * * fri#2", ([2], None, "skip")),
+        ("@workdays -1\n@cron 0 9 * * *", (None, [-1], None)),
+        ("@roll backward\n@rrule FREQ=MONTHLY;BYDAY=3TU", ([3], None, "backward")),
+    ):
+        db.execute(write, [text])
+        assert db.execute(shown).fetchone() == expected, text
+    for text, named in (
+        ("@nth 1\n@cron 0 9 * * fri#2", "both cron and nth"),
+        ("@roll skip\n@cron 0 9 15W * *", "both cron and roll"),
+        ("@nth 1\n@rrule FREQ=DAILY", "both rrule and nth"),
+    ):
+        with pytest.raises(InvalidParameterValue, match=named):
+            db.execute(write, [text])
+    with pytest.raises(InvalidParameterValue, match="both cron and workdays"):
+        db.execute(
+            "SELECT pgagent_py.alter_schedule(%s, cron => '0 9 LW * *', workdays => '{1}')", [schedule]
+        )
+
+
 def test_a_recurrence_rule_becomes_schedules(db: Db) -> None:
     job = add_job(db, "job")
     db.execute("SELECT pgagent_py.add_calendar('bank', '{2027-01-29}')")

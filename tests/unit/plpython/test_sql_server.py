@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from plpython.api.sql_server import SATURDAY, SUNDAY, WEEKEND, CannotCarryError, _is_sunday, read_schedule
+from plpython.api.sql_server import SATURDAY, SUNDAY, WEEKEND, CannotCarryError, read_schedule
 
 START = {
     "active_start_date": 20300107,
@@ -46,6 +46,19 @@ AT = {"hours": [9], "minutes": [30], "start": "2030-01-07 00:00:00"}
             {"freq_type": 4, "freq_interval": 1, "freq_subday_type": 2, "freq_subday_interval": 15, "active_start_time": 0},
             [{"every": "15 seconds", "start": "2030-01-07 00:00:00"}],
         ),
+        (
+            {"freq_type": 4, "freq_interval": 1, "freq_subday_type": 2, "freq_subday_interval": 7, "active_end_time": 93100},
+            [{"hours": [9], "minutes": [30, 31], "every": "7 seconds", "start": "2030-01-07 09:30:00"}],
+        ),
+        (
+            {"freq_type": 4, "freq_interval": 1, "freq_subday_type": 8, "freq_subday_interval": 6, "active_end_time": 40000},
+            [AT | {"hours": [3, 9, 15, 21]}],
+        ),
+        # Weeks that begin on Sunday, where that makes no difference
+        (
+            {"freq_type": 8, "freq_interval": 1, "freq_recurrence_factor": 2, "active_start_date": 20300106},
+            [AT | {"weekdays": [0], "recurs": "2 weeks", "start": "2030-01-06 00:00:00"}],
+        ),
     ],
 )  # fmt: skip
 def test_schedule(row: dict[str, Any], arguments: list[dict[str, Any]]) -> None:
@@ -65,7 +78,13 @@ def test_schedule(row: dict[str, Any], arguments: list[dict[str, Any]]) -> None:
         ({"freq_type": 8, "freq_interval": 0}, "no weekday"),
         ({"freq_type": 32, "freq_interval": 11, "freq_relative_interval": 1}, "unknown"),
         (
-            {"freq_type": 4, "freq_subday_type": 4, "freq_subday_interval": 5, "active_end_time": 1},
+            {
+                "freq_type": 4,
+                "freq_interval": 2,
+                "freq_subday_type": 4,
+                "freq_subday_interval": 5,
+                "active_end_time": 1,
+            },
             "past midnight",
         ),
     ],
@@ -88,9 +107,3 @@ def test_the_nth_weekend_day_is_that_of_a_calendar(place: int) -> None:
             if day.isoweekday() % 7 == weekday and (day.day in numbers or day.day - len(days) - 1 in numbers)
         ]
         assert found == [weekend[place - 1 if place > 0 else place]]
-
-
-def test_sundays_are_known() -> None:
-    for number in range(4000):
-        day = datetime.date(2024, 1, 1) + datetime.timedelta(number)
-        assert _is_sunday(day.year * 10000 + day.month * 100 + day.day) == (day.isoweekday() == 7)
