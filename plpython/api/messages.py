@@ -16,6 +16,19 @@ from ..ground.plpy import Plpy
 from ..ground.roles import check_edit, check_launch, check_use, is_member, may_edit
 from ..ground.vocabulary import ALERTS, ENDS, PRINTABLE_JSON, SENDERS
 
+# $1 job. Its SQL steps keep rows, if none does yet.
+KEEP_ROWS = Statement(
+    """
+INSERT INTO pgagent_py.step_option AS o (jstid, jstkeeprows)
+SELECT s.jstid, 500 FROM pgagent.pga_jobstep s
+ WHERE s.jstjobid = $1 AND s.jstkind = 's'
+   AND NOT EXISTS (SELECT FROM pgagent_py.step_option k JOIN pgagent.pga_jobstep t ON t.jstid = k.jstid
+                    WHERE t.jstjobid = $1 AND k.jstkeeprows IS NOT NULL)
+    ON CONFLICT (jstid) DO UPDATE SET jstkeeprows = excluded.jstkeeprows""",
+    "int4",
+)
+TELLS_ROWS = re.compile(r"\.rows\b|\btable\(")  # of templates
+
 KINDS = ("email", "webhook", "chat")
 WHENS = (*ENDS, *ALERTS)
 ATTACHED = ("csv", "html")
@@ -66,6 +79,8 @@ def add_message(
         )
     values = [kind, target, when or "failure", subject, text, html, attach, cc, bcc]
     msgid: int = ADD(plpy, job, *values, editor)[0]["msgid"]
+    if attach or TELLS_ROWS.search(f"{text} {html}"):
+        KEEP_ROWS(plpy, job)
     check_count(plpy, job, "messages")
     return msgid
 

@@ -24,7 +24,8 @@ Let launchers send a message whenever a run of a job ends in a certain way, is l
   empty is not sent.
 - subject: a Jinja2 template for the subject of an e-mail or the title of a chat message.
 - html: a Jinja2 template for the HTML form of an e-mail. table(step) in it is the table of a step's rows.
-- attach: csv or html: attach the rows of each step that keeps some (alter_step(keep_rows => ...)).
+- attach: csv or html: attach the rows of each step that keeps some (alter_step(keep_rows => ...)). If none of the job's
+  SQL steps keeps any, all of them keep 500 from now on, also where text or html tell step.rows or table(step).
 - cc, bcc: further e-mail addresses, separated by commas; the other receivers do not see those of bcc.
 
 Returns the message's id (msgid).

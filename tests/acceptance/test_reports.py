@@ -119,6 +119,21 @@ def test_a_session_keeps_rows_too(db: Db) -> None:
     assert rows(db, "SELECT FROM pgagent_py.step_rows") == []
 
 
+def test_a_message_that_shows_rows_lets_the_steps_keep_them(db: Db) -> None:
+    kept = "SELECT keep_rows FROM pgagent_py.step_options WHERE job = %s"
+    for number, arguments in enumerate(
+        ({"attach": "csv"}, {"text": "{{ steps[0].rows }}"}, {"html": "{{ table(steps[0]) }}"})
+    ):
+        job = add_job(db, f"report {number}", "SELECT 1")
+        call(db, "add_message", job, "email", "a@example.org", "success")
+        assert rows(db, kept, job) == []
+        call(db, "add_message", job, "email", "a@example.org", "success", **arguments)
+        assert rows(db, kept, job) == [(500,)]
+        alter_step(db, first_step(db, job), keep_rows=7)
+        call(db, "add_message", job, "email", "a@example.org", "success", **arguments)
+        assert rows(db, kept, job) == [(7,)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
