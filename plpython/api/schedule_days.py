@@ -11,6 +11,7 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.vocabulary import DAY_NUMBERS, ROLLS, SETS
 
+_, _, WEEKDAYS, _, _ = SETS
 LAST_DAY = 32
 SHORTEST_MONTH, LONGEST_MONTH = 28, 31
 MONTH_LENGTHS = range(SHORTEST_MONTH, LONGEST_MONTH + 1)
@@ -198,15 +199,12 @@ def spell_out(value: Row) -> Row:
 def check_document(value: Row) -> None:
     """Refuse days of a schedule in a document that do not go together; other checks find what is of the wrong kind.
 
-    An export has *days* where the set is not what was given. There somebody may have taken the weekdays of nth off in pgAdmin.
+    With *days* it is an export, which has what is there: somebody may have taken the weekdays of nth off in pgAdmin.
     """
-    exported = value.get("days") is not None
-    lists: dict[str, Any] = {name: value.get(name) or [] for name in ("weekdays", *DAY_NUMBERS)}
-    if exported:
-        lists |= {"monthdays": value["days"], "weekdays": lists["weekdays"] or lists["nth"]}
+    lists: dict[str, Any] = {name: value.get(name) or [] for name in (WEEKDAYS, *DAY_NUMBERS)}
     words: dict[str, Any] = {name: value.get(name) or "" for name in ("roll", "recurs", "spread")}
     special = "@reboot" if value.get("reboot") else "at" if value.get("at") else ""
-    if all(isinstance(given, list) for given in lists.values()):
+    if value.get("days") is None and all(isinstance(given, list) for given in lists.values()):
         check_together(Days(special=special)._replace(**lists, **words))
 
 
