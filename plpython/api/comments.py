@@ -261,6 +261,8 @@ class Comment:
         # In one call: cron and rrule take the place of what other lines say, unless these are given beside them.
         ways = {line.name: line.value for line in new if line.name in WAYS}
         beside = [line for line in lines if line.name in BESIDE_WAYS] if ways else []
+        if "rrule" in ways:  # it takes back what it could say
+            taken_back = {name: value for name, value in taken_back.items() if name not in BESIDE_WAYS}
         given = (
             taken_back
             | ways
