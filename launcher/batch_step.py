@@ -106,7 +106,7 @@ class BatchStep:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[State] = self._loop.create_future()
         self._event = asyncio.Event()  # the engine has something to tell, or the step is to end
-        task.changed = self._event.set
+        task.changed, task.may_begin = self._event.set, lambda: confirmation.is_fresh
         self._timers: list[asyncio.TimerHandle] = []
         self._left = False
         self._kill = False

@@ -28,7 +28,8 @@ class Task:
     it is to end. *kept* is the engine's own: what it keeps of the step while this launcher has it.
 
     An engine that gets the output as it comes writes it to *stdout* and *stderr*. An engine without LOOK_SECONDS calls
-    *changed* when the step has ended.
+    *changed* when the step has ended. *may_begin* says whether the script may still begin: others may have got the step since.
+    Ask it after all that may take seconds.
     """
 
     run: StepRun
@@ -41,6 +42,7 @@ class Task:
     job: str = ""
     cancelled: bool = False
     changed: Callable[[], None] = lambda: None
+    may_begin: Callable[[], bool] = lambda: True
     kept: Any = None
     stdout: Output = field(init=False)
     stderr: Output = field(init=False)

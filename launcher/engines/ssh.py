@@ -17,7 +17,7 @@ from typing import Any
 
 from ..output import Output
 from ..threads import in_thread
-from .interface import ENDED, RUNNING, EngineError, State, Task, killed_by
+from .interface import ENDED, RUNNING, EngineError, NotYetError, State, Task, after, killed_by
 
 OUTLIVES_LAUNCHER = False
 LOOK_SECONDS = 0.1
@@ -88,6 +88,10 @@ async def submit(task: Task) -> str:
         command=" ".join(map(shlex.quote, task.command)),
     )
     shared, process = await _session(key, f"exec sh -c {shlex.quote(command)}")
+    if task.cancelled or not task.may_begin():  # any more: it may have taken long
+        process.close()
+        _give_back(key, shared)
+        raise NotYetError(after(0.0))
     remote = task.kept = Remote(key, shared, process)
     process.stdin.write(data)
     process.stdin.write_eof()

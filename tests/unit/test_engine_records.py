@@ -4,12 +4,13 @@ import asyncio
 import os
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from launcher.engines import slurm
-from launcher.engines.interface import EngineError, Task, killed_by
+from launcher.engines import slurm, ssh
+from launcher.engines.interface import ENDED, EngineError, NotYetError, Task, killed_by
 from launcher.engines.records import BOOKED_SECONDS, LEFT_SECONDS, NEVER, Record, tidy
 from launcher.step import BATCH, StepRun
 
@@ -130,3 +131,31 @@ def test_a_directory_that_can_not_be_used_ends_the_step(tmp_path: Path, place: s
     (tmp_path / "file").touch()
     with pytest.raises(EngineError, match="can't be used"):
         asyncio.run(slurm.submit(task(tmp_path / place)))
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_no_script_begins_over_ssh_when_connecting_has_taken_too_long(
+    cancelled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launcher was frozen meanwhile, and another one may have the step; or it was cancelled."""
+    calls: list[str] = []
+
+    class Process:
+        def close(self) -> None:
+            calls.append("close")
+
+    async def session(key: ssh.Key, command: str) -> tuple[ssh.Shared, Process]:
+        assert (key[0], "exec sh" in command) == ("host", True)
+        step.cancelled = cancelled
+        return ssh.Shared(asyncio.get_running_loop().create_future(), sessions=2), Process()
+
+    async def submit() -> str:
+        with pytest.raises(NotYetError) as error:
+            await ssh.submit(step)
+        await error.value.until
+        return (await ssh.look([step]))[step.name].phase
+
+    monkeypatch.setattr(ssh, "_session", session)
+    step = replace(task(tmp_path), options={"host": "host"}, may_begin=lambda: cancelled)
+    assert asyncio.run(submit()) == ENDED
+    assert calls == ["close"]
