@@ -14,6 +14,7 @@ from .claimable import DUE_TOO, FOR_AGENT, SCOPES
 from .finish import finish_jobs
 from .hand_out import STEP_RUN
 from .orders import BEGIN_AS_ORDERED, NO_ORDERS, take_orders
+from .origins import note_origins
 from .problems import NO_PROBLEM, each_apart
 from .rows import AgentRow, Ended, StepRow
 from .windows import NO_WINDOWS
@@ -160,6 +161,7 @@ def _claim(
         # It has gone by many due jobs that are not for this agent. Choosing looks at no more than a part of them in each turn.
         if len(rows) < capacity and time.monotonic() > start + LONG_LOOK_SECONDS and MANY_DUE(plpy):
             _choose_until = time.monotonic() + CHOOSE_SECONDS
+    note_origins(plpy, rows, agent["jagpid"])
     empty = [Ended(row["jobid"], row["jlgid"], NO_STEPS) for row in rows if row["jslid"] is None]
     finish_jobs(plpy, [agent["jagpid"]], empty, by_log=True)
     return [row for row in rows if row["jslid"] is not None]

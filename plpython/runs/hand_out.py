@@ -7,7 +7,8 @@ from typing import TypedDict, cast
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
-from ..ground.vocabulary import NAME_LENGTH, PRINTABLE, PRINTABLE_JSON, THIS_BACKEND, UTC
+from ..ground.vocabulary import NAME_LENGTH, PRINTABLE, PRINTABLE_JSON, THIS_BACKEND
+from .origins import set_due
 from .rows import StepRow
 
 # The columns of step_run. s is the step, l the try (jslid, handed), r the run (jlgid, started, claimed, try), so and jo are the
@@ -93,30 +94,6 @@ def set_parameters(plpy: Plpy, steps: Sequence[StepRow]) -> Sequence[StepRow]:
         for step in steps:
             step["jobparameters"] = found.get(step["jlgid"])
     return steps
-
-
-DUE_TIMES = Statement(
-    f"""
-SELECT o.jlgid, {UTC.format("o.jlgdue")} AS due, {UTC.format("p.due")} AS previous_due
-  FROM unnest($1, $2) r (jlgid, jobid)
-  JOIN pgagent_py.run_origin o ON o.jlgid = ANY (ARRAY[r.jlgid])
-  LEFT JOIN pgagent_py.job_due d ON d.jobid = ANY (ARRAY[r.jobid])
- CROSS JOIN LATERAL (
-       SELECT CASE WHEN d.jobdue < o.jlgdue THEN d.jobdue
-                   WHEN d.jobdue IS NOT NULL THEN pgagent_py._previous_due(d.jobid, o.jlgdue) END AS due OFFSET 0) p""",
-    "int4[]",
-    "int4[]",
-)
-
-
-def set_due(plpy: Plpy, steps: Sequence[StepRow]) -> None:
-    """Put into each step the time that its run is for, and that of the success before."""
-    if steps:
-        rows = DUE_TIMES(plpy, [step["jlgid"] for step in steps], [step["jobid"] for step in steps])
-        found = {row["jlgid"]: row for row in rows}
-        for step in steps:
-            if row := found.get(step["jlgid"]):
-                step["due"], step["previous_due"] = row["due"], row["previous_due"]
 
 
 ENGINES = Statement(

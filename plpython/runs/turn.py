@@ -20,8 +20,9 @@ from .claim import claim_due_jobs
 from .claimable import ANY, IN_SESSION, IN_SESSION_ONCE
 from .dependencies import check_dependencies, start_dependents
 from .finish import finish_jobs, note_runs
-from .hand_out import refuse_engines, set_due, set_parameters, set_run_as
+from .hand_out import refuse_engines, set_parameters, set_run_as
 from .news import tell_news
+from .origins import set_due
 from .orphans import close_left, fail_orphans
 from .problems import each_apart
 from .reboot import run_reboot_jobs
@@ -163,7 +164,6 @@ def _first_of_each(results: Sequence[ResultRow]) -> list[ResultRow]:
 def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int) -> list[StepRow]:
     """Return *steps* with their parameters and roles; a step that may not, or can't, run is booked as failed."""
     ready: list[StepRow] = []
-    set_due(plpy, steps)
     while steps:
         reasons = _complete(plpy, me, steps)
         ready += [step for step in steps if step["jslid"] not in reasons]
@@ -173,7 +173,6 @@ def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int) -> 
             if (jslid := step["jslid"]) in reasons
         ]
         steps = _carry_on_apart(plpy, me, refused, max(capacity - len(ready), 0), 0)
-        set_due(plpy, steps)
     return ready
 
 
@@ -229,6 +228,7 @@ def carry_on(
         going, capacity = _own_first(plpy, me, going, capacity, own_places)
     started = _start_next(plpy, going, capacity, me["jagknows"])
     note_runs(plpy, {jlgid: UNKNOWN.format(need) for jlgid, need in started.unknown.items()})
+    set_due(plpy, started.steps)
     ended.update(dict.fromkeys(started.unknown, FAILURE))
     ended.update(dict.fromkeys(started.done, SUCCESS))
     pauses.update(dict.fromkeys(started.blocked, LOOK_AGAIN_SECONDS))

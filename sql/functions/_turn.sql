@@ -6,6 +6,7 @@ CREATE OR REPLACE FUNCTION pgagent_py._turn(
 LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET intervalstyle = 'postgres'
+SET pgagent_py.in_turn = 'on'
 {% for setting in fixed_plans %}
 SET {{ setting }}
 {% endfor %}

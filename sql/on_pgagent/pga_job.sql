@@ -1,4 +1,4 @@
-{% from "macros/on_pgagent.j2" import comment_lines, index, trigger %}
+{% from "macros/on_pgagent.j2" import comment_lines, index, not_in_turn, trigger %}
 {% set idle = python_constant("ground.vocabulary.IDLE") %}
 {% set claimed = "OLD.jobagentid IS NULL AND NEW.jobagentid IS NOT NULL" %}
 {% set due_soon = idle | replace("j.", "NEW.") ~ " AND NEW.jobnextrun <= now() + interval '40 s'" %}
@@ -74,12 +74,6 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
-    -- the cheaper question first
-    IF EXISTS (SELECT FROM pgagent_py.agent a
-                WHERE a.jagpid = NEW.jobagentid
-                  AND a.backend_start = (SELECT s.backend_start FROM pg_stat_get_activity(NEW.jobagentid) s)) THEN
-        RETURN NEW;
-    END IF;
     IF EXISTS (SELECT FROM pgagent_py.not_for_daemon n WHERE n.jobid = NEW.jobid) THEN
         RETURN NULL;
     END IF;
@@ -92,7 +86,7 @@ COMMENT ON FUNCTION pgagent_py._refuse_claim() IS
 'daemon knows nothing of that, and would run the job with its own rights, anywhere and at any time. It finds that it has '
 'updated no row.';
 
-{% call trigger("pga_job_claim_owned", "BEFORE UPDATE", "pga_job", "_refuse_claim", when=claimed) %}
+{% call trigger("pga_job_claim_owned", "BEFORE UPDATE", "pga_job", "_refuse_claim", when=claimed ~ " AND " ~ not_in_turn) %}
 only an agent that knows owners and needs may claim a job that has them.
 {% endcall %}
 

@@ -1,50 +1,30 @@
-{% from "macros/on_pgagent.j2" import trigger %}
+{% from "macros/on_pgagent.j2" import not_in_turn, trigger %}
 {% from "macros/plans.j2" import fixed_plans %}
 CREATE OR REPLACE FUNCTION pgagent_py._note_origins() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
-    -- An agent of ours logs its runs itself, and no claim changes jobnextrun: it is still the time that the run was due at. Before
-    -- the agent, or the server, has begun to serve, it was missed.
-    INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, agent, jlgtriggeredby)
+    -- The daemon's threads log its runs. What a restore inserts has no living agent.
+    INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, jlgtriggeredby, jagstation)
     SELECT greatest(coalesce(o.jlgdue, j.jobnextrun, c.jlgstart), '0001-01-02Z'), c.jlgid,
-           coalesce(o.jlgtrigger, CASE WHEN j.jobnextrun < a.jagserves THEN 'b'::"char" ELSE 's' END), a.agent, o.jlgtriggeredby
+           coalesce(o.jlgtrigger, CASE WHEN j.jobnextrun < (SELECT min(m.jaglogintime) FROM pgagent.pga_jobagent m)
+                                       THEN 'b'::"char" ELSE 's' END), o.jlgtriggeredby, l.jagstation
       FROM changed c
-     CROSS JOIN LATERAL (
-           -- OFFSET 0: with the condition on the agent, all of its jobs would be looked at for each run
-           SELECT j.jobid, j.jobnextrun, j.jobagentid FROM pgagent.pga_job j WHERE j.jobid = ANY (ARRAY[c.jlgjobid]) OFFSET 0) j
-      JOIN pgagent_py.agent a ON a.jagpid = j.jobagentid
-      LEFT JOIN pgagent_py.job_origin o ON o.jobid = ANY (ARRAY[j.jobid]) AND o.jobnextrun = j.jobnextrun
-     WHERE c.jlgstatus = 'r' AND j.jobagentid = pg_backend_pid();
-    IF FOUND THEN
-        IF EXISTS (SELECT FROM pgagent_py.job_owed) THEN
-            UPDATE pgagent_py.job_owed w SET jobowedfrom = o.jlgdue
-              FROM changed c JOIN pgagent_py.run_origin o ON o.jlgid = ANY (ARRAY[c.jlgid])
-             WHERE w.jobid = ANY (ARRAY[c.jlgjobid]) AND o.jlgtrigger IN ('s', 'b') AND o.jlgdue > w.jobowedfrom;
-        END IF;
-    ELSE
-        -- The daemon's threads log its runs. What a restore inserts has no living agent.
-        INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, jlgtriggeredby, jagstation)
-        SELECT greatest(coalesce(o.jlgdue, j.jobnextrun, c.jlgstart), '0001-01-02Z'), c.jlgid,
-               coalesce(o.jlgtrigger, CASE WHEN j.jobnextrun < (SELECT min(m.jaglogintime) FROM pgagent.pga_jobagent m)
-                                           THEN 'b'::"char" ELSE 's' END), o.jlgtriggeredby, l.jagstation
-          FROM changed c
-          JOIN pgagent.pga_job j ON j.jobid = c.jlgjobid AND j.joblastrun <= c.jlgstart
-          JOIN pgagent.pga_jobagent l ON l.jagpid = j.jobagentid
-          LEFT JOIN pgagent_py.job_origin o ON o.jobid = j.jobid AND o.jobnextrun = j.jobnextrun
-         WHERE c.jlgstatus = 'r' AND EXISTS (SELECT FROM pgagent_py.living_agent v WHERE v.jagpid = l.jagpid AND v.agent IS NULL)
-            ON CONFLICT (jlgid) DO NOTHING;
-    END IF;
+      JOIN pgagent.pga_job j ON j.jobid = c.jlgjobid AND j.joblastrun <= c.jlgstart
+      JOIN pgagent.pga_jobagent l ON l.jagpid = j.jobagentid
+      LEFT JOIN pgagent_py.job_origin o ON o.jobid = j.jobid AND o.jobnextrun = j.jobnextrun
+     WHERE c.jlgstatus = 'r' AND EXISTS (SELECT FROM pgagent_py.living_agent v WHERE v.jagpid = l.jagpid AND v.agent IS NULL)
+        ON CONFLICT (jlgid) DO NOTHING;
     RETURN NULL;
 END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._note_origins() IS
-'Runs have started: note what has set them off, and which times they are for.';
+'The C++ daemon has started runs: note what has set them off, and which times they are for.';
 
 {% call trigger("pgagent_py_note_origins", "AFTER INSERT", "pga_joblog", "_note_origins", for_each="STATEMENT",
-    referencing="NEW TABLE AS changed") %}
+    referencing="NEW TABLE AS changed", when=not_in_turn) %}
 what has set runs off.
 {% endcall %}
 
