@@ -63,8 +63,8 @@ class RuleRow(TypedDict):
     jobname: str | None
 
 
-class VersionedRuleRow(RuleRow):
-    """The same with the version of the rows that it was read from, as the trigger names it to firing()."""
+class Version(TypedDict):
+    """The version of the rows that a rule is read from, as the trigger names it to firing()."""
 
     s_ctid: str
     s_xmin: str
@@ -73,8 +73,12 @@ class VersionedRuleRow(RuleRow):
     default_zone: str
 
 
+class VersionedRuleRow(RuleRow, Version):
+    """A row of the view schedule_rule with its version."""
+
+
 class ReadRow(RuleRow):
-    """The same, and whether a problem of the schedule is noted."""
+    """A row of the view schedule_rule, and whether a problem of the schedule is noted."""
 
     noted: bool
 
@@ -206,7 +210,7 @@ def _keep_rule(plpy: Plpy, row: VersionedRuleRow) -> None:
             raise
 
 
-def version_of(row: VersionedRuleRow) -> Hashable:
+def version_of(row: Version) -> Hashable:
     """Return what identifies the row versions that a rule is read from, as the trigger names it to firing()."""
     return row["s_ctid"], row["s_xmin"], row["s_cmin"], row["options"], row["default_zone"]
 

@@ -8,9 +8,9 @@ from typing import TypedDict
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import ABORTED, FAILURE, SUCCESS
-from ..rules.next_run import read_rules
 from .backfill import end_run
 from .news import note_ended
+from .next_of_jobs import next_of_jobs
 from .rows import Ended, RunId
 from .wake import wake
 
@@ -24,10 +24,10 @@ class OptionRow(TypedDict):
     bflid: int | None  # the backfill that the run is for
 
 
-# As pgAgent releases jobs; the trigger pga_job_next_run finds the next run. But a "run now" from while it ran is kept: then
-# jobnextrun is later than the claim.
-RELEASED = """jobagentid = NULL,
-           jobnextrun = CASE WHEN j.jobnextrun > j.joblastrun AND j.jobnextrun <= clock_timestamp() THEN j.jobnextrun END"""
+# As pgAgent releases jobs. {next} is the next run, NULL where the trigger pga_job_next_run finds it. But a "run now" from while
+# it ran is kept: then jobnextrun is later than the claim.
+RELEASED = """jobagentid = NULL, jobnextrun = CASE WHEN j.jobnextrun > j.joblastrun AND j.jobnextrun <= clock_timestamp()
+                                                  THEN j.jobnextrun ELSE {next} END"""
 
 # $3 pids of the agents.
 CLAIMED = """
@@ -43,7 +43,7 @@ SELECT o.jobid, o.jobmaxfailures IS NOT NULL AS counts, o.jobdeleteonsuccess, NU
 SELECT b.jobid, false, false, b.bflid
   FROM released JOIN pgagent_py.backfill b ON b.jobid = ANY (ARRAY[released.jobid]) WHERE b.bflrun IS NOT NULL"""
 
-# $1 jlgids, $2 statuses.
+# $1 jlgids, $2 statuses, $4 next runs.
 FINISH_JOBS = Statement(
     f"""
 WITH ended AS (
@@ -51,16 +51,18 @@ WITH ended AS (
        SET jlgstatus = r.jlgstatus, jlgduration = greatest(clock_timestamp() - l.jlgstart, interval '0')
       FROM unnest($1, $2) r (jlgid, jlgstatus) WHERE l.jlgid = ANY (ARRAY[r.jlgid]) AND l.jlgstatus = 'r'),
 gone AS (
-    DELETE FROM pgagent_py.run p USING unnest($1) r (jlgid) WHERE p.jlgid = ANY (ARRAY[r.jlgid]) RETURNING p.jobid, p.claimed),
+    DELETE FROM pgagent_py.run p USING unnest($1, $4) r (jlgid, next) WHERE p.jlgid = ANY (ARRAY[r.jlgid])
+    RETURNING p.jobid, p.claimed, r.next),
 -- a job that is claimed for another run by now is left: a user has released it by hand
 released AS (
-    UPDATE pgagent.pga_job j SET {RELEASED}
+    UPDATE pgagent.pga_job j SET {RELEASED.format(next="gone.next")}
       FROM gone WHERE j.jobid = ANY (ARRAY[gone.jobid]) AND j.joblastrun = gone.claimed AND {CLAIMED}
     RETURNING j.jobid)
 {WITH_OPTIONS}""",
     "int4[]",
     "text[]",
     "int4[]",
+    "timestamptz[]",
     row=OptionRow,
 )
 
@@ -68,7 +70,7 @@ released AS (
 RELEASE_BY_LOG = Statement(
     f"""
 WITH released AS (
-    UPDATE pgagent.pga_job j SET {RELEASED}
+    UPDATE pgagent.pga_job j SET {RELEASED.format(next="NULL")}
       FROM unnest($1, $2) r (jlgid, jobid) JOIN pgagent.pga_joblog l ON l.jlgid = ANY (ARRAY[r.jlgid])
      WHERE j.jobid = ANY (ARRAY[r.jobid]) AND l.jlgstart >= j.joblastrun AND {CLAIMED}
     RETURNING j.jobid)
@@ -89,8 +91,12 @@ def finish_jobs(plpy: Plpy, pids: Sequence[int], ended: Sequence[Ended], *, by_l
         return
     note_ended(ended)
     jobids, jlgids = [run.jobid for run in ended], [run.jlgid for run in ended]
-    read_rules(plpy, jobids)
-    rows = list(FINISH_JOBS(plpy, jlgids, [run.status for run in ended], pids))
+    next_runs = next_of_jobs(plpy, jobids)
+    rows = list(
+        FINISH_JOBS(
+            plpy, jlgids, [run.status for run in ended], pids, [next_runs.get(jobid) for jobid in jobids]
+        )
+    )
     if by_log:
         rows += RELEASE_BY_LOG(plpy, jlgids, jobids, pids)
     if rows:

@@ -68,7 +68,9 @@ COUNT_SCHEDULES = Statement(
     f"""
 SELECT r.jlgid, (SELECT count(*) FROM (
           SELECT FROM pgagent.pga_schedule s WHERE s.jscjobid = ANY (ARRAY[r.jobid]) LIMIT {MOST_SCHEDULES}) s) AS schedules
-  FROM pgagent_py.run r WHERE r.jlgid = ANY ($1)""",
+  FROM pgagent_py.run r
+ WHERE r.jlgid = ANY ($1)
+   AND EXISTS (SELECT FROM pgagent.pga_schedule s WHERE s.jscjobid = ANY (ARRAY[r.jobid]) OFFSET {FEW_SCHEDULES})""",
     "int4[]",
 )
 
@@ -77,8 +79,11 @@ def leave_some(plpy: Plpy, agent: str, results: Sequence[ResultRow]) -> Sequence
     """Return the results to book in this turn; the others, of jobs with many schedules, are kept for the next ones."""
     if len(results) < 2:
         return results
-    found = COUNT_SCHEDULES(plpy, [row["jlgid"] for row in results])
-    counts = {row["jlgid"]: row["schedules"] for row in found if row["schedules"] > FEW_SCHEDULES}
+    counts = {
+        row["jlgid"]: row["schedules"] for row in COUNT_SCHEDULES(plpy, [row["jlgid"] for row in results])
+    }
+    if not counts:
+        return results
     left, now, later = MOST_SCHEDULES, [], []
     for row in results:
         count = counts.get(row["jlgid"], 0)

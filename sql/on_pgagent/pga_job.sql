@@ -46,7 +46,7 @@ COMMENT ON FUNCTION pgagent_py._note_order() IS
 
 -- It comes first: what the others set are times of schedules.
 {% call trigger("pga_job_asked", "BEFORE UPDATE", "pga_job", "_note_order",
-    when="NEW.jobnextrun IS DISTINCT FROM OLD.jobnextrun AND NEW.jobnextrun < 'infinity'") %}
+    when="NEW.jobnextrun IS DISTINCT FROM OLD.jobnextrun AND NEW.jobnextrun < 'infinity' AND " ~ not_in_turn) %}
 which role has made the job due.
 {% endcall %}
 
