@@ -20,6 +20,11 @@ READ_VARYING = Statement(
 RECOMPUTE = Statement(
     f"UPDATE pgagent.pga_job j SET jobnextrun = NULL WHERE {SLEEPING} AND j.jobid = ANY ($1)", "int4[]"
 )
+# A run that is just being ended may have seen the rules from before. Its transaction has the job locked; when it is over, the job
+# sleeps, and RECOMPUTE finds it.
+AWAIT_ENDS = Statement(
+    "SELECT FROM pgagent.pga_job j WHERE j.jobagentid IS NOT NULL AND j.jobid = ANY ($1) FOR SHARE", "int4[]"
+)
 # Rules that are held in memory at a time: a calendar may have thousands of days.
 TOGETHER = 256
 
@@ -28,6 +33,7 @@ def recompute(plpy: Plpy, jobids: Sequence[int]) -> None:
     """Give the sleeping ones of *jobids* their next runs again. One by one the trigger would take several times as long."""
     for first in range(0, len(jobids), TOGETHER):
         some = jobids[first : first + TOGETHER]
+        AWAIT_ENDS(plpy, some)
         with _rules_read(plpy, some):
             RECOMPUTE(plpy, some)
 

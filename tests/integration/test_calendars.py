@@ -1,12 +1,14 @@
 """Calendars of dates: attached to schedules, changed, dropped."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
 from psycopg.errors import DependentObjectsStillExist, InvalidParameterValue
 
-from tests.helpers import Db, add_job, value
+from tests.helpers import Db, add_job, value, wait_for_row
+from tests.helpers.protocol import Agent, Result
 from tests.helpers.schedules import next_run, runs
 
 
@@ -98,6 +100,39 @@ def test_run_that_is_due_stays_due_when_days_of_its_calendar_change(db: Db) -> N
     due = next_run(db, job)
     db.execute("SELECT pgagent_py.alter_calendar('holidays', '{2030-12-25}', '{2030-01-01}')")
     assert next_run(db, job) == due
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ("alter_calendar('holidays', '{2090-01-01}')", datetime(2090, 1, 2, 12, tzinfo=UTC)),
+        ("set_default_timezone('Asia/Tokyo')", datetime(2090, 1, 1, 3, tzinfo=UTC)),
+    ],
+)
+def test_change_waits_for_a_run_that_is_being_ended_and_gives_its_job_the_new_next_run(
+    database: str, db: Db, change: str, found: datetime
+) -> None:
+    db.execute("SELECT pgagent_py.set_default_timezone('UTC'), pgagent_py.add_calendar('holidays')")
+    job = add_job(db, "job", "SELECT 1")
+    schedule = value(
+        db,
+        "SELECT pgagent_py.add_schedule(%s, 's', cron => '0 12 * * *', start => '2090-01-01Z')",
+        job,
+    )
+    db.execute("SELECT pgagent_py.attach_calendar(%s, 'holidays')", [schedule])
+    agent = Agent(database)
+    db.execute("SELECT pgagent_py.run_now(%s)", [job])
+    (step,) = agent.run_due(1)
+    agent.db.execute("BEGIN")
+    agent.run_due(0, Result(step.jlgid, step.jslid))
+    with psycopg.connect(database, autocommit=True) as other, ThreadPoolExecutor() as pool:
+        changed = pool.submit(other.execute, f"SELECT pgagent_py.{change}".encode())
+        waiting = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+        wait_for_row(db, waiting, other.info.backend_pid)
+        agent.db.execute("COMMIT")
+        changed.result()
+    assert next_run(db, job) == found
+    agent.close()
 
 
 def test_calendar_in_use_is_not_dropped(db: Db) -> None:
