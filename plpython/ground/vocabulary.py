@@ -146,3 +146,10 @@ NEVER_ALLOWED = {
         "test-only",
     ),
 }
+
+# Of an INSERT into job_due d: jobs have succeeded for these times. Who books has the job locked, so this waits for nobody.
+NOTE_SUCCESS = """
+ON CONFLICT (jobid) DO UPDATE SET jobdue = greatest(d.jobdue, excluded.jobdue),
+   jobduebefore = CASE WHEN excluded.jobdue > d.jobdue THEN d.jobdue
+                       WHEN excluded.jobdue < d.jobdue THEN greatest(d.jobduebefore, excluded.jobdue)
+                       ELSE d.jobduebefore END"""

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
-from ..ground.vocabulary import ABORTED, FAILURE, SUCCESS
+from ..ground.vocabulary import ABORTED, FAILURE, NOTE_SUCCESS, SUCCESS
 from .backfill import end_run
 from .news import note_ended
 from .next_of_jobs import next_of_jobs
@@ -49,7 +49,13 @@ FINISH_JOBS = Statement(
 WITH ended AS (
     UPDATE pgagent.pga_joblog l
        SET jlgstatus = r.jlgstatus, jlgduration = greatest(clock_timestamp() - l.jlgstart, interval '0')
-      FROM unnest($1, $2) r (jlgid, jlgstatus) WHERE l.jlgid = ANY (ARRAY[r.jlgid]) AND l.jlgstatus = 'r'),
+      FROM unnest($1, $2) r (jlgid, jlgstatus) WHERE l.jlgid = ANY (ARRAY[r.jlgid]) AND l.jlgstatus = 'r'
+    RETURNING l.jlgid, l.jlgjobid, l.jlgstatus),
+succeeded AS (
+    INSERT INTO pgagent_py.job_due AS d (jobid, jobdue)
+    SELECT DISTINCT ON (e.jlgjobid) e.jlgjobid, o.jlgdue
+      FROM ended e JOIN pgagent_py.run_origin o ON o.jlgid = ANY (ARRAY[e.jlgid])
+     WHERE e.jlgstatus = 's' AND o.jlgtrigger <> 'n' ORDER BY e.jlgjobid, e.jlgid DESC {NOTE_SUCCESS}),
 gone AS (
     DELETE FROM pgagent_py.run p USING unnest($1, $4) r (jlgid, next) WHERE p.jlgid = ANY (ARRAY[r.jlgid])
     RETURNING p.jobid, p.claimed, r.next),

@@ -33,7 +33,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
-    -- Of each job its present run: who books that has the job locked, so this waits for nobody.
+    -- Of each job its present run.
     INSERT INTO pgagent_py.job_due AS d (jobid, jobdue)
     SELECT DISTINCT ON (j.jobid) j.jobid, o.jlgdue
       FROM changed c
@@ -41,20 +41,17 @@ BEGIN
       JOIN pgagent_py.run_origin o ON o.jlgid = ANY (ARRAY[c.jlgid])
      WHERE c.jlgstatus = 's' AND o.jlgtrigger <> 'n'
      ORDER BY j.jobid, c.jlgid DESC
-        ON CONFLICT (jobid) DO UPDATE SET jobdue = greatest(d.jobdue, excluded.jobdue),
-           jobduebefore = CASE WHEN excluded.jobdue > d.jobdue THEN d.jobdue
-                               WHEN excluded.jobdue < d.jobdue THEN greatest(d.jobduebefore, excluded.jobdue)
-                               ELSE d.jobduebefore END;
+        {{ python_constant("ground.vocabulary.NOTE_SUCCESS") | indent(8) }};
     RETURN NULL;
 END
 $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._note_success() IS
-'Runs have succeeded: note for which times.';
+'Runs of the C++ daemon have succeeded: note for which times.';
 
 -- Its name comes after those of the triggers that tell of the run: they want the time of the success before.
 {% call trigger("pgagent_py_succeeded", "AFTER UPDATE", "pga_joblog", "_note_success", for_each="STATEMENT",
-    referencing="NEW TABLE AS changed") %}
+    referencing="NEW TABLE AS changed", when=not_in_turn) %}
 for which times runs have succeeded.
 {% endcall %}
 
