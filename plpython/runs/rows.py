@@ -121,10 +121,11 @@ class AgentRow(TypedDict):
     role: str
     returned: bool
     waiting: bool
-    draining: bool
-    adoptable: bool  # whether a draining agent has runs that wait for another
+    drained: list[str]  # the agents that are to take nothing more
+    draining: bool  # whether this is one of them
+    adoptable: bool  # whether another is: it may have runs that wait
     lasting: bool  # whether another agent has steps that do not end with it
-    subscribed: bool  # whether a subscription keeps jobs from starting
+    subscribed: bool  # whether the jobs come by a subscription
     limited: bool
     windowed: bool
     stopping: bool

@@ -40,16 +40,13 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
        EXISTS (SELECT FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL)
        OR EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.agent = a.agent) AS waiting,
-       EXISTS (SELECT FROM pgagent_py.draining d WHERE d.agent = a.agent) AS draining,
-       EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent AND NOT k.executing) AS adoptable,
+       ARRAY(SELECT d.agent FROM pgagent_py.draining d) AS drained,
        EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent AND k.executing) AS lasting,
-       EXISTS (SELECT FROM pgagent_py.subscribed) AS subscribed,
+       EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srrelid = 'pgagent.pga_job'::regclass) AS subscribed,
        EXISTS (SELECT FROM pgagent_py.job_limit) AS limited,
        EXISTS (SELECT FROM pgagent_py.job_window) AS windowed,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobatwindowend IS NOT NULL) AS stopping,
-       EXISTS (SELECT FROM pgagent_py.job_limit) OR EXISTS (SELECT FROM pgagent_py.pause)
-       OR EXISTS (SELECT FROM pgagent_py.job_window)
-       OR EXISTS (SELECT FROM pgagent_py.problem)
+       EXISTS (SELECT FROM pgagent_py.pause) OR EXISTS (SELECT FROM pgagent_py.problem)
        OR EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobpriority <> 0) AS choosy,
        EXISTS (SELECT FROM pgagent_py.run_order) AS ordered,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobdone) AS deleting,
@@ -61,7 +58,6 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE NOT d.depchecked) AS unchecked,
        EXISTS (SELECT FROM pgagent_py.message m WHERE m.msgwhen IN ('late', 'overrun')) AS alerting,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobparameters IS NOT NULL)
-       OR EXISTS (SELECT FROM pgagent_py.run_order o WHERE o.jlgparameters IS NOT NULL)
        OR EXISTS (SELECT FROM pgagent_py.run_option o WHERE o.jlgparameters IS NOT NULL) AS parametrised
   FROM pgagent_py.agent a
  WHERE a.agent = $1 AND {THIS_BACKEND}
@@ -96,7 +92,8 @@ def run_due(
     if me["jagleft"]:
         left = close_left(plpy, agent, me["jagpid"], me["jagleft"])
         finished = [row for row in finished if row["jlgid"] not in left]
-    me["waiting"] |= me["adoptable"] and not local and adopt_runs(plpy, me, capacity - len(finished))
+    if me["adoptable"] and not local:
+        me["waiting"] |= adopt_runs(plpy, me, capacity - len(finished))
     waited = take_waiting(plpy, agent, runs=not me["draining"]) if me["waiting"] else []
     finished = leave_some(plpy, agent, _first_of_each([*waited, *finished]))
     started = _carry_on_apart(plpy, me, finished, capacity, own_places)
@@ -126,7 +123,11 @@ def _agent(plpy: Plpy, agent: str, connecting: Sequence[int], apart: bool) -> Ag
     _check_right(plpy, me)
     if me["subscribed"]:
         CHECK_SERVED(plpy)
-    me["choosy"] |= me["ordered"] or me["deleting"] or me["belated"] or me["owned"] or me["skipping"]
+    me["draining"] = agent in me["drained"]
+    me["adoptable"] = len(me["drained"]) > me["draining"]
+    me["choosy"] |= me["limited"] or me["windowed"] or me["ordered"] or me["deleting"]
+    me["choosy"] |= me["belated"] or me["owned"] or me["skipping"]
+    me["parametrised"] |= me["ordered"]
     # A session may stay in its transaction for long, and nothing of other roles' must wait for that.
     if me["jagall"]:
         fail_orphans(plpy)
