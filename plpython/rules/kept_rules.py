@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from .schedule import Instant, Schedule
 from .zones import Zone
@@ -17,6 +17,16 @@ Rule = tuple[Schedule, Zone]
 MOST_BYTES = 32 * 2**20
 # Of a rule with nothing but its five sets, and for each of the days and times that exceptions and calendars name.
 RULE_BYTES, DAY_BYTES = 1000, 100
+
+
+class Version(TypedDict):
+    """The version of the rows that a rule is read from, as the trigger names it to firing()."""
+
+    s_ctid: str
+    s_xmin: str
+    s_cmin: str
+    options: str | None
+    default_zone: str
 
 
 class Kept(NamedTuple):

@@ -15,7 +15,7 @@ from ..ground.problems import forget_problems, is_passing, note_problem
 from .cancels import heeding_cancels
 from .clock import now_or_last_run
 from .day_rules import SATURDAY_AND_SUNDAY, DayRule, Recurs
-from .kept_rules import Kept, Rule, held, is_read, keep, kept, note_read
+from .kept_rules import Kept, Rule, Version, held, is_read, keep, kept, note_read
 from .schedule import MICRO, Instant, NextRun, Schedule, compile_schedule, in_seconds, merge_runs
 from .schedule import next_run as next_firing
 from .skipped import Skipped
@@ -61,16 +61,6 @@ class RuleRow(TypedDict):
     spread: int | None
     jscname: str | None
     jobname: str | None
-
-
-class Version(TypedDict):
-    """The version of the rows that a rule is read from, as the trigger names it to firing()."""
-
-    s_ctid: str
-    s_xmin: str
-    s_cmin: str
-    options: str | None
-    default_zone: str
 
 
 class VersionedRuleRow(RuleRow, Version):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
-from ..rules.next_run import NEVER, Version, firing, read_rules, timestamp, version_of
+from ..rules.kept_rules import Version
+from ..rules.next_run import NEVER, firing, read_rules, timestamp, version_of
 from ..rules.schedule import Instant, in_seconds
 
 

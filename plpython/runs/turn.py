@@ -92,8 +92,7 @@ def run_due(
     if me["jagleft"]:
         left = close_left(plpy, agent, me["jagpid"], me["jagleft"])
         finished = [row for row in finished if row["jlgid"] not in left]
-    if me["adoptable"] and not local:
-        me["waiting"] |= adopt_runs(plpy, me, capacity - len(finished))
+    me["waiting"] |= me["adoptable"] and not local and adopt_runs(plpy, me, capacity - len(finished))
     waited = take_waiting(plpy, agent, runs=not me["draining"]) if me["waiting"] else []
     finished = leave_some(plpy, agent, _first_of_each([*waited, *finished]))
     started = _carry_on_apart(plpy, me, finished, capacity, own_places)
