@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import datetime
@@ -106,12 +108,22 @@ class LogFile(logging.FileHandler):
         """Open the file. Raises `OSError`."""
         super().__init__(file, encoding="utf-8", errors="backslashreplace")
         self._complained = False
+        self._error: BaseException | None = None  # of the last line
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line."""
+        """Write a line. If it can't be written, for example to a full disk, that is said once on stderr."""
         if self._is_moved():
             self.reopen()
+        before, self._error = self._error, None
         super().emit(record)
+        if self._error is not None and before is None:
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"pgagent-py: the log file can't be written: {self._error}\n")
+                sys.stderr.flush()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002
+        """Keep the error of a line; the default would write a traceback for each."""
+        self._error = sys.exc_info()[1]
 
     def reopen(self) -> None:
         """Open the file again. If that fails, what is open is kept, and that is said once."""

@@ -1,6 +1,7 @@
 """What the log says without -l, in both formats, and its file that is moved away while the launcher writes."""
 
 import json
+import os
 import re
 import signal
 from collections import Counter
@@ -125,6 +126,14 @@ def test_the_log_file_is_opened_again_when_it_was_moved_and_by_sighup(
     ]
     assert agent.terminate() == 0
     assert "action=stop" in file.read_text()
+
+
+def test_a_full_disk_is_said_once_and_ends_nothing(database: str, db: Db, launcher: StartLauncher) -> None:
+    agent = launcher("-s", "/dev/full", database)
+    assert run_to_end(db, add_job(db, "x", "SELECT 1/0")).status == "f"
+    assert agent.terminate() == 0
+    (line,) = agent.log_text().splitlines()
+    assert line == f"pgagent-py: the log file can't be written: {OSError(28, os.strerror(28))}"
 
 
 def test_sighup_at_any_moment_ends_nothing(database: str, db: Db, launcher: StartLauncher) -> None:
