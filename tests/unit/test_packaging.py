@@ -98,7 +98,9 @@ def test_service_unit_is_valid(tmp_path: Path, name: str, hardened: bool) -> Non
         text.split("\n")
     )
     # A system need not have more than these, for example no /bin/kill.
-    assert set(re.findall(r"(?m)^Exec\w+=-?(\S+)", text)) == {"/usr/bin/env", "/bin/sh", "/usr/bin/timeout"}
+    assert set(re.findall(r"(?m)^Exec\w+=-?(\S+)", text)) == {"/usr/bin/env", "/bin/sh"}
+    # A variable within a word is left to the shell: systemd replaces it only as a word of its own.
+    assert not re.search(r"(?m)^Exec\w+=[^\"\n]*[^\s\"]\$\w", text)
     assert NO_MORE_RIGHTS.search(text) is None
     unit = tmp_path / name.replace("@", "@main")
     unit.write_text(text.replace("/opt/pgagent_py/bin/pgagent-py", str(program)))
