@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from ..confirmation import now
 from ..conninfo import add_options, hide_mistyped
 from ..log import Event
-from ..vitals import Histogram
+from ..vitals import Histogram, Vitals
 
 logger = logging.getLogger("pgagent_py")
 
@@ -47,7 +47,8 @@ SAFE_PATH = "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', 
 
 # after: the last run that was looked at. open: earlier runs that were running then, and numbers that were missing: a run that got
 # its number before others may be committed after them. A look takes so many runs at most, the rest is for the next one.
-# A job with windows is due, and late, from when they let it start.
+# A job with windows is due, and late, from when they let it start. pga_job is looked up by hand: to_regclass would take rights on
+# its schema, which a launcher's role need not have.
 FACTS = """
 WITH windows AS MATERIALIZED (
     SELECT v.jobid, o."window" AS job, l."window" AS class FROM pgagent_py.visible_job v
@@ -82,7 +83,9 @@ late AS MATERIALIZED (
                AND h.trigger IS DISTINCT FROM 'backfill') h
      WHERE h.seconds IS NOT NULL)
 SELECT json_build_object(
-    'allowed', coalesce(has_table_privilege(to_regclass('pgagent.pga_job'), 'SELECT'), false)
+    'allowed', coalesce((SELECT has_table_privilege(c.oid, 'SELECT') FROM pg_class c
+                          WHERE c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'pgagent')
+                            AND c.relname = 'pga_job'), false)
                OR coalesce(pg_has_role(to_regrole('pgagent_py_monitor'), 'MEMBER'), false),
     'last', l.last,
     'open', array_cat(r.jlgids, ARRAY(
@@ -128,6 +131,7 @@ class Facts:
         self._each = each
         self.asked_at = -QUIET_SECONDS
         self._asking: asyncio.Task[None] | None = None
+        self._name = ""
         self._after: int | None = None
         self._open: list[int] = []
         self.known: dict[str, Any] = {}  # the answer; empty while there is none
@@ -136,9 +140,11 @@ class Facts:
         self.seconds = Histogram(RUN_BOUNDS)
         self.lateness = Histogram(LATE_BOUNDS)
 
-    async def refresh(self, quiet_since: float) -> None:
-        """Ask, unless the answer is new enough or somebody asks already: then wait for that."""
-        seconds = QUIET_SECONDS if quiet_since < self.asked_at else CACHED_SECONDS
+    async def refresh(self, vitals: Vitals) -> None:
+        """Ask, unless the answer is new enough or somebody asks already: then wait for that. *vitals*: of the database."""
+        self._name = vitals.database
+        quiet = vitals.quiet_since < self.asked_at and not self.error
+        seconds = QUIET_SECONDS if quiet else CACHED_SECONDS
         if self._asking is None and now() >= self.asked_at + seconds:
             self._asking = asyncio.create_task(self._ask())
         if self._asking is not None:
@@ -158,7 +164,7 @@ class Facts:
 
     def _note(self, error: str) -> None:
         if error and error != self.error:
-            logger.warning(Event("metrics", f"no figures of the jobs: {error}"))
+            logger.warning(Event("metrics", f"no figures of the jobs: {error}", database=self._name))
         self.error = error
 
     async def _query(self) -> str:

@@ -88,7 +88,7 @@ class Metrics(Collector):
 
         async def refresh(vitals: Vitals, facts: Facts) -> None:
             async with some:
-                await facts.refresh(vitals.quiet_since)
+                await facts.refresh(vitals)
 
         oldest = sorted(self._watched, key=lambda watched: watched[1].asked_at)
         with contextlib.suppress(TimeoutError):

@@ -17,6 +17,7 @@ import psutil
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg.conninfo import make_conninfo
 
 from launcher.options import _read_ping, _without_ping
 from launcher.vitals import STOPPED_SECONDS, Heart, Vitals
@@ -70,9 +71,17 @@ def figure(samples: Samples, name: str, /, **labels: str) -> float | None:
     return found[0] if found else None
 
 
-def test_metrics_tell_of_launcher_and_jobs(database: str, db: Db, launcher: StartLauncher) -> None:
+@pytest.fixture
+def watcher(database: str, db: Db) -> Iterator[str]:
+    """Return a connection string of a role that may no more than a launcher needs to tell of all jobs."""
+    db.execute("CREATE ROLE watcher LOGIN IN ROLE pgagent_py_launcher, pgagent_py_monitor")
+    yield make_conninfo(database, user="watcher")
+    db.execute("DROP OWNED BY watcher; DROP ROLE watcher")
+
+
+def test_metrics_tell_of_launcher_and_jobs(watcher: str, db: Db, launcher: StartLauncher) -> None:
     begun = monotonic()
-    agent = serving(launcher("--metrics", ":0", "--metrics-jobs", "1", "--workers", "7", database))
+    agent = serving(launcher("--metrics", ":0", "--metrics-jobs", "1", "--workers", "7", watcher))
     port = port_of(agent)
     first = scrape(port)
     assert figure(first, "runs_total", status="success") == 0
@@ -134,7 +143,7 @@ def test_slow_and_hostile_clients_hold_nothing_up(database: str, db: Db, launche
     thread.join()
     db.execute("ROLLBACK")
     assert figure(scraped[0], "facts_known") == 0
-    assert "action=metrics no figures of the jobs" in agent.log_text()
+    assert f"action=metrics database={db.info.dbname} no figures of the jobs" in agent.log_text()
     stop(agent)
 
 
