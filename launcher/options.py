@@ -242,7 +242,9 @@ def read_options(arguments: Sequence[str]) -> Options:
         settings = parse_conninfo(join_words(given.conninfo))
     except ConninfoError as error:
         command.error(f"CONNECTION-STRING: {error}")
-    if given.ping:
+    if given.ping is not None:
+        if not given.ping.strip():
+            command.error("--ping: the address is missing")
         os.environ[PING_VARIABLE] = given.ping
     secrets = {keyword: value for keyword, value in settings.items() if keyword in SECRET_KEYWORDS}
     variables = secrets_in_environment()
@@ -294,6 +296,8 @@ def _read_ping(file: str | None) -> str:
             url = Path(file).read_text(encoding="utf-8")
         except OSError as error:
             raise ValueError(f"{file} can't be read: {error.strerror}") from None
+        if not url.strip():
+            raise ValueError(f"{file} has no address to ping")
     if not url:
         return ""
     from .watching.ping import check_url

@@ -266,6 +266,7 @@ def test_what_can_not_be_is_refused(launcher: StartLauncher, tmp_path: Path) -> 
             (["--metrics", "::1:9187"], "is not ADDRESS:PORT"),
             (["--ping", "ftp://s3cr3t"], "the address to ping is no URL"),
             (["--ping", "s3cr3t"], "the address to ping is no URL"),
+            (["--ping="], "--ping: the address is missing"),
             (["--ping-file", str(tmp_path / "none")], f"can't be read: {os.strerror(2)}"),
         ):
             process = launcher(*arguments, "dbname=x")
@@ -279,3 +280,6 @@ def test_the_address_to_ping_is_left_out_of_the_command_line_and_read_from_a_fil
     assert _without_ping(words) == ["-f", "-t", "5", "--ping-file", "x"]
     (tmp_path / "address").write_text("https://example.org/x\n")
     assert _read_ping(str(tmp_path / "address")) == "https://example.org/x"
+    (tmp_path / "address").write_text("\n")
+    with pytest.raises(ValueError, match="has no address to ping"):
+        _read_ping(str(tmp_path / "address"))
