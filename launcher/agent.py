@@ -137,6 +137,7 @@ class Agent:
             self.vitals.running = lambda: 0
             self._search.stop()
             self._reserve.close()
+            self._control = None  # there is nothing to cut any more
             await self._pool.close()
             await self._processes.close()
             for task in self._side_tasks:

@@ -217,5 +217,12 @@ def hide_mistyped(message: str) -> str:
     return re.sub(r"""(['"]).*['"]""", '"..."', message, flags=re.DOTALL).strip()
 
 
+def words_of(error: Exception) -> str:
+    """Return what an attempt to connect, or to ask, has failed by."""
+    return hide_mistyped(str(error).strip()) or (
+        "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    )
+
+
 def _connect_timeout() -> Params:
     return {} if "PGCONNECT_TIMEOUT" in os.environ else {"connect_timeout": CONNECT_TIMEOUT_SECONDS}

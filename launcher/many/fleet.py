@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ..agent import Agent, OneOfMany
 from ..confirmation import now
-from ..conninfo import control_conninfo, hide_mistyped, server_conninfo
+from ..conninfo import control_conninfo, server_conninfo, words_of
 from ..control import BEGIN_SESSION
 from ..handshake import CannotServeError
 from ..log import Event, database
@@ -63,6 +63,7 @@ class Fleet:
         self._stop = asyncio.Event()
         self._is_up = self._drains = False
         self._words = ""
+        self._missing: set[str] = set()  # of the databases that the options name
 
     async def run(self) -> None:
         """Serve until `stop`; a lost connection is made again. Raises CannotServeError if there is none at the start."""
@@ -73,7 +74,7 @@ class Fleet:
                 pause = WATCH_SECONDS
                 await self._watch(found.connection)
             except (psycopg.Error, OSError, TimeoutError) as error:
-                words = hide_mistyped(str(error).strip()) or type(error).__name__
+                words = words_of(error)
                 if not self._is_up and is_mistake(words):
                     raise CannotServeError(words) from error
                 if words != self._words:
@@ -114,10 +115,20 @@ class Fleet:
                     logger.info(Event("watch", f"databases: {len(seen)}", again=self._is_up))
                     notify_systemd("READY=1\nSTATUS=Serving")
                 self._is_up, self._words = True, ""
+                self._look_for_named(seen)
                 self._compare(seen)
                 await self._sleep(WATCH_SECONDS)
         finally:
             await connection.close()
+
+    def _look_for_named(self, seen: list[Seen]) -> None:
+        """Say which databases that the options name are missing, when that changes."""
+        missing = {*(self._names or ())} - {one.name for one in seen}
+        if missing - self._missing:
+            logger.warning(
+                Event("watch", f"not there, or open to no connection: {', '.join(sorted(missing))}")
+            )
+        self._missing = missing
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -182,16 +193,22 @@ class Fleet:
                 need = await look(self._params | {"dbname": known.name}, known.extension)
             wanted = known.looked(need)
             logger.debug(Event("look", extension=need.extension, wanted_in=need.wanted_in))
-            if need.extension and known.vitals not in self.served:
-                self.served.append(known.vitals)
-            known.vitals.serving = need.extension
+            self._note_extension(known, need.extension)
             if wanted and not self._stop.is_set():
                 await self._serve(known)
         except (psycopg.Error, CannotServeError, OSError, TimeoutError) as error:
             known.extension = False
-            self._failed(known, hide_mistyped(str(error).strip()) or type(error).__name__)
+            self._failed(known, words_of(error))
         finally:
             known.task = None
+
+    def _note_extension(self, known: Database, there: bool) -> None:
+        """A database whose extension was dropped is none of ours any more."""
+        if there and known.vitals not in self.served:
+            self.served.append(known.vitals)
+        elif not there and known.vitals in self.served:
+            self.served.remove(known.vitals)
+        known.vitals.serving = there
 
     def _failed(self, known: Database, words: str) -> None:
         known.vitals.serving = False

@@ -27,6 +27,12 @@ SELECT d.oid::int8, d.datname::text, coalesce(s.xact_commit + s.xact_rollback, 0
 
 HAS_EXTENSION = "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'pgagent_py')"
 WANTED_IN = "SELECT pgagent_py.wanted_in()"
+# What that fails by in a database whose extension is older, or was dropped since the last look.
+GONE = (
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.InvalidSchemaName,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,11 @@ async def look(params: Params, known: bool) -> Need:
             transactions += 1
             try:
                 ((seconds,),) = await (await connection.execute(WANTED_IN)).fetchall()
-            except psycopg.errors.UndefinedFunction:
+            except GONE:
+                transactions += 1
+                ((there,),) = await (await connection.execute(HAS_EXTENSION)).fetchall()
+                if not there:
+                    return Need(False, None, transactions)
                 seconds = 0.0  # an older extension: the agent says what to do
             return Need(True, None if seconds is None else float(seconds), transactions)
         finally:

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ..confirmation import now
-from ..conninfo import add_options, hide_mistyped
+from ..conninfo import add_options, words_of
 from ..log import Event
 from ..vitals import Histogram, Vitals
 
@@ -157,7 +157,7 @@ class Facts:
             self._note("" if self.known["allowed"] else NOT_ALLOWED)
         except (psycopg.Error, OSError, TimeoutError, UnicodeError) as error:
             self.known = {}
-            self._note(hide_mistyped(str(error).strip()) or type(error).__name__)
+            self._note(words_of(error))
         finally:
             self.asked_at = now()
             self._asking = None

@@ -61,13 +61,17 @@ def server_memory(cluster: Cluster) -> int:
     return total
 
 
-def seconds_since_turn(agent: Launcher, name: str) -> float:
-    """Return what the metrics say of a database."""
+def metrics(agent: Launcher) -> str:
+    """Return all metrics."""
     found = re.search(r'"address": "([^"]+)"', agent.log_text())
     assert found
     with urllib.request.urlopen(f"http://{found[1]}/metrics", timeout=60) as answer:
-        text = answer.read().decode()
-    line = re.search(rf'pgagent_py_seconds_since_last_turn{{database="{name}"}} (\S+)', text)
+        return str(answer.read().decode())
+
+
+def seconds_since_turn(agent: Launcher, name: str) -> float:
+    """Return what they say of a database."""
+    line = re.search(rf'pgagent_py_seconds_since_last_turn{{database="{name}"}} (\S+)', metrics(agent))
     assert line
     return float(line[1])
 
@@ -133,7 +137,7 @@ def test_quiet_databases_cost_little_and_are_served_soon(
 def test_databases_come_and_go_and_a_broken_one_holds_up_no_other(
     own_cluster: Cluster, admin: Db, launcher: StartLauncher
 ) -> None:
-    create(admin, "good", "old", "quiet")
+    create(admin, "good", "old", "quiet", "dropped")
     with own_cluster.connect("old") as db:
         db.execute("UPDATE pg_extension SET extversion = '1.0.0' WHERE extname = 'pgagent_py'")
     agent = launcher("--log-format", "json", "--metrics", ":0", "--databases", "all", own_cluster.conninfo())
@@ -149,6 +153,9 @@ def test_databases_come_and_go_and_a_broken_one_holds_up_no_other(
     wait_for(
         lambda: seconds_since_turn(agent, "quiet") < time.monotonic() - since, what="a quiet one is seen"
     )
+    assert 'database="dropped"' in metrics(agent)
+    with own_cluster.connect("dropped") as db:
+        db.execute("DROP EXTENSION pgagent_py")
     admin.execute("CREATE DATABASE copy TEMPLATE quiet")
     admin.execute("DROP DATABASE quiet")
     with own_cluster.connect("good") as db:
@@ -162,6 +169,9 @@ def test_databases_come_and_go_and_a_broken_one_holds_up_no_other(
     admin.execute("DROP DATABASE good WITH (FORCE)")
     with own_cluster.connect("later") as db:
         run(db, add_job(db, "y", "SELECT 1"))
+    wait_for(lambda: 'database="dropped"' not in metrics(agent), what="the dropped extension to be noticed")
+    lines = map(json.loads, agent.log_text().splitlines())
+    assert [line for line in lines if line["level"] == "ERROR" and line.get("database") == "dropped"] == []
     stop(agent)
 
 
@@ -171,7 +181,7 @@ def test_named_databases_share_the_places(own_cluster: Cluster, admin: Db, launc
     admin.execute("CREATE TABLE gate (opened boolean)")
     wait = "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM gate) LOOP PERFORM pg_sleep(0.05); END LOOP; END $$"
     started = "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 's'"
-    agent = launcher("--databases", "one,two", "--workers", "4", own_cluster.conninfo())
+    agent = launcher("--databases", "one,two,none", "--workers", "4", own_cluster.conninfo())
     with (
         own_cluster.connect("three") as three,
         own_cluster.connect("one") as one,
@@ -192,6 +202,7 @@ def test_named_databases_share_the_places(own_cluster: Cluster, admin: Db, launc
         admin.execute("INSERT INTO gate VALUES (true)")
         wait_for(lambda: value(one, started) == 8, what="the long steps")
         assert value(three, started) == 0
+    assert agent.log_text().count("not there, or open to no connection: none") == 1
     stop(agent)
 
 
