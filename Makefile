@@ -124,7 +124,7 @@ test-pgadmin: setup  ## make, run and show a job in pgAdmin's own dialogs, in a 
 test-ha: setup  ## run ten minutes of failovers under Patroni, synchronous and asynchronous, with a summary
 	@$(PYTEST) -m long tests/ha $(ARGS)
 
-test-deb: setup $(DATA_built)  ## build the Debian packages, install, upgrade and purge them in a new system that runs systemd
+test-deb: setup $(DATA_built)  ## build the Debian packages, use and purge them in a new system that runs systemd; SUITE=trixie: in Debian 13
 	@.ci/setup $(DEB_TOOLS) && .ci/test-deb
 
 test-container: setup  ## do what the Containerfile says in new systems, start what compose.yaml starts, and run a job there
