@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -26,28 +28,40 @@ def doctor(session: Session) -> int:
     """Look for what is wrong, with the remedy for each. Status 1 when something is."""
     findings: list[Finding] = []
     unchecked: list[str] = []
-    for check in CHECKS:
-        try:
-            findings += _look(session, check)
-        except psycopg.Error as error:
-            if error.sqlstate not in NOT_FOR_THIS_ROLE:
-                raise
-            unchecked.append(check.name)
-    findings += _clocks(session) + _pooled(session) + _differs_from_pgagent(session)
+    for finding in _all_findings(session, unchecked):
+        findings.append(finding)
+        if not session.json:
+            _show(finding)
     wrong = any(finding["level"] == BAD for finding in findings)
     if session.json:
         write_json({"findings": findings, "unchecked": unchecked})
         return int(wrong)
-    for finding in findings:
-        colour = "red" if finding["level"] == BAD else "yellow"
-        click.echo(click.style(f"{finding['check']}: ", fg=colour, bold=True) + plain(finding["what"]))
-        click.echo(f"  remedy: {finding['remedy']}")
     if unchecked:
         click.echo(f"not checked, the role may not look: {', '.join(unchecked)}")
     click.echo(
         f"{len(CHECKS) + 3 - len(unchecked)} checks, {len(findings)} findings" if findings else "all is well"
     )
     return int(wrong)
+
+
+def _all_findings(session: Session, unchecked: list[str]) -> Iterator[Finding]:
+    """Yield what the checks find; append the names of those that the role may not make."""
+    for check in CHECKS:
+        try:
+            yield from _look(session, check)
+        except psycopg.Error as error:
+            if error.sqlstate not in NOT_FOR_THIS_ROLE:
+                raise
+            unchecked.append(check.name)
+    for look in (_clocks, _pooled, _differs_from_pgagent):
+        yield from look(session)
+
+
+def _show(finding: Finding) -> None:
+    colour = "red" if finding["level"] == BAD else "yellow"
+    click.echo(click.style(f"{finding['check']}: ", fg=colour, bold=True) + plain(finding["what"]))
+    click.echo(f"  remedy: {finding['remedy']}")
+    sys.stdout.flush()
 
 
 def _look(session: Session, check: Check) -> list[Finding]:

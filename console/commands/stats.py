@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import click
 
 from ..cli import command
-from ..output import Table, write_rows
+from ..output import Table, when, write_rows
 from ..session import Row, Session
 from ..times import Time
 
+STATISTICS = "SELECT * FROM pgagent_py.run_statistics(%s)"
 DURATIONS = """
 SELECT n.jobid, array_agg(n.seconds ORDER BY n.jlgid) AS seconds FROM (
        SELECT r.jobid, r.jlgid, extract(epoch FROM r.jlgduration)::float8 AS seconds
@@ -40,10 +42,13 @@ COLUMNS = {
 def stats(session: Session, since: datetime | None) -> None:
     """Show the slowest jobs, those that fail most, and those that grow, beside the period before."""
     since = since or datetime.now().astimezone() - timedelta(days=7)
-    rows = session.rows("SELECT * FROM pgagent_py.run_statistics(%s)", since)
     if session.json:
-        write_rows([rows] if rows else [], {}, True)
+        write_rows(session.pages(STATISTICS, [since]), {}, True)
         return
+    # To count a million runs takes seconds.
+    click.echo(f"runs since {when(since)}, beside as long before")
+    sys.stdout.flush()
+    rows = session.rows(STATISTICS, since)
     if not rows:
         click.echo("no runs in this time")
     _show(session, "slowest", rows, lambda row: row["p95_duration"])

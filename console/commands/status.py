@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, LiteralString
 
@@ -23,12 +24,9 @@ SELECT d.*, s.window_opens FROM (
          FROM pgagent_py.visible_job v
         WHERE v.jobenabled AND NOT v.jobrunning AND v.jobnextrun <= now() ORDER BY v.jobnextrun, v.jobname LIMIT %s) d
   LEFT JOIN LATERAL (SELECT s.window_opens FROM pgagent_py.job_status s WHERE s.jobid = d.jobid OFFSET 0) s ON true"""
-# A job whose last run has failed. Names first: the rest is for these alone.
 FAILING = """
 SELECT s.jobid, s.jobname, s.failures_in_a_row, s.last_status, s.last_run, s.last_start, s.next_run
-  FROM pgagent_py.visible_job v CROSS JOIN LATERAL (
-       SELECT * FROM pgagent_py.job_status s WHERE s.jobid = v.jobid OFFSET 0) s
- WHERE v.joblastrun IS NOT NULL AND s.last_status IN ('failure', 'aborted') ORDER BY s.last_start DESC LIMIT %s"""
+  FROM pgagent_py.job_status s WHERE s.last_status IN ('failure', 'aborted') ORDER BY s.last_start DESC LIMIT %s"""
 PAUSED = "SELECT * FROM pgagent_py.paused ORDER BY class NULLS FIRST"
 UNSENT = "SELECT * FROM pgagent_py.unsent_message ORDER BY qmscreated LIMIT %s"
 PROBLEMS = "SELECT * FROM pgagent_py.problems ORDER BY since NULLS FIRST LIMIT %s"
@@ -100,6 +98,7 @@ def status(session: Session) -> None:
             answer["late"] = [row for row in rows if _is_late(row)]
         if not session.json:
             show(name, rows, columns, nothing)
+            sys.stdout.flush()
     if session.json:
         write_json(answer)
 

@@ -5,28 +5,31 @@ RETURNS TABLE (jobid integer, jobname text, runs bigint, failures bigint, median
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+-- It plans for the number of the jobs, and a million runs fit in.
+SET plan_cache_mode = force_custom_plan
+SET work_mem = '64MB'
 AS $plpgsql$
 DECLARE
     before timestamptz := since - (now() - since);
     first integer := pgagent_py._first_run(before);
+    jobs integer[] := ARRAY(SELECT v.jobid FROM pgagent_py.job_status v);
 BEGIN
     RETURN QUERY
-    WITH run AS MATERIALIZED (
-        SELECT r.jobid, r.jobname, r.jlgstart >= since AS recent, r.run_status, extract(epoch FROM r.jlgduration)::float8 AS seconds,
-               CASE WHEN r.trigger IS DISTINCT FROM 'backfill' THEN extract(epoch FROM r.lateness)::float8 END AS late
-          FROM pgagent_py.visible_run r WHERE r.jlgid >= first AND r.jlgstart >= before),
-    summary AS (
-        SELECT r.jobid, min(r.jobname) AS jobname, r.recent,
+    WITH summary AS MATERIALIZED (
+        SELECT r.jobid, r.jlgstart >= since AS recent,
                count(*) AS runs, count(*) FILTER (WHERE r.run_status IN ('failure', 'aborted')) AS failures,
-               percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY r.seconds) AS seconds,
-               percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY r.late) AS late
-          FROM run r GROUP BY r.jobid, r.recent)
-    SELECT n.jobid, n.jobname, n.runs, n.failures,
+               percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY date_part('epoch', r.jlgduration)) AS seconds,
+               percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
+                   ORDER BY CASE WHEN r.trigger IS DISTINCT FROM 'backfill' THEN date_part('epoch', r.lateness) END) AS late
+          FROM pgagent_py.visible_run r
+         WHERE r.jobid = ANY (jobs) AND r.jlgid >= first AND r.jlgstart >= before GROUP BY 1, 2)
+    SELECT n.jobid, v.jobname, n.runs, n.failures,
            make_interval(secs => n.seconds[1]), make_interval(secs => n.seconds[2]),
            make_interval(secs => n.late[1]), make_interval(secs => n.late[2]),
            coalesce(b.runs, 0), coalesce(b.failures, 0), make_interval(secs => b.seconds[1]), n.seconds[1] / nullif(b.seconds[1], 0)
-      FROM summary n LEFT JOIN summary b ON b.jobid = n.jobid AND NOT b.recent
-     WHERE n.recent ORDER BY n.jobname, n.jobid;
+      FROM summary n JOIN pgagent_py.job_status v ON v.jobid = n.jobid
+      LEFT JOIN summary b ON b.jobid = n.jobid AND NOT b.recent
+     WHERE n.recent ORDER BY v.jobname, n.jobid;
 END
 $plpgsql$;
 

@@ -40,6 +40,9 @@ def test_a_span_has_the_runs_that_went_on_in_it(db: Db) -> None:
     }.items():
         assert [id_ for (id_,) in rows(db, BETWEEN, *map(at, span), None)] == expected, span
     assert rows(db, BETWEEN, at(0), at(99), a) == [(2,), (6,), (900,), (901,)]
+    of_several = BETWEEN.replace("%s, %s, %s", "%s, %s, jobs => %s")
+    assert rows(db, of_several, at(2), at(9), [b, 77]) == [(5,)]
+    assert rows(db, of_several, at(0), at(99), []) == []
     assert value(db, "SELECT count(*) FROM pgagent_py.runs_between('-infinity')") == 5
     assert value(db, "SELECT count(*) FROM pgagent_py.runs_between('infinity')") == 1
 
