@@ -103,6 +103,9 @@ def replace_job(
 ) -> None:
     """Make *job* what is given. What does not differ is not written, what is not given stays."""
     (now,) = READ_JOB(plpy, job)
+    # True is the default of enabled: somebody has disabled the job, and a migration that runs again knows nothing of it.
+    if values.get("jobenabled"):
+        del values["jobenabled"]
     table.write(
         plpy, job, {name: value for name, value in values.items() if name in now and now[name] != value}
     )

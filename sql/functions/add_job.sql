@@ -22,7 +22,8 @@ Add a job. With sql or batch it gets a step, with cron a schedule, both under th
 - timezone: the time zone whose wall clock cron is read in. Default: default_timezone().
 - class: the name of a job class in pgagent.pga_jobclass. Default: the first class.
 - host: only a launcher that has registered with this host name runs the job. Default: any launcher.
-- enabled: false lets the job wait until alter_job() enables it.
+- enabled: false lets the job wait until alter_job() enables it. A job that is replaced and is
+  disabled stays so.
 - if_exists: what to do when the role has a job of this name already. add: add another one, with a NOTICE. replace: make
   it what is given here; its step and schedule under its name change, and its id, history and what is not given stay.
   keep: leave it as it is. error: refuse. A role that may edit pgAgent's tables has the jobs without an owner.

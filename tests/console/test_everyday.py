@@ -84,6 +84,8 @@ def test_jobs_are_disabled_enabled_paused_and_resumed(ctl: Ctl, db: Db) -> None:
     told = ctl("run", "j", status=2)
     assert "is disabled" in told
     assert "HINT: Enable it first." in told
+    ctl("add", "j", "--cron", "0 4 * * *", "--if-exists", "replace")
+    assert ctl.json("job", "j")["jobenabled"] is False
     assert "next run" in ctl("enable", "j")
     assert ctl.json("pause")[0]["class"] is None
     assert [row["class"] for row in ctl.json("status")["paused"]] == [None]

@@ -182,6 +182,9 @@ def test_a_migration_that_adds_a_job_can_run_again(db: Db) -> None:
     job = add_job(db, "j", **given)
     run_now(db, job)
     run_due(db)
+    call(
+        db, "alter_job", job=job, enabled=False
+    )  # whoever has stopped it does not want it back by a migration
     before = versions(db)
     assert add_job(db, "j", **given) == job
     assert versions(db) == before
