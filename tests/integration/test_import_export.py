@@ -301,7 +301,8 @@ def test_mistakes_are_named_and_nothing_is_changed(db: Db, document: Any, words:
 def test_null_is_the_default_as_what_is_left_out(db: Db) -> None:
     document = {"jobs": {"a": {"name": "a", "description": None, "enabled": None, "host": None, "priority": None,
                                "steps": [{"name": "s", "sql": "SELECT 1", "batch": None, "on_error": None}],
-                               "schedules": [{"name": "x", "start": None, "enabled": None}]}}}  # fmt: skip
+                               "schedules": [{"name": "x", "start": None, "enabled": None}],
+                               "messages": [{"kind": "email", "target": "me@example.org"}]}}}  # fmt: skip
     assert [import_(db, document)["a"][0] for _ in range(2)] == ["add", "same"]
 
 
