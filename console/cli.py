@@ -13,6 +13,7 @@ import psycopg
 
 from . import errors
 from .hide import hide_password
+from .output import coloured
 from .session import Session
 
 # Command -> the module in commands/ that has it, as a function of the same name (with _ where it is a word of Python's).
@@ -116,6 +117,7 @@ def pgagentctl(ctx: click.Context, conninfo: str | None, json: bool | None) -> N
     or no right; 130 interrupted.
     """
     ctx.obj = Session(conninfo or "", bool(json))
+    ctx.color = None if coloured() else False
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -27,6 +27,15 @@ def hide_password() -> None:
         return  # no /proc, or closed: what the user typed stays
 
 
+def hidden_target(target: str) -> str:
+    """Return where a message goes without what may be a secret: of a webhook the host is left, of other services their kind."""
+    found = re.match(r"(?i)(https?)://(?:[^/?#]*@)?([^/?#@]+)", target)
+    if found:
+        return f"{found[1]}://{found[2]}/xxx"
+    kind, is_url, _ = target.partition("://")
+    return f"{kind}://xxx" if is_url else target
+
+
 def masked(arguments: bytes) -> bytes:
     """Return the arguments with x in place of each password."""
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 
 import click
 from rich.cells import cell_len, set_cell_size
@@ -37,6 +37,22 @@ def plain(text: object) -> str:
 def block(text: str) -> str:
     """Return text of several lines for a terminal."""
     return "\n".join(plain(line.replace("\t", "    ")) for line in text.splitlines())
+
+
+def is_screen(stream: IO[str]) -> bool:
+    """Return whether this is a terminal on which one can draw."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def coloured() -> bool:
+    """Return whether the answer has colours."""
+    return is_screen(sys.stdout) and not os.environ.get("NO_COLOR")
+
+
+def draw(text: str, stream: IO[str]) -> None:
+    """Write what moves the cursor. Without colours click would take it away."""
+    stream.write(text)
+    stream.flush()
 
 
 def local(at: datetime) -> datetime:
@@ -124,6 +140,7 @@ def write_rows(pages: Pages, columns: Mapping[str, str], as_json: bool) -> int:
 def _write_array(pages: Pages) -> int:
     count = 0
     click.echo("[", nl=False)
+    sys.stdout.flush()
     for page in pages:
         for row in page:
             click.echo(("," if count else "") + "\n" + to_json(row), nl=False)

@@ -14,7 +14,7 @@ import psycopg
 
 from ..cli import command
 from ..errors import BAD, CommandError, FileError
-from ..files.changes import show_changes, show_difference
+from ..files.changes import show_changes, show_difference, without_secrets
 from ..files.fields import json_schema
 from ..files.read import Files
 from ..files.write import to_yaml
@@ -169,7 +169,7 @@ def import_files(session: Session, files: Files, dry_run: bool, source: str | No
 
 def _tell(session: Session, rows: list[Row]) -> None:
     if session.json:
-        write_json(rows)
+        write_json([row | {"changes": without_secrets(row["changes"])} for row in rows])
     else:
         show_changes(rows)
 
@@ -189,11 +189,11 @@ def edit(session: Session, job: str, yes: bool) -> None:
     file.write_text(before, encoding="utf-8")
     keep = True
     try:
-        click.edit(filename=str(file))
+        _open_editor(file)
         after = file.read_text(encoding="utf-8")
         if after == before:
             keep = False
-            click.echo("nothing has changed")
+            _tell(session, []) if session.json else click.echo("nothing has changed")
             return
         _change(session, found["jobid"], label, document, file, before, yes)
         keep = False
@@ -206,6 +206,13 @@ def edit(session: Session, job: str, yes: bool) -> None:
             folder.rmdir()
 
 
+def _open_editor(file: Path) -> None:
+    try:
+        click.edit(filename=str(file))
+    except click.ClickException as error:
+        raise CommandError(error.format_message(), "EDITOR says which editor is used.") from None
+
+
 def _change(
     session: Session, jobid: int, label: str, document: dict[str, Any], file: Path, before: str, yes: bool
 ) -> None:
@@ -216,7 +223,8 @@ def _change(
             f"{file}:1: the file must hold the one job", "pgagentctl apply takes files with several jobs."
         )
     (new,) = files.jobs
-    show_difference(before, file.read_text(encoding="utf-8"))
+    if not (session.json and yes):
+        show_difference(before, file.read_text(encoding="utf-8"), session.json)
     if not yes:
         click.confirm("Change the job?", abort=True, err=True)
     with session.connection.transaction():

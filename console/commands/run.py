@@ -14,7 +14,7 @@ from ..cli import command
 from ..errors import BAD, INTERRUPTED, CommandError
 from ..names import complete_job, find_job, is_id
 from ..newest import newest_runs
-from ..output import duration, plain, write_json
+from ..output import draw, duration, is_screen, plain, write_json
 from ..session import Row, Session
 from .runs import STEPS, write_steps
 
@@ -164,7 +164,11 @@ class Waiter:
             self.told = True
             if not self.session.rows("SELECT FROM pgagent_py.launchers"):
                 click.echo("No launcher serves this database: the job waits for one.", err=True)
-        if self.session.json or not sys.stderr.isatty() or (self.run and self.run["run_status"] != "running"):
+        if (
+            self.session.json
+            or not is_screen(sys.stderr)
+            or (self.run and self.run["run_status"] != "running")
+        ):
             return
         if not self.run:
             text = f"waits for a launcher, {duration(time.monotonic() - self.began)}"
@@ -172,11 +176,11 @@ class Waiter:
             seconds = max(0.0, (datetime.now().astimezone() - self.run["jlgstart"]).total_seconds())
             text = f"run {self.run['jlgid']}: {_bar(seconds, self.usual)}{duration(seconds)}"
             text += f", usually {duration(self.usual)}" if self.usual is not None else ""
-        click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+        draw(f"\r\x1b[K{text}", sys.stderr)
 
     def _clear(self) -> None:
-        if sys.stderr.isatty() and not self.session.json:
-            click.echo("\r\x1b[K", nl=False, err=True)
+        if is_screen(sys.stderr) and not self.session.json:
+            draw("\r\x1b[K", sys.stderr)
 
     def _tell_end(self) -> int:
         self._clear()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import click
 from rich.cells import cell_len, set_cell_size
 
 from ..cli import command
-from ..output import COLOURS, local, plain, write_rows
+from ..output import COLOURS, coloured, local, plain, write_rows
 from ..session import Row, Session
 from ..times import Time
 
@@ -21,6 +21,10 @@ WORST = ("no steps", "success", "running", "aborted", "failure")
 LETTERS = {"no steps": "-", "success": "=", "running": ">", "aborted": "!", "failure": "X"}
 NAME_WIDTH = 28
 MOST_JOBS = 200
+FIRST_PAGE = 250
+
+
+RUNS = "SELECT * FROM pgagent_py.runs_between(%s, %s, jobs => %s) ORDER BY jobname, jobid, jlgid"
 
 
 @command("pgagentctl timeline --since 12h")
@@ -31,41 +35,71 @@ def timeline(session: Session, since: datetime | None) -> None:
     """Draw the runs as bars: a line for each job, coloured by status."""
     until = datetime.now().astimezone()
     since = since or until - timedelta(days=1)
-    rows = session.rows(
-        "SELECT * FROM pgagent_py.runs_between(%s, %s) ORDER BY jobname, jobid, jlgid", since, until
-    )
     if session.json:
-        write_rows([rows] if rows else [], {}, True)
+        pages = (session.rows(RUNS, since, until, jobs) for jobs in pages_of_jobs(session))
+        write_rows((page for page in pages if page), {}, True)
         return
-    for line in draw(rows, since, until, shutil.get_terminal_size().columns, _coloured()):
+    picture = Picture(since, until, shutil.get_terminal_size().columns, coloured())
+    for jobs in pages_of_jobs(session):
+        for line in picture.lines(session.rows(RUNS, since, until, jobs)):
+            click.echo(line)
+        sys.stdout.flush()
+        if picture.full:
+            break
+    for line in picture.end():
         click.echo(line)
 
 
-def _coloured() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+def pages_of_jobs(session: Session) -> Iterator[list[int]]:
+    """Yield the ids of all jobs by name, few first: so the first lines come soon, and all before long."""
+    size = FIRST_PAGE
+    with session.connection.transaction(), session.connection.cursor("jobs") as cursor:
+        cursor.execute("SELECT v.jobid FROM pgagent_py.visible_job v ORDER BY v.jobname, v.jobid")
+        while page := cursor.fetchmany(size):
+            yield [row["jobid"] for row in page]
+            size *= 2
 
 
-def draw(rows: list[Row], since: datetime, until: datetime, width: int, coloured: bool) -> list[str]:
-    """Return the lines of the picture."""
-    if not rows:
-        return ["no runs in this time"]
-    by_job: dict[tuple[str, int], list[Row]] = defaultdict(list)
-    for row in rows:
-        by_job[row["jobname"], row["jobid"]].append(row)
-    jobs = list(by_job.items())[:MOST_JOBS]
-    names = min(NAME_WIDTH, max(cell_len(plain(name)) for (name, _), _ in jobs))
-    cells = max(10, width - names - 2)
-    lines = [f"{' ' * names}  {_axis(since, until, cells)}"]
-    for (name, _), runs in jobs:
+class Picture:
+    """The lines of the picture, as the runs come, job by job."""
+
+    def __init__(self, since: datetime, until: datetime, width: int, coloured: bool) -> None:
+        self.since, self.until, self.width, self.coloured = since, until, width, coloured
+        self.names = 0
+        self.count = 0
+        self.full = False
+
+    def lines(self, rows: list[Row]) -> Iterator[str]:
+        """Yield a line for each job; before the first, the axis."""
+        by_job: dict[tuple[str, int], list[Row]] = defaultdict(list)
+        for row in rows:
+            by_job[row["jobname"], row["jobid"]].append(row)
+        if by_job and not self.count:
+            self.names = min(NAME_WIDTH, max(cell_len(plain(name)) for name, _ in by_job))
+        cells = max(10, self.width - self.names - 2)
+        for (name, _), runs in by_job.items():
+            if self.count == MOST_JOBS:
+                self.full = True
+                return
+            if not self.count:
+                yield f"{' ' * self.names}  {_axis(self.since, self.until, cells)}"
+            self.count += 1
+            yield f"{self._name(name)}  {_bar(runs, self.since, self.until, cells, self.coloured)}"
+
+    def _name(self, name: str) -> str:
         shown = plain(name)
-        shown = (
-            set_cell_size(shown, names - 1) + "…" if cell_len(shown) > names else set_cell_size(shown, names)
-        )
-        lines.append(f"{shown}  {_bar(runs, since, until, cells, coloured)}")
-    if len(by_job) > len(jobs):
-        lines.append(f"and {len(by_job) - len(jobs)} more jobs")
-    lines.append("  ".join(_mark(status, "█", coloured) + f" {status}" for status in WORST))
-    return lines
+        if cell_len(shown) > self.names:
+            return set_cell_size(shown, self.names - 1) + "…"
+        return set_cell_size(shown, self.names)
+
+    def end(self) -> Iterator[str]:
+        """Yield what stands below."""
+        if not self.count:
+            yield "no runs in this time"
+            return
+        if self.full:
+            yield f"and more jobs: these are the first {MOST_JOBS} by name"
+        yield "  ".join(_mark(status, "█", self.coloured) + f" {status}" for status in WORST)
 
 
 def _axis(since: datetime, until: datetime, cells: int) -> str:

@@ -10,7 +10,7 @@ import click
 import psycopg
 
 from ..cli import command
-from ..output import cell, plain, to_json, when
+from ..output import cell, draw, is_screen, plain, to_json, when
 from ..session import Row, Session
 from .status import SECTIONS, show
 
@@ -30,18 +30,18 @@ LAST = "SELECT DISTINCT ON (r.jlgid) r.* FROM pgagent_py.run_history r ORDER BY 
 def watch(session: Session) -> None:
     """Follow the runs: a live screen, or with --json or into a pipe a line for each event. Ctrl-C ends it."""
     session.connection.execute("LISTEN pgagent_py_run")
-    if session.json or not sys.stdout.isatty():
+    if session.json or not is_screen(sys.stdout):
         for row in events(session):
             click.echo(to_json(row) if session.json else _line(row))
             sys.stdout.flush()
         return
-    click.echo("\x1b[?1049h\x1b[?25l", nl=False)
+    draw("\x1b[?1049h\x1b[?25l", sys.stdout)
     try:
         while True:
             _draw(session)
             _wait(session)
     finally:
-        click.echo("\x1b[?25h\x1b[?1049l", nl=False)
+        draw("\x1b[?25h\x1b[?1049l", sys.stdout)
 
 
 def events(session: Session) -> Iterator[Row]:
@@ -82,7 +82,7 @@ def _draw(session: Session) -> None:
         for name, (query, _, _) in found.items()
     }
     last = session.rows(LAST)
-    click.echo("\x1b[H\x1b[2J", nl=False)
+    draw("\x1b[H\x1b[2J", sys.stdout)
     for name, (_, columns, nothing) in found.items():
         show(name, rows[name], columns, nothing)
     show(

@@ -241,7 +241,8 @@ class Files:
             return None
         path = max(known, key=len)
         what = re.sub(r"^[^:]*: ", "", text[len(path) :])
-        return Problem(self.places[path], what)
+        field = f"{path}.{what.partition(':')[0]}"
+        return Problem(self.places.get(field, self.places[path]), what)
 
 
 def _similar(name: str, kinds: Mapping[str, str]) -> str:

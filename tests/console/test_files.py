@@ -275,10 +275,14 @@ def test_a_job_is_edited_as_yaml(ctl: Ctl, db: Db, tmp_path: Path) -> None:
     job = add_job(db, "j", cron="0 3 * * *", sql="SELECT 1")
     change = editor(tmp_path, "sed -i 's/0 3/0 4/' \"$1\"")
     assert ctl("edit", "j", EDITOR=editor(tmp_path, "true")) == "nothing has changed\n"
+    assert ctl("edit", "j", "--json", EDITOR=editor(tmp_path, "true")) == "[]\n"
+    assert "Your text is in" in ctl("edit", "j", EDITOR="false", status=2)
     shown = ctl("edit", "j", given="n\n", EDITOR=change, status=130)
     assert "Nothing was changed. Your text is in " in shown
     assert "+    cron: 0 4 * * *" in shown
-    ctl("edit", "j", "--yes", EDITOR=editor(tmp_path, "sed -i 's/0 3/0 4/; s/^  j:/  renamed:/' \"$1\""))
+    rename = editor(tmp_path, "sed -i 's/0 3/0 4/; s/^  j:/  renamed:/' \"$1\"")
+    (changed,) = json.loads(ctl("edit", "j", "--yes", "--json", EDITOR=rename))
+    assert changed["action"] == "change"
     found = rows(
         db,
         "SELECT j.jobid, j.jobname, s.cron FROM pgagent.pga_job j JOIN pgagent_py.visible_schedule s USING (jobid)",

@@ -19,11 +19,11 @@ class Terminal:
         self.ctl = ctl
         self.started: list[pexpect.spawn[str]] = []
 
-    def __call__(self, *arguments: str) -> "pexpect.spawn[str]":
+    def __call__(self, *arguments: str, **environment: str) -> "pexpect.spawn[str]":
         child = pexpect.spawn(
             self.ctl.program,
             ["-d", self.ctl.conninfo, *arguments],
-            env=self.ctl.environment | {"TERM": "xterm-256color"},
+            env=self.ctl.environment | {"TERM": "xterm-256color"} | environment,
             dimensions=(24, 80),
             encoding="utf-8",
             timeout=PATIENCE,
@@ -58,6 +58,10 @@ def test_lines_end_at_the_edge_and_statuses_have_colours(terminal: Terminal, db:
     assert "\x1b[32msuccess" in drawn
     drawn, _ = ended(terminal("timeline", "--since", "1h"))
     assert "\x1b[31m\u2588" in drawn
+    for none in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        for listing in ("runs", "timeline"):
+            drawn, status = ended(terminal(listing, **none))
+            assert (status, "\x1b" in drawn) == (0, False), (listing, none, drawn)
     drawn, _ = ended(terminal("jobs"))
     wide = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in drawn.splitlines()]
     assert all(sum(2 if "\u3000" < c < "\ua000" else 1 for c in line) <= 80 for line in wide)

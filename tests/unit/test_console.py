@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from console.cli import COMMANDS, pgagentctl
 from console.crontabs import looks_like_system, split_crontab
+from console.files.changes import show_difference, without_secrets
 from console.files.read import Files
 from console.files.write import to_yaml
 from console.hide import masked
@@ -59,6 +60,23 @@ def test_lengths_and_times_that_people_write() -> None:
 )
 def test_passwords_are_masked_in_place(given: bytes, shown: bytes) -> None:
     assert masked(given) == shown
+
+
+def test_a_difference_does_not_show_passwords(capsys: pytest.CaptureFixture[str]) -> None:
+    before = (
+        "connstr: host=x password=hidden\ncron: 0 3 * * *\n  - target: https://u:hidden@x/services/hidden\n"
+    )
+    show_difference(before, before.replace("0 3", "0 4"))
+    shown = capsys.readouterr().out
+    assert "+cron: 0 4 * * *" in shown
+    assert "  target: https://x/xxx" in shown.replace("- ", "  ")
+    assert "hidden" not in shown
+    change = {"from": {"kind": "chat", "target": "slack://hidden"}, "to": None}
+    changes = {"messages[0]": change, "messages[1].target": {"from": "https://x/hidden", "to": "a@b.c"}}
+    assert without_secrets(changes) == {
+        "messages[0]": {"from": {"kind": "chat", "target": "slack://xxx"}, "to": None},
+        "messages[1].target": {"from": "https://x/xxx", "to": "a@b.c"},
+    }
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
