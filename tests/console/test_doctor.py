@@ -213,10 +213,10 @@ def test_hosts_are_found_that_are_not_as_they_should_be(
         assert "daemon and launcher" in ills
         (zone,) = ills["time zone of the daemon"]
         assert zone.endswith("(role doctor_daemon) is Asia/Kathmandu")
-        agent.db.execute("SELECT pgagent_py.start_agent(%s, 'newer', version => '9.9.0')", [agent.agent])
+        db.execute("UPDATE pgagent_py.agent SET jagversion = '9.9.0' WHERE agent = %s", [agent.agent])
         db.execute("UPDATE pg_extension SET extversion = '1.0.0' WHERE extname = 'pgagent_py'")
         ills = found(ctl)
-        assert "on newer is of version 9.9.0, the extension of 1." in ills["versions"][0]
+        assert "on old is of version 9.9.0, the extension of 1." in ills["versions"][0]
         assert ills["version"][0].endswith("is installed on this server, the database has 1.0.0")
         agent.close()
         assert "clocks" in found(ctl, **fake, FAKETIME="+1h")
