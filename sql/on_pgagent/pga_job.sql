@@ -46,7 +46,8 @@ COMMENT ON FUNCTION pgagent_py._note_order() IS
 
 -- It comes first: what the others set are times of schedules.
 {% call trigger("pga_job_asked", "BEFORE UPDATE", "pga_job", "_note_order",
-    when="NEW.jobnextrun IS DISTINCT FROM OLD.jobnextrun AND NEW.jobnextrun < 'infinity' AND " ~ not_in_turn) %}
+    when="NEW.jobnextrun IS NOT NULL AND NEW.jobnextrun IS DISTINCT FROM OLD.jobnextrun AND NEW.jobnextrun < 'infinity' AND "
+         ~ not_in_turn) %}
 which role has made the job due.
 {% endcall %}
 
