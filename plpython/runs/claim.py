@@ -161,7 +161,7 @@ def _claim(
         # It has gone by many due jobs that are not for this agent. Choosing looks at no more than a part of them in each turn.
         if len(rows) < capacity and time.monotonic() > start + LONG_LOOK_SECONDS and MANY_DUE(plpy):
             _choose_until = time.monotonic() + CHOOSE_SECONDS
-    note_origins(plpy, rows, agent["jagpid"])
+    note_origins(plpy, agent, rows)
     empty = [Ended(row["jobid"], row["jlgid"], NO_STEPS) for row in rows if row["jslid"] is None]
     finish_jobs(plpy, [agent["jagpid"]], empty, by_log=True)
     return [row for row in rows if row["jslid"] is not None]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.vocabulary import UTC
-from .rows import StepRow
+from .rows import AgentRow, StepRow
 
 # The times are text, as agents get them.
 TIMES = f"""
@@ -33,15 +33,20 @@ WITH origin AS MATERIALIZED (
       LEFT JOIN pgagent_py.job_origin g ON g.jobid = ANY (ARRAY[r.jobid]) AND g.jobnextrun = j.jobnextrun),
 noted AS (
     INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, agent, jlgtriggeredby)
-    SELECT o.jlgdue, o.jlgid, o.jlgtrigger, o.agent, o.jlgtriggeredby FROM origin o),
--- what a job is to catch up with begins behind this time
-owed AS (
-    UPDATE pgagent_py.job_owed w SET jobowedfrom = o.jlgdue
-      FROM origin o WHERE w.jobid = ANY (ARRAY[o.jobid]) AND o.jlgtrigger IN ('s', 'b') AND o.jlgdue > w.jobowedfrom)
+    SELECT o.jlgdue, o.jlgid, o.jlgtrigger, o.agent, o.jlgtriggeredby FROM origin o)
 {TIMES.format(runs="origin o", jobid="o.jobid")}""",
     "int4[]",
     "int4[]",
     "int4",
+)
+# What a job is to catch up with begins behind this time.
+NOTE_OWED = Statement(
+    """
+UPDATE pgagent_py.job_owed w SET jobowedfrom = o.jlgdue
+  FROM unnest($1, $2) r (jlgid, jobid) JOIN pgagent_py.run_origin o ON o.jlgid = ANY (ARRAY[r.jlgid])
+ WHERE w.jobid = ANY (ARRAY[r.jobid]) AND o.jlgtrigger IN ('s', 'b') AND o.jlgdue > w.jobowedfrom""",
+    "int4[]",
+    "int4[]",
 )
 FIND_TIMES = Statement(
     TIMES.format(
@@ -53,10 +58,12 @@ FIND_TIMES = Statement(
 )
 
 
-def note_origins(plpy: Plpy, steps: Sequence[StepRow], pid: int) -> None:
-    """Note what has set off the runs of these first steps, just claimed by the agent *pid*; put the times into the steps."""
+def note_origins(plpy: Plpy, agent: AgentRow, steps: Sequence[StepRow]) -> None:
+    """Note what has set off the runs of these first steps, just claimed by *agent*; put the times into the steps."""
     if steps:
-        _put(steps, NOTE_ORIGINS(plpy, *_ids(steps), pid))
+        _put(steps, NOTE_ORIGINS(plpy, *_ids(steps), agent["jagpid"]))
+        if agent["owing"]:
+            NOTE_OWED(plpy, *_ids(steps))
 
 
 def set_due(plpy: Plpy, steps: Sequence[StepRow]) -> None:

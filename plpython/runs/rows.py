@@ -133,6 +133,7 @@ class AgentRow(TypedDict):
     ordered: bool
     deleting: bool  # whether jobs that have succeeded are to be deleted
     belated: bool  # whether jobs have a lateness, or catch up
+    owing: bool  # whether jobs may owe times
     dependent: bool
     unchecked: bool
     alerting: bool

@@ -51,6 +51,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.run_order) AS ordered,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobdone) AS deleting,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobmaxlateness IS NOT NULL OR o.jobcatchup IS NOT NULL) AS belated,
+       EXISTS (SELECT FROM pgagent_py.job_owed) AS owing,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobownerid IS NOT NULL) AS owned,
        EXISTS (SELECT FROM pgagent_py.skip k WHERE NOT k.skpused) AS skipping,
        EXISTS (SELECT FROM pgagent_py.backfill b WHERE b.bflended IS NULL) AS backfilling,
