@@ -17,7 +17,7 @@ from pathlib import Path
 from sql.render.__main__ import freeze_version
 from sql.render.modules import RenderError
 from sql.render.scripts import Renderer
-from sql.render.updates import check_paths, check_released
+from sql.render.updates import check_kept, check_paths, check_released
 
 from .files import TOP, files, meta, version
 
@@ -55,6 +55,7 @@ def _changelog(top: Path, new: str) -> Iterator[str]:
 def _frozen(top: Path, new: str) -> Iterator[str]:
     """Each version before must lead to this one, and what is kept of this one must be what the sources make."""
     try:
+        check_kept(top)
         check_paths(top, new)
         check_released(top, f"pgagent_py--{new}.sql", Renderer(top).install_script())
     except RenderError as error:

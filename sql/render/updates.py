@@ -41,6 +41,17 @@ def released_versions(top: Path) -> list[str]:
     return sorted((m[1] for m in found if m), key=lambda version: [int(part) for part in version.split(".")])
 
 
+def check_kept(top: Path) -> None:
+    """Raise RenderError unless the released scripts are all there, and as SHA256SUMS says."""
+    files = {path.name.removesuffix(".gz") for path in (top / "sql" / "released").glob("*.gz")}
+    if differ := sorted(files ^ hashes(top).keys()):
+        raise RenderError(
+            f"sql/released/ and its SHA256SUMS do not have the same scripts: {', '.join(differ)}"
+        )
+    for name in files:
+        released_script(top, name)
+
+
 def update_step(top: Path, old: str) -> str:
     """Return the version that follows *old* by the one sql/updates/<old>--<next>.sql there is."""
     steps = [path.stem.split("--")[1] for path in (top / "sql" / "updates").glob(f"{old}--*.sql")]

@@ -70,6 +70,8 @@ def test_what_agrees_is_released_once(ready: Path, tmp_path: Path) -> None:
         ("CHANGELOG.md", "## {}\n", f"## {NEXT}\n", "the first section is not"),
         ("pgagent_py.control", "{}", NEXT, "must have one {}--<next version>.sql, it has 0"),
         (".ci/matrix", "14 15 16", "15 16", "it does not say 15 to 18"),
+        ("sql/released/SHA256SUMS", "--1.0.0.sql", "--0.9.0.sql", "do not have the same scripts"),
+        ("sql/released/SHA256SUMS", "856505", "123456", "a released script never changes"),
     ],
 )
 def test_what_does_not_agree_is_refused(
