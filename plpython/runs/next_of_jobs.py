@@ -20,7 +20,7 @@ class ScheduleRow(Version):
     last_run: float | None
 
 
-# As the trigger looks, which is left the jobs that are owed times or skip some.
+# As the trigger looks, which is left the jobs that may owe times.
 SCHEDULES = Statement(
     """
 SELECT j.jobid, v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone, v.exceptions,
@@ -28,8 +28,7 @@ SELECT j.jobid, v.jscid, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone
   FROM pgagent.pga_job j
   LEFT JOIN pgagent_py.schedule_version v ON v.jscjobid = ANY (ARRAY[j.jobid]) AND v.jscenabled
  WHERE j.jobid = ANY ($1)
-   AND NOT EXISTS (SELECT FROM pgagent_py.job_owed o WHERE o.jobid = ANY (ARRAY[j.jobid]))
-   AND NOT EXISTS (SELECT FROM pgagent_py.skip k WHERE k.jobid = ANY (ARRAY[j.jobid]))""",
+   AND NOT EXISTS (SELECT FROM pgagent_py.job_owed o WHERE o.jobid = ANY (ARRAY[j.jobid]))""",
     "int4[]",
     row=ScheduleRow,
 )

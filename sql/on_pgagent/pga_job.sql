@@ -100,25 +100,19 @@ AS $plpgsql$
 DECLARE
     times int8[];
     micros int8;
-    special boolean;
+    owing boolean;
     after timestamptz;
 BEGIN
-    -- As _keep_run() does.
-    IF OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL AND {{ python_constant("ground.vocabulary.DAEMON_STARTS") }} THEN
-        IF EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.jobid = OLD.jobid) THEN
-            RETURN NULL;
-        END IF;
-    END IF;
-    -- Whether the two tables have any row is asked in the same statement: a statement costs as much as finding the time, and to
-    -- look for the job's row costs more than to see that there is none. An array costs less than min().
+    -- Whether any job owes times is asked in the same statement: a statement costs as much as finding the time, and to look for the
+    -- job's row costs more than to see that there is none. An array costs less than min().
     SELECT ARRAY(SELECT pgagent_py._firing({{ version }}) FROM {{ of_the_job }}),
-           EXISTS (SELECT FROM pgagent_py.job_owed) OR EXISTS (SELECT FROM pgagent_py.skip)
-      INTO times, special;
+           EXISTS (SELECT FROM pgagent_py.job_owed)
+      INTO times, owing;
     micros := times[1];
     IF cardinality(times) > 1 THEN
         SELECT min(t) INTO micros FROM unnest(times) t;
     END IF;
-    IF special OR NEW.joblastrun > clock_timestamp() THEN
+    IF owing OR NEW.joblastrun > clock_timestamp() THEN
         -- Where times that were missed are owed, a release goes on behind the last one that was claimed. Anything else drops them,
         -- and so does a change of the schedules meanwhile.
         SELECT CASE WHEN OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL
@@ -132,9 +126,6 @@ BEGIN
                                             CASE WHEN NEW.joblastrun > clock_timestamp() THEN extract(epoch FROM NEW.joblastrun)::float8 END,
                                             extract(epoch FROM after)::float8))
           INTO micros FROM {{ of_the_job }};
-        IF (OLD.jobagentid IS NULL OR NEW.jobagentid IS NOT NULL) AND EXISTS (SELECT FROM pgagent_py.skip k WHERE k.jobid = NEW.jobid) THEN
-            PERFORM pgagent_py._forget_skip(NEW.jobid);
-        END IF;
     END IF;
     -- to_timestamp() has room for microseconds until 2106. Spans of 24 hours and the rest are exact, and take three times as long.
     IF micros < 4000000000000000 THEN

@@ -1,4 +1,4 @@
-{% from "macros/on_pgagent.j2" import trigger %}
+{% from "macros/on_pgagent.j2" import not_in_turn, trigger %}
 CREATE OR REPLACE FUNCTION pgagent_py._keep_run() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -28,9 +28,8 @@ COMMENT ON FUNCTION pgagent_py._keep_run() IS
 an agent stays whose runs another one will take over.
 {% endcall %}
 
--- That of enabled jobs is refused by _set_next_run(), which is called anyway.
 {% call trigger("pga_job_keep_run", "BEFORE UPDATE", "pga_job", "_keep_run",
-    when="OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL AND NOT NEW.jobenabled") %}
+    when="OLD.jobagentid IS NOT NULL AND NEW.jobagentid IS NULL AND " ~ not_in_turn) %}
 a job stays claimed whose run another agent will take over.
 {% endcall %}
 {% call trigger("pga_joblog_keep_run", "BEFORE UPDATE", "pga_joblog", "_keep_run",
