@@ -19,7 +19,8 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
-    IF EXISTS (SELECT FROM pgagent_py.skip) THEN
+    -- a DELETE here is told, too, if only of no row
+    IF EXISTS (SELECT FROM changed) AND EXISTS (SELECT FROM pgagent_py.skip) THEN
         -- One that a session has locked is left: it does not count with other schedules.
         DELETE FROM pgagent_py.skip d WHERE d.ctid = ANY (ARRAY(
                SELECT k.ctid FROM pgagent_py.skip k
