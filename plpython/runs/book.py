@@ -53,7 +53,8 @@ WITH live AS MATERIALIZED (
       -- result, whose last step is not done, waits for the next try: if that step is disabled or gone by now, it has failed.
      CROSS JOIN LATERAL (
            SELECT CASE WHEN p.booked THEN 's' WHEN p.atomic AND r.jslstatus = 's' THEN 'f'
-                       WHEN r.jslid IS NULL AND p.jstid <> ALL (p.done) AND NOT coalesce(s.jstenabled, false) THEN 'f'
+                       WHEN r.jslid IS NULL AND p.jstid <> ALL (coalesce(p.done, '{}'))
+                            AND NOT coalesce(s.jstenabled, false) THEN 'f'
                        ELSE r.jslstatus END AS status) e
      CROSS JOIN LATERAL (
            SELECT e.status, coalesce(clock_timestamp() - p.started >= jo.jobtimeout, false) AS expired,

@@ -121,9 +121,8 @@ class AgentRow(TypedDict):
     role: str
     returned: bool
     waiting: bool
-    drained: list[str]  # the agents that are to take nothing more
-    draining: bool  # whether this is one of them
-    adoptable: bool  # whether another is: it may have runs that wait
+    draining: bool  # whether it is to take nothing more
+    adoptable: bool  # whether another one is: it may have runs that wait
     lasting: bool  # whether another agent has steps that do not end with it
     subscribed: bool  # whether the jobs come by a subscription
     limited: bool

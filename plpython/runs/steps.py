@@ -16,7 +16,7 @@ from .rows import BookedRow, StepRow
 NEXT_STEP = """
     SELECT s.jstid FROM pgagent.pga_jobstep s
      WHERE s.jstjobid = r.jobid AND s.jstenabled AND s.jstid IS DISTINCT FROM r.ended
-       AND CASE WHEN d.keys IS NULL THEN s.jstid <> ALL (p.done) ELSE NOT d.keys ? s.jstid::text END
+       AND CASE WHEN d.keys IS NULL THEN s.jstid <> ALL (coalesce(p.done, '{}')) ELSE NOT d.keys ? s.jstid::text END
        AND NOT EXISTS (SELECT FROM pgagent_py.run_option ro
                         WHERE ro.jlgid = ANY (ARRAY[r.jlgid])
                           AND CASE WHEN ro.jstonly THEN s.jstid <> ro.jstid

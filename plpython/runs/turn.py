@@ -40,7 +40,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
        EXISTS (SELECT FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL)
        OR EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.agent = a.agent) AS waiting,
-       ARRAY(SELECT d.agent FROM pgagent_py.draining d) AS drained,
+       a.agent = ANY (d.agents) AS draining, array_remove(d.agents, a.agent) <> '{{}}' AS adoptable,
        EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent AND k.executing) AS lasting,
        EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srrelid = 'pgagent.pga_job'::regclass) AS subscribed,
        EXISTS (SELECT FROM pgagent_py.job_limit) AS limited,
@@ -60,7 +60,7 @@ SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jag
        EXISTS (SELECT FROM pgagent_py.message m WHERE m.msgwhen IN ('late', 'overrun')) AS alerting,
        EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobparameters IS NOT NULL)
        OR EXISTS (SELECT FROM pgagent_py.run_option o WHERE o.jlgparameters IS NOT NULL) AS parametrised
-  FROM pgagent_py.agent a
+  FROM pgagent_py.agent a CROSS JOIN (SELECT ARRAY(SELECT d.agent FROM pgagent_py.draining d) AS agents OFFSET 0) d
  WHERE a.agent = $1 AND {THIS_BACKEND}
    -- a user may have tidied up pgAgent's list
    AND EXISTS (SELECT FROM pgagent.pga_jobagent l WHERE l.jagpid = a.jagpid)""",
@@ -123,8 +123,6 @@ def _agent(plpy: Plpy, agent: str, connecting: Sequence[int], apart: bool) -> Ag
     _check_right(plpy, me)
     if me["subscribed"]:
         CHECK_SERVED(plpy)
-    me["draining"] = agent in me["drained"]
-    me["adoptable"] = len(me["drained"]) > me["draining"]
     me["choosy"] |= me["limited"] or me["windowed"] or me["ordered"] or me["deleting"]
     me["choosy"] |= me["belated"] or me["owned"] or me["skipping"]
     me["parametrised"] |= me["ordered"]

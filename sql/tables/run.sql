@@ -10,7 +10,7 @@ CREATE TABLE pgagent_py.run (
     try integer NOT NULL DEFAULT 1,
     atomic boolean NOT NULL DEFAULT false,
     booked boolean NOT NULL DEFAULT false,
-    done integer[] NOT NULL DEFAULT '{}',
+    done integer[],
     not_before timestamptz,
     waiting_since timestamptz,
     engine text,
@@ -54,7 +54,7 @@ COMMENT ON COLUMN pgagent_py.run.atomic IS
 COMMENT ON COLUMN pgagent_py.run.booked IS
 'The atomic step has booked its success, in its own transaction; the agent has not reported it yet.';
 COMMENT ON COLUMN pgagent_py.run.done IS
-'The steps (jstid) that have ended and are not executed again in this run.';
+'The steps (jstid) that have ended and are not executed again in this run. NULL: none yet.';
 COMMENT ON COLUMN pgagent_py.run.not_before IS
 'While the run waits: for a free place, for a step that a session has locked, or for the next try of a step.';
 COMMENT ON COLUMN pgagent_py.run.waiting_since IS
