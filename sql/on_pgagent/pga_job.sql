@@ -25,6 +25,10 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    IF NOT ({{ not_in_turn }})
+       AND EXISTS (SELECT FROM pgagent_py.agent a WHERE a.jagpid = pg_backend_pid() AND a.backend_start = pgagent_py._backend_start()) THEN
+        RETURN NEW;
+    END IF;
     -- A time that has passed long since is no order to run now, but one of a schedule that was missed.
     IF NEW.jobnextrun < now() - interval '1 min' THEN
         UPDATE pgagent_py.job_owed w SET jobowedfrom = NEW.jobnextrun - interval '1 us'
@@ -44,10 +48,10 @@ COMMENT ON FUNCTION pgagent_py._note_order() IS
 'Note which role has made a job due, as Run now of pgAdmin does. Functions of ours that make a job due have noted it '
 'before, with the same time: that stays.';
 
--- It comes first: what the others set are times of schedules.
+-- It comes first: what the others set are times of schedules. An agent that releases its own jobs need not even be asked.
 {% call trigger("pga_job_asked", "BEFORE UPDATE", "pga_job", "_note_order",
-    when="NEW.jobnextrun IS NOT NULL AND NEW.jobnextrun IS DISTINCT FROM OLD.jobnextrun AND NEW.jobnextrun < 'infinity' AND "
-         ~ not_in_turn) %}
+    when="NEW.jobnextrun IS NOT NULL AND NEW.jobnextrun IS DISTINCT FROM OLD.jobnextrun AND NEW.jobnextrun < 'infinity'"
+         " AND (OLD.jobagentid IS DISTINCT FROM pg_backend_pid() OR " ~ not_in_turn ~ ")") %}
 which role has made the job due.
 {% endcall %}
 

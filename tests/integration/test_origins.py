@@ -56,6 +56,11 @@ def test_schedules_and_those_who_order_are_told_apart(agent: Agent, database: st
     due = order(db, job)
     run(agent)
     assert origin(db, job, due) == ("run_now", "postgres", me, True, True, 1)
+    db.execute("SET pgagent_py.in_turn = 'on'")  # as only turns should
+    due = order(db, job)
+    db.execute("RESET pgagent_py.in_turn")
+    run(agent)
+    assert origin(db, job, due) == ("run_now", "postgres", me, True, True, 1)
     db.execute("CREATE ROLE origins_editor LOGIN SUPERUSER")
     try:
         with login(database, "origins_editor") as editor:
