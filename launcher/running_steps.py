@@ -302,13 +302,13 @@ class RunningSteps:
     def _end(self, run: StepRun, result: StepResult, *, wanted: bool = True, behind: bool = False) -> None:
         """Keep the result of a step that has ended."""
         result = replace(result, jslid=run.jslid, handed=run.handed)
-        if wanted or behind:
-            self._tries.note(run, result)
-        if behind:
-            self._tries.look_back()
         if wanted:
             self._finished[run.id] = result
         self._on_end()
+        if wanted or behind:
+            self._tries.note(run, result)  # last: there may be no memory to encode what it has written
+        if behind:
+            self._tries.look_back()
 
     def _log_end(self, run: StepRun, result: StepResult) -> None:
         """Log how a step has ended. A failure is a warning, also if the job goes on after it."""

@@ -2,11 +2,12 @@
 
 A result counts when it is booked. But a standby that becomes the primary may not have received the booking, nor that the
 step was handed out. It then hands the step out again. The launcher reports again how it ended, and does not execute it.
-The memory grows to a fixed size: then the oldest tries are forgotten.
+The memory is of a fixed size: when it is full, the oldest tries are forgotten.
 """
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Sequence
 
@@ -19,15 +20,14 @@ OUTPUT_BYTES = 1 << 22
 # jslresult, jslstatus
 _ENTRY = struct.Struct("=iqiiqidic")
 _NONE = -(2**31)  # as jslresult
-_FIRST_BYTES = 1 << 12
 
 
 class Tries:
     """Remembers the last TRIES results, and the last OUTPUT_BYTES of their output."""
 
     def __init__(self) -> None:
-        """Remember nothing yet: a launcher of many databases has one for each, most of them small."""
-        self._entries, self._outputs = bytearray(), bytearray()
+        """Remember nothing yet. The room is reserved, so that no result is lost for want of it later; it takes memory by use."""
+        self._entries, self._outputs = mmap.mmap(-1, TRIES * _ENTRY.size), mmap.mmap(-1, OUTPUT_BYTES)
         self._count = 0  # of all tries until now
         self._written = 0  # bytes of output until now
         self._claimed = 0  # the latest claim of their runs
@@ -36,8 +36,6 @@ class Tries:
     def note(self, run: StepRun, result: StepResult) -> None:
         """Remember how a step has ended."""
         output = result.jsloutput.encode()[:OUTPUT_BYTES]
-        _grow(self._entries, (self._count + 1) * _ENTRY.size, TRIES * _ENTRY.size)
-        _grow(self._outputs, self._written + len(output), OUTPUT_BYTES)
         _ENTRY.pack_into(
             self._entries,
             self._count % TRIES * _ENTRY.size,
@@ -89,10 +87,3 @@ class Tries:
         data = self._outputs[start : start + size]
         data += self._outputs[: size - len(data)]
         return data.decode(errors="replace")
-
-
-def _grow(memory: bytearray, needed: int, most: int) -> None:
-    """Let *memory* have so many bytes, or *most*: twice as many each time."""
-    if len(memory) < min(needed, most):
-        size = min(max(needed, 2 * len(memory), _FIRST_BYTES), most)
-        memory.extend(bytes(size - len(memory)))

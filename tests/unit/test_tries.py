@@ -1,6 +1,8 @@
 """launcher/tries.py: what a launcher remembers of the steps that it has executed."""
 
+import mmap
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -76,20 +78,26 @@ def test_it_counts_only_after_a_look_back() -> None:
     assert memory.ended([done]) != {}
 
 
+def resident() -> int:
+    """Return how many bytes of memory this process takes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+
 def test_a_few_tries_take_little() -> None:
     """A launcher of many databases has such a memory for each that it serves."""
-    memory = Tries()
-    for number in range(1, 11):
-        run = step_run(number)
-        memory.note(run, result(run, output="x" * 100))
-    assert len(memory._entries) + len(memory._outputs) < 10_000
+    before = resident()
+    memories = [Tries() for _ in range(50)]
+    for memory in memories:
+        for number in range(1, 11):
+            run = step_run(number)
+            memory.note(run, result(run, output="x" * 100))
+    assert resident() - before < len(memories[0]._entries) + len(memories[0]._outputs)
 
 
 def test_its_size_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest tries are forgotten; so is the oldest output, a little sooner."""
     monkeypatch.setattr(tries, "TRIES", 10)
     monkeypatch.setattr(tries, "OUTPUT_BYTES", 64)
-    monkeypatch.setattr(tries, "_FIRST_BYTES", 8)  # so it has to grow
     memory = Tries()
     runs = [step_run(number, jlgid=number) for number in range(1, 101)]
     for run in runs:
