@@ -26,7 +26,7 @@ from .options import Options
 from .places import Places
 from .primary import STANDBY, PrimarySearch
 from .processes import Processes
-from .refusals import is_mistake, is_shortage, may_pass
+from .refusals import is_mistake, is_shortage, may_pass, ping
 from .report import Report
 from .running_steps import RunningSteps
 from .sender import Sender
@@ -210,8 +210,7 @@ class Agent:
         if not refused or STANDBY in words or may_pass(words, own_server=True) is not None:
             return False
         # In words that nobody knows, as of a server in another language. It lets others in, so it seems to mean this launcher.
-        ping = await in_thread(pq.PGconn.ping, self._conninfo.encode())
-        self._doubts += ping == pq.Ping.OK
+        self._doubts += await in_thread(ping, self._conninfo) == pq.Ping.OK
         return self._doubts >= MOST_DOUBTS
 
     def _is_wanted(self) -> bool:

@@ -7,6 +7,12 @@ recognised by few of them. Then the launcher's own server is asked over the cont
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+
+from psycopg import pq
+
+from .handover import inherited
 
 # Why the server refuses a role in a database: it has no room now, or it never will let it in. $1 database, $2 role; NULL: ours.
 FULL, HOPELESS, UNKNOWN = "full", "hopeless", "unknown"
@@ -26,6 +32,8 @@ SELECT CASE WHEN d.oid IS NULL OR r.oid IS NULL OR NOT d.datallowconn OR d.datco
        SELECT current_setting('max_connections')::int4 AS most,
               current_setting('superuser_reserved_connections')::int4
               + coalesce(current_setting('reserved_connections', true)::int4, 0) AS kept) l"""
+
+PING = "import sys; from psycopg import pq; sys.exit(pq.PGconn.ping(sys.stdin.buffer.read()))"
 
 # The server has no room, or it is starting or stopping. Waiting helps, whichever server it is.
 _BUSY = re.compile(
@@ -104,3 +112,18 @@ def is_shortage(words: str) -> bool:
 def refuses_options(words: str) -> bool:
     """Return whether the options of a step's connection are what was refused."""
     return bool(_OPTIONS.search(words))
+
+
+def ping(conninfo: str) -> pq.Ping:
+    """Ask a server by PQping whether it serves, and wait for the answer.
+
+    A process of its own asks: psycopg's binary build stops all threads of a process until PQping has its answer.
+    """
+    command = [sys.executable, "-P", "-c", PING]
+    try:
+        done = subprocess.run(
+            command, input=conninfo.encode(), stderr=subprocess.DEVNULL, env=inherited(), check=False
+        )
+        return pq.Ping(done.returncode)
+    except (OSError, ValueError):  # no room for the process, or something has killed it: ask later
+        return pq.Ping.REJECT

@@ -16,7 +16,7 @@ from .conninfo import PLACE, Params, hide_mistyped, is_resolved, resolve, split_
 from .freshness import VERSIONS, Freshness
 from .output import Output
 from .pooler import asker, is_shared
-from .refusals import FULL, HOPELESS, UNKNOWN, may_pass, refuses_options
+from .refusals import FULL, HOPELESS, UNKNOWN, may_pass, ping, refuses_options
 from .sql_connection import WITH_OWN_PATH, SqlConnection
 from .threads import in_thread
 
@@ -234,9 +234,9 @@ class Target:
         known = may_pass(words, own_server=self.local)
         if known is not None:
             return known
-        ping = await in_thread(pq.PGconn.ping, self._conninfo.encode())
-        if ping != pq.Ping.OK or self._ask is None:
-            return ping == pq.Ping.REJECT or (self.local and ping == pq.Ping.NO_RESPONSE)
+        answer = await in_thread(ping, self._conninfo)
+        if answer != pq.Ping.OK or self._ask is None:
+            return answer == pq.Ping.REJECT or (self.local and answer == pq.Ping.NO_RESPONSE)
         reason = await self._ask(self._params.get("dbname"), self._params.get("user"))
         self._doubts = 0 if reason == FULL else self._doubts + 1
         # A place may have become free between the refusal and the question.
