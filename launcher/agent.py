@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import pq
 
-from .batch_steps import BatchSteps
+from .batch_steps import BatchSteps, local_processes
 from .confirmation import Confirmation
 from .conninfo import control_conninfo, hide_mistyped, server_conninfo
 from .control import Control
@@ -25,7 +25,6 @@ from .loop import Loop, wait_for_event
 from .options import Options
 from .places import Places
 from .primary import STANDBY, PrimarySearch
-from .processes import Processes
 from .refusals import is_mistake, is_shortage, may_pass, ping
 from .report import Report
 from .running_steps import RunningSteps
@@ -92,7 +91,7 @@ class Agent:
             RESERVED_BY_EACH if one_of else RESERVED, on_shortage=lambda: self._pool.drop_idle()
         )
         self._pool = SqlPool(server, options.workers, reserve=self._reserve)
-        self._processes = Processes(options.pass_env, self._reserve)
+        self._processes = local_processes(options.pass_env, self._reserve)
         self._confirmation = Confirmation(self._event.set)
         self._steps = self._running_steps()
         self.vitals = one_of.vitals if one_of else Vitals(server, options.workers)
@@ -139,7 +138,8 @@ class Agent:
             self._reserve.close()
             self._control = None  # there is nothing to cut any more
             await self._pool.close()
-            await self._processes.close()
+            if self._processes is not None:
+                await self._processes.close()
             for task in self._side_tasks:
                 await task.close()
 

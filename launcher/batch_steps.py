@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -15,9 +16,12 @@ from .control import Control
 from .engines import LOCAL, engines
 from .engines.interface import ENDED, EngineError, State, Task
 from .engines.records import tidy
-from .processes import Processes
 from .step import StepRun
 from .threads import in_thread
+
+if TYPE_CHECKING:
+    from .processes import Processes
+    from .shortages import Reserve
 
 # What names the database, and no other: the same after a failover, another one in a copy.
 PLACE = """
@@ -30,6 +34,15 @@ FIRST_TIDY_SECONDS, TIDY_SECONDS = 60.0, 3600.0
 Note = Callable[[int, str], Awaitable[bool]]
 
 
+def local_processes(pass_env: Collection[str], reserve: Reserve) -> Processes | None:
+    """Return what starts the processes of the engine local; None where that can't be loaded: it needs Linux."""
+    if LOCAL not in engines():
+        return None
+    from .processes import Processes
+
+    return Processes(pass_env, reserve)
+
+
 class BatchSteps:
     """Makes batch steps, each to be executed on its engine."""
 
@@ -37,7 +50,7 @@ class BatchSteps:
         self,
         directory: Path,
         output_limit: int,
-        processes: Processes,
+        processes: Processes | None,
         confirmation: Confirmation,
         note: Note,
     ) -> None:
@@ -87,7 +100,8 @@ class BatchSteps:
 
         The tries with these names go on.
         """
-        self._processes.sweep()
+        if self._processes is not None:
+            self._processes.sweep()
         now = asyncio.get_running_loop().time()
         if self._tidy_at is None:
             self._tidy_at = now + FIRST_TIDY_SECONDS

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
-from .main import SIGNALS
 from .smtp import SETTINGS_PREFIX
 
 HANDOVER = "PGAGENT_PY_SECRETS"  # the descriptor of that file
@@ -39,6 +38,8 @@ def start_again(
     arguments: Sequence[str], conninfo: Mapping[str, object], variables: Collection[str]
 ) -> NoReturn:
     """Start this program with *arguments*. Hand over *conninfo* and these *variables* where nobody else sees them."""
+    from .main import SIGNALS  # some systems have fewer
+
     document = {"conninfo": dict(conninfo), "variables": {name: os.environ.pop(name) for name in variables}}
     file = os.memfd_create("secrets")
     with os.fdopen(os.dup(file), "w") as writer:

@@ -13,7 +13,6 @@ import contextlib
 import http.client
 import json
 import os
-import resource
 import signal
 import smtplib
 import socket
@@ -282,6 +281,8 @@ def _took_too_long(number: int, _: object) -> NoReturn:
 
 def main() -> None:
     """Send the messages that stdin holds."""
+    import resource  # what follows needs Unix
+
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))

@@ -166,11 +166,11 @@ def test_a_refusal_ends_the_step() -> None:
 
 
 def test_no_other_package_takes_the_name_of_an_engine_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = EntryPoint("local", "launcher.engines.local", engines.GROUP)
-    theirs = EntryPoint("local", "json", engines.GROUP), EntryPoint("nomad", "json", engines.GROUP)
+    ours = EntryPoint("slurm", "launcher.engines.slurm", engines.GROUP)
+    theirs = EntryPoint("slurm", "json", engines.GROUP), EntryPoint("nomad", "json", engines.GROUP)
     monkeypatch.setattr("launcher.engines.entry_points", lambda group: [ours, *theirs])  # noqa: ARG005
 
     assert {name: str(engine).split("'")[1] for name, engine in engines.engines.__wrapped__().items()} == {
-        "local": "launcher.engines.local",
+        "slurm": "launcher.engines.slurm",
         "nomad": "json",
     }
