@@ -331,14 +331,15 @@ def runs_between(plpy: Plpy, job: int, after: str, until: str, most: int) -> lis
     """Return at most *most* times of the enabled schedules of *job*, later than *after*, not later than *until*."""
     last, end = read_instant(after), read_instant(until)
     rules = [rule for rule, _ in _first_firings(plpy, READ_JOB(plpy, job), last)]
-    return [timestamp(run) for run in merge_runs(rules, last, most, _not_later_than(end)) if run <= end]
+    find = _not_later_than(end, heeding_cancels(plpy))
+    return [timestamp(run) for run in merge_runs(rules, last, most, find) if run <= end]
 
 
-def _not_later_than(end: Instant) -> NextRun:
-    """Return next_firing that finds nothing behind *end*."""
+def _not_later_than(end: Instant, find_next: NextRun) -> NextRun:
+    """Return *find_next* that finds nothing behind *end*."""
 
     def find(schedule: Schedule, zone: Zone, after: Instant) -> Instant | None:
-        found = next_firing(schedule, zone, after)
+        found = find_next(schedule, zone, after)
         return None if found is None or found > end else found
 
     return find

@@ -9,17 +9,22 @@ from ..ground.plpy import Plpy
 from ..rules.next_run import read_time, runs_between
 from .orders import NOTE_ORIGIN
 
-# So many times are counted at most: of more, the log says so.
+# So many times are counted at most, or a part of that if the job has several schedules, since each may have all of them: of
+# more, the log says so. Nor does a job run for more.
 COUNTED = 10_000
 FIRST_WINDOW_MICROS = 60_000_000
 
 
 class MissedRow(TypedDict):
-    """A due job that has missed times: when it was due, until when they were missed, in microseconds since 1970."""
+    """A due job that has missed times: when it was due, until when they were missed, in microseconds since 1970.
+
+    most: for how many of the times it runs, counted: how many are counted.
+    """
 
     jobid: int
     jobcatchup: str
     most: int
+    counted: int
     due: str
     until: str
 
@@ -78,33 +83,36 @@ def catch_up(plpy: Plpy, row: MissedRow) -> None:
 
 def _skip_all(plpy: Plpy, row: MissedRow) -> None:
     job, until = row["jobid"], row["until"]
-    runs = runs_between(plpy, job, row["due"], until, COUNTED)
+    runs = runs_between(plpy, job, row["due"], until, row["counted"])
     last = runs[-1] if runs else read_time(row["due"])
-    _log(plpy, row, last, len(runs) + 1, len(runs) == COUNTED, "catch_up of the job is skip")
+    _log(plpy, row, last, len(runs) + 1, len(runs) == row["counted"], "catch_up of the job is skip")
     following = runs_between(plpy, job, until, "infinity", 1)
     set_next(plpy, job, following[0] if following else None)
 
 
 def _keep_newest(plpy: Plpy, row: MissedRow) -> None:
-    job, most = row["jobid"], row["most"]
-    runs = [read_time(row["due"]), *runs_between(plpy, job, row["due"], row["until"], COUNTED)]
+    job, counted = row["jobid"], row["counted"]
+    most = min(row["most"], counted)
+    runs = [read_time(row["due"]), *runs_between(plpy, job, row["due"], row["until"], counted)]
     if len(runs) <= most:
         return
-    more = len(runs) > COUNTED
-    newest = _newest(plpy, row) if more else runs[-most:]
-    count = COUNTED - most if more else len(runs) - most
+    more = len(runs) > counted
+    newest = _newest(plpy, row, most) if more else runs[-most:]
+    count = counted - most if more else len(runs) - most
     last = runs[-1] if more else runs[-most - 1]
     _log(plpy, row, last, count, more, f"catch_up_limit of the job is {most}")
     set_next(plpy, job, newest[0])
 
 
-def _newest(plpy: Plpy, row: MissedRow) -> list[str]:
-    """Return the newest times of very many."""
+def _newest(plpy: Plpy, row: MissedRow, most: int) -> list[str]:
+    """Return the newest times of very many, *most* of them."""
     window, until, runs = FIRST_WINDOW_MICROS, int(row["until"]), list[str]()
-    while len(runs) < row["most"] and window < 2 * (until - int(row["due"])):
-        runs = runs_between(plpy, row["jobid"], str(until - window), row["until"], 3 * row["most"] + 1000)
+    while len(runs) < most and window < 2 * (until - int(row["due"])):
+        runs = runs_between(
+            plpy, row["jobid"], str(until - window), row["until"], 3 * most + row["counted"] // 10
+        )
         window *= 2
-    return runs[-row["most"] :]
+    return runs[-most:]
 
 
 def _log(plpy: Plpy, row: MissedRow, last: str, count: int, more: bool, why: str) -> None:

@@ -48,6 +48,9 @@ _listed: list[int] = []
 _firsts: list[int] = []
 _list_until = 0.0
 
+# Databases that a role's steps wait for at an agent, at most, before its other jobs wait, too.
+MOST_WAITING = 10
+
 # $4 station, $5 what the agent knows, $6 agent, $7 full classes, $8 full groups, $9 full owners, $10 jobs not to take, $11 steps
 # (jslid) that wait for a connection, $12 only these jobs, $13 only jobs of owners with nothing running here, $14 how many, $15 to
 # $18 what windows hold back.
@@ -57,13 +60,15 @@ WITH running AS MATERIALIZED (
     SELECT coalesce(o.jobownerid, 0::oid) AS owner, count(*) AS count
       FROM pgagent_py.run r LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[r.jobid])
      WHERE r.agent = $6 AND r.jslid IS NOT NULL GROUP BY 1),
--- where steps wait for a connection: it is not tried by more of them
+-- where steps wait for a connection: it is not tried by more of them. A role that waits for so many databases tries no others:
+-- those need not exist.
 waiting AS MATERIALIZED (
-    SELECT DISTINCT s.jstconnstr, s.jstdbname, coalesce(o.jobrunasid, o.jobownerid) AS role
-      FROM pgagent_py.run r
-      JOIN pgagent.pga_jobstep s ON s.jstid = ANY (ARRAY[r.jstid])
-      LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[r.jobid])
-     WHERE r.agent = $6 AND r.jslid = ANY ($11) AND s.jstkind = 's'),
+    SELECT w.*, w.role IS NOT NULL AND count(*) OVER (PARTITION BY w.role) >= {MOST_WAITING} AS crowded
+      FROM (SELECT DISTINCT s.jstconnstr, s.jstdbname, coalesce(o.jobrunasid, o.jobownerid) AS role
+              FROM pgagent_py.run r
+              JOIN pgagent.pga_jobstep s ON s.jstid = ANY (ARRAY[r.jstid])
+              LEFT JOIN pgagent_py.job_option o ON o.jobid = ANY (ARRAY[r.jobid])
+             WHERE r.agent = $6 AND r.jslid = ANY ($11) AND s.jstkind = 's') w),
 {LOOKED},
 due AS MATERIALIZED (
     SELECT j.jobid, j.jobjclid, j.jobnextrun, o.jobgroup, o.owner, coalesce(r.count, 0) AS running,
@@ -82,7 +87,8 @@ due AS MATERIALIZED (
        AND j.jobid <> ALL ($10) AND ($12 IS NULL OR j.jobid = ANY ($12)) AND (r.count IS NULL OR NOT $13)
        AND NOT EXISTS (
            SELECT FROM waiting w JOIN pgagent.pga_jobstep s ON s.jstjobid = ANY (ARRAY[j.jobid])
-            WHERE s.jstenabled AND s.jstconnstr = w.jstconnstr AND s.jstdbname = w.jstdbname
+            WHERE s.jstenabled AND s.jstkind = 's'
+              AND (w.crowded OR s.jstconnstr = w.jstconnstr AND s.jstdbname = w.jstdbname)
               AND o.role IS NOT DISTINCT FROM w.role)
        {{only}} AND {NO_PROBLEM}),
 -- owners go round: the first of each, those with fewer steps here before, then the second of each, and so on

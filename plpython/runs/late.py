@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.problems import note_problem
 from ..rules.next_run import read_rules
-from .catch_up import MissedRow, catch_up
+from .catch_up import COUNTED, MissedRow, catch_up
 from .claimable import DUE_TOO, FOR_AGENT, SCOPES
 from .limits import Places
 from .look import LOOKED, LOOKED_TYPES, Look
@@ -32,8 +33,9 @@ LATE_JOBS = 100
 # $4 station, $5 what the agent knows, $6 full classes, $7 full groups, $8 full owners, $9 how many, $10 only these jobs, $11
 # to $14 what windows hold back.
 LATE_JOBS_NOW = f"""
-WITH {LOOKED}
-SELECT {{columns}}
+WITH {LOOKED},
+late AS MATERIALIZED (
+SELECT o.*, j.jobnextrun, row_number() OVER (PARTITION BY o.jobownerid ORDER BY j.jobnextrun) AS place
   FROM looked
   -- OFFSET 0: to begin with all options that have a lateness would take longer where many have one
  CROSS JOIN LATERAL (
@@ -45,15 +47,24 @@ SELECT {{columns}}
    AND j.jobjclid <> ALL ($6) AND (o.jobgroup = ANY ($7)) IS NOT TRUE AND (o.jobownerid = ANY ($8)) IS NOT TRUE
    AND NOT ({held_by_window(11)}) {{only}}
    -- in this order: a lateness that is too long to reckon with makes the server fail
-   AND CASE WHEN ($10 IS NULL OR j.jobid = ANY ($10)) AND {NO_PROBLEM} THEN {{late}} END
- LIMIT $9 FOR NO KEY UPDATE OF j SKIP LOCKED"""
+   AND CASE WHEN ($10 IS NULL OR j.jobid = ANY ($10)) AND {NO_PROBLEM} THEN {{late}} END)
+-- owners go round; those that have changed meanwhile wait
+SELECT {{columns}}
+  FROM (SELECT * FROM late ORDER BY late.place, random()) o
+ CROSS JOIN LATERAL (
+       SELECT FROM pgagent.pga_job j
+        WHERE j.jobid = o.jobid AND j.jobnextrun = o.jobnextrun AND {DUE_TOO} FOR NO KEY UPDATE SKIP LOCKED) locked
+ LIMIT $9"""
 LATE_TYPES = (*LOOKED_TYPES, "text", "text[]", "int4[]", "text[]", "oid[]", "int4", "int4[]", *SHUT_TYPES)
 
 LATE_NOW = {
-    scope: Statement(LATE_JOBS_NOW.format(columns="j.jobid", only=only, late=LATE), *LATE_TYPES)
+    scope: Statement(LATE_JOBS_NOW.format(columns="o.jobid", only=only, late=LATE), *LATE_TYPES)
     for scope, only in SCOPES.items()
 }
-MISSED_ROW = """j.jobid, o.jobcatchup, coalesce(o.jobcatchuplimit, 100) AS most, pgagent_py._micros(j.jobnextrun)::text AS due,
+MISSED_ROW = f"""o.jobid, o.jobcatchup, coalesce(o.jobcatchuplimit, 100) AS most,
+       greatest(1, {COUNTED} / (SELECT greatest(1, count(*)) FROM pgagent.pga_schedule s
+                                 WHERE s.jscjobid = ANY (ARRAY[o.jobid]) AND s.jscenabled))::int4 AS counted,
+       pgagent_py._micros(o.jobnextrun)::text AS due,
        pgagent_py._micros(CASE WHEN o.jobcatchup = 'all' THEN now()
                                ELSE now() - least(coalesce(o.jobmaxlateness, '1 min'), interval '1000 years') - interval '1 us'
                           END)::text AS until"""
@@ -116,8 +127,8 @@ def skip_late_jobs(
     return bool(jobids)
 
 
-# How many jobs a turn sees to at most. To count their times takes a tenth of a second at worst.
-CATCH_UP_JOBS = 10
+# How many jobs a turn sees to at most, and for how long. To count the times of one takes a tenth of a second at worst.
+CATCH_UP_JOBS, CATCH_UP_SECONDS = 10, 0.1
 
 
 def catch_up_missed(
@@ -125,10 +136,12 @@ def catch_up_missed(
 ) -> bool:
     """See to some jobs that have missed times of their schedules; return whether there were any. *among*: only to these."""
     me = agent["jagstation"], agent["jagknows"], *free.full()
+    until = time.monotonic() + CATCH_UP_SECONDS
 
     def act(some: Sequence[MissedRow]) -> Sequence[MissedRow]:
         for row in some:
-            catch_up(plpy, row)
+            if time.monotonic() < until:
+                catch_up(plpy, row)
         return some
 
     missed = list(MISSED_NOW[scope](plpy, *look, *me, CATCH_UP_JOBS, among, *shut))

@@ -1,4 +1,4 @@
-"""The ends of runs of jobs with many schedules: a turn computes a part of the next times, and others' runs end meanwhile."""
+"""Jobs with many schedules: a turn computes a part of the times, and serves others meanwhile."""
 
 from tests.helpers import Db, call, rows, value
 from tests.helpers.protocol import Agent, done
@@ -34,4 +34,37 @@ def test_the_next_times_of_many_schedules_are_computed_in_several_turns(
         assert value(agent.db, "SELECT pgagent_py.next_wake()") <= 0 or len(seen) == 3
         agent.run_due(1)
     assert seen == [(2, 3), (4, 5), (5, 6)]
+    agent.close()
+
+
+def test_missed_times_of_many_schedules_are_counted_for_a_bounded_time_and_owners_go_round(
+    address: str, admin: Db, alice: Db, bob: Db
+) -> None:
+    hers = [call(alice, "add_job", "hers", sql="SELECT 1") for _ in range(30)]
+    his = call(bob, "add_job", "his", sql="SELECT 1")
+    for session, jobs in ((alice, hers), (bob, [his])):
+        for job in jobs:
+            call(session, "alter_job", job, catch_up="skip")
+    with admin.transaction():
+        admin.execute("SET LOCAL session_replication_role = replica")
+        admin.execute(
+            """INSERT INTO pgagent.pga_schedule (jscjobid, jscname, jscstart)
+               SELECT j.jobid, 's', '2020-01-01' FROM pgagent.pga_job j, generate_series(1, 50)"""
+        )
+        admin.execute(
+            "UPDATE pgagent.pga_job SET jobnextrun = now() - CASE jobid WHEN %s THEN 50 ELSE 100 END * interval '1 day'",
+            [his],
+        )
+    agent = Agent(address)
+    agent.run_due(1)
+    skipped = "SELECT count(*) FROM pgagent.pga_joblog WHERE jlgstatus = 'i'"
+    assert value(admin, skipped) <= 10
+    turns = 1
+    while not rows(admin, f"{skipped} AND jlgjobid = %s HAVING count(*) = 1", his):
+        agent.run_due(1)
+        turns += 1
+    assert turns < 15
+    # Each schedule may have all of the times, so fewer are counted
+    notes = "SELECT DISTINCT substring(jsloutput, 'they were (.*?),') FROM pgagent.pga_jobsteplog WHERE jslstatus = 'i'"
+    assert rows(admin, notes) == [("more than 201",)]
     agent.close()

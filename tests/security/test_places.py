@@ -66,6 +66,21 @@ def test_a_job_starts_although_others_wait_for_connections(
     )
 
 
+def test_a_role_that_waits_for_many_databases_is_not_tried_with_all(address: str, alice: Db, bob: Db) -> None:
+    """They need not exist: a role at its limit is told of that first."""
+    for number in range(30):
+        call(alice, "run_now", call(alice, "add_job", "alice's", sql="SELECT 1", database=f"none{number}"))
+    agent, waiting = Agent(address), list[int]()
+    turn = "SELECT jslid FROM pgagent_py.run_due(4, connecting => %s)"
+    while steps := rows(agent.db, turn, waiting):
+        waiting += [step for (step,) in steps]
+    assert len(waiting) == 12
+    due_jobs(bob, 1)
+    assert len(rows(agent.db, turn, waiting)) == 1
+    assert len(rows(agent.db, turn, waiting[:9])) == 4
+    agent.close()
+
+
 def test_owners_go_round_and_one_place_is_each_ones_own(address: str, admin: Db, alice: Db, bob: Db) -> None:
     due_jobs(alice, 6)
     due_jobs(bob, 6)
