@@ -33,9 +33,9 @@ WITH candidate AS MATERIALIZED (
        AND EXISTS (SELECT FROM pgagent.pga_jobagent l WHERE l.jagpid = $2 FOR KEY SHARE SKIP LOCKED)
      ORDER BY k.jlgid LIMIT $5),
 job AS MATERIALIZED (
-    SELECT c.jlgid, j.jobid FROM candidate c
+    SELECT c.jlgid, j.jobid, j.jobagentid, j.joblastrun FROM candidate c
      CROSS JOIN LATERAL (
-           SELECT j.jobid FROM pgagent.pga_job j WHERE j.jobid = ANY (ARRAY[c.jobid]) FOR NO KEY UPDATE SKIP LOCKED) j),
+           SELECT j.* FROM pgagent.pga_job j WHERE j.jobid = ANY (ARRAY[c.jobid]) FOR NO KEY UPDATE SKIP LOCKED) j),
 -- not one that another agent has adopted meanwhile
 run AS MATERIALIZED (
     SELECT p.jlgid, p.jobid, p.claimed, c.agent FROM candidate c
@@ -44,10 +44,11 @@ run AS MATERIALIZED (
               FOR NO KEY UPDATE SKIP LOCKED) p
      WHERE c.jlgid IN (SELECT job.jlgid FROM job)
         OR NOT EXISTS (SELECT FROM pgagent.pga_job x WHERE x.jobid = ANY (ARRAY[c.jobid]))),
+-- conditions of the locked row: with them on j, servers from 17 on may read all running jobs to find it
 claimed AS (
-    UPDATE pgagent.pga_job j SET jobagentid = $2 FROM run
-     WHERE j.jobid = ANY (ARRAY[run.jobid]) AND j.joblastrun = run.claimed
-       AND j.jobagentid IN (SELECT a.jagpid FROM pgagent_py.agent a WHERE a.agent = run.agent))
+    UPDATE pgagent.pga_job j SET jobagentid = $2 FROM job JOIN run USING (jlgid)
+     WHERE j.jobid = ANY (ARRAY[job.jobid]) AND job.joblastrun = run.claimed
+       AND job.jobagentid IN (SELECT a.jagpid FROM pgagent_py.agent a WHERE a.agent = run.agent))
 UPDATE pgagent_py.run p SET agent = $1 FROM run WHERE p.jlgid = ANY (ARRAY[run.jlgid])
 RETURNING p.jlgid""",
         "uuid",
