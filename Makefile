@@ -111,8 +111,8 @@ test-console: setup  ## run the tests of pgagentctl, with a real launcher and in
 test-security: setup  ## run the tests that try to break out: roles against roles, and what leaks
 	@$(PYTEST) -m 'not long' tests/security $(ARGS)
 
-matrix:  ## run the tests that need a server on PostgreSQL 14 to 18, with a table at the end; make matrix ARGS="14 18"
-	@.ci/setup patchelf curl bzip2 perl gcc libc6-dev python3-dev
+matrix:  ## run the tests that need a server on PostgreSQL 14 to 18, with a table at the end; make matrix ARGS="14 18 trixie"
+	@.ci/setup patchelf curl bzip2 perl gcc libc6-dev python3-dev libossp-uuid16 debootstrap
 	@WORKERS=$(WORKERS) .ci/matrix $(ARGS)
 
 test-web: setup  ## run the tests of the web page, in a real browser, too

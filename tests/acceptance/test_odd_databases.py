@@ -189,6 +189,8 @@ def test_a_byte_order_mark_and_a_step_of_comments_are_as_in_psql(
 @pytest.fixture(params=["de_DE", "ru_RU"])
 def foreign_cluster(own_cluster: Cluster, request: pytest.FixtureRequest) -> Cluster:
     """Return a server with few connections whose messages are in German or Russian."""
+    if "--enable-nls" not in str(pg_config("--configure")):
+        pytest.skip("the server has been built for English only")
     locales = own_cluster.directory / "locales"
     locales.mkdir()
     name = f"{request.param}.UTF-8"
