@@ -8,12 +8,16 @@ BAD, NOTE = "bad", "note"
 
 
 class Check(NamedTuple):
-    """*query* returns a row with the column what for each finding. A note does not count as wrong."""
+    """*query* returns a row with the column what for each finding. A note does not count as wrong.
+
+    *right*: whether the role sees what the query reads. Where that is not said, the server refuses what it may not.
+    """
 
     name: str
     level: str
     query: LiteralString
     remedy: str
+    right: LiteralString = "true"
 
 
 LAUNCHERS = (
@@ -55,7 +59,7 @@ LAUNCHERS = (
              FROM pgagent_py.visible_job v
             WHERE v.jobenabled AND v.jobhostagent <> '' AND EXISTS (SELECT FROM pgagent_py.launchers)
               AND NOT EXISTS (SELECT FROM pgagent_py.launchers l WHERE l.host = v.jobhostagent) ORDER BY v.jobid LIMIT 20""",
-        "Start a launcher there, or take the host away: alter_job(job, host => '').",
+        "Start a launcher there, or take the host away: pgagentctl edit JOB.",
     ),
     Check(
         "clock of a launcher",
@@ -91,7 +95,7 @@ LAUNCHERS = (
         """SELECT format('job "%s" (%s) has waited since %s: %s', s.jobname, s.jobid, s.no_launcher_since, s.no_launcher) AS what
              FROM pgagent_py.job_status s WHERE s.no_launcher IS NOT NULL AND EXISTS (SELECT FROM pgagent_py.launchers)
             ORDER BY s.no_launcher_since LIMIT 20""",
-        "Start a launcher with these labels or engines on that host, or undrain() one. Or change the job's labels.",
+        "Start a launcher with these labels or engines, or pgagentctl undrain HOST. Or change the job: pgagentctl edit JOB.",
     ),
 )
 JOBS = (
@@ -108,7 +112,7 @@ JOBS = (
             WHERE v.jobenabled AND w.role IS NOT NULL AND w.why IS NOT NULL
               AND EXISTS (SELECT FROM pgagent_py.visible_step s WHERE s.jobid = v.jobid AND s.jstenabled AND s.jstkind = 'sql')
             ORDER BY v.jobid LIMIT 20""",
-        "ALTER ROLE ... LOGIN CONNECTION LIMIT -1, or give the job another owner or run_as.",
+        "ALTER ROLE ... LOGIN CONNECTION LIMIT -1, or give the job another owner or run_as: pgagentctl edit JOB.",
     ),
     Check(
         "refused connections",
@@ -133,7 +137,7 @@ JOBS = (
                   LEFT JOIN pg_roles r ON r.rolname = coalesce(v.jobrunas, v.jobowner)) w
             WHERE v.jobenabled AND s.jstenabled AND s.jstkind = 'sql' AND s.jstdbname <> '' AND w.why IS NOT NULL
             ORDER BY s.jstid LIMIT 20""",
-        "Correct the step: alter_step(step, database => '...'). Or GRANT CONNECT ON DATABASE ... TO ...",
+        "Correct the step: pgagentctl edit JOB. Or GRANT CONNECT ON DATABASE ... TO ...;",
     ),
     Check(
         "never fires",
@@ -142,14 +146,14 @@ JOBS = (
              FROM (SELECT s.*, o.reboot FROM pgagent_py.visible_schedule s
                      LEFT JOIN pgagent_py.schedule_options o ON o.jscid = s.jscid ORDER BY s.jscid LIMIT 5000) s
             WHERE s.jscenabled AND s.reboot IS NOT TRUE AND pgagent_py.next_run(s.jscid) IS NULL LIMIT 20""",
-        "Correct its days or its end, or disable it.",
+        "Correct its days or its end, or disable it: pgagentctl edit JOB.",
     ),
     Check(
         "window never opens",
         BAD,
         """SELECT format('job "%s" (%s): its windows never let it start', s.jobname, s.jobid) AS what
              FROM pgagent_py.job_status s WHERE s.jobenabled AND s.window_opens = 'infinity' ORDER BY s.jobid LIMIT 20""",
-        "pgagent_py.windows shows when each is open. Give the job others: alter_job(job, \"window\" => '...').",
+        "pgagent_py.windows shows when each is open. Give the job another: pgagentctl edit JOB.",
     ),
     Check(
         "no steps",
@@ -158,7 +162,7 @@ JOBS = (
             WHERE v.jobenabled
               AND NOT EXISTS (SELECT FROM pgagent_py.visible_step s WHERE s.jobid = v.jobid AND s.jstenabled)
             ORDER BY v.jobid LIMIT 20""",
-        "Add a step, or disable the job.",
+        "Add a step: pgagentctl edit JOB. Or pgagentctl disable JOB.",
     ),
     Check(
         "no schedule",
@@ -168,7 +172,7 @@ JOBS = (
             WHERE v.jobenabled AND v.jobnextrun IS NULL AND NOT v.jobrunning
               AND NOT EXISTS (SELECT FROM pgagent_py.visible_schedule s WHERE s.jobid = v.jobid AND s.jscenabled)
               AND NOT EXISTS (SELECT FROM pgagent_py.dependencies d WHERE d.jobid = v.jobid) ORDER BY v.jobid LIMIT 20""",
-        "It runs only when somebody runs it. If that is not meant: alter_job(job, cron => '...').",
+        "It runs only when somebody runs it. If that is not meant, give it a schedule: pgagentctl edit JOB.",
     ),
     Check(
         "longer than the interval",
@@ -230,7 +234,7 @@ SERVER = (
                      WHERE d.datname = current_database() AND r.setrole = 0 AND c ILIKE 'timezone=%'),
                    (SELECT f.setting FROM pg_file_settings f WHERE lower(f.name) = 'timezone' AND f.applied LIMIT 1))) z (zone)
             WHERE z.zone <> pgagent_py.default_timezone()""",
-        "If schedules are to follow the database: set_default_timezone(). pgAgent's daemon follows its own session.",
+        "If schedules are to follow the database: SELECT pgagent_py.set_default_timezone('...');",
     ),
     Check(
         "time zone of the daemon",
@@ -256,6 +260,7 @@ SERVER = (
                           (SELECT coalesce(sum(greatest(l.places - l.running, 0)), 0) FROM pgagent_py.launchers l) AS wanted) m
             WHERE u.used + m.wanted > m.most""",
         "Raise max_connections, or start launchers with fewer --workers.",
+        "pg_has_role('pg_read_all_stats', 'MEMBER')",
     ),
     Check(
         "pooler",
@@ -269,7 +274,9 @@ SERVER = (
         BAD,
         """SELECT format('%s: %s of 2147483647 ids are used', s.sequencename, s.last_value) AS what FROM pg_sequences s
             WHERE s.schemaname = 'pgagent' AND s.last_value > 1600000000""",
-        "Let the launchers stop, TRUNCATE pgagent.pga_joblog CASCADE, and restart the sequence.",
+        "Let the launchers stop. TRUNCATE pgagent.pga_joblog, pgagent.pga_jobsteplog RESTART IDENTITY CASCADE;",
+        """(SELECT coalesce(bool_and(has_sequence_privilege(c.oid, 'USAGE') OR has_sequence_privilege(c.oid, 'SELECT')), true)
+             FROM pg_class c WHERE c.relkind = 'S' AND c.relnamespace = to_regnamespace('pgagent'))""",
     ),
     Check(
         "publication",

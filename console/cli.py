@@ -73,7 +73,19 @@ class Command(click.Command):
         session.conninfo = conninfo or session.conninfo
         session.json = json or session.json
         ctx.call_on_close(session.close)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except psycopg.Error as error:
+            connection = session.__dict__.get("connection")
+            raise errors.from_server(error, self.options(), connection) from error
+
+    def options(self) -> dict[str, str]:
+        """Return how each option is written, by the name of its argument in SQL."""
+        return {
+            param.name.rstrip("_"): param.opts[-1]
+            for param in self.params
+            if isinstance(param, click.Option) and param.name
+        }
 
 
 def command(example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], Command]:
@@ -133,23 +145,19 @@ def run(arguments: Sequence[str]) -> int:
         return int(status or 0)
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except click.UsageError as error:
-        error.show()
-        return errors.WRONG_USE
     except click.ClickException as error:
-        return _tell(error.format_message())
+        return _tell_wrong_use(error)
     except errors.FileError as error:
         click.echo(error.message, err=True)
         return _tell("", error.hint, error.status)
     except errors.CommandError as error:
         return _tell(error.message, error.hint, error.status)
-    except psycopg.Error as error:
-        told = errors.from_server(error)
-        return _tell(told.message, told.hint, told.status)
     except (KeyboardInterrupt, click.Abort):
         return errors.INTERRUPTED
     except BrokenPipeError:
         return errors.DONE
+    except (OSError, UnicodeEncodeError) as error:
+        return _tell_outside(error)
     finally:
         _forget_closed_pipe()
 
@@ -163,9 +171,27 @@ def _tell(message: str, hint: str = "", status: int = errors.WRONG_USE) -> int:
     return status
 
 
+def _tell_wrong_use(error: click.ClickException) -> int:
+    """Write how a command was called wrongly. Without any command, click shows the help instead."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return errors.WRONG_USE
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else "pgagentctl"
+    return _tell(error.format_message().removesuffix("."), f"{path} --help shows how it is used.")
+
+
+def _tell_outside(error: OSError | UnicodeEncodeError) -> int:
+    """Write what the machine refuses: a file, a full disk, a text that is none."""
+    if isinstance(error, UnicodeEncodeError):
+        hint = "Set LANG to a UTF-8 locale, or convert it with iconv."
+        return _tell("what was given is no UTF-8 text", hint)
+    return _tell(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
+
+
 def _forget_closed_pipe() -> None:
-    """Python would end with another exit status if nobody reads its output any more."""
+    """Python would end with another exit status if its output can't be written any more."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

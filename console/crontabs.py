@@ -79,3 +79,26 @@ def is_user(name: str) -> bool:
     except (KeyError, ValueError):
         return False
     return True
+
+
+# What some crons read from a crontab, and to others, as here, is environment of the commands.
+NOT_READ = ("MAILFROM", "RANDOM_DELAY")
+
+
+def notes_on(line: Line) -> Iterator[str]:
+    """Yield what of a line means something to its cron and nothing here."""
+    *above, given = line.text.rstrip("\n").split("\n")
+    names = {found["name"].strip("\"'") for text in above if (found := ENVIRONMENT.fullmatch(text))}
+    for name in NOT_READ:
+        if name in names:
+            yield f"{name} is not heeded: it is only in the command's environment"
+    if (found := LINE.fullmatch(given)) and found["command"].startswith("-"):
+        yield "its command begins with -, which is an option to some crons, and part of the command here"
+
+
+def has_zone(line: Line) -> bool:
+    """Return whether a line says in which time zone its times are, or has no times."""
+    return (
+        bool(re.search(r"""(?m)^\s*["']?CRON_TZ["']?\s*=\s*["']?\S""", line.text))
+        or "@reboot" in line.shown.lower()[:7]
+    )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.metadata import version
+
 import psycopg
+
+from .wording import in_own_words
 
 DONE, BAD, WRONG_USE, NO_RIGHT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -21,30 +26,57 @@ class FileError(CommandError):
     """Files have mistakes. The message has a line FILE:LINE: WHAT for each, as compilers write them."""
 
 
-# What the extension's absence looks like: no schema, table or function.
+# What the extension's absence looks like, or that of what an older one lacks: no schema, table, function or column.
 NOT_THERE = ("3F000", "42P01", "42883", "42703")
 
 
-def from_server(error: psycopg.Error) -> CommandError:
-    """Return what an error of psycopg or of the server means to the user."""
+def from_server(
+    error: psycopg.Error,
+    options: Mapping[str, str],
+    connection: psycopg.Connection[dict[str, str | None]] | None,
+) -> CommandError:
+    """Return what an error of psycopg or of the server means to the user of a command with these *options*."""
     state = error.sqlstate or ""
     message = error.diag.message_primary or _first_line(error)
-    hint = error.diag.message_hint or ""
+    hint = in_own_words(error.diag.message_hint or "", options)
+    if state == "57014":
+        return CommandError(message, hint or TIMEOUT_HINT, BAD)
     if not state or state[:2] in ("08", "28", "3D", "53", "57"):
-        return CommandError(message, hint or CONNECTION_HINT, NO_RIGHT)
-    if state in NOT_THERE and "pgagent" in message:
-        return CommandError(message, NO_EXTENSION, NO_RIGHT)
+        told = PASSWORD_HINT if "password" in message else CONNECTION_HINT
+        return CommandError(message, hint or told, NO_RIGHT)
+    if state in NOT_THERE and connection is not None and (found := _lacking_extension(connection)):
+        return found
     if state == "42501":
         return CommandError(message, hint or RIGHT_HINT, NO_RIGHT)
     return CommandError(message, hint)
 
 
 CONNECTION_HINT = "Give a connection string with -d, or set PGHOST, PGDATABASE, PGUSER or PGSERVICE."
+PASSWORD_HINT = "Put the password into ~/.pgpass or a service file, or set PGPASSWORD."
 RIGHT_HINT = "Connect as the owner of the job, or as a role that may edit pgAgent's tables."
-NO_EXTENSION = (
-    "Is this the database with the jobs? There it takes CREATE EXTENSION pgagent_py CASCADE, "
-    "or ALTER EXTENSION pgagent_py UPDATE after an upgrade."
-)
+TIMEOUT_HINT = "PGOPTIONS='-c statement_timeout=0' takes off what is set for the role or the database."
+
+EXTENSION = """
+SELECT current_database()::text AS database,
+       (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'pgagent_py') AS version"""
+
+
+def _lacking_extension(connection: psycopg.Connection[dict[str, str | None]]) -> CommandError | None:
+    """Return the error if the database has no extension, or an older one than this command."""
+    row = connection.execute(EXTENSION).fetchone()
+    assert row is not None
+    database, installed, own = row["database"], row["version"], version("pgagent_py")
+    if installed is None:
+        hint = "If this is the database that the jobs are to be in: CREATE EXTENSION pgagent_py CASCADE;"
+        return CommandError(f'database "{database}" has no extension pgagent_py', hint, NO_RIGHT)
+    if _numbers(installed) >= _numbers(own):
+        return None
+    what = f'database "{database}" has version {installed} of the extension, and this command is of {own}'
+    return CommandError(what, "ALTER EXTENSION pgagent_py UPDATE;", NO_RIGHT)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdigit()]
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -19,6 +19,12 @@ SELECT j.jobid, j.jobname, j.jobenabled,
        (SELECT min(s.jstkind) FROM pgagent_py.visible_step s WHERE s.jobid = j.jobid) AS kind
   FROM pgagent_py.visible_job j WHERE j.jobid = ANY (%s) ORDER BY j.jobid"""
 
+# A schedule that will not do what it seems to do, if nothing stands in the way of the job.
+SCHEDULES = """
+SELECT coalesce(s.cron, s.words) AS says, s.cron = '@reboot' AS reboot, pgagent_py.next_run(s.jscid) IS NULL AS never
+  FROM pgagent_py.visible_schedule s WHERE s.jobid = ANY (%s) AND s.jscenabled ORDER BY s.jscid"""
+REBOOT = "@reboot: it runs whenever a launcher starts, also when the host has not"
+
 # An entry is imported with the settings above it, so the server counts other lines than those of the file.
 PLACE = re.compile(r"^crontab: (line \d+:? )?")
 
@@ -35,7 +41,15 @@ class Entry:
     def as_row(self, session: Session) -> dict[str, Any]:
         """Return what is told of it."""
         rows = session.rows(BECOME, self.jobs) if self.jobs else []
-        return {"source": self.source, "jobs": rows, "notes": self.notes, "refused": self.refused}
+        notes = list(dict.fromkeys([*self._on_schedules(session), *self.notes]))
+        return {"source": self.source, "jobs": rows, "notes": notes, "refused": self.refused}
+
+    def _on_schedules(self, session: Session) -> Iterator[str]:
+        for row in session.rows(SCHEDULES, self.jobs) if self.jobs else ():
+            if row["reboot"]:
+                yield REBOOT
+            elif row["never"]:
+                yield f"it never fires: {row['says']}"
 
 
 class Importer:

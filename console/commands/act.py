@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from ..cli import command
-from ..errors import CommandError
+from ..errors import NO_RIGHT, CommandError
 from ..names import complete_job, find_job, find_run, is_id
 from ..output import plain, when, write_json
 from ..session import Session
 from .run import call
+from .status import read
 
 IN_PROGRESS = (
     "SELECT r.jlgid FROM pgagent_py.visible_run r WHERE r.jobid = %s AND r.run_status = 'running' ORDER BY 1"
@@ -110,9 +111,14 @@ def undrain(session: Session, launcher: str) -> None:
     _set_draining(session, launcher, "undrain")
 
 
+RIGHT_TO_SEE = "To drain them it takes pgagent_py_operator."
+
+
 def _set_draining(session: Session, name: str, verb: str) -> None:
     found = session.rows(LAUNCHERS, name, name)
     if not found:
+        if read(session, "launchers", 1) is None:
+            raise CommandError("this role may not see launchers", RIGHT_TO_SEE, NO_RIGHT)
         raise CommandError(
             f'there is no launcher "{plain(name)}"', "pgagentctl status shows launchers, with their hosts."
         )

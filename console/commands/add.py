@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import click
+from psycopg.errors import Diagnostic
 
 from ..cli import command
 from ..output import plain, when, write_json
 from ..session import Session
+from ..wording import in_own_words
 from .act import NEXT_RUN
 from .run import call
 
@@ -42,9 +45,8 @@ def add(session: Session, name: str, disabled: bool, **given: str | None) -> Non
     for key in ("sql", "batch"):
         if arguments.get(key) == "-":
             arguments[key] = sys.stdin.read()
-    session.connection.add_notice_handler(
-        lambda notice: click.echo(f"{notice.severity}: {plain(notice.message_primary)}", err=True)
-    )
+    options = add.options()
+    session.connection.add_notice_handler(lambda notice: _tell_notice(notice, options))
     jobid = call(session, "add_job", name=name, enabled=not disabled, **arguments)
     job = session.row(NEXT_RUN, jobid)
     if session.json:
@@ -52,3 +54,9 @@ def add(session: Session, name: str, disabled: bool, **given: str | None) -> Non
     else:
         next_run = f", next run {when(job['next_run'])}" if job["next_run"] else ""
         click.echo(f'job "{plain(name)}" is job {jobid}{next_run}')
+
+
+def _tell_notice(notice: Diagnostic, options: Mapping[str, str]) -> None:
+    click.echo(f"{notice.severity}: {plain(notice.message_primary)}", err=True)
+    if notice.message_hint:
+        click.echo(f"HINT: {plain(in_own_words(notice.message_hint, options))}", err=True)

@@ -13,7 +13,7 @@ import click
 import psycopg
 
 from ..cli import command
-from ..errors import BAD, CommandError, FileError
+from ..errors import BAD, NO_RIGHT, CommandError, FileError
 from ..files.changes import show_changes, show_difference, without_secrets
 from ..files.fields import json_schema
 from ..files.read import Files
@@ -21,6 +21,7 @@ from ..files.write import to_yaml
 from ..names import complete_job, find_job
 from ..output import plain, to_json, write_json
 from ..session import Row, Session
+from ..wording import in_own_words
 from .run import call
 
 PATH = click.Path(exists=True, path_type=Path)
@@ -164,7 +165,7 @@ def import_files(session: Session, files: Files, dry_run: bool, source: str | No
         problem = files.place_of(error.diag.message_primary or "")
         if problem is None or error.sqlstate == "42501":
             raise
-        raise FileError(plain(problem), error.diag.message_hint or "") from None
+        raise FileError(plain(problem), in_own_words(error.diag.message_hint or "", {})) from None
 
 
 def _tell(session: Session, rows: list[Row]) -> None:
@@ -180,8 +181,10 @@ def _tell(session: Session, rows: list[Row]) -> None:
 def edit(session: Session, job: str, yes: bool) -> None:
     """Edit a job as YAML in $EDITOR, then show the difference and ask."""
     found = find_job(session, job)
-    document = _export(session, [found["jobid"]])
-    document = {"jobs": document["jobs"]}
+    try:
+        document = {"jobs": _export(session, [found["jobid"]])["jobs"]}
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise CommandError(error.diag.message_primary or str(error), OWNERS_WAY, NO_RIGHT) from None
     (label,) = document["jobs"]
     before = to_yaml(document)
     folder = Path(tempfile.mkdtemp(prefix="pgagentctl."))
@@ -189,8 +192,7 @@ def edit(session: Session, job: str, yes: bool) -> None:
     file.write_text(before, encoding="utf-8")
     keep = True
     try:
-        _open_editor(file)
-        after = file.read_text(encoding="utf-8")
+        after = _edited(file)
         if after == before:
             keep = False
             _tell(session, []) if session.json else click.echo("nothing has changed")
@@ -206,11 +208,23 @@ def edit(session: Session, job: str, yes: bool) -> None:
             folder.rmdir()
 
 
-def _open_editor(file: Path) -> None:
+OWNERS_WAY = (
+    "An owner without rights on pgAgent's tables changes it by pgagentctl add JOB --if-exists replace, with --sql, --batch "
+    "or --cron, or in SQL by alter_job, alter_step and alter_schedule."
+)
+
+
+def _edited(file: Path) -> str:
+    """Open the editor; return what the file has then."""
     try:
         click.edit(filename=str(file))
+        return file.read_text(encoding="utf-8")
     except click.ClickException as error:
         raise CommandError(error.format_message(), "EDITOR says which editor is used.") from None
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{file} is no UTF-8 text") from None
 
 
 def _change(
@@ -231,6 +245,25 @@ def _change(
         if _export(session, [jobid])["jobs"] != document["jobs"]:
             raise CommandError("somebody else has changed the job meanwhile", "Edit it again.")
         if new != label:
-            call(session, "alter_job", job=jobid, name=files.jobs[new]["name"])
+            _rename(session, jobid, document["jobs"][label].get("name", label), files.jobs[new])
         rows = import_files(session, files, False, None, False)
     _tell(session, rows)
+
+
+STEPS_NAMED = "SELECT s.jstid AS step FROM pgagent_py.visible_step s WHERE s.jobid = %s AND s.jstname = %s"
+SCHEDULES_NAMED = (
+    "SELECT s.jscid AS schedule FROM pgagent_py.visible_schedule s WHERE s.jobid = %s AND s.jscname = %s"
+)
+
+
+def _rename(session: Session, jobid: int, old: str, job: Row) -> None:
+    """Give a job its new name, and so what stands under its name in the short form: it keeps its id, and its log."""
+    call(session, "alter_job", job=jobid, name=job["name"])
+    for parts, query, verb in (
+        ("steps", STEPS_NAMED, "alter_step"),
+        ("schedules", SCHEDULES_NAMED, "alter_schedule"),
+    ):
+        names = {part["name"] for part in job.get(parts, ())}
+        if job["name"] in names and old not in names:
+            for row in session.rows(query, jobid, old):
+                call(session, verb, name=job["name"], **row)

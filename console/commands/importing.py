@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import click
 import psycopg
 
 from ..cli import Command, command
-from ..crontabs import local_mailto, looks_like_system, split_crontab
+from ..crontabs import has_zone, local_mailto, looks_like_system, notes_on, split_crontab
 from ..errors import BAD, CommandError
 from ..importing import Importer
 from ..other_schedulers import import_pg_dbms_job, import_pg_timetable
@@ -69,6 +71,7 @@ def crontab(
     lines = list(split_crontab(text, bool(system or user), mailto))
 
     def add(importer: Importer) -> None:
+        place, zone = _note_on_hosts(session), _note_on_zone(session)
         for line in lines:
             if user and line.user != user:
                 continue
@@ -79,8 +82,9 @@ def crontab(
                     entry.notes.append(
                         f"it ran as {line.user}: now it runs as the launcher's user (--user imports one user's lines)"
                     )
+                entry.notes += [*notes_on(line), *place, *(() if has_zone(line) else zone)]
 
-    status = _run(session, dry_run, add)
+    status = _run(session, dry_run, add, "cron runs them, too, until they are out of the crontab")
     for entry in () if session.json or user else lines:
         if entry.user is None and system:
             click.echo(f"line {entry.number} has no user", err=True)
@@ -89,13 +93,39 @@ def crontab(
 
 def _read(file: str) -> str:
     try:
-        return (
-            sys.stdin.read()
-            if file == "-"
-            else Path(file).read_text(encoding="utf-8", errors="surrogateescape")
-        )
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{file} is no UTF-8 text", "iconv -f latin1 -t utf8 makes some of it.") from None
+
+
+HOSTS = "SELECT DISTINCT l.host FROM pgagent_py.launchers l ORDER BY 1"
+# The time of the jobs' wall clock in winter and in summer, in seconds from UTC.
+OFFSETS = """
+SELECT z.zone,
+       array_agg(extract(epoch FROM (t AT TIME ZONE z.zone) - (t AT TIME ZONE 'UTC'))::int ORDER BY t) AS seconds
+  FROM pgagent_py.default_timezone() z (zone), unnest(ARRAY[now(), now() + interval '182 days']) t GROUP BY 1"""
+
+
+def _note_on_hosts(session: Session) -> list[str]:
+    """Say where the commands run, if that is not this host alone."""
+    hosts = [row["host"] for row in session.rows(HOSTS)]
+    if not hosts or hosts == [socket.gethostname()]:
+        return []
+    return [f"it runs on the host of a launcher: {' or '.join(hosts)}"]
+
+
+def _note_on_zone(session: Session) -> list[str]:
+    """Say by which clock the times go, if that is not this host's, which cron goes by."""
+    row, now = session.row(OFFSETS), datetime.now().astimezone()
+    here = [
+        int((at.astimezone().utcoffset() or timedelta()).total_seconds())
+        for at in (now, now + timedelta(days=182))
+    ]
+    if row["seconds"] == here:
+        return []
+    return [f"its times are in {row['zone']}, not in this host's zone: CRON_TZ=ZONE above it says another"]
 
 
 def _can_ask(file: str) -> bool:
@@ -147,25 +177,32 @@ def pg_cron(session: Session, dry_run: bool) -> int:
             else None
         )
     )
-    return _run(session, dry_run, add)
+    return _run(
+        session, dry_run, add, "pg_cron runs them, too, until SELECT cron.unschedule(jobid) FROM cron.job;"
+    )
 
 
 @_command("pg_timetable", "pgagentctl import pg_timetable --dry-run")
 @dry_run_option
 def pg_timetable(session: Session, dry_run: bool) -> int:
     """Take over the chains of pg_timetable in this database."""
-    return _run(session, dry_run, lambda importer: import_pg_timetable(session, importer))
+    still = "pg_timetable runs them, too, until UPDATE timetable.chain SET live = false;"
+    return _run(session, dry_run, lambda importer: import_pg_timetable(session, importer), still)
 
 
 @_command("pg_dbms_job", "pgagentctl import pg_dbms_job --dry-run")
 @dry_run_option
 def pg_dbms_job(session: Session, dry_run: bool) -> int:
     """Take over the scheduled jobs of pg_dbms_job in this database."""
-    return _run(session, dry_run, lambda importer: import_pg_dbms_job(session, importer))
+    still = "pg_dbms_job runs them, too, until CALL dbms_job.broken(JOB, true);"
+    return _run(session, dry_run, lambda importer: import_pg_dbms_job(session, importer), still)
 
 
-def _run(session: Session, dry_run: bool, add: Callable[[Importer], None]) -> int:
-    """Import in one transaction, show what has become of each entry, and undo it if that is all that was asked."""
+def _run(session: Session, dry_run: bool, add: Callable[[Importer], None], still: str) -> int:
+    """Import in one transaction, show what has become of each entry, and undo it if that is all that was asked.
+
+    *still*: that where they came from they are at work, too.
+    """
     with session.connection.transaction():
         importer = Importer(session)
         add(importer)
@@ -173,6 +210,8 @@ def _run(session: Session, dry_run: bool, add: Callable[[Importer], None]) -> in
         if dry_run:
             raise psycopg.Rollback
     _tell(session, rows, dry_run)
+    if not dry_run and any(row["jobs"] for row in rows):
+        click.echo(f"NOTICE: {still}", err=True)
     return BAD if any(row["refused"] for row in rows) else 0
 
 
@@ -180,6 +219,7 @@ def _tell(session: Session, rows: list[dict[str, Any]], dry_run: bool) -> None:
     if session.json:
         write_json(rows)
         return
+    shared = _notes_on_all(rows)
     for row in rows:
         click.echo(plain(row["source"]))
         for job in row["jobs"]:
@@ -190,10 +230,19 @@ def _tell(session: Session, rows: list[dict[str, Any]], dry_run: bool) -> None:
                 f'  becomes {name} "{plain(job["jobname"])}": {job["kind"] or "no"} step, {times}{off}'
             )
         for note in row["notes"]:
-            click.echo(f"  note: {plain(note)}")
+            if note not in shared:
+                click.echo(f"  note: {plain(note)}")
         if row["refused"]:
             click.echo(click.style(f"  not carried over: {plain(row['refused'])}", fg="red"))
+    for note in shared:
+        click.echo(f"note on all: {plain(note)}")
     count = sum(len(row["jobs"]) for row in rows)
     click.echo(
         f"{count} jobs {'would be added' if dry_run else 'added'}, {sum(bool(row['refused']) for row in rows)} not carried over"
     )
+
+
+def _notes_on_all(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the notes that all entries have which become jobs, if there are several: they are told once."""
+    taken = [row["notes"] for row in rows if row["jobs"]]
+    return [note for note in taken[0] if all(note in notes for notes in taken)] if len(taken) > 1 else []

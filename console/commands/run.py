@@ -17,6 +17,7 @@ from ..newest import newest_runs
 from ..output import draw, duration, is_screen, plain, write_json
 from ..session import Row, Session
 from .runs import STEPS, write_steps
+from .status import read
 
 NEWEST = "SELECT coalesce(max(r.jlgid), 0) FROM pgagent_py.visible_run r WHERE r.jobid = %s"
 NEXT = "SELECT r.* FROM pgagent_py.visible_run r WHERE r.jobid = %s AND r.jlgid > %s ORDER BY r.jlgid LIMIT 1"
@@ -162,7 +163,8 @@ class Waiter:
     def _progress(self) -> None:
         if not self.run and not self.told and time.monotonic() > self.began + NO_LAUNCHER_SECONDS:
             self.told = True
-            if not self.session.rows("SELECT FROM pgagent_py.launchers"):
+            launchers = read(self.session, "launchers", 1)
+            if launchers == []:
                 click.echo("No launcher serves this database: the job waits for one.", err=True)
         if (
             self.session.json

@@ -32,6 +32,14 @@ UNSENT = "SELECT * FROM pgagent_py.unsent_message ORDER BY qmscreated LIMIT %s"
 PROBLEMS = "SELECT * FROM pgagent_py.problems ORDER BY since NULLS FIRST LIMIT %s"
 NEXT = "SELECT * FROM pgagent_py.upcoming_runs(now() + '1 year', count => %s)"
 
+# Of two sections a role may see nothing at all: then that they are empty tells nothing.
+SEES_LAUNCHERS = "SELECT v.launchers FROM pgagent_py.visibility v"
+SEES: dict[str, LiteralString] = {
+    "launchers": SEES_LAUNCHERS,
+    "paused": "SELECT v.pauses FROM pgagent_py.visibility v",
+}
+MAY_NOT = "this role may not see them: it takes membership in pgagent_py_user or pgagent_py_monitor"
+
 MOST = 10
 # A launcher takes a due job within seconds.
 LATE_SECONDS = 60
@@ -91,16 +99,22 @@ SECTIONS: dict[str, tuple[LiteralString, Mapping[str, str], str]] = {
 def status(session: Session) -> None:
     """Show launchers, what runs, is due, fails, is late, paused or unsent, and the next ten runs."""
     answer: dict[str, Any] = {}
-    for name, (query, columns, nothing) in SECTIONS.items():
-        rows = session.rows(query, MOST) if "%s" in query else session.rows(query)
-        answer[name] = rows
+    for name in SECTIONS:
+        answer[name] = rows = read(session, name, MOST)
         if name == "due":
-            answer["late"] = [row for row in rows if _is_late(row)]
+            answer["late"] = [row for row in rows or () if _is_late(row)]
         if not session.json:
-            show(name, rows, columns, nothing)
+            show(name, rows)
             sys.stdout.flush()
     if session.json:
         write_json(answer)
+
+
+def read(session: Session, name: str, most: int) -> list[Row] | None:
+    """Return the rows of a section; None if the role may not see them."""
+    query, _, _ = SECTIONS[name]
+    rows = session.rows(query, most) if "%s" in query else session.rows(query)
+    return rows if rows or name not in SEES or session.value(SEES[name]) else None
 
 
 def _is_late(row: Row) -> bool:
@@ -108,9 +122,15 @@ def _is_late(row: Row) -> bool:
     return row["window_opens"] is None and row["lateness"].total_seconds() > LATE_SECONDS
 
 
-def show(name: str, rows: list[Row], columns: Mapping[str, str], nothing: str) -> None:
+def show(name: str, rows: list[Row] | None) -> None:
+    """Write a section."""
+    _, columns, nothing = SECTIONS[name]
+    show_table(name, rows, columns, MAY_NOT if rows is None else nothing)
+
+
+def show_table(name: str, rows: list[Row] | None, columns: Mapping[str, str], nothing: str) -> None:
     """Write a part of the screen."""
-    late = sum(map(_is_late, rows)) if name == "due" else 0
+    late = sum(map(_is_late, rows or ())) if name == "due" else 0
     heading = f"{name}, {late} late" if late else name
     if not rows:
         click.echo(f"{click.style(heading, bold=True)}: {nothing}")

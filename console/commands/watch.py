@@ -12,7 +12,7 @@ import psycopg
 from ..cli import command
 from ..output import cell, draw, is_screen, plain, to_json, when
 from ..session import Row, Session
-from .status import SECTIONS, show
+from .status import read, show, show_table
 
 NEWEST = "SELECT coalesce(max(r.jlgid), 0) FROM pgagent_py.visible_run r"
 CHANGED = """
@@ -76,16 +76,12 @@ def _line(row: Row) -> str:
 
 def _draw(session: Session) -> None:
     """Draw the screen again: what runs and is due, the next and the last runs."""
-    found = {name: SECTIONS[name] for name in PARTS}
-    rows = {
-        name: session.rows(query, 8) if "%s" in query else session.rows(query)
-        for name, (query, _, _) in found.items()
-    }
+    rows = {name: read(session, name, 8) for name in PARTS}
     last = session.rows(LAST)
     draw("\x1b[H\x1b[2J", sys.stdout)
-    for name, (_, columns, nothing) in found.items():
-        show(name, rows[name], columns, nothing)
-    show(
+    for name in PARTS:
+        show(name, rows[name])
+    show_table(
         "last",
         last,
         {

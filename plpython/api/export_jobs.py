@@ -20,7 +20,11 @@ def export_jobs(plpy: Plpy, caller: str, jobs: Sequence[int] | None = None) -> R
     wanted = {label: jobid for label, jobid in reader.labels().items() if jobs is None or jobid in jobs}
     # By comparing, not as a set: what comes by the view request may be anything.
     if missing := [job for job in jobs or () if job not in wanted.values()]:
-        raise invalid("jobs", f"jobs: job {missing[0]} does not exist", "Look at jobid in pgagent.pga_job.")
+        raise invalid(
+            "jobs",
+            f"jobs: job {missing[0]} does not exist",
+            "Look at jobid in the view pgagent_py.visible_job.",
+        )
     exported = {label: reader.job(jobid) for label, jobid in wanted.items()}
     windows = export_windows(plpy)
     # Earlier versions know no windows.

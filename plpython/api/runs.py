@@ -44,7 +44,7 @@ def run_now(
         raise invalid("only_step", "both from_step and only_step are given", "Give the one or the other.")
     for argument, step in (("from_step", from_step), ("only_step", only_step)):
         if step is not None and not FIND_ENABLED_STEP(plpy, step, job):
-            hint = "Look at jstid in pgagent.pga_jobstep."
+            hint = "Look at jstid in the view pgagent_py.visible_step."
             raise invalid(argument, f"{argument} {step} is no enabled step of job {job}", hint)
     if parameters is not None:
         check_parameters(plpy, "parameters", parameters)

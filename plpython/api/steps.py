@@ -154,7 +154,7 @@ def alter_step(
 ) -> None:
     """Change what is given of *step*; connstr '' leads back to the local database, timeout 0 takes the option back."""
     if step is None:
-        raise invalid("step", "step is missing", "Give a jstid of pgagent.pga_jobstep.")
+        raise invalid("step", "step is missing", "Give a jstid of the view pgagent_py.visible_step.")
     found = FIND_STEP(plpy, step)
     if not found:
         raise missing("step", step)

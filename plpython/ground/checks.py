@@ -31,7 +31,7 @@ FIND_JOB = Statement("SELECT j.jobenabled FROM pgagent.pga_job j WHERE j.jobid =
 def check_job(plpy: Plpy, job: int | None, argument: str = "job") -> Row:
     """Refuse a job that does not exist, naming *argument*; return its row (jobenabled)."""
     if job is None:
-        raise invalid(argument, f"{argument} is missing", "Give a jobid of pgagent.pga_job.")
+        raise invalid(argument, f"{argument} is missing", "Give a jobid of the view pgagent_py.visible_job.")
     rows = FIND_JOB(plpy, job)
     if not rows:
         raise missing(argument, job)
@@ -44,7 +44,9 @@ FIND_SCHEDULE = Statement("SELECT FROM pgagent.pga_schedule s WHERE s.jscid = $1
 def check_schedule(plpy: Plpy, schedule: int | None) -> None:
     """Refuse a schedule that does not exist."""
     if schedule is None:
-        raise invalid("schedule", "schedule is missing", "Give a jscid of pgagent.pga_schedule.")
+        raise invalid(
+            "schedule", "schedule is missing", "Give a jscid of the view pgagent_py.visible_schedule."
+        )
     if not FIND_SCHEDULE(plpy, schedule):
         raise missing("schedule", schedule)
 

@@ -214,7 +214,8 @@ def _refuse_seen(plpy: Plpy, caller: str, argument: str, id_: int) -> None:
 def missing(argument: str, id_: int | None) -> PgAgentError:
     """Return the error for a job, step, schedule or run that does not exist, or not for the role that asks."""
     subject = SUBJECTS[argument]
-    place = f"{subject.key} in pgagent.{subject.table}" if argument != "backfill" else "the view backfills"
+    view = f"{subject.key} in the view pgagent_py.visible_{subject.noun}"
+    place = view if argument != "backfill" else "the view pgagent_py.backfills"
     return invalid(argument, f"{subject.noun} {id_} does not exist", f"Look at {place}.")
 
 

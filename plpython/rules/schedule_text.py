@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ MONTH_NAMES = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+LENGTH = re.compile(r"(?:(\d+ days?) )?(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 MOST_TIMES = 6  # that words list one by one
 
 Sets = Mapping[str, Sequence[int]]  # by their names; an empty one means any
@@ -32,9 +34,39 @@ def read_sets(flags: Sequence[str]) -> Sets:
     return sets
 
 
-def cron_text(plpy: Plpy, minutes: str, hours: str, weekdays: str, monthdays: str, months: str) -> str | None:
-    """Return the cron expression of the five sets, None if there is none."""
-    return as_cron(read_sets((minutes, hours, weekdays, monthdays, months)))
+def cron_text(
+    plpy: Plpy, minutes: str, hours: str, weekdays: str, monthdays: str, months: str, options: str
+) -> str | None:
+    """Return the cron expression of the five sets and the rules of days in *options*, a JSON object; None if there is none."""
+    sets = read_sets((minutes, hours, weekdays, monthdays, months))
+    given = json.loads(options)
+    if not _has_rules(given):
+        return None if given.get("roll") else as_cron(sets)
+    days = _rule_items(sets[WEEKDAYS], given)
+    if days is None:
+        return None
+    fields = {name: _field(name, sets[name], stars=True) for name in (MINUTES, HOURS, MONTHS)}
+    return f"{fields[MINUTES]} {fields[HOURS]} {days[0]} {fields[MONTHS]} {days[1]}"
+
+
+def _rule_items(weekdays: Sequence[int], given: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return cron's two day fields for rules of days, in Quartz's letters; None if it has no such letters."""
+    days, nth, workdays, roll = (given.get(name) for name in ("days", "nth", "workdays", "roll"))
+    if workdays == [-1] and not (days or nth or roll or weekdays):
+        return "LW", "*"
+    if nth and not (days or workdays or roll):
+        numbered = [f"{day}L" if n == -1 else f"{day}#{n}" for n in nth for day in weekdays]
+        return ("*", ",".join(numbered)) if weekdays and all(n == -1 or n > 0 for n in nth) else None
+    if days and not (nth or workdays or weekdays) and roll in (None, "nearest"):
+        letter = "W" if roll else ""
+        items = [
+            "L" if day == LAST_DAY else f"L-{-1 - day}" if day < 0 else str(day)
+            for day in sorted(days, key=lambda day: (day < 0, day))
+        ]
+        return (
+            (",".join(f"{item}{letter}" for item in items), "*") if not (roll and LAST_DAY in days) else None
+        )
+    return None
 
 
 def as_cron(*schedules: Sets) -> str | None:
@@ -107,11 +139,11 @@ def words(
     sets = read_sets((minutes, hours, weekdays, monthdays, months))
     if given.get("every"):
         limits = [] if not (sets[MINUTES] or sets[HOURS]) else [_times(sets)]
-        parts = [f"every {given['every']} from {given['start']}", *limits]
+        parts = [f"every {_length(given['every'])} from {given['start']}", *limits]
     else:
         parts = [_times(sets)]
-    days = _days({**sets, MONTHDAYS: ()} if _has_rules(given) else sets)
-    parts += [part for part in (days, *_rules(given), _months(sets)) if part]
+    days = "" if _has_rules(given) else _days(sets)
+    parts += [part for part in (days, *_rules(sets, given), _months(sets)) if part]
     text = " ".join(parts)
     if given.get("timezone"):
         text += f" ({given['timezone']})"
@@ -125,17 +157,58 @@ def _has_rules(given: Mapping[str, Any]) -> bool:
     return any(given.get(name) for name in ("days", "nth", "workdays"))
 
 
-def _rules(given: Mapping[str, Any]) -> list[str]:
-    """Return what the rules of days say, which count from the end of the month where a number is negative."""
+ORDINALS = ("", "first", "second", "third", "fourth", "fifth")
+ROLLS = {
+    "skip": "unless that is no working day",
+    "forward": "or the next working day",
+    "backward": "or the working day before",
+    "nearest": "or the nearest working day",
+    "in_month": "or the next working day of that month, else the one before",
+}
+
+
+def _ordinal(number: int) -> str:
+    """Return a number of a list as a word, a negative one as counted from the end."""
+    last = number < 0
+    count = abs(number)
+    word = ORDINALS[count] if count < len(ORDINALS) else f"{count}th"
+    return word if not last else "last" if count == 1 else f"{word} last"
+
+
+def _rules(sets: Sets, given: Mapping[str, Any]) -> list[str]:
+    """Return what the rules of days say."""
     rules = []
-    for name, noun in (("days", "days"), ("nth", "weekdays number"), ("workdays", "working days")):
-        if numbers := given.get(name):
-            rules.append(f"on {noun} {', '.join(map(str, numbers))} of the month")
+    weekdays = " or ".join(DAY_NAMES[day] for day in sets[WEEKDAYS])
+    if numbers := given.get("days"):
+        named = [
+            f"day {n}" if 0 < n < LAST_DAY else f"the {_ordinal(-1 if n > 0 else n)} day" for n in numbers
+        ]
+        rules.append(
+            f"on {' and '.join(named)} of the month"
+            + (f" if that is a {weekdays}" if weekdays and not given.get("nth") else "")
+        )
+    if numbers := given.get("nth"):
+        rules.append(f"on the {' and '.join(map(_ordinal, numbers))} {weekdays} of the month")
+    if numbers := given.get("workdays"):
+        rules.append(f"on the {' and '.join(map(_ordinal, numbers))} working day of the month")
     if given.get("roll"):
-        rules.append(f"rolled {given['roll']}")
+        rules.append(ROLLS.get(given["roll"], given["roll"]))
     if given.get("recurs"):
         rules.append(f"every {given['recurs']}")
     return rules
+
+
+def _length(text: str) -> str:
+    """Return an interval as PostgreSQL writes it in units: 1 hour 30 minutes."""
+    found = LENGTH.fullmatch(text)
+    if not found:
+        return text
+    parts = [found[1]] if found[1] else []
+    for number, unit in zip(found.groups()[1:], ("hour", "minute", "second")):
+        if float(number):
+            shown = f"{float(number):g}"
+            parts.append(f"{shown} {unit}{'s' * (shown != '1')}")
+    return " ".join(parts)
 
 
 def _times(sets: Sets) -> str:

@@ -69,7 +69,7 @@ INSERT INTO pgagent_py.run_option (jlgid, jlgcancelledby) VALUES ($1, $2)
 def cancel_run(plpy: Plpy, caller: str, run: int | None = None) -> None:
     """End a run in progress: its launcher is told to stop the step that it executes; without a launcher it is closed here."""
     if run is None:
-        raise invalid("run", "run is missing", "Give a jlgid of pgagent.pga_joblog.")
+        raise invalid("run", "run is missing", "Give a jlgid of the view pgagent_py.visible_run.")
     # The lock makes it wait for a launcher's turn to end, and keeps another from booking this run's end meanwhile.
     LOCK_JOB_OF_RUN(plpy, run)
     rows = FIND_RUN(plpy, run)

@@ -5,7 +5,7 @@ AS $plpgsql$
 BEGIN
     IF NOT EXISTS (SELECT FROM pgagent_py.visible_schedule_rule r WHERE r.jscid = schedule) THEN
         RAISE EXCEPTION 'schedule % does not exist', schedule USING
-            ERRCODE = 'invalid_parameter_value', HINT = 'Look at jscid in pgagent.pga_schedule.';
+            ERRCODE = 'invalid_parameter_value', HINT = 'Look at jscid in the view pgagent_py.visible_schedule.';
     END IF;
     RETURN pgagent_py._next_run(schedule, coalesce(pgagent_py._micros(after)::text, extract(epoch FROM after)::text));
 END

@@ -6,7 +6,7 @@ AS $plpgsql$
 BEGIN
     IF NOT EXISTS (SELECT FROM pgagent_py.visible_job v WHERE v.jobid = job) THEN
         RAISE EXCEPTION 'job % does not exist', job USING
-            ERRCODE = 'invalid_parameter_value', HINT = 'Look at jobid in pgagent.pga_job.';
+            ERRCODE = 'invalid_parameter_value', HINT = 'Look at jobid in the view pgagent_py.visible_job.';
     ELSIF count < 0 THEN
         RAISE EXCEPTION 'count must not be negative: %', count USING
             ERRCODE = 'invalid_parameter_value', HINT = 'Ask for one run or more.';

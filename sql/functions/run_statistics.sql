@@ -10,7 +10,8 @@ SET plan_cache_mode = force_custom_plan
 SET work_mem = '64MB'
 AS $plpgsql$
 DECLARE
-    before timestamptz := since - (now() - since);
+    -- Before the beginning of all time there is nothing to compare with.
+    before timestamptz := CASE WHEN isfinite(since) THEN since - (now() - since) ELSE since END;
     first integer := pgagent_py._first_run(before);
     jobs integer[] := ARRAY(SELECT v.jobid FROM pgagent_py.job_status v);
 BEGIN

@@ -11,8 +11,9 @@ SELECT s.jscid, s.jscjobid, s.jscname, s.jscdesc, s.jscenabled, s.jscstart, s.js
            'start', s.jscstart::text, 'end', s.jscend::text, 'days', o.jscdays, 'nth', o.jscnth, 'workdays', o.jscworkdays,
            'roll', o.jscroll, 'recurs', o.jscrecurs)::text) AS words,
        CASE WHEN o.jscreboot THEN '@reboot'
-            WHEN num_nonnulls(o.jscevery, o.jscat, o.jscdays, o.jscnth, o.jscworkdays, o.jscroll, o.jscrecurs) = 0
-            THEN pgagent_py._cron_text({{ flags }}) END AS cron
+            WHEN num_nonnulls(o.jscevery, o.jscat, o.jscrecurs) = 0
+            THEN pgagent_py._cron_text({{ flags }}, json_build_object(
+                'days', o.jscdays, 'nth', o.jscnth, 'workdays', o.jscworkdays, 'roll', o.jscroll)::text) END AS cron
   FROM pgagent.pga_schedule s
   LEFT JOIN pgagent_py.schedule_option o ON o.jscid = s.jscid
  WHERE {{ may_see("s.jscjobid", "pga_schedule") }};

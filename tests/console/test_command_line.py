@@ -8,6 +8,7 @@ import psycopg
 
 from tests.console.conftest import ENVIRONMENT, Ctl
 from tests.helpers import Db, add_job, wait_for_row
+from tests.helpers.updates import install_released
 
 
 def test_jobs_are_listed_by_name_as_a_table_and_as_json(ctl: Ctl, db: Db) -> None:
@@ -28,15 +29,61 @@ def test_no_connection_is_one_sentence_a_hint_and_status_3(ctl: Ctl) -> None:
     assert "HINT: Give a connection string with -d" in told
     told = ctl("jobs", "-d", "host=x pass word=secret", status=2)
     assert "secret" not in told
+    told = ctl("jobs", PGOPTIONS="-c statement_timeout=1", status=1)
+    assert "HINT: PGOPTIONS='-c statement_timeout=0' takes off" in told
 
 
 def test_a_database_without_the_extension_says_so(ctl: Ctl, bare_database: str) -> None:
-    assert "CREATE EXTENSION pgagent_py" in ctl("jobs", "-d", bare_database, status=3)
+    assert ctl("jobs", "-d", bare_database, status=3) == (
+        f'pgagentctl: database "{bare_database.rpartition("=")[2]}" has no extension pgagent_py\n'
+        "HINT: If this is the database that the jobs are to be in: CREATE EXTENSION pgagent_py CASCADE;\n"
+    )
 
 
-def test_wrong_use_is_status_2(ctl: Ctl) -> None:
-    assert "No such command" in ctl("nonsense", status=2)
-    assert "No such option" in ctl("jobs", "--nonsense", status=2)
+def test_a_database_with_an_older_extension_says_so(ctl: Ctl, bare_database: str, tmp_path: Path) -> None:
+    install_released("1.0.0", tmp_path)
+    with psycopg.connect(bare_database, autocommit=True) as db:
+        db.execute("CREATE EXTENSION pgagent_py VERSION '1.0.0' CASCADE")
+    for command in (["status"], ["doctor"], ["runs"], ["upcoming"]):
+        told = ctl(*command, "-d", bare_database, status=3)
+        assert "has version 1.0.0 of the extension, and this command is of " in told
+        assert told.endswith("\nHINT: ALTER EXTENSION pgagent_py UPDATE;\n")
+
+
+def test_wrong_use_is_one_sentence_a_hint_and_status_2(ctl: Ctl) -> None:
+    assert ctl("nonsense", status=2) == (
+        "pgagentctl: No such command 'nonsense'\nHINT: pgagentctl --help shows how it is used.\n"
+    )
+    told = ctl("import", "crontab", "--nonsense", status=2)
+    assert told.endswith("\nHINT: pgagentctl import crontab --help shows how it is used.\n")
+    assert (
+        "Usage: pgagentctl"
+        in subprocess.run(
+            [ctl.program], capture_output=True, text=True, env=ctl.environment, check=False
+        ).stderr
+    )
+
+
+def test_hints_of_the_server_name_the_options_of_the_command(ctl: Ctl) -> None:
+    ctl("add", "j", "--sql", "SELECT 1")
+    told = ctl("add", "j", "--if-exists", "error", status=2)
+    assert told.endswith("\nHINT: Use --if-exists replace, keep or add.\n")
+    assert "\nHINT: With --if-exists replace or keep it is not added" in ctl("add", "j")
+    assert "HINT: Give --sql TEXT too." in ctl("add", "k", "--database", "x", status=2)
+
+
+def test_what_the_machine_refuses_is_told(ctl: Ctl) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [ctl.program, "-d", ctl.conninfo, "jobs", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ctl.environment,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (2, "pgagentctl: No space left on device\n")
+    assert "is no UTF-8 text" in ctl("job", "\udcff", status=2)
 
 
 def test_a_closed_pipe_is_no_error(ctl: Ctl, db: Db) -> None:

@@ -252,8 +252,23 @@ def test_a_long_log_and_what_is_left_of_it_are_found(ctl: Ctl, db: Db) -> None:
 
 
 def test_a_role_that_may_not_look_is_told_what_was_not_checked(
-    ctl: Ctl, cluster: Cluster, db: Db, roles: list[str]
+    ctl: Ctl, cluster: Cluster, db: Db, launcher: StartLauncher, roles: list[str]
 ) -> None:
+    """And of nothing that it can't see it is said that it is not there."""
+    launcher(ctl.conninfo)
+    wait_for_row(db, REPORTED)
     ctl.conninfo = cluster.conninfo(db.info.dbname, user=roles[0])
-    document = ctl.json("doctor", status=1)
-    assert "large log" in document["unchecked"]
+    owner = ctl.json("doctor")["unchecked"]
+    assert {"large log", "log ids", "connection slots", "pgAgent differs"} <= set(owner)
+    assert "no launcher" not in owner
+    assert ctl("doctor").splitlines()[-1] == "all else is well"
+    assert [row["kind"] for row in ctl.json("status")["launchers"]] == ["pgagent-py"]
+    db.execute(f"REVOKE pgagent_py_user FROM {roles[0]}".encode())
+    stranger = ctl.json("doctor")
+    assert stranger["findings"] == []
+    assert {"no launcher", "host without launcher", "pooler", *owner} <= set(stranger["unchecked"])
+    shown = ctl("status")
+    assert "launchers: this role may not see them" in shown
+    assert "paused: this role may not see them" in shown
+    assert [ctl.json("status")[name] for name in ("launchers", "paused")] == [None, None]
+    assert "may not see launchers" in ctl("drain", "anywhere", status=3)

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from console.files import fields
 from tests.console.conftest import Ctl
-from tests.helpers import Db, add_dependency, add_job, alter_job, call, rows, value
+from tests.helpers import Db, add_dependency, add_job, alter_job, call, first_step, rows, value
 
 EVERYTHING = """
 SELECT pgagent_py.add_calendar('holidays', '{2099-12-25}');
@@ -273,10 +273,12 @@ def editor(folder: Path, script: str) -> str:
 
 def test_a_job_is_edited_as_yaml(ctl: Ctl, db: Db, tmp_path: Path) -> None:
     job = add_job(db, "j", cron="0 3 * * *", sql="SELECT 1")
+    step, schedule = first_step(db, job), value(db, "SELECT min(jscid) FROM pgagent.pga_schedule")
     change = editor(tmp_path, "sed -i 's/0 3/0 4/' \"$1\"")
     assert ctl("edit", "j", EDITOR=editor(tmp_path, "true")) == "nothing has changed\n"
     assert ctl("edit", "j", "--json", EDITOR=editor(tmp_path, "true")) == "[]\n"
     assert "Your text is in" in ctl("edit", "j", EDITOR="false", status=2)
+    assert "No such file" in ctl("edit", "j", EDITOR="rm", status=2)
     shown = ctl("edit", "j", given="n\n", EDITOR=change, status=130)
     assert "Nothing was changed. Your text is in " in shown
     assert "+    cron: 0 4 * * *" in shown
@@ -285,9 +287,13 @@ def test_a_job_is_edited_as_yaml(ctl: Ctl, db: Db, tmp_path: Path) -> None:
     assert changed["action"] == "change"
     found = rows(
         db,
-        "SELECT j.jobid, j.jobname, s.cron FROM pgagent.pga_job j JOIN pgagent_py.visible_schedule s USING (jobid)",
+        """SELECT j.jobid, j.jobname, s.cron, s.jscid, s.jscname, t.jstid, t.jstname FROM pgagent.pga_job j
+             JOIN pgagent_py.visible_schedule s USING (jobid) JOIN pgagent_py.visible_step t USING (jobid)""",
     )
-    assert found == [(job, "renamed", "0 4 * * *")]
+    # They keep their ids, and so their log.
+    assert found == [
+        (job, "renamed", "0 4 * * *", schedule, "renamed", step, "renamed"),
+    ]
     told = ctl(
         "edit",
         "renamed",

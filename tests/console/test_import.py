@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import TEMPLATE
 from tests.console.conftest import Ctl
 from tests.helpers import Cluster, Db, pg_config, rows, value
+from tests.helpers.protocol import Agent
 
 CRONTAB = """\
 MAILTO=root
@@ -63,6 +64,45 @@ def test_a_system_crontab_is_asked_about_not_misread(ctl: Ctl, db: Db) -> None:
     assert value(db, "SELECT count(*) FROM pgagent.pga_job WHERE jobname = 'vacuum-all'") == 2
 
 
+MISLEADING = """\
+RANDOM_DELAY=30
+0 0 31 2 * /bin/never
+@reboot /bin/boot
+0 0 * * * -q /bin/quiet
+CRON_TZ=Asia/Tokyo
+0 0 * * * /bin/tokyo
+"""
+NOT_HEEDED = "RANDOM_DELAY is not heeded: it is only in the command's environment"
+ZONE = "its times are in Etc/UTC, not in this host's zone: CRON_TZ=ZONE above it says another"
+
+
+def test_what_will_not_do_what_it_seems_to_do_is_noted(ctl: Ctl, db: Db, tmp_path: Path) -> None:
+    db.execute("SELECT pgagent_py.set_default_timezone('Etc/UTC')")
+    entries = ctl.json("import", "crontab", _file(tmp_path, MISLEADING))
+    notes = [[note for note in entry["notes"] if note != NOT_HEEDED] for entry in entries]
+    assert notes == [
+        ["it never fires: 0 0 31 2 *", ZONE],
+        ["@reboot: it runs whenever a launcher starts, also when the host has not"],
+        ["its command begins with -, which is an option to some crons, and part of the command here", ZONE],
+        [],
+    ]
+    agent = Agent(ctl.conninfo, "elsewhere")
+    shown = ctl("import", "crontab", _file(tmp_path, MISLEADING))
+    agent.close()
+    assert shown.count(NOT_HEEDED) == 1
+    assert f"note on all: {NOT_HEEDED}" in shown
+    assert "note on all: it runs on the host of a launcher: elsewhere" in shown
+    assert "note: there is a job of this name already" in shown
+    assert "NOTICE: cron runs them, too" in shown
+    (tmp_path / "odd").write_bytes(b"0 0 * * * echo \xe4\n")
+    assert "odd is no UTF-8 text" in ctl("import", "crontab", str(tmp_path / "odd"), status=2)
+
+
+def _file(folder: Path, text: str) -> str:
+    (folder / "jobs.cron").write_text(text)
+    return str(folder / "jobs.cron")
+
+
 TIMETABLE = """
 CREATE SCHEMA timetable;
 CREATE TABLE timetable.chain (chain_id bigint PRIMARY KEY, chain_name text, run_at text, max_instances integer, timeout integer,
@@ -106,9 +146,9 @@ def test_pg_timetable_and_pg_dbms_job_are_taken_over(ctl: Ctl, db: Db) -> None:
     assert [(name, when.split(" from ")[0].split(" 2099")[0]) for name, when in found] == [
         ("load", "0 3 * * *"),
         ("pg_dbms_job 10", "once, at"),
-        ("pg_dbms_job 7", "every 00:15:00"),
+        ("pg_dbms_job 7", "every 15 minutes"),
         ("pg_dbms_job 8", "0 3 * * *"),
-        ("poll", "every 00:10:00"),
+        ("poll", "every 10 minutes"),
     ]
     assert rows(
         db,

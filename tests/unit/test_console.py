@@ -1,6 +1,8 @@
 """Parts of pgagentctl that need no server: its man page, times, masks, files."""
 
+import ast
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import click
 import pytest
 from hypothesis import strategies as st
 
-from console.cli import COMMANDS, pgagentctl
+from console.cli import COMMANDS, Command, pgagentctl
 from console.crontabs import looks_like_system, split_crontab
 from console.files.changes import show_difference, without_secrets
 from console.files.read import Files
@@ -16,6 +18,7 @@ from console.files.write import to_yaml
 from console.hide import masked
 from console.output import plain, to_json
 from console.times import read_length, read_time
+from console.wording import in_own_words
 from docs.man import page
 from tests.forms import for_all, forms
 
@@ -110,3 +113,38 @@ def test_every_text_survives_in_a_file(size: int) -> None:
         assert files.document["jobs"] == {name: job}
 
     for_all(size, check, text, text, text)
+
+
+def hints() -> set[str]:
+    """Return the sentences of the extension's modules that show an argument as SQL writes it."""
+    found = set()
+    for module in (TOP / "plpython").rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            texts = [part.value if isinstance(part, ast.Constant) else "NAME" for part in parts]
+            text = "".join(part for part in texts if isinstance(part, str))
+            if " => " in text and re.fullmatch(r"[A-Z].*\.", text):
+                found.add(text)
+    return found
+
+
+def test_no_hint_for_a_command_has_the_words_of_sql() -> None:
+    command = pgagentctl.get_command(click.Context(pgagentctl), "add")
+    assert isinstance(command, Command)
+    assert len(hints()) > 5
+    for hint in hints():
+        assert " => " not in in_own_words(hint, command.options()), hint
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [
+        ("Use if_exists => 'replace', 'keep' or 'add'.", "Use --if-exists replace, keep or add."),
+        ("Give class => '...', \"group\" => '...'", "Give --class TEXT, group: TEXT"),
+        ("Change it with alter_schedule(7, cron => '0 3 * * *').", "Change it with pgagentctl edit."),
+        ("Give 1 or more; see also pause().", "Give 1 or more; see also pgagentctl pause."),
+        ("a pause is no pauser, 'x'", "a pause is no pauser, 'x'"),
+    ],
+)
+def test_a_hint_in_the_words_of_a_command(hint: str, shown: str) -> None:
+    assert in_own_words(hint, {"if_exists": "--if-exists", "class": "--class"}) == shown

@@ -45,6 +45,7 @@ def parts(visit: Visit) -> dict[str, Any]:
     """Return the lists of the page."""
     return {
         "launchers": visit.rows("SELECT * FROM pgagent_py.launchers LIMIT %(many)s", many=MANY),
+        "sees": visit.rows("SELECT * FROM pgagent_py.visibility")[0],
         "running": visit.rows(RUNNING, many=MANY),
         "failing": visit.rows(FAILING, many=MANY),
         "late": visit.rows(LATE, many=MANY),
