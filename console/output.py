@@ -208,8 +208,11 @@ class Table:
             if cell_len(padded) > left:
                 padded = set_cell_size(padded, max(0, left - 1)) + "…" if left > 0 else ""
             left -= width + 2
-            parts.append(_coloured(padded, text, heading))
-        click.echo(" " * self.indent + "  ".join(part for part in parts if part).rstrip())
+            if number == last or left <= 0:
+                padded = padded.rstrip()
+            if padded:
+                parts.append(_coloured(padded, text, heading))
+        click.echo(" " * self.indent + "  ".join(parts).rstrip())
 
 
 def _coloured(padded: str, text: str, heading: bool) -> str:

@@ -75,7 +75,8 @@ class Picture:
         for row in rows:
             by_job[row["jobname"], row["jobid"]].append(row)
         if by_job and not self.count:
-            self.names = min(NAME_WIDTH, max(cell_len(plain(name)) for name, _ in by_job))
+            longest = max(cell_len(plain(name)) for name, _ in by_job)
+            self.names = min(NAME_WIDTH, max(6, self.width // 3), longest)
         cells = max(10, self.width - self.names - 2)
         for (name, _), runs in by_job.items():
             if self.count == MOST_JOBS:
@@ -103,8 +104,12 @@ class Picture:
 
 
 def _axis(since: datetime, until: datetime, cells: int) -> str:
-    first, last = (local(at).strftime("%m-%d %H:%M") for at in (since, until))
-    return first + last.rjust(cells - len(first))
+    """Return the times at both ends, as far as there is room."""
+    for form in ("%m-%d %H:%M", "%H:%M"):
+        first, last = (local(at).strftime(form) for at in (since, until))
+        if len(first) + len(last) < cells:
+            return first + last.rjust(cells - len(first))
+    return ""
 
 
 def _bar(runs: list[Row], since: datetime, until: datetime, cells: int, coloured: bool) -> str:

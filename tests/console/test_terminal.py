@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from rich.cells import cell_len
 
 from tests.conftest import StartLauncher
 from tests.console.conftest import Ctl
@@ -13,10 +14,11 @@ from tests.helpers import PATIENCE, SLEEPING, Db, add_job, call, rows, value, wa
 
 
 class Terminal:
-    """A terminal of 80 columns."""
+    """A terminal."""
 
     def __init__(self, ctl: Ctl) -> None:
         self.ctl = ctl
+        self.columns = 80
         self.started: list[pexpect.spawn[str]] = []
 
     def __call__(self, *arguments: str, **environment: str) -> "pexpect.spawn[str]":
@@ -24,7 +26,7 @@ class Terminal:
             self.ctl.program,
             ["-d", self.ctl.conninfo, *arguments],
             env=self.ctl.environment | {"TERM": "xterm-256color"} | environment,
-            dimensions=(24, 80),
+            dimensions=(24, self.columns),
             encoding="utf-8",
             timeout=PATIENCE,
         )
@@ -62,9 +64,11 @@ def test_lines_end_at_the_edge_and_statuses_have_colours(terminal: Terminal, db:
         for listing in ("runs", "timeline"):
             drawn, status = ended(terminal(listing, **none))
             assert (status, "\x1b" in drawn) == (0, False), (listing, none, drawn)
-    drawn, _ = ended(terminal("jobs"))
-    wide = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in drawn.splitlines()]
-    assert all(sum(2 if "\u3000" < c < "\ua000" else 1 for c in line) <= 80 for line in wide)
+    for terminal.columns in (80, 40):
+        for listing in ("jobs", "runs", "timeline"):
+            drawn, _ = ended(terminal(listing))
+            lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in drawn.splitlines()]
+            assert max(map(cell_len, lines[:-1])) <= terminal.columns, lines
 
 
 def test_watch_draws_live_and_leaves_the_terminal_as_it_was(
