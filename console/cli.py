@@ -132,6 +132,9 @@ def pgagentctl(ctx: click.Context, conninfo: str | None, json: bool | None) -> N
     ctx.color = None if coloured() else False
 
 
+YES = "Where nobody can, --yes answers the question."
+
+
 def run(arguments: Sequence[str]) -> int:
     """Execute a command line; return the exit status."""
     hide_password()
@@ -152,7 +155,9 @@ def run(arguments: Sequence[str]) -> int:
         return _tell("", error.hint, error.status)
     except errors.CommandError as error:
         return _tell(error.message, error.hint, error.status)
-    except (KeyboardInterrupt, click.Abort):
+    except click.Abort:
+        return errors.INTERRUPTED if sys.stdin.isatty() else _tell("nobody answers", YES, errors.INTERRUPTED)
+    except KeyboardInterrupt:
         return errors.INTERRUPTED
     except BrokenPipeError:
         return errors.DONE

@@ -16,6 +16,8 @@ COMMANDS = {
     "run_now": "run",
     "pause": "pause",
     "cancel_backfill": "backfill --cancel",
+    "export_jobs": "export",
+    "import_jobs": "apply",
 }
 # A name that could be a word of English needs its brackets.
 FUNCTION = re.compile(rf"\b({'|'.join(COMMANDS)})\b(?:\([^()]*\)|(?<!pause))")

@@ -20,7 +20,8 @@ PARTS = {
     "schedules": "SELECT * FROM pgagent_py.visible_schedule WHERE jobid = %s ORDER BY jscname, jscid",
     "exceptions": """SELECT e.* FROM pgagent_py.visible_schedule s JOIN pgagent_py.visible_exception e ON e.jscid = s.jscid
                       WHERE s.jobid = %s ORDER BY e.jexid""",
-    "after": "SELECT * FROM pgagent_py.dependencies WHERE jobid = %s",
+    "after": """SELECT d.*, v.jobname AS aftername FROM pgagent_py.dependencies d
+                  LEFT JOIN pgagent_py.visible_job v ON v.jobid = d.jobafter WHERE d.jobid = %s""",
     "messages": "SELECT * FROM pgagent_py.job_message WHERE jobid = %s",
     "problems": "SELECT * FROM pgagent_py.problems WHERE jobid = %s",
     "next_runs": "SELECT r AS at FROM pgagent_py.next_runs(%s, 5) r",
@@ -66,9 +67,9 @@ def _show(job: dict[str, Any]) -> None:
             f"  schedule {plain(schedule['jscname'])}: {plain(schedule.get('words') or '')}{cron}{off}"
         )
     for wait in job["after"]:
-        click.echo(
-            f"  after: {', '.join(f'{key} {cell(value)}' for key, value in wait.items() if key != 'jobid')}"
-        )
+        name = wait["aftername"] or wait["waits_for"] or f"job {wait['jobafter']}"
+        there = "" if wait["jobafter"] else ", which is not there"
+        click.echo(f"  after: {plain(name)}, on {wait['when']}{there}")
     for message in job["messages"]:
         click.echo(f"  message: {', '.join(cell(value) for value in message.values() if value is not None)}")
     for problem in job["problems"]:

@@ -43,7 +43,12 @@ def _tell(session: Session, jobid: int, name: str) -> None:
     next_runs = session.rows(NEXT, jobid)
     text = f'job "{plain(name)}" '
     if spans:
-        text += f"skips what is due from {when(spans[0]['from'])} to {when(spans[-1]['until'])}"
+        first, last = spans[0]["from"], spans[-1]["until"]
+        text += (
+            f"skips what is due {when(first)}"
+            if first == last
+            else f"skips what is due from {when(first)} to {when(last)}"
+        )
     else:
         text += "skips nothing"
     click.echo(text + (f", next run {when(next_runs[0]['n'])}" if next_runs else ", and has no next run"))

@@ -43,6 +43,7 @@ class Files:
         self.calendars: Value = {}
         self.windows: Value = {}
         self.places: dict[str, Place] = {}
+        self.texts: dict[str, str] = {}  # the values at those places
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []  # what means something else than one may think
         self._file = ""
@@ -196,6 +197,7 @@ class Files:
         for name, value in given.items():
             at = line_of(given, name, line)
             self._place(f"{path}.{name}", at)
+            self.texts[f"{path}.{name}"] = str(value)
             if name in skip or value is None:
                 continue
             if name not in kinds:
@@ -242,7 +244,14 @@ class Files:
         path = max(known, key=len)
         what = re.sub(r"^[^:]*: ", "", text[len(path) :])
         field = f"{path}.{what.partition(':')[0]}"
-        return Problem(self.places.get(field, self.places[path]), what)
+        if field not in self.places:  # the server names a value, and not its field
+            shown = self._showing(what, path) or self._showing(what, path.rpartition(".")[0])
+            field = shown[0] if len(shown) == 1 else path
+        return Problem(self.places[field], what)
+
+    def _showing(self, what: str, path: str) -> list[str]:
+        """Return the fields below a path whose value a message shows."""
+        return [at for at, value in self.texts.items() if at.startswith(f"{path}.") and f'"{value}"' in what]
 
 
 def _similar(name: str, kinds: Mapping[str, str]) -> str:

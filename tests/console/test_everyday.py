@@ -96,7 +96,7 @@ def test_jobs_are_disabled_enabled_paused_and_resumed(ctl: Ctl, db: Db) -> None:
 def test_next_runs_are_skipped_and_a_span_is_run_again(ctl: Ctl, db: Db) -> None:
     job = add_job(db, "j", cron="0 3 * * *", sql="SELECT 1", timezone="UTC")
     times = [at for (at,) in rows(db, "SELECT * FROM pgagent_py.next_runs(%s, 3)", job)]
-    assert "skips what is due from" in ctl("skip", "j")
+    assert f"skips what is due {times[0]:%Y-%m-%d} 0" in ctl("skip", "j")
     (skipped,) = ctl.json("skip", "j")
     assert [datetime.fromisoformat(skipped[name]) for name in ("from", "until")] == times[:2]
     assert "skips nothing, next run" in ctl("unskip", "j")
@@ -125,8 +125,11 @@ def test_jobs_are_found_by_name_else_by_id(ctl: Ctl, db: Db) -> None:
 def test_a_job_is_shown_with_all_that_belongs_to_it(ctl: Ctl, db: Db) -> None:
     job = add_job(db, "j", cron="0 3 * * mon-fri", sql="SELECT 1\nFROM x", description="what it does")
     alter_job(db, job, timeout="2 h", priority=5)
+    other = add_job(db, "first")
+    call(db, "add_dependency", job, other, when="finish")
     shown = ctl("job", "j")
     for part in (
+        "after: first, on finish",
         "what it does",
         "at 03:00 on Monday to Friday",
         "[0 3 * * 1-5]",

@@ -228,14 +228,15 @@ def test_mistakes_are_told_with_file_and_line_and_no_server(
 def test_mistakes_that_only_the_server_knows_have_their_line_too(ctl: Ctl, db: Db, tmp_path: Path) -> None:
     for text, line, what in (
         ("jobs:\n  a: {sql: SELECT 1}\n  j:\n    class: nothing\n", 4, 'class "nothing" does not exist'),
-        ("jobs:\n  j:\n    sql: x\n    cron: '@daily'\n    timezone: Mars/Base\n", 4, "Mars/Base"),
+        ("jobs:\n  j:\n    sql: x\n    cron: '@daily'\n    timezone: Mars/Base\n", 5, "Mars/Base"),
         ("jobs:\n  j:\n    after: [nobody]\n", 3, 'there is no job "nobody"'),
-        ("jobs:\n  j:\n    timeout: for ever\n", 2, "for ever"),
+        ("jobs:\n  j:\n    timeout: for ever\n", 3, "for ever"),
     ):
         file = written(tmp_path, "jobs.yaml", text)
         told = ctl("apply", file, status=2)
         assert f"{file}:{line}: " in told
         assert what in told
+        assert "import_jobs" not in told
     assert value(db, "SELECT count(*) FROM pgagent.pga_job") == 0
 
 
