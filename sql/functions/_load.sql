@@ -2,38 +2,54 @@ CREATE OR REPLACE FUNCTION pgagent_py._load() RETURNS void
 LANGUAGE plpython3u VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $python$
+import importlib
 import linecache
 import sys
-import types
+from importlib.machinery import ModuleSpec
 
-modules = {}
-
-
-def enter(name, is_package):
-    """Put an empty module into sys.modules, and into its package, which is made at the first need."""
-    module = modules[name] = sys.modules[name] = types.ModuleType(name)
-    parent, _, own_name = name.rpartition(".")
-    module.__package__ = name if is_package else parent
-    if is_package:
-        module.__path__ = []
-    if parent:
-        if parent not in modules:
-            enter(parent, True)
-        setattr(modules[parent], own_name, module)
+root = "pgagent_py"
 
 
-sources = [(row["name"], row["source"]) for row in plpy.execute("SELECT name, source FROM pgagent_py._code()")]
-# All of them stand in sys.modules before the first is executed: dataclasses look their module up there.
-for name, source in sources:
-    enter(name, False)
-for name, source in sources:
-    filename = f"<{name} {{ build }}>"
-    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
-    exec(compile(source, filename, "exec"), modules[name].__dict__)
+class Finder:
+    """Finds the modules of one build. Each is compiled when it is first imported: a call needs few of them."""
+
+    def __init__(self, sources):
+        self.sources = sources
+        self.packages = {name.rpartition(".")[0] for name in sources} | {root}
+
+    def find_spec(self, name, path=None, target=None):
+        if name in self.sources or name in self.packages:
+            return ModuleSpec(name, self, is_package=name in self.packages)
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        name = module.__name__
+        if name in self.packages:
+            # An attribute that is asked for and not there yet is a module that nobody has imported.
+            module.__getattr__ = lambda own_name: self.find(name, own_name)
+            return
+        source, filename = self.sources[name], f"<{name} {{ build }}>"
+        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        exec(compile(source, filename, "exec"), module.__dict__)
+
+    def find(self, package, own_name):
+        name = f"{package}.{own_name}"
+        if name in self.sources or name in self.packages:
+            return importlib.import_module(name)
+        raise AttributeError(f"module {package!r} has no attribute {own_name!r}")
+
+
+sources = {row["name"]: row["source"] for row in plpy.execute("SELECT name, source FROM pgagent_py._code()")}
+# An earlier build of this session is not looked for any more.
+sys.meta_path[:] = [Finder(sources), *(finder for finder in sys.meta_path if root not in getattr(finder, "packages", ()))]
+for name in [name for name in sys.modules if name.partition(".")[0] == root]:
+    del sys.modules[name]
 # Last: a session in which loading failed tries again.
-GD["pgagent_py/{{ build }}"] = modules["pgagent_py"]
+GD["pgagent_py/{{ build }}"] = importlib.import_module(root)
 $python$;
 
 COMMENT ON FUNCTION pgagent_py._load() IS
-'Load the Python modules of _code() into this session. The key has their hash, so a session that is open during ALTER '
+'Let this session find the Python modules of _code(). The key has their hash, so a session that is open during ALTER '
 'EXTENSION UPDATE uses the new code from its next call on.';

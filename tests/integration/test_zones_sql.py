@@ -43,9 +43,10 @@ ZONES = (
 SEGMENT = """
 CREATE FUNCTION segment(zone text, instant bigint) RETURNS bigint[] LANGUAGE plpython3u AS $python$
 import sys
-if "pgagent_py.rules.zones" not in sys.modules:
+if "pgagent_py" not in sys.modules:
     plpy.execute("SELECT pgagent_py._load()")
-return list(sys.modules["pgagent_py.rules.zones"].get_zone(plpy, zone).segment(instant))
+from pgagent_py.rules import zones
+return list(zones.get_zone(plpy, zone).segment(instant))
 $python$;
 
 -- An instant as UTC's timestamp: to_timestamp() rounds in far years. What SET TimeZone knows means that.
