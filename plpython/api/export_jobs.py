@@ -15,23 +15,48 @@ from .windows import export_windows
 
 def export_jobs(plpy: Plpy, caller: str, jobs: Sequence[int] | None = None) -> Row:
     """Return the definitions of all jobs, or of *jobs* alone, and of all calendars and windows."""
-    refresh_names(plpy)
+    # What comes by the view request may be anything.
+    asked = None if jobs is None else [job for job in jobs if type(job) is int and abs(job) < MOST_ID]
+    refresh_names(plpy, asked)
     reader = Reader(Fields(plpy))
-    wanted = {label: jobid for label, jobid in reader.labels().items() if jobs is None or jobid in jobs}
-    # By comparing, not as a set: what comes by the view request may be anything.
-    if missing := [job for job in jobs or () if job not in wanted.values()]:
+    labels = reader.labels(asked)
+    if jobs is not None:
+        wanted = set(asked or ())
+        labels = {label: jobid for label, jobid in labels.items() if jobid in wanted}
+    known = set(labels.values())
+    if missing := [job for job in jobs or () if type(job) is not int or job not in known]:
         raise invalid(
             "jobs",
             f"jobs: job {missing[0]} does not exist",
             "Look at jobid in the view pgagent_py.visible_job.",
         )
-    exported = {label: reader.job(jobid) for label, jobid in wanted.items()}
+    exported = {label: reader.job(jobid) for label, jobid in labels.items()}
     windows = export_windows(plpy)
     # Earlier versions know no windows.
     return {"jobs": exported, "calendars": read_calendars(plpy)} | ({"windows": windows} if windows else {})
 
 
+MOST_ID = 2**31
 READ_NAMES = Statement("SELECT j.jobid, j.jobname FROM pgagent.pga_job j ORDER BY j.jobid")
+# $1 jobs: those, the jobs that they wait for, and those whose names make a difference to their labels.
+READ_NAMES_AROUND = Statement(
+    """
+WITH same AS MATERIALIZED (
+    SELECT j.jobid, j.jobname FROM pgagent.pga_job j
+     WHERE j.jobname = ANY (ARRAY(
+           SELECT n.jobname FROM pgagent.pga_job n WHERE n.jobid = ANY ($1)
+            UNION
+           SELECT a.jobname FROM pgagent_py.job_dependency d JOIN pgagent.pga_job a ON a.jobid = d.jobafter
+            WHERE d.jobid = ANY ($1)))),
+several AS MATERIALIZED (SELECT s.jobname FROM same s GROUP BY 1 HAVING count(*) > 1)
+SELECT s.jobid, s.jobname FROM same s
+ UNION
+SELECT j.jobid, j.jobname FROM pgagent.pga_job j
+ WHERE (SELECT count(*) > 0 FROM several)
+   AND regexp_replace(j.jobname, ' [(][0-9]+[)]$', '') = ANY (ARRAY(SELECT v.jobname FROM several v))
+ ORDER BY jobid""",
+    "int4[]",
+)
 READ_ROWS = {
     table: Statement(
         f"SELECT to_jsonb(t)::text AS row FROM {table.name} t WHERE t.{table.parent} = $1"
@@ -58,9 +83,9 @@ class Reader:
         self.fields = fields
         self._labels: dict[int, str] = {}
 
-    def labels(self) -> dict[str, int]:
-        """Return the ids of all jobs by label."""
-        rows = READ_NAMES(self.plpy)
+    def labels(self, jobs: Sequence[int] | None = None) -> dict[str, int]:
+        """Return the ids of all jobs by label; with *jobs* at least those of these jobs and of the jobs that they wait for."""
+        rows = READ_NAMES(self.plpy) if jobs is None else READ_NAMES_AROUND(self.plpy, jobs)
         taken = {row["jobname"] for row in rows}
         labels: dict[str, int] = {}
         for row in rows:

@@ -7,7 +7,7 @@ job and may not do this with it is told so. To any other role the job looks as i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .errors import PgAgentError, invalid
@@ -240,6 +240,7 @@ def may_book(plpy: Plpy, caller: str, jobid: int) -> bool:
 
 
 # What a session has locked is left. In a transaction with an old snapshot pg_roles may have a name that is another role's by now.
+# $1 jobs, NULL: all.
 REFRESH_NAMES = [
     Statement(
         f"""
@@ -248,16 +249,18 @@ UPDATE pgagent_py.job_option o SET {column} = r.rolname FROM pg_roles r
    AND o.jobid IN (SELECT l.jobid FROM pgagent_py.job_option l
                      JOIN pgagent_py.job_owner k ON k.jobid = l.jobid JOIN pg_roles n ON n.oid = k.{column}id
                     WHERE n.rolname <> l.{column} AND to_regrole(quote_ident(n.rolname)) = n.oid
-                      FOR NO KEY UPDATE OF l SKIP LOCKED)"""
+                      AND ($1 IS NULL OR l.jobid = ANY ($1))
+                      FOR NO KEY UPDATE OF l SKIP LOCKED)""",
+        "int4[]",
     )
     for column in ("jobowner", "jobrunas")
 ]
 
 
-def refresh_names(plpy: Plpy) -> None:
-    """Take over the new names of roles that were renamed: the ids count, but a dump carries the names."""
+def refresh_names(plpy: Plpy, jobs: Sequence[int] | None = None) -> None:
+    """Take over the new names of roles that were renamed: the ids count, but a dump carries the names. None: of all jobs."""
     for statement in REFRESH_NAMES:
-        statement(plpy)
+        statement(plpy, jobs)
 
 
 NOTE_CODE = Statement(
