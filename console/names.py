@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from .errors import CommandError
@@ -45,6 +47,30 @@ def no_job(session: Session, name: str) -> CommandError:
     similar = [plain(row["jobname"]) for row in session.rows(SIMILAR, name, name)]
     hint = f"Did you mean {' or '.join(similar)}?" if similar else "pgagentctl jobs lists them."
     return CommandError(f'there is no job "{plain(name)}"', hint)
+
+
+# The first page by a limit of its own: few rows of many are found sooner than all are sorted.
+BY_NAME = """
+SELECT v.jobid, v.jobname FROM pgagent_py.visible_job v
+ WHERE (%(part)s::text IS NULL OR strpos(lower(v.jobname), lower(%(part)s)) > 0)"""
+FIRST_JOBS = f"{BY_NAME} ORDER BY v.jobname, v.jobid LIMIT %(size)s"
+MORE_JOBS = f"{BY_NAME} AND (v.jobname, v.jobid) > (%(jobname)s, %(jobid)s) ORDER BY v.jobname, v.jobid"
+
+
+def pages_of_jobs(
+    session: Session, part: str | None = None, size: int = 200, growth: int = 1
+) -> Iterator[list[int]]:
+    """Yield the ids of all jobs by name, those with this *part* in their name, in pages of *size*, which grow."""
+    connection, values = session.connection, {"part": part, "size": size}
+    page = connection.execute(FIRST_JOBS.encode(), values).fetchall()
+    if page:
+        yield [row["jobid"] for row in page]
+    if len(page) < size:
+        return
+    with connection.transaction(), connection.cursor("jobs") as cursor:
+        cursor.execute(MORE_JOBS.encode(), values | page[-1])
+        while page := cursor.fetchmany(size := size * growth):
+            yield [row["jobid"] for row in page]
 
 
 RUN = "SELECT r.* FROM pgagent_py.visible_run r WHERE r.jlgid = %s"

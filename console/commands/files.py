@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from ..errors import BAD, NO_RIGHT, CommandError, FileError
 from ..files.changes import show_changes, show_difference, without_secrets
 from ..files.fields import json_schema
 from ..files.read import Files
-from ..files.write import to_yaml
-from ..names import complete_job, find_job
+from ..files.write import to_yaml, to_yaml_parts
+from ..names import complete_job, find_job, pages_of_jobs
 from ..output import plain, to_json, write_json
 from ..session import Row, Session
 from ..wording import in_own_words
@@ -72,21 +73,54 @@ def validate(session: Session, path: Path | None, schema: bool) -> None:
 )
 def export(session: Session, jobs: tuple[str, ...], output: Path | None) -> None:
     """Write jobs as YAML: all, or those named."""
-    document = _export(session, [find_job(session, job)["jobid"] for job in jobs])
-    if jobs:
-        document = {"jobs": document["jobs"]}
+    documents = _documents(session, [find_job(session, job)["jobid"] for job in jobs])
     if session.json:
-        write_json(document)
+        _write_json(documents)
     elif output is None:
-        click.echo(to_yaml(document), nl=False)
+        for text in to_yaml_parts(documents):
+            click.echo(text, nl=False)
+            sys.stdout.flush()
     elif output.is_dir() or str(output).endswith("/") or (not output.suffix and not output.exists()):
-        _write_folder(output, document)
+        _write_folder(output, documents)
     else:
-        _write(output, to_yaml(document))
+        _write(output, "".join(to_yaml_parts(documents)))
+
+
+# To write a job takes milliseconds: the first of many are written before the others are read.
+FIRST_PAGE, GROWTH = 25, 4
+NEXT = ",\n"
+
+
+def _documents(session: Session, ids: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Yield the definitions of these jobs, or of all by name, in documents of some jobs each, then what is no job's."""
+    if ids:
+        yield {"jobs": _export(session, ids)["jobs"]}
+        return
+    with session.connection.transaction():
+        session.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        rest = _export(session, [])
+        for page in pages_of_jobs(session, size=FIRST_PAGE, growth=GROWTH):
+            found = _export(session, page)["jobs"]
+            yield {"jobs": {label: found[label] for label in sorted(found)}}
+    yield rest
+
+
+def _write_json(documents: Iterator[dict[str, Any]]) -> None:
+    """Write all as one document."""
+    before = '{"jobs": {'
+    rest: dict[str, Any] = {}
+    for document in documents:
+        for label, job in document.pop("jobs").items():
+            click.echo(f"{before}{to_json(label)}: {to_json(job)}", nl=False)
+            before = NEXT
+        sys.stdout.flush()
+        rest |= document
+    end = "".join(f", {to_json(key)}: {to_json(value)}" for key, value in rest.items())
+    click.echo(f"{before if before != NEXT else ''}}}{end}}}")
 
 
 def _export(session: Session, ids: Sequence[int]) -> dict[str, Any]:
-    document: dict[str, Any] = call(session, "export_jobs", **({"jobs": list(ids)} if ids else {}))
+    document: dict[str, Any] = call(session, "export_jobs", jobs=list(ids))
     return document
 
 
@@ -97,26 +131,25 @@ def _write(path: Path, text: str) -> None:
         raise CommandError(f"{path}: {error.strerror}") from None
 
 
-def _write_folder(folder: Path, document: dict[str, Any]) -> None:
+def _write_folder(folder: Path, documents: Iterator[dict[str, Any]]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CommandError(f"{folder}: {error.strerror}") from None
     taken: set[str] = set()
-    for label, job in document["jobs"].items():
-        name = base = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:80] or "job"
-        number = 1
-        while name in taken:
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name)
-        _write(folder / f"{name}.yaml", to_yaml({"jobs": {label: job}}))
-    for kind in ("calendars", "windows"):
-        if document.get(kind):
-            name = kind if kind not in taken else f"{kind}-of-all"
-            _write(
-                folder / f"{name}.yaml", to_yaml({"jobs": {}, kind: document[kind]}).replace("jobs: {}\n", "")
-            )
+    for document in documents:
+        for label, job in document["jobs"].items():
+            name = base = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:80] or "job"
+            number = 1
+            while name in taken:
+                number += 1
+                name = f"{base}-{number}"
+            taken.add(name)
+            _write(folder / f"{name}.yaml", to_yaml({"jobs": {label: job}}))
+        for kind in ("calendars", "windows"):
+            if document.get(kind):
+                name = kind if kind not in taken else f"{kind}-of-all"
+                _write(folder / f"{name}.yaml", to_yaml({kind: document[kind]}))
 
 
 @command("pgagentctl apply jobs/ --dry-run")

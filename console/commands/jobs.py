@@ -7,13 +7,11 @@ from collections.abc import Iterator
 import click
 
 from ..cli import command
+from ..names import pages_of_jobs
 from ..output import write_rows
 from ..session import Row, Session
 
 # Names first, which is quick for any number of jobs; the rest for a page at a time.
-NAMES = """
-SELECT v.jobid FROM pgagent_py.visible_job v
- WHERE %s::text IS NULL OR strpos(lower(v.jobname), lower(%s)) > 0 ORDER BY v.jobname, v.jobid"""
 STATUS = """
 SELECT s.*, v.jobclass, v.jobowner, v.jobdesc
   FROM unnest(%s::int4[]) WITH ORDINALITY n (jobid, place)
@@ -41,5 +39,5 @@ def jobs(session: Session, part: str | None) -> None:
 
 
 def _pages(session: Session, part: str | None) -> Iterator[list[Row]]:
-    for page in session.pages(NAMES, [part, part], 200):
-        yield session.rows(STATUS, [row["jobid"] for row in page])
+    for ids in pages_of_jobs(session, part):
+        yield session.rows(STATUS, ids)

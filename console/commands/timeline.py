@@ -12,6 +12,7 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from ..cli import command
+from ..names import pages_of_jobs
 from ..output import COLOURS, coloured, local, plain, write_rows
 from ..session import Row, Session
 from ..times import Time
@@ -21,6 +22,7 @@ WORST = ("no steps", "success", "running", "aborted", "failure")
 LETTERS = {"no steps": "-", "success": "=", "running": ">", "aborted": "!", "failure": "X"}
 NAME_WIDTH = 28
 MOST_JOBS = 200
+# Few jobs first: so the first lines come soon, and all before long.
 FIRST_PAGE = 250
 
 
@@ -36,11 +38,14 @@ def timeline(session: Session, since: datetime | None) -> None:
     until = datetime.now().astimezone()
     since = since or until - timedelta(days=1)
     if session.json:
-        pages = (session.rows(RUNS, since, until, jobs) for jobs in pages_of_jobs(session))
+        pages = (
+            session.rows(RUNS, since, until, jobs)
+            for jobs in pages_of_jobs(session, size=FIRST_PAGE, growth=2)
+        )
         write_rows((page for page in pages if page), {}, True)
         return
     picture = Picture(since, until, shutil.get_terminal_size().columns, coloured())
-    for jobs in pages_of_jobs(session):
+    for jobs in pages_of_jobs(session, size=FIRST_PAGE, growth=2):
         for line in picture.lines(session.rows(RUNS, since, until, jobs)):
             click.echo(line)
         sys.stdout.flush()
@@ -48,16 +53,6 @@ def timeline(session: Session, since: datetime | None) -> None:
             break
     for line in picture.end():
         click.echo(line)
-
-
-def pages_of_jobs(session: Session) -> Iterator[list[int]]:
-    """Yield the ids of all jobs by name, few first: so the first lines come soon, and all before long."""
-    size = FIRST_PAGE
-    with session.connection.transaction(), session.connection.cursor("jobs") as cursor:
-        cursor.execute("SELECT v.jobid FROM pgagent_py.visible_job v ORDER BY v.jobname, v.jobid")
-        while page := cursor.fetchmany(size):
-            yield [row["jobid"] for row in page]
-            size *= 2
 
 
 class Picture:

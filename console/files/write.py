@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,9 +27,25 @@ EVERY_SET = {
 RULES = {"days", "nth", "workdays", "roll", "recurs"}
 
 
+def to_yaml_parts(documents: Iterable[Value]) -> Iterator[str]:
+    """Yield the text of one file with all that is in the documents, part by part. Each has jobs, which may be none."""
+    begun = False
+    for document in documents:
+        if document["jobs"]:
+            text = to_yaml({"jobs": document["jobs"]})
+            yield text.removeprefix("jobs:\n") if begun else text
+            begun = True
+        if rest := {key: value for key, value in document.items() if key != "jobs" and value}:
+            yield to_yaml(rest)
+    if not begun:
+        yield "jobs: {}\n"
+
+
 def to_yaml(document: Value) -> str:
     """Return the text of a file with all jobs, calendars and windows of a document."""
-    content: dict[str, Any] = {"jobs": {label: to_job(label, job) for label, job in document["jobs"].items()}}
+    content: dict[str, Any] = {}
+    if "jobs" in document:
+        content["jobs"] = {label: to_job(label, job) for label, job in document["jobs"].items()}
     if document.get("calendars"):
         content["calendars"] = {name: _calendar(calendar) for name, calendar in document["calendars"].items()}
     if document.get("windows"):
