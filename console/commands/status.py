@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import click
 
 from ..cli import command
-from ..output import Table, write_json
+from ..output import Table, to_json
 from ..session import Row, Session
 
 LAUNCHERS = "SELECT * FROM pgagent_py.launchers"
@@ -98,16 +98,19 @@ SECTIONS: dict[str, tuple[LiteralString, Mapping[str, str], str]] = {
 @command("pgagentctl status")
 def status(session: Session) -> None:
     """Show launchers, what runs, is due, fails, is late, paused or unsent, and the next ten runs."""
-    answer: dict[str, Any] = {}
+    before = "{"
     for name in SECTIONS:
-        answer[name] = rows = read(session, name, MOST)
-        if name == "due":
-            answer["late"] = [row for row in rows or () if _is_late(row)]
-        if not session.json:
+        rows = read(session, name, MOST)
+        if session.json:
+            late = [row for row in rows or () if name == "due" and _is_late(row)]
+            for key, value in ({name: rows} | ({"late": late} if name == "due" else {})).items():
+                click.echo(f"{before}{to_json(key)}: {to_json(value)}", nl=False)
+                before = ",\n"
+        else:
             show(name, rows)
-            sys.stdout.flush()
+        sys.stdout.flush()
     if session.json:
-        write_json(answer)
+        click.echo("}")
 
 
 def read(session: Session, name: str, most: int) -> list[Row] | None:
