@@ -12,7 +12,7 @@ import click
 import psycopg
 
 from . import errors
-from .hide import hide_password
+from .hide import hide_secrets
 from .output import coloured
 from .session import Session
 
@@ -137,7 +137,7 @@ YES = "Where nobody can, --yes answers the question."
 
 def run(arguments: Sequence[str]) -> int:
     """Execute a command line; return the exit status."""
-    hide_password()
+    hide_secrets()
     try:
         if "_PGAGENTCTL_COMPLETE" in os.environ:
             pgagentctl.main(list(arguments), prog_name="pgagentctl")

@@ -1,4 +1,4 @@
-"""A password on the command line is taken out of the list of processes."""
+"""A secret on the command line is taken out of the list of processes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from pathlib import Path
 PASSWORD = re.compile(
     rb"(?i)(password\s*=\s*)('(?:[^'\\\0]|\\.)*'|[^\s&'\0]+)|(://[^:/?#@\s\0]*:)([^@\s\0]+)(?=@)"
 )
+# Where a message goes: the address of a webhook or chat is often a secret.
+TARGET = re.compile(rb"(--(?:webhook|chat)[=\0])([^\0]+)")
 
 
-def hide_password() -> None:
-    """Write x over the passwords among this process's arguments, as the system shows them to everyone."""
+def hide_secrets() -> None:
+    """Write x over the secrets among this process's arguments, as the system shows them to everyone."""
     arguments = Path("/proc/self/cmdline")
     try:
         shown = arguments.read_bytes()
-        hidden = masked(shown)
+        hidden = masked_arguments(shown)
         if hidden == shown:
             return
         stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
@@ -34,6 +36,11 @@ def hidden_target(target: str) -> str:
         return f"{found[1]}://{found[2]}/xxx"
     kind, is_url, _ = target.partition("://")
     return f"{kind}://xxx" if is_url else target
+
+
+def masked_arguments(arguments: bytes) -> bytes:
+    """Return a process's arguments with x in place of each password, and of where messages go."""
+    return TARGET.sub(lambda found: found[1] + b"x" * len(found[2]), masked(arguments))
 
 
 def masked(arguments: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ..cli import command
+from ..hide import masked
 from ..names import complete_job, find_job
 from ..output import Table, block, cell, plain, when, write_json
 from ..session import Session
@@ -38,6 +39,9 @@ def job(session: Session, job: str) -> None:
     jobid = find_job(session, job)["jobid"]
     answer: dict[str, Any] = session.row(JOB, jobid)
     answer |= {name: session.rows(query, jobid) for name, query in PARTS.items()}
+    for step in answer["steps"]:
+        if step["jstconnstr"]:
+            step["jstconnstr"] = masked(step["jstconnstr"].encode()).decode()
     for name in ("status", "options"):
         answer[name] = answer[name][0] if answer[name] else None
     if session.json:
@@ -71,7 +75,8 @@ def _show(job: dict[str, Any]) -> None:
         there = "" if wait["jobafter"] else ", which is not there"
         click.echo(f"  after: {plain(name)}, on {wait['when']}{there}")
     for message in job["messages"]:
-        click.echo(f"  message: {', '.join(cell(value) for value in message.values() if value is not None)}")
+        to = f" to {plain(message['msgtarget'])}" if message["msgtarget"] else ""
+        click.echo(f"  message {message['msgid']}: {message['msgkind']}{to}, when: {message['msgwhen']}")
     for problem in job["problems"]:
         click.echo(click.style(f"  problem: {plain(problem['error'])}", fg="red"))
     _show_steps(job)

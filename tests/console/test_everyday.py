@@ -127,8 +127,11 @@ def test_a_job_is_shown_with_all_that_belongs_to_it(ctl: Ctl, db: Db) -> None:
     alter_job(db, job, timeout="2 h", priority=5)
     other = add_job(db, "first")
     call(db, "add_dependency", job, other, when="finish")
+    call(db, "add_step", job, "z", sql="SELECT 2", connstr="host=h dbname=d password=geheim")
+    call(db, "add_message", job, "webhook", "https://hooks.example.org/geheim")
     shown = ctl("job", "j")
     for part in (
+        "webhook to hooks.example.org, when: failure",
         "after: first, on finish",
         "what it does",
         "at 03:00 on Monday to Friday",
@@ -140,6 +143,7 @@ def test_a_job_is_shown_with_all_that_belongs_to_it(ctl: Ctl, db: Db) -> None:
         assert part in shown
     document = ctl.json("job", "j")
     assert document["jobid"] == job
+    assert "geheim" not in shown + json.dumps(document)
     assert document["options"]["timeout"] == 7200
     assert len(document["next_runs"]) == 5
 

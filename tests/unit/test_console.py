@@ -15,7 +15,7 @@ from console.crontabs import looks_like_system, split_crontab
 from console.files.changes import show_difference, without_secrets
 from console.files.read import Files
 from console.files.write import to_yaml
-from console.hide import masked
+from console.hide import masked, masked_arguments
 from console.output import plain, to_json
 from console.times import read_length, read_time
 from console.wording import in_own_words
@@ -113,6 +113,13 @@ def test_every_text_survives_in_a_file(size: int) -> None:
         assert files.document["jobs"] == {name: job}
 
     for_all(size, check, text, text, text)
+
+
+def test_where_messages_go_is_taken_out_of_the_arguments() -> None:
+    given = b"alert\0j\0--webhook\0https://h/secret\0--chat=slack://a/b\0--email\0a@b.example\0"
+    assert masked_arguments(given) == (
+        b"alert\0j\0--webhook\0xxxxxxxxxxxxxxxx\0--chat=xxxxxxxxxxx\0--email\0a@b.example\0"
+    )
 
 
 def hints() -> set[str]:
