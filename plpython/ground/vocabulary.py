@@ -49,8 +49,7 @@ PAUSED = "coalesce(p.paused_from, '-infinity') <= now() AND coalesce(p.paused_un
 NOT_OVER = "coalesce(p.paused_until, 'infinity') > now()"
 
 # On a row a of agent: it is of this backend. A pid may be that of an earlier one, whose agent is gone or comes back.
-THIS_BACKEND = """a.jagpid = pg_backend_pid()
-   AND a.backend_start = (SELECT b.backend_start FROM pg_stat_get_activity(pg_backend_pid()) b)"""
+THIS_BACKEND = "a.jagpid = pg_backend_pid() AND a.backend_start = pgagent_py._backend_start()"
 
 # The memberships that count: what a role could SET ROLE to. From PostgreSQL 16 on, a membership may be without that right.
 MEMBER = "CASE WHEN current_setting('server_version_num')::int4 < 160000 THEN 'MEMBER' ELSE 'SET' END"

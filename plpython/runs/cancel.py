@@ -8,7 +8,7 @@ from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import missing
-from ..ground.vocabulary import ABORTED, RUNNING
+from ..ground.vocabulary import ABORTED, RUNNING, THIS_BACKEND
 from .finish import abort_runs, finish_jobs, note_runs
 from .rows import Ended, RunId
 from .wake import wake
@@ -108,12 +108,12 @@ class CancelledRow(TypedDict):
 
 # Nothing but these tells of a job that was released or dropped by hand: its step would go on without it.
 CANCELLED_RUNS = Statement(
-    """
+    f"""
 SELECT p.jlgid, p.jobid, p.jstid, o.jlgcancelledby, p.stopped_by
   FROM pgagent_py.agent a
   JOIN pgagent_py.run p ON p.agent = ANY (ARRAY[a.agent])
   LEFT JOIN pgagent_py.run_option o ON o.jlgid = ANY (ARRAY[p.jlgid])
- WHERE a.jagpid = pg_backend_pid() AND a.backend_start = pgagent_py._backend_start()
+ WHERE {THIS_BACKEND}
    AND (o.jlgcancelledby IS NOT NULL OR p.stopped_by IS NOT NULL
         OR p.engine IS NOT NULL AND p.jslid IS NOT NULL AND NOT EXISTS (
            SELECT FROM pgagent.pga_job j

@@ -8,11 +8,10 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 DECLARE
-    me uuid := (SELECT a.agent FROM pgagent_py.this_agent a);
-    registered boolean := me IS NOT NULL;
-    -- An agent that knows own places is a launcher, also while all its workers are taken.
-    launches boolean := capacity > 0 OR cardinality(finished) > 0
-        OR EXISTS (SELECT FROM pgagent_py.this_agent a WHERE '{{ python_constant("ground.vocabulary.OWN_PLACES") }}' = ANY (a.jagknows));
+    me uuid;
+    knows text[];
+    registered boolean;
+    launches boolean;
     own integer := greatest(coalesce(own_places, 0), 0);
     problem text;
 BEGIN
@@ -37,6 +36,11 @@ BEGIN
     IF current_setting('session_replication_role') = 'replica' THEN  -- a call each turn would cost more
         PERFORM pgagent_py._check_session();
     END IF;
+    SELECT a.agent, a.jagknows INTO me, knows FROM pgagent_py.this_agent a;
+    registered := me IS NOT NULL;
+    -- An agent that knows own places is a launcher, also while all its workers are taken.
+    launches := capacity > 0 OR cardinality(finished) > 0
+        OR ('{{ python_constant("ground.vocabulary.OWN_PLACES") }}' = ANY (knows)) IS TRUE;
     IF NOT registered THEN
         me := gen_random_uuid();
         PERFORM pgagent_py._ask(CASE WHEN capacity > 0 OR cardinality(finished) > 0 THEN 'start_agent' ELSE 'start_session' END,
