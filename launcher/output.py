@@ -138,7 +138,7 @@ def with_lines(text: str, *lines: str) -> str:
 def storable(value: Any, encoding: str) -> Any:
     """Return texts, also those in a list, with the characters replaced that a database of this encoding can't have."""
     if isinstance(value, list):
-        return [storable(part, encoding) for part in value]
-    if not isinstance(value, str):
+        return [storable(part, encoding) if isinstance(part, str | list) else part for part in value]
+    if not isinstance(value, str) or (value.isascii() and "\0" not in value):
         return value
     return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(encoding, "replace").decode(encoding)

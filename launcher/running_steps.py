@@ -52,13 +52,9 @@ class Running:
 
     run: StepRun
     step: RunningStep
+    lasts: bool  # it goes on without this launcher
     wanted: bool = True
     behind: bool = False
-
-    @property
-    def lasts(self) -> bool:
-        """Whether it goes on without this launcher."""
-        return isinstance(self.step, BatchStep) and self.step.outlives
 
 
 class RunningSteps:
@@ -141,14 +137,16 @@ class RunningSteps:
             return
         run = self.trace_start(run)
         step: RunningStep
+        lasts = False
         if run.jstkind == SQL:
             step = SqlStep(run, self._pool, self._output_limit, self._confirmation)
         else:
             step = self._batch_steps.step(run)
-            if step.outlives:
+            if lasts := step.outlives:
                 self._records[run.id] = step.task.name
-        logger.debug(Event("start_step", **run.names))
-        running = self._running[run.id] = Running(run, step)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug(Event("start_step", **run.names))
+        running = self._running[run.id] = Running(run, step, lasts)
         task = asyncio.create_task(self._execute(running))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -301,7 +299,7 @@ class RunningSteps:
 
     def _end(self, run: StepRun, result: StepResult, *, wanted: bool = True, behind: bool = False) -> None:
         """Keep the result of a step that has ended."""
-        result = replace(result, jslid=run.jslid, handed=run.handed)
+        result.jslid, result.handed = run.id
         if wanted:
             self._finished[run.id] = result
         self._on_end()
@@ -312,15 +310,19 @@ class RunningSteps:
 
     def _log_end(self, run: StepRun, result: StepResult) -> None:
         """Log how a step has ended. A failure is a warning, also if the job goes on after it."""
-        names = run.names | {"status": WORDS[result.jslstatus], "seconds": round(result.jslduration, 3)}
         self.ended[WORDS[result.jslstatus]] += 1
-        if result.jslstatus == SUCCEEDED:
-            logger.debug(Event("finish_step", **names))
-        else:
+        level = logging.DEBUG
+        if result.jslstatus != SUCCEEDED:
+            level = logging.WARNING
             self.failed[run.jslid] = None
             while len(self.failed) > MOST_FAILED:
                 del self.failed[next(iter(self.failed))]
-            logger.warning(Event("finish_step", result.error, **names))
+        if logger.isEnabledFor(level):
+            names = run.names | {
+                "status": WORDS[result.jslstatus],
+                "seconds": round(result.jslduration, 3),
+            }
+            logger.log(level, Event("finish_step", result.error, **names))
 
     def _grown_output(self) -> list[StepResult]:
         """Return the output of running steps that has grown since the last look, unless that was just now."""

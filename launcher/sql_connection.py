@@ -294,6 +294,10 @@ class SqlConnection:
         return True
 
     def _take_tag(self, result: PGresult) -> None:
+        if self._internal:
+            if result.ntuples:
+                self.value = result.get_value(0, 0)
+            return
         tag = result.command_status
         if self._kept is not None and self._output is not None:
             self._output.write(self._kept.take(result, last=bool(tag)))
@@ -301,10 +305,8 @@ class SqlConnection:
             self.rows = min(result.command_tuples or 0, LARGEST_RESULT)
             if tag in _TRANSACTION_TAGS:
                 self.ended_transaction = True
-            if self._output is not None and not self._internal:
+            if self._output is not None:
                 self._output.write(tag + b"\n")
-        if self._internal and result.ntuples:
-            self.value = result.get_value(0, 0)
 
     def _take_copy_data(self) -> bool:
         while True:
