@@ -25,14 +25,15 @@ class JobRuleRow(RuleRow):
 
 
 # $1 the last time that matters, $2 after, $3 how many runs, $4 jobs with windows, whose runs may start later than they are
-# due, $5 a time soon after. No schedule fires between now and jobnextrun, and a job whose next run is later than after runs
-# then. So of the jobs that run later, as many as runs are asked for hold them all. Mostly so many run soon: an index finds those.
+# due. No schedule fires between now and jobnextrun, and a job whose next run is later than after runs then. So of the jobs
+# that run later, as many as runs are asked for hold them all. Mostly so many run within an hour: an index finds those.
 NEXT_RUN = "v.jobid, v.jobname, v.jobnextrun FROM pgagent_py.visible_job v WHERE v.jobenabled AND $2 >= now()"
 FIRST = "ORDER BY v.jobnextrun, v.jobname, v.jobid LIMIT $3"
 READ_RULES = Statement(
     f"""
 WITH soon AS MATERIALIZED (
-    SELECT {NEXT_RUN} AND NOT v.jobrunning AND v.jobnextrun > $2 AND v.jobnextrun <= $5 {FIRST}),
+    SELECT {NEXT_RUN} AND NOT v.jobrunning AND v.jobnextrun > $2
+       AND v.jobnextrun <= least($1, now() + interval '1 hour') {FIRST}),
 later AS MATERIALIZED (
     SELECT {NEXT_RUN} AND (SELECT count(*) FROM soon) < $3 AND v.jobnextrun > $2 AND v.jobnextrun <= $1 {FIRST}),
 chosen AS MATERIALIZED (
@@ -54,10 +55,8 @@ SELECT {PRINTABLE.format("c.jobname")} AS job, r.*
     "timestamptz",
     "int4",
     "int4[]",
-    "timestamptz",
     row=JobRuleRow,
 )
-SOON_SECONDS = 3600
 
 
 def upcoming_runs(plpy: Plpy, until: str, after: str, count: int) -> list[tuple[str, int, str]]:
@@ -68,9 +67,7 @@ def upcoming_runs(plpy: Plpy, until: str, after: str, count: int) -> list[tuple[
     last, first = read_instant(until), read_instant(after)
     skipped, find, gates = Skipped(plpy), heeding_cancels(plpy), read_gates(plpy)
     # A job that skips its next run may not be among the first.
-    times = timestamp(last), timestamp(first)
-    most, soon = count + skipped.jobs(), timestamp(min(last, first + SOON_SECONDS))
-    rows = READ_RULES(plpy, *times, most, list(gates), soon)
+    rows = READ_RULES(plpy, timestamp(last), timestamp(first), count + skipped.jobs(), list(gates))
     runs: list[Run] = []
     waiting = [gate.waiting(first, skipped) for gate in gates.values()]
     schedules = [_runs(plpy, row, first, find, gates.get(row["jscjobid"]), skipped) for row in rows]
