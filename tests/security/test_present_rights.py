@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from plpython.api.verbs import FOR_USERS
 from tests.helpers import (
     Db,
     add_job,
@@ -33,6 +34,7 @@ VERBS = {
     "add_schedule": "pgagent_py.add_schedule(%(job)s, 'x', cron => '@hourly')",
     "alter_schedule": "pgagent_py.alter_schedule(%(schedule)s, timezone => 'Europe/Paris')",
     "add_exception": "pgagent_py.add_exception(%(schedule)s, on_date => '2040-01-02')",
+    "drop_exception": "pgagent_py.drop_exception(%(exception)s)",
     "attach_calendar": "pgagent_py.attach_calendar(%(schedule)s, 'holidays')",
     "detach_calendar": "pgagent_py.detach_calendar(%(schedule)s, 'attached')",
     "add_message": "pgagent_py.add_message(%(job)s, 'email', 'alice@example.org')",
@@ -41,8 +43,11 @@ VERBS = {
     "add_dependency after": "pgagent_py.add_dependency(%(own)s, %(job)s)",
     "drop_dependency": "pgagent_py.drop_dependency(%(job)s, %(other)s)",
     "run_now": "pgagent_py.run_now(%(job)s)",
+    "cancel_run": "pgagent_py.cancel_run(%(run)s)",
     "skip_next_run": "pgagent_py.skip_next_run(%(job)s)",
+    "unskip_next_run": "pgagent_py.unskip_next_run(%(job)s)",
     "backfill": "pgagent_py.backfill(%(job)s, '2024-01-01', '2026-01-01')",
+    "cancel_backfill": "pgagent_py.cancel_backfill(%(backfill)s)",
     "drop_job": "pgagent_py.drop_job(%(job)s)",
 }
 AWAY = {
@@ -68,8 +73,20 @@ def ids(admin: Db, alice: Db) -> dict[str, int]:
     message = call(alice, "add_message", job, "email", "alice@example.org")
     other, own = add_job(alice, "other"), add_job(alice, "own")
     call(alice, "add_dependency", job, other, "success")
-    step = first_step(admin, job)
-    return {"job": job, "schedule": schedule, "step": step, "message": message, "other": other, "own": own}
+    call(alice, "skip_next_run", job)
+    ids = {"job": job, "schedule": schedule, "step": first_step(admin, job), "message": message}
+    ids |= {"exception": call(alice, "add_exception", schedule, "2040-01-01"), "other": other, "own": own}
+    run = "INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus) VALUES (%s, 'r') RETURNING jlgid"
+    return ids | {
+        "run": value(admin, run, job),
+        "backfill": call(alice, "backfill", job, "2020-01-01", "2024-01-01"),
+    }
+
+
+def test_every_verb_for_a_job_is_tried() -> None:
+    """New jobs are no other role's: test_if_exists has those that are replaced."""
+    of_new_jobs = {"add_job", "import_crontab"}
+    assert {name.split()[0] for name in VERBS} | of_new_jobs == {verb.__name__ for verb in FOR_USERS}
 
 
 def contents(db: Db, job: int) -> list[Any]:
@@ -85,7 +102,8 @@ def contents(db: Db, job: int) -> list[Any]:
             "SELECT * FROM pgagent_py.message WHERE msgjobid = %s ORDER BY 1",
             "SELECT * FROM pgagent_py.job_dependency WHERE %s IN (jobid, jobafter) ORDER BY 1, 2",
             "SELECT * FROM pgagent.pga_joblog WHERE jlgjobid = %s ORDER BY 1",
-            "SELECT jobid FROM pgagent_py.skip WHERE jobid = %s UNION ALL SELECT bflid FROM pgagent_py.backfill",
+            "SELECT jobid FROM pgagent_py.skip WHERE jobid = %s UNION ALL SELECT bflid FROM pgagent_py.backfill"
+            " WHERE bflended IS NULL ORDER BY 1",
         )
     ]
 
@@ -173,7 +191,7 @@ def test_a_session_with_an_old_snapshot_runs_no_job_that_is_anothers_now(
         state = error_of(alice, "SELECT * FROM pgagent_py.run_due()")
         alice.execute("ROLLBACK" if state else "COMMIT")
         assert state == "40001"
-        assert rows(admin, "SELECT FROM pgagent.pga_joblog WHERE jlgjobid = %s", ids["job"]) == []
+        assert rows(admin, "SELECT jlgid FROM pgagent.pga_joblog") == [(ids["run"],)]
         call(admin, "alter_job", ids["job"], owner="alice")
 
 
