@@ -19,13 +19,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from ..agent import Agent, OneOfMany
 from ..confirmation import now
 from ..conninfo import control_conninfo, server_conninfo, words_of
-from ..control import BEGIN_SESSION
 from ..handshake import CannotServeError
 from ..log import Event, database
 from ..options import Options
 from ..places import Places
 from ..primary import Connection, PrimarySearch
 from ..refusals import is_mistake
+from ..session_settings import BEGIN_SESSION
 from ..systemd import notify_systemd
 from ..vitals import Vitals
 from .database import Database
