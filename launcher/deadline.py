@@ -33,7 +33,9 @@ WHAT_IT_DOES = """
 SELECT extract(epoch FROM pg_postmaster_start_time())::text = %s,
        s.pid IS NULL OR s.state LIKE 'idle%%' AND s.state_change < clock_timestamp() - interval '2 s',
        coalesce(', waiting for ' || s.wait_event_type || ' ' || s.wait_event, '')
-  FROM (SELECT) one LEFT JOIN pg_stat_activity s ON s.pid = %s AND extract(epoch FROM s.backend_start)::text = %s"""
+  FROM (SELECT) one LEFT JOIN pg_stat_activity s
+    -- a role that was set for the one that logs in does not see when its own backend was started
+    ON s.pid = %s AND extract(epoch FROM s.backend_start)::text = coalesce(%s, extract(epoch FROM s.backend_start)::text)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Backend:
 
     server: str
     pid: int
-    start: str
+    start: str | None
 
 
 class Deadline:
@@ -109,7 +111,7 @@ class Deadline:
 
     async def _ask(self, connection: Connection) -> tuple[bool, bool, str]:
         backend = self.backend or Backend("", 0, "")
-        await connection.execute("SET search_path = pg_catalog, pg_temp")
+        await connection.execute("SET search_path = pg_catalog, pg_temp; SET ROLE NONE")
         cursor = await connection.execute(WHAT_IT_DOES, [backend.server, backend.pid, backend.start])
         ((is_same, is_idle, event),) = await cursor.fetchall()
         return is_same, is_idle, event

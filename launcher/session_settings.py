@@ -26,6 +26,16 @@ SETTINGS = {
     "client_min_messages": "notice",
     "standard_conforming_strings": "on",
     "transform_null_equals": "off",
+    "exit_on_error": "off",
+    # Plans without these may take a thousand times as long
+    "enable_seqscan": "on",
+    "enable_indexscan": "on",
+    "enable_nestloop": "on",
+    "enable_hashjoin": "on",
+    "join_collapse_limit": "8",
+    "from_collapse_limit": "8",
+    "plan_cache_mode": "auto",
+    "jit": "off",
 }
 BEGIN_SESSION = """
 SELECT pg_catalog.set_config('statement_timeout', '0', false), pg_catalog.set_config('idle_session_timeout', '0', false),
@@ -42,4 +52,11 @@ SELECT pg_catalog.set_config('client_encoding', e.name, false)
  UNION ALL
 SELECT pg_catalog.set_config('session_replication_role', 'origin', false)
  WHERE pg_catalog.current_setting('session_replication_role') = 'replica'
-   AND pg_catalog.current_setting('is_superuser') = 'on'"""
+   AND pg_catalog.current_setting('is_superuser') = 'on'
+ UNION ALL
+-- a role that was set for the one that logs in, and that may run no launcher
+SELECT pg_catalog.set_config('role', 'none', false)
+ WHERE pg_catalog.pg_has_role(session_user, pg_catalog.to_regrole('pgagent_py_launcher'), 'MEMBER')
+   AND NOT pg_catalog.pg_has_role(pg_catalog.to_regrole('pgagent_py_launcher'), 'MEMBER')
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                    WHERE n.nspname = 'pgagent' AND c.relname = 'pga_job' AND pg_catalog.has_table_privilege(c.oid, 'DELETE'))"""

@@ -11,7 +11,7 @@ from tests.helpers import Cluster, Db, add_job, add_yearly_job, call, output, ru
 SHORT = dict.fromkeys(
     ("statement_timeout", "lock_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout"),
     "1ms",
-)
+) | {"exit_on_error": "on", "client_min_messages": "error"}
 ODD = {
     "default_transaction_read_only": "on",
     "default_transaction_isolation": "serializable",
@@ -33,6 +33,7 @@ ODD = {
     "enable_indexscan": "off",
     "enable_seqscan": "off",
     "join_collapse_limit": "1",
+    "plpgsql.extra_errors": "all",
 }
 ALICES = {"statement_timeout": "55s", "lock_timeout": "54s", "DateStyle": "SQL, DMY", "search_path": "hers",
           "default_transaction_isolation": "serializable", "default_transaction_read_only": "on"}  # fmt: skip
@@ -43,6 +44,7 @@ SHOW = "DO $$ BEGIN RAISE NOTICE 'it is %', current_setting('{}'); END $$"
 def settings(admin: Db) -> Iterator[None]:
     """Set all of them for the database or for the launcher's role, and others for alice."""
     with admin.transaction():
+        admin.execute("GRANT mallory TO starter; ALTER ROLE starter SET role TO mallory")
         for name, to in (SHORT | ODD).items():
             admin.execute(
                 f"ALTER ROLE starter SET {name} TO {to if name == 'search_path' else repr(to)}".encode()
@@ -59,6 +61,7 @@ def settings(admin: Db) -> Iterator[None]:
     admin.execute("SET default_transaction_read_only = off")
     for of in ("ROLE starter", "ROLE alice", "DATABASE jobs"):
         admin.execute(f"ALTER {of} RESET ALL".encode())
+    admin.execute("REVOKE mallory FROM starter")
 
 
 @pytest.mark.usefixtures("settings")
