@@ -72,7 +72,11 @@ READ_AFTER = Statement(
 
 
 UNREADABLE = "a number has too many digits, or lists and objects have too many levels"
-WITHOUT_PARAMETERS = Statement("""SELECT ($1::jsonb || '{"jobparameters": null}')::text AS row""", "text")
+WITHOUT_JSON = Statement(
+    """
+SELECT jsonb_set(jsonb_set($1::jsonb, '{jobparameters}', 'null', false), '{jstengineoptions}', 'null', false)::text AS row""",
+    "text",
+)
 
 
 class Reader:
@@ -136,9 +140,10 @@ class Reader:
     def _read(self, row: str, parent: int) -> Row:
         try:
             read: Row = read_json(row)
-        except (ValueError, RecursionError):  # parameters, from when they were not checked
-            self.plpy.warning(f"pgagent_py: the parameters of job {parent} can't be exported: {UNREADABLE}")
-            (rest,) = WITHOUT_PARAMETERS(self.plpy, row)
+        except (ValueError, RecursionError):  # from when they were not checked, or from a restore
+            of = "engine options of step" if "jstengineoptions" in row else "parameters of job"
+            self.plpy.warning(f"pgagent_py: the {of} {parent} can't be exported: {UNREADABLE}")
+            (rest,) = WITHOUT_JSON(self.plpy, row)
             read = read_json(rest["row"])
         return read
 

@@ -10,7 +10,8 @@ from .schedule import Instant, in_seconds
 READ = Statement(
     """
 SELECT s.jobid, pgagent_py._micros(s."from")::text AS first, pgagent_py._micros(s.until)::text AS last
-  FROM pgagent_py.skipped s WHERE $1 IS NULL OR s.jobid = $1""",
+  FROM pgagent_py.skipped s
+ WHERE ($1 IS NULL OR s.jobid = $1) AND pgagent_py._micros(s."from") IS NOT NULL AND pgagent_py._micros(s.until) IS NOT NULL""",
     "int4",
 )
 

@@ -101,8 +101,11 @@ ENGINES = Statement(
 SELECT s.jstid, CASE
        WHEN e.enabled IS NOT TRUE THEN format('engine %s is not enabled (any more)', s.engine)
        ELSE (SELECT format('engine %s has no option "%s" here (any more)', s.engine, min(o.name))
-               FROM jsonb_object_keys(s.options) o (name)
-              WHERE o.name <> ALL (e.allowed_options) HAVING count(*) > 0) END AS refused
+               FROM jsonb_each(s.options) o (name, value)
+              WHERE o.name <> ALL (e.allowed_options)
+                 -- they were there already, and no launcher could read them
+                 OR jsonb_typeof(o.value) IN ('array', 'object') OR length(o.value::text) > 4000
+             HAVING count(*) > 0) END AS refused
   FROM unnest($1, $2, $3) s (jstid, engine, options)
   LEFT JOIN pgagent_py.engines e ON e.engine = s.engine""",
     "int4[]",

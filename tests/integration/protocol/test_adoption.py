@@ -142,4 +142,13 @@ def test_engines_and_options_that_are_taken_back_stop_steps(database: str, db: D
     assert found == [("f", 'Not executed: engine slurm has no option "licenses" here (any more).')]
     shown = db.execute("SELECT allowed_options, enabled FROM pgagent_py.engines WHERE engine = 'slurm'")
     assert shown.fetchall() == [(["mem"], True)]
+    # What no launcher could read may have come with a restore
+    for value in ("7" * 5000, 2000 * "[" + 2000 * "]"):
+        db.execute("UPDATE pgagent_py.step_option SET jstengineoptions = %s", [f'{{"mem": {value}}}'])
+        db.execute("SELECT pgagent_py.run_now(%s)", [job])
+        assert agent.run_due(1) == []
+        output = db.execute("SELECT jsloutput FROM pgagent.pga_jobsteplog ORDER BY jslid DESC LIMIT 1")
+        assert output.fetchall() == [('Not executed: engine slurm has no option "mem" here (any more).',)]
+        ((document,),) = db.execute("SELECT pgagent_py.export_jobs()").fetchall()
+        assert "engine_options" not in document["jobs"]["job"]["steps"][0]
     agent.close()
