@@ -11,7 +11,7 @@ from tests.helpers import Cluster, Db, add_job, add_yearly_job, call, output, ru
 SHORT = dict.fromkeys(
     ("statement_timeout", "lock_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout"),
     "1ms",
-) | {"exit_on_error": "on", "client_min_messages": "error"}
+) | {"client_min_messages": "error"}
 ODD = {
     "default_transaction_read_only": "on",
     "default_transaction_isolation": "serializable",
@@ -33,7 +33,6 @@ ODD = {
     "enable_indexscan": "off",
     "enable_seqscan": "off",
     "join_collapse_limit": "1",
-    "plpgsql.extra_errors": "all",
 }
 ALICES = {"statement_timeout": "55s", "lock_timeout": "54s", "DateStyle": "SQL, DMY", "search_path": "hers",
           "default_transaction_isolation": "serializable", "default_transaction_read_only": "on"}  # fmt: skip
