@@ -111,6 +111,7 @@ def old_launcher(home: Path, version: str, conninfo: str) -> Launcher:
     """Start the launcher that was released with *version*; its sources are kept in tests/released/."""
     home.mkdir()
     with tarfile.open(TOP / f"tests/released/launcher-{version}.tar.xz") as archive:
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Debian 12 has none
         archive.extractall(home)
     shutil.move(home / "launcher", home / "pgagent_py_launcher")
     program = (sys.executable, "-P", "-m", "pgagent_py_launcher.main")

@@ -61,7 +61,7 @@ SECRET = "geheim-7361"
         (f"host=127.0.0.1 password={SECRET}", 'FATAL:  password authentication failed for user "postgres"'),
         (f"host=127.0.0.1 port=1 password={SECRET}", "Connection refused"),
         (f"host=no.such.host.invalid password={SECRET}", 'failed to resolve host "..."'),
-        (f"host=a..b password={SECRET}", "label empty or too long"),
+        (f"host=a..b password={SECRET}", "label empty"),
         (f"password=my {SECRET} dbname=x", 'missing "=" after "..." in connection info string'),
         (f"hots=x password={SECRET}", 'invalid connection option "..."'),
         (f"password='{SECRET}", "unterminated quoted string in connection info string"),
