@@ -246,11 +246,12 @@ REFRESH_NAMES = [
         f"""
 UPDATE pgagent_py.job_option o SET {column} = r.rolname FROM pg_roles r
  WHERE r.oid = o.{column}id
-   AND o.jobid IN (SELECT l.jobid FROM pgagent_py.job_option l
-                     JOIN pgagent_py.job_owner k ON k.jobid = l.jobid JOIN pg_roles n ON n.oid = k.{column}id
-                    WHERE n.rolname <> l.{column} AND to_regrole(quote_ident(n.rolname)) = n.oid
-                      AND ($1 IS NULL OR l.jobid = ANY ($1))
-                      FOR NO KEY UPDATE OF l SKIP LOCKED)""",
+   AND o.jobid = ANY (ARRAY(
+       SELECT l.jobid FROM pgagent_py.job_option l
+         JOIN pgagent_py.job_owner k ON k.jobid = ANY (ARRAY[l.jobid]) JOIN pg_roles n ON n.oid = k.{column}id
+        WHERE n.rolname <> l.{column} AND to_regrole(quote_ident(n.rolname)) = n.oid
+          AND ($1 IS NULL OR l.jobid = ANY ($1))
+          FOR NO KEY UPDATE OF l SKIP LOCKED))""",
         "int4[]",
     )
     for column in ("jobowner", "jobrunas")
