@@ -28,6 +28,7 @@ from tests.helpers import (
     wait_for_row,
 )
 from tests.helpers.slurm import NODES, Slurm
+from tests.helpers.sql import copy_database
 
 
 def slurm_job(db: Db, name: str, script: str, **options: object) -> int:
@@ -168,7 +169,7 @@ def test_databases_share_a_cluster(db: Db, cluster: Cluster, start: StartLaunche
     one = start()
     run_to_end(db, slurm_job(db, "job", "echo one"))
     name = f"{db.info.dbname}_too"
-    db.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy".encode())
+    copy_database(db, TEMPLATE, name)
     two = start(cluster.conninfo(name))
     with cluster.connect(name) as other:
         job = slurm_job(other, "job", "echo two")

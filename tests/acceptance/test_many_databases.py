@@ -29,6 +29,7 @@ from tests.helpers import (
     wait_for_row,
     wait_for_start,
 )
+from tests.helpers.sql import copy_database
 
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgagent-py'"
 TRANSACTIONS = "SELECT datname, xact_commit + xact_rollback FROM pg_stat_database WHERE datname LIKE 'many%'"
@@ -43,7 +44,7 @@ def admin(own_cluster: Cluster) -> Iterator[Db]:
 
 def create(admin: Db, *names: str) -> None:
     for name in names:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy".encode())
+        copy_database(admin, TEMPLATE, name)
 
 
 def served(agent: Launcher) -> set[str]:
