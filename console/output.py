@@ -129,15 +129,18 @@ def write_json(value: Any) -> None:
     click.echo(to_json(value))
 
 
-def write_rows(pages: Pages, columns: Mapping[str, str], as_json: bool) -> int:
-    """Write rows as a table of *columns* (key: heading), or all as one JSON array. Return how many there were.
+def write_rows(pages: Pages, columns: Mapping[str, str], as_json: bool, nothing: str = "") -> None:
+    """Write rows as a table of *columns* (key: heading), or all as one JSON array.
 
-    The first page is written before the second is asked for.
+    The first page is written before the second is asked for. That there is *nothing* is told beside the table, on standard error.
     """
-    return _write_array(pages) if as_json else Table(columns).write(pages)
+    if as_json:
+        _write_array(pages)
+    elif not Table(columns).write(pages) and nothing:
+        click.echo(nothing, err=True)
 
 
-def _write_array(pages: Pages) -> int:
+def _write_array(pages: Pages) -> None:
     count = 0
     click.echo("[", nl=False)
     sys.stdout.flush()
@@ -147,7 +150,6 @@ def _write_array(pages: Pages) -> int:
             count += 1
         sys.stdout.flush()
     click.echo("\n]" if count else "]")
-    return count
 
 
 # On a terminal, a column is not made narrower than this

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import click
 
 from ..cli import command
-from ..output import write_rows
+from ..output import when, write_rows
 from ..session import Session
 from ..times import Time
 
@@ -26,4 +26,5 @@ def upcoming(session: Session, until: datetime | None, count: int) -> None:
     """List the next runs of all jobs in the order of their times."""
     until = until or datetime.now().astimezone() + timedelta(days=1)
     rows = session.rows("SELECT * FROM pgagent_py.upcoming_runs(%s, count => %s)", until, count)
-    write_rows([rows] if rows else [], {"at": "AT", "jobid": "ID", "jobname": "JOB"}, session.json)
+    heads = {"at": "AT", "jobid": "ID", "jobname": "JOB"}
+    write_rows([rows] if rows else [], heads, session.json, f"nothing is due until {when(until)}")

@@ -53,7 +53,7 @@ def backfill(
         _tell(session, cancel, "is cancelled")
     elif job is None:
         rows = session.rows(ALL)
-        write_rows([rows] if rows else [], HEADS, session.json)
+        write_rows([rows] if rows else [], HEADS, session.json, "no backfills")
     elif from_ is None or until is None:
         raise CommandError(
             "--from or --until is missing", "Give both: the span whose times the job is to run for."

@@ -236,10 +236,9 @@ def _tell(session: Session, rows: list[dict[str, Any]], dry_run: bool) -> None:
             click.echo(click.style(f"  not carried over: {plain(row['refused'])}", fg="red"))
     for note in shared:
         click.echo(f"note on all: {plain(note)}")
-    count = sum(len(row["jobs"]) for row in rows)
-    click.echo(
-        f"{count} jobs {'would be added' if dry_run else 'added'}, {sum(bool(row['refused']) for row in rows)} not carried over"
-    )
+    count, refused = sum(len(row["jobs"]) for row in rows), sum(bool(row["refused"]) for row in rows)
+    added = "would be added" if dry_run else "added"
+    click.echo(f"{count} {'job' if count == 1 else 'jobs'} {added}, {refused} not carried over")
 
 
 def _notes_on_all(rows: list[dict[str, Any]]) -> list[str]:

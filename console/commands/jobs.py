@@ -35,7 +35,7 @@ COLUMNS = {
 @click.argument("part", required=False)
 def jobs(session: Session, part: str | None) -> None:
     """List the jobs by name, with their last and next runs. PART: only those with this in their name."""
-    write_rows(_pages(session, part), COLUMNS, session.json)
+    write_rows(_pages(session, part), COLUMNS, session.json, "no jobs")
 
 
 def _pages(session: Session, part: str | None) -> Iterator[list[Row]]:

@@ -53,7 +53,7 @@ def runs(session: Session, job: str | None, failed: bool, since: datetime | None
     listed = (
         [{key: value for key, value in row.items() if key not in OF_STEP} for row in page] for page in pages
     )
-    write_rows(_present(listed), COLUMNS, session.json)
+    write_rows(_present(listed), COLUMNS, session.json, "no runs")
 
 
 def _present(pages: Iterator[list[Row]]) -> Iterator[list[Row]]:

@@ -12,6 +12,9 @@ from tests.helpers.updates import install_released
 
 
 def test_jobs_are_listed_by_name_as_a_table_and_as_json(ctl: Ctl, db: Db) -> None:
+    assert [ctl("jobs"), ctl("runs"), ctl("backfill")] == ["no jobs\n", "no runs\n", "no backfills\n"]
+    assert ctl("upcoming").startswith("nothing is due until 20")
+    assert ctl.json("jobs") == ctl.json("runs") == ctl.json("upcoming") == []
     add_job(db, "b\x1b[31m\nline", cron="0 3 * * *", sql="SELECT 1")
     add_job(db, "a")
     heading, first, second = ctl("jobs").splitlines()

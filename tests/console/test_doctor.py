@@ -15,7 +15,7 @@ from tests.console.conftest import Ctl
 from tests.helpers import Cluster, Db, Launcher, add_job, alter_job, call, rows, wait_for_row
 from tests.helpers.pgbouncer import PgBouncer
 from tests.helpers.protocol import Agent
-from tests.helpers.sql import count_now
+from tests.helpers.waiting import wait_for_statistics
 
 ILLS = """
 SELECT pgagent_py.add_job('elsewhere', cron => '@daily', sql => 'SELECT 1', host => 'nowhere.example');
@@ -236,7 +236,7 @@ def test_a_long_log_and_what_is_left_of_it_are_found(ctl: Ctl, db: Db) -> None:
         db.execute(
             "INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus) SELECT 1, 's' FROM generate_series(1, 101000)"
         )
-    count_now(db)
+    wait_for_statistics(db)
     db.execute("ANALYZE pgagent.pga_joblog")
     assert "large log" in found(ctl)
     db.execute("SELECT pgagent_py.set_retention(keep_for => '90 days')")
@@ -244,7 +244,7 @@ def test_a_long_log_and_what_is_left_of_it_are_found(ctl: Ctl, db: Db) -> None:
     with db.transaction():
         db.execute("SET LOCAL session_replication_role = replica")
         db.execute("DELETE FROM pgagent.pga_joblog")
-    count_now(db)
+    wait_for_statistics(db)
     wait_for_row(
         db,
         "SELECT FROM pg_stat_all_tables WHERE relname = 'pga_joblog' AND n_dead_tup > 100000 AND n_live_tup = 0",

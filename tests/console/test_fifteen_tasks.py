@@ -84,6 +84,6 @@ def _tasks(ctl: Ctl, db: Db, folder: Path) -> None:
         (1, "email", "recovered"),
         (None, "webhook", "failure"),
     ]
-    assert "1 jobs added" in ctl("import", "crontab", "-", given=CRONTAB)
+    assert "1 job added" in ctl("import", "crontab", "-", given=CRONTAB)
     ctl("export", "-o", f"{folder}/jobs/")
     assert len(list((folder / "jobs").iterdir())) == 3

@@ -1,6 +1,5 @@
 """Short words for what tests do in SQL."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,15 +105,3 @@ def copy_database(admin: Db, template: str, name: str) -> None:
     """Make a database like *template*: by its files, which takes less than by the log, where a server can be told."""
     by_files = " STRATEGY file_copy" if admin.info.server_version >= 150000 else ""
     admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}{by_files}".encode())
-
-
-def count_now(db: Db) -> None:
-    """Let the server's statistics have what this session has done until now."""
-    if db.info.server_version >= 150000:
-        db.execute("SELECT pg_stat_force_next_flush()")
-        return
-    for _ in range(
-        2
-    ):  # it reports at the end of a statement, twice a second at most, to a process that is not waited for
-        time.sleep(1)
-        db.execute("SELECT 1")

@@ -33,3 +33,14 @@ def wait_for_row(
     """Return the first row that `query` gives, asking until there is one; `db` must be in autocommit mode."""
     found = wait_for(lambda: rows(db, query, *parameters), timeout, f"a row of: {query}")
     return found[0]
+
+
+def wait_for_statistics(db: psycopg.Connection[Any]) -> None:
+    """Wait until the server's statistics have what this session has done until now."""
+    if db.info.server_version >= 150000:
+        db.execute("SELECT pg_stat_force_next_flush()")
+        return
+    # It reports all at once, at the end of a statement, but twice a second at most.
+    db.execute("CREATE TEMP TABLE reported AS SELECT 1")
+    wait_for_row(db, "SELECT FROM pg_stat_all_tables WHERE relid = 'reported'::regclass AND n_tup_ins > 0")
+    db.execute("DROP TABLE reported")

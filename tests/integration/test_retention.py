@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from tests.helpers import Db, value
-from tests.helpers.sql import count_now
+from tests.helpers.waiting import wait_for_statistics
 
 
 def add_history(db: Db, name: str, runs: int) -> int:
@@ -112,10 +112,10 @@ def test_each_batch_begins_where_the_last_one_ended(db: Db) -> None:
     )
     db.execute("SELECT pgagent_py.set_retention(keep_runs => 1)")
     read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relid = 'pgagent.pga_joblog'::regclass"
-    count_now(db)
+    wait_for_statistics(db)
     before = value(db, read)
     assert sum(purge(db)) == 6000
-    count_now(db)
+    wait_for_statistics(db)
     assert value(db, read) - before < 100_000
     assert set(kept(db).values()) == {1}
 

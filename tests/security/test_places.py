@@ -8,7 +8,7 @@ from tests.conftest import StartLauncher
 from tests.helpers import Db, call, rows, run_to_end, value, wait_for_row, wait_for_start
 from tests.helpers.protocol import Agent, Step, done
 from tests.helpers.roles import refusal
-from tests.helpers.sql import count_now
+from tests.helpers.waiting import wait_for_statistics
 
 KNOWS = ["own places"]
 SLEEP = "SELECT pg_sleep(600)"
@@ -202,7 +202,7 @@ def test_many_due_jobs_that_a_launcher_may_not_take_do_not_slow_its_turns(
     agent = Agent(address)
     assert len(agent.run_due(5)) == (1 if reason == "limit" else 0)
     agent.run_due(5)
-    count_now(agent.db)
+    wait_for_statistics(agent.db)
     before = fetched(admin)
     for _ in range(10):
         (job,) = due_jobs(bob, 1)
@@ -210,7 +210,7 @@ def test_many_due_jobs_that_a_launcher_may_not_take_do_not_slow_its_turns(
         assert step.jobid == job
         agent.run_due(0, done(step))
         value(agent.db, "SELECT pgagent_py.next_wake()")
-    count_now(agent.db)
+    wait_for_statistics(agent.db)
     # At most three looks at all of them, which take a twentieth of the time
     assert fetched(admin) - before < 10 * 8_000 + 3 * 60_000
     agent.close()
