@@ -1,13 +1,12 @@
 """What only Linux has is in a few files of the launcher: the others load, and their unit tests pass, without it."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
+from tests.helpers.other_python import TOP, check_tests_pass
 
 # signals and exit status; the engine local and its processes
 OF_LINUX = ("main", "command", "engines.local", "processes", "guard", "guard_process", "script_directory")
@@ -46,13 +45,4 @@ def test_the_launcher_loads_and_its_unit_tests_pass_without_what_only_linux_has(
         and path.name != "test_packaging.py"  # of systemd's units
     ]
     assert len(tests) >= 8
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", ELSEWHERE, f"--basetemp={tmp_path}", *tests],
-        cwd=TOP,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
+    check_tests_pass([sys.executable, "-B", "-c", ELSEWHERE, f"--basetemp={tmp_path}", *tests])
