@@ -171,7 +171,12 @@ SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
     IF EXISTS (SELECT FROM pgagent_py.not_for_daemon n WHERE n.jobid = NEW.jlgjobid)
-       OR EXISTS (SELECT FROM pgagent_py.run r WHERE r.jobid = NEW.jlgjobid) THEN
+       OR EXISTS (SELECT FROM pgagent_py.run r WHERE r.jobid = NEW.jlgjobid)
+       -- a short run has ended by now
+       OR EXISTS (SELECT FROM pgagent_py.run_origin o
+                   WHERE o.agent IS NOT NULL
+                     AND o.jlgid = (SELECT l.jlgid FROM pgagent.pga_joblog l WHERE l.jlgjobid = NEW.jlgjobid
+                                     ORDER BY l.jlgid DESC LIMIT 1)) THEN
         RETURN NULL;
     END IF;
     RETURN NEW;
@@ -180,7 +185,7 @@ $plpgsql$;
 
 COMMENT ON FUNCTION pgagent_py._refuse_note() IS
 'The C++ daemon logs a run of status i when it could not claim a job. That is no news of a job that it does not get, or '
-'that another agent has claimed.';
+'that another agent has claimed, or had claimed last.';
 
 -- Its row has nothing but the defaults. A restored one began earlier.
 {% call trigger("pgagent_py_no_note", "BEFORE INSERT", "pga_joblog", "_refuse_note",

@@ -329,7 +329,7 @@ def test_files_are_for_those_that_may_edit_pgagents_tables(ctl: Ctl, db: Db) -> 
     try:
         user = f"{ctl.conninfo} user=ctl_files_{os.getpid()}"
         assert "HINT" in ctl("-d", user, "export", status=3)
-        assert ctl("-d", user, "jobs") == ""
+        assert ctl("-d", user, "jobs") == "no jobs\n"
     finally:
         db.execute(f"DROP ROLE ctl_files_{os.getpid()}".encode())
     alter_job(db, add_job(db, "j"), priority=1)

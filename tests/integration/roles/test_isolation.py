@@ -47,6 +47,10 @@ def test_no_function_does_or_tells_anything_about_anothers_job(
     assert snapshot(db) == before
 
 
+# Which engines there are, and where a role sees anything at all
+FOR_ALL = ("pgagent_py.engines", "pgagent_py.visibility")
+
+
 @pytest.mark.usefixtures("bobs_job")
 def test_no_view_and_no_table_shows_anothers_job(alice: Db, db: Db) -> None:
     before = snapshot(db)
@@ -63,8 +67,7 @@ def test_no_view_and_no_table_shows_anothers_job(alice: Db, db: Db) -> None:
         except errors.InsufficientPrivilege:
             continue
         readable.add(relation)
-        # Which engines there are is for all to see.
-        assert seen == [] or relation == "pgagent_py.engines", relation
+        assert seen == [] or relation in FOR_ALL, relation
     granted = rows(
         db,
         """SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = 'pgagent_py'::regnamespace
@@ -80,7 +83,7 @@ def test_no_view_and_no_table_shows_anothers_job(alice: Db, db: Db) -> None:
     for relation in readable:
         alice.execute(f"SELECT FROM {relation} t WHERE pg_temp.spy(t::text)".encode())
     assert {text for (text,) in rows(alice, "TABLE seen")} <= {
-        str(row) for (row,) in rows(alice, "SELECT e::text FROM pgagent_py.engines e")
+        str(row) for relation in FOR_ALL for (row,) in rows(alice, f"SELECT r::text FROM {relation} r")
     }
     assert snapshot(db) == before
 
