@@ -20,8 +20,6 @@ VENV         = $(if $(filter 0,$(shell id -u)),/var/cache/pgagent_py/venv,.venv)
 export VENV
 IN_SCRATCH   = .ci/in-scratch
 PYTEST       = $(IN_SCRATCH) python -m pytest
-# what fetches and compiles the servers of the matrix
-SERVER_TOOLS = patchelf curl bzip2 perl gcc libc6-dev python3-dev libossp-uuid16
 # tests wait more than they compute
 WORKERS      = 4
 # further arguments for pytest or the benchmark
@@ -49,7 +47,7 @@ $(DATA_built): pgagent_py.control $(shell find sql plpython -type f ! -name "*.p
 	    --update $(firstword $(subst --, ,$(@:$(EXTENSION)--%.sql=%))))
 
 .PHONY: help setup demo demo-web install-launcher dist wheel deb release test-deb test-container test test-all test-long test-one \
-        test-unit test-sql test-integration test-acceptance test-console test-security test-web test-pgadmin test-ha test-engines matrix servers updatecheck lint format reference man expected bench
+        test-unit test-sql test-integration test-acceptance test-console test-security test-web test-pgadmin test-ha test-engines matrix updatecheck lint format reference man expected bench
 .DEFAULT_GOAL = all
 
 ##@ Use
@@ -114,12 +112,8 @@ test-security: setup  ## run the tests that try to break out: roles against role
 	@$(PYTEST) -m 'not long' tests/security $(ARGS)
 
 matrix:  ## run the tests that need a server on PostgreSQL 14 to 18, with a table at the end; make matrix ARGS="14 18 trixie"
-	@.ci/setup $(SERVER_TOOLS) debootstrap
+	@.ci/setup patchelf curl bzip2 perl gcc libc6-dev python3-dev libossp-uuid16 debootstrap
 	@WORKERS=$(WORKERS) .ci/matrix $(ARGS)
-
-servers:  ## fetch the servers that the matrix needs, and no more: make servers ARGS="14 18"
-	@.ci/setup $(SERVER_TOOLS)
-	@set -e; for version in $(or $(ARGS),14 15 16 17 18); do .ci/server $$version; done
 
 test-web: setup  ## run the tests of the web page, in a real browser, too
 	@$(PYTEST) -m 'not long' tests/web $(ARGS)
