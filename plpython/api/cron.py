@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..ground.errors import invalid
@@ -90,6 +91,12 @@ def parse_cron(text: str, key: int = 0) -> list[CronSets]:
     But if one of the fields begins with ``*``, such as ``*/2``, cron means both, and so does a schedule.
     Raise PgAgentError for what is no cron expression and for what a schedule cannot say.
     """
+    return list(_parse(text, key if "h" in text.lower() else 0))
+
+
+# Bulk changes give the same expressions again and again.
+@lru_cache(maxsize=256)
+def _parse(text: str, key: int) -> tuple[CronSets, ...]:
     expression = text.strip().lower()
     if expression == REBOOT:
         raise invalid("cron", f"{REBOOT} is not a time", "It stands alone, when a job or schedule is added.")
@@ -102,9 +109,9 @@ def parse_cron(text: str, key: int = 0) -> list[CronSets]:
         by_month, by_week = (_day_rules(fields[n], n, key) for n in (DAY_OF_MONTH, DAY_OF_WEEK))
     except ValueError:
         raise invalid("cron", f'"{text}" is not a cron expression', FIELDS_HINT) from None
-    return [
+    return tuple(
         CronSets(minutes, hours, *_days(rule, months)) for rule in _either_or_both(fields, by_month, by_week)
-    ]
+    )
 
 
 def _days(rule: Rule, months: tuple[int, ...]) -> tuple[Any, ...]:
@@ -141,7 +148,11 @@ def _means_both(fields: Sequence[str]) -> bool:
 def both_days(text: str) -> str:
     """Return a sentence if the cron expression *text* restricts both day fields and means both, else ''."""
     fields = text.split()
-    if len(fields) != 5 or not _means_both(fields):
+    if (
+        len(fields) != 5
+        or not _means_both(fields)
+        or {"*", "?"} & {fields[DAY_OF_MONTH], fields[DAY_OF_WEEK]}
+    ):
         return ""
     sets, *_ = parse_cron(text)
     return BOTH_DAYS.format(text.strip()) if sets.monthdays and sets.weekdays else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from ..ground.bounds import RAISE_IT, bound
+from ..ground.bounds import RAISE_IT, read_bounds
 from ..ground.checks import check_rows
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
@@ -104,11 +104,11 @@ def email_room(
         not filename.strip() or not filename.isprintable() or set(filename) & set('/\\"')
     ):
         raise invalid("filename", "filename is no name of a file", "Give a name such as 'report.csv'.")
-    most = bound(plpy, "emails", caller)
+    most = read_bounds(plpy, caller)["emails"]
     if SENT(plpy, caller)[0]["sent"] >= most:
         message = f"role {caller} may not send more than {most} e-mails an hour"
         raise PgAgentError(message, RAISE_IT.format("emails"), sqlstate="54000")
-    return bound(plpy, "email_bytes", caller)
+    return read_bounds(plpy, caller)["email_bytes"]
 
 
 def _check_receivers(plpy: Plpy, to: str | None, cc: str | None, bcc: str | None) -> None:

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
-from ..ground.roles import lock_jobs, may_edit
+from ..ground.roles import EDITS, lock_jobs, may_edit
 from .job_cron import has_cron, set_cron, set_timezone
 from .options import Columns, Values
 from .steps import add_step, alter_step
 
 WAYS = ("add", "replace", "keep", "error")
 
-# The jobs of those that add jobs as this role does: its own, or, of roles that may edit pgAgent's tables, those without an owner.
-FIND_SAME = Statement(
+
+class Present(NamedTuple):
+    """What there is before a job is added: *job* is to be kept or replaced. *edits*: the role may edit pgAgent's tables.
+
+    *class_*: pgAgent's first class of jobs.
     """
-SELECT j.jobid FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_owner o ON o.jobid = j.jobid
- WHERE j.jobname = $1
-   AND CASE WHEN $3 THEN o.jobid IS NULL ELSE o.jobownerid = to_regrole(quote_ident($2)) END ORDER BY j.jobid LIMIT 11""",
+
+    job: int | None
+    edits: bool
+    class_: int | None
+
+
+# $1 name, $2 role. The jobs of those that add jobs as this role does: its own, or, of roles that may edit pgAgent's tables, those
+# without an owner.
+FIND_SAME = Statement(
+    f"""
+SELECT e.edits, (SELECT min(c.jclid) FROM pgagent.pga_jobclass c) AS class,
+       ARRAY(SELECT j.jobid FROM pgagent.pga_job j LEFT JOIN pgagent_py.job_owner o ON o.jobid = j.jobid
+              WHERE j.jobname = $1
+                AND CASE WHEN e.edits THEN o.jobid IS NULL ELSE o.jobownerid = to_regrole(quote_ident($2)) END
+              ORDER BY j.jobid LIMIT 11) AS jobs
+  FROM (SELECT {EDITS.format("$2")} AS edits) e""",
     "text",
     "name",
-    "bool",
 )
 
 
@@ -38,19 +53,19 @@ SELECT CASE WHEN $2 THEN 0::oid ELSE to_regrole(quote_ident($1))::oid END
 )
 
 
-def _find_same(plpy: Plpy, caller: str, name: str | None, lock: bool) -> list[int]:
+def _find_same(plpy: Plpy, caller: str, name: str | None, lock: bool) -> Row:
     """Return the jobs of this name, locked if they are to be changed: what counts is whose they are when they are locked."""
     locked: set[int] = set()
     while True:
-        found = [row["jobid"] for row in FIND_SAME(plpy, name, caller, may_edit(plpy, caller))]
-        if not lock or locked.issuperset(found):
+        (found,) = FIND_SAME(plpy, name, caller)
+        if not lock or locked.issuperset(found["jobs"]):
             return found
-        lock_jobs(plpy, found)
-        locked.update(found)
+        lock_jobs(plpy, found["jobs"])
+        locked.update(found["jobs"])
 
 
-def find_present(plpy: Plpy, caller: str, name: str | None, if_exists: str | None) -> int | None:
-    """Return the job that is to be kept or replaced; None if one is to be added."""
+def find_present(plpy: Plpy, caller: str, name: str | None, if_exists: str | None) -> Present:
+    """Return what there is, with the job that is to be kept or replaced, if any."""
     way = "add" if if_exists is None else if_exists
     if way not in WAYS:
         raise invalid(
@@ -58,20 +73,19 @@ def find_present(plpy: Plpy, caller: str, name: str | None, if_exists: str | Non
         )
     if way != "add":
         WAIT(plpy, caller, may_edit(plpy, caller))
-    found = _find_same(plpy, caller, name, lock=way == "replace")
-    if not found:
-        return None
-    if way == "add":
-        plpy.notice(f"there is a job of this name already: {found[0]}", hint=NOTICE_HINT)
-        return None
+    same = _find_same(plpy, caller, name, lock=way == "replace")
+    found = same["jobs"]
+    if not found or way == "add":
+        if found:
+            plpy.notice(f"there is a job of this name already: {found[0]}", hint=NOTICE_HINT)
+        return Present(None, same["edits"], same["class"])
     if way == "error":
         raise PgAgentError(f"name: there is a job of this name already: {found[0]}", ERROR_HINT, "42710")
     if len(found) > 1:
         raise invalid(
             "name", f"name: there are several jobs of this name: {', '.join(map(str, found))}", SEVERAL_HINT
         )
-    job: int = found[0]
-    return job
+    return Present(found[0], same["edits"], same["class"])
 
 
 NOTICE_HINT = "With if_exists => 'replace' or 'keep' it is not added once more."

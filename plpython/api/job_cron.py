@@ -9,13 +9,24 @@ from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import SETS
 from ..rules.schedule_text import as_cron, read_sets
+from ..rules.spread import key_of
 from .cron import is_reboot
 from .exceptions import add_exception
-from .options import Values
+from .options import Columns, New, Values
 from .schedule_ways import key_of_new, schedule_ways
-from .schedules import OPTIONS, add_schedule, alter_schedule
+from .schedules import OPTIONS, add_schedule, alter_schedule, new_schedules
 
 MARK = Statement("INSERT INTO pgagent_py.cron_schedule (jscid) SELECT unnest($1)", "int4[]")
+MARKED = Columns("pgagent_py.cron_schedule", "jscid")
+
+
+def new_cron(plpy: Plpy, name: str, cron: str, timezone: str | None) -> list[New]:
+    """Return the schedules of *cron* for a job that is being added, under its name, as parts of it."""
+    given = {"timezone": timezone, "key": lambda: key_of(name, name)}
+    return [
+        new._replace(of="jscjobid", parts=(*new.parts, New(MARKED, {}, "jscid")))
+        for new, _ in new_schedules(plpy, name, cron, None, given)
+    ]
 
 
 def add_cron(

@@ -15,7 +15,7 @@ from ..ground.plpy import Plpy, Row
 from ..ground.roles import may_edit
 from ..runs.wake import wake
 from .if_exists import find_present, replace_job
-from .job_cron import add_cron, set_cron
+from .job_cron import new_cron, set_cron
 from .launchers import check_labels
 from .options import (
     BOOLEAN,
@@ -28,15 +28,17 @@ from .options import (
     Column,
     Columns,
     Kind,
+    New,
     Options,
     checked,
+    insert,
     number,
     seconds,
 )
-from .owners import own_new_job, set_roles
+from .owners import OWNED, check_new_job, set_roles
 from .settings import check_keep_for, check_keep_runs
 from .sharing import check_sharing
-from .steps import add_step
+from .steps import new_step
 from .windows import check_window_end, check_windows
 
 CENTURY = 100 * 366 * 86400.0  # seconds: no timeout is meant to be longer
@@ -102,23 +104,33 @@ def add_job(
     check_name(name)
     (values,) = checked(plpy, given, JOB)
     _check_belong(sql, batch, database, cron, timezone)
-    step: Row = {"name": name, "sql": sql, "batch": batch, "database": database}
     present = find_present(plpy, caller, name, if_exists)
-    if present is not None:
+    if present.job is not None:
         if if_exists == "replace":
-            replace_job(plpy, caller, present, JOB, values, step, cron, timezone)
-        return present
+            step: Row = {"name": name, "sql": sql, "batch": batch, "database": database}
+            replace_job(plpy, caller, present.job, JOB, values, step, cron, timezone)
+        return present.job
     values["jobname"] = name
     if "jobjclid" not in values:
-        values["jobjclid"] = class_id(plpy, "class", None)
-    job = JOB.insert(plpy, values)
-    own_new_job(plpy, caller, job)
-    check_count(plpy, job, "jobs")
-    if sql is not None or batch is not None:
-        add_step(plpy, caller, job=job, **step)
-    if cron is not None:
-        add_cron(plpy, caller, job, name, cron, timezone)
+        values["jobjclid"] = class_id(plpy, "class", None) if present.class_ is None else present.class_
+    owner = [] if present.edits else [New(OWNED, {"jobowner": caller}, "jobid")]
+    steps = _new_step(plpy, name, sql, batch, database)
+    schedules = [] if cron is None else new_cron(plpy, str(name), cron, timezone)
+    job = insert(plpy, New(JOB, values, parts=(*owner, *steps, *schedules[:1])))
+    # One statement for two would give them their ids in any order.
+    for schedule in schedules[1:]:
+        insert(plpy, schedule.under(job))
+    check_new_job(plpy, caller, job, bool(owner), batch is not None)
     return job
+
+
+def _new_step(
+    plpy: Plpy, name: str | None, sql: str | None, batch: str | None, database: str | None
+) -> list[New]:
+    """Return the step of a new job, if it gets one."""
+    if sql is None and batch is None:
+        return []
+    return [new_step(plpy, {"jstname": name}, sql, batch, database, None, {}, {})._replace(of="jstjobid")]
 
 
 def _check_belong(

@@ -64,7 +64,6 @@ class Column(NamedTuple):
         return f"nullif({value}, {self.kind.nothing})" if self.optional else value
 
 
-INSERT = "INSERT INTO {table} ({names}) VALUES ({values}) RETURNING {key} AS id"
 UPDATE = "UPDATE {table} SET ({names}) = ROW({values}) WHERE {key} = $1"
 PUT = """
 INSERT INTO {table} ({key}, {names}) VALUES ($1, {values})
@@ -78,7 +77,7 @@ class Columns:
     when it is first needed, and kept.
     """
 
-    forms: tuple[str, ...] = (INSERT, UPDATE)
+    form = UPDATE
 
     def __init__(self, table: str, key: str, *columns: Column) -> None:
         self.table = table
@@ -86,44 +85,92 @@ class Columns:
         self.columns = {column.name: column for column in columns}
         self.arguments = {python_name(column.argument): column for column in columns if column.argument}
         self._statements: dict[tuple[str, ...], Statement[Row]] = {}
-        for form in self.forms:
-            self._statement(form, list(self.columns))  # so that a test can prepare it
-
-    def insert(self, plpy: Plpy, values: Values) -> int:
-        """Insert a row; return its id."""
-        names = self._given(values)
-        id_: int = self._statement(INSERT, names)(plpy, *(values[name] for name in names))[0]["id"]
-        return id_
+        if columns:
+            self._statement(tuple(self.columns))  # so that a test can prepare it
 
     def write(self, plpy: Plpy, id_: int | None, values: Values) -> None:
         """Set what is given of the row *id_*."""
-        names = self._given(values)
+        names = self.given(values)
         if names:
-            self._statement(self.forms[-1], names)(plpy, id_, *(values[name] for name in names))
+            self._statement(names)(plpy, id_, *(values[name] for name in names))
 
-    def _given(self, values: Values) -> list[str]:
-        return [name for name in self.columns if values.get(name) is not None]
+    def given(self, values: Values) -> tuple[str, ...]:
+        """Return the columns that have a value."""
+        return tuple(name for name in self.columns if values.get(name) is not None)
 
-    def _statement(self, form: str, names: list[str]) -> Statement[Row]:
-        key = (form, *names)
-        if key not in self._statements:
-            first = 1 if form == INSERT else 2  # $1 is the id
-            sql = form.format(
+    def _statement(self, names: tuple[str, ...]) -> Statement[Row]:
+        if names not in self._statements:
+            sql = self.form.format(
                 table=self.table,
                 key=self.key,
                 names=", ".join(names),
-                values=", ".join(self.columns[name].value(n) for n, name in enumerate(names, first)),
+                values=", ".join(self.columns[name].value(n) for n, name in enumerate(names, 2)),
                 excluded=", ".join(f"excluded.{name}" for name in names),
             )
-            types = ["int4"] * (first - 1) + [self.columns[name].kind.type for name in names]
-            self._statements[key] = Statement(sql, *types)
-        return self._statements[key]
+            self._statements[names] = Statement(
+                sql, "int4", *(self.columns[name].kind.type for name in names)
+            )
+        return self._statements[names]
 
 
 class Options(Columns):
     """The columns of a table of options: it has a row only where one is set."""
 
-    forms = (PUT,)
+    form = PUT
+
+
+class New(NamedTuple):
+    """A row to insert. *parts*: rows to insert with it, of which the column *of* is its id."""
+
+    table: Columns
+    values: Values
+    of: str = ""
+    parts: tuple[New, ...] = ()
+
+    def under(self, id_: int) -> New:
+        """Return the row as one by itself: it belongs to a row that there is."""
+        return self._replace(values=self.values | {self.of: id_}, of="")
+
+    def shape(self) -> tuple[Any, ...]:
+        """Return what decides the statement: everything but the values."""
+        return self.table, self.of, self.table.given(self.values), tuple(part.shape() for part in self.parts)
+
+    def given(self) -> list[Any]:
+        """Return the values in the order of the statement's parameters."""
+        values = [self.values[name] for name in self.table.given(self.values)]
+        return values + [value for part in self.parts for value in part.given()]
+
+
+_inserts: dict[tuple[Any, ...], Statement[Row]] = {}
+
+
+def insert(plpy: Plpy, new: New) -> int:
+    """Insert a row and its parts by one statement; return the row's id. Each statement of PL/Python is a subtransaction."""
+    shape = new.shape()
+    if shape not in _inserts:
+        steps: list[str] = []
+        types: list[str] = []
+        _inserting(shape, "", steps, types)
+        _inserts[shape] = Statement(f"WITH {', '.join(steps)} SELECT n0.id FROM n0", *types)
+    id_: int = _inserts[shape](plpy, *new.given())[0]["id"]
+    return id_
+
+
+def _inserting(shape: tuple[Any, ...], of: str, steps: list[str], types: list[str]) -> None:
+    """Add to *steps* what inserts a row of this *shape* for that of step *of*, and to *types* those of its parameters."""
+    table, parent, names, parts = shape
+    me, columns = f"n{len(steps)}", [table.columns[name] for name in names]
+    values = ([f"{of}.id"] if of else []) + [
+        column.value(n) for n, column in enumerate(columns, len(types) + 1)
+    ]
+    into = ", ".join(([parent] if parent else []) + list(names))
+    source = f" FROM {of}" if of else ""
+    steps.append(
+        f"{me} AS (INSERT INTO {table.table} ({into}) SELECT {', '.join(values)}{source} RETURNING {table.key} AS id)"
+    )
+    types += [column.kind.type for column in columns]
+    for part in parts:
+        _inserting(part, me, steps, types)
 
 
 def checked(plpy: Plpy, given: Mapping[str, Any], *tables: Columns) -> list[Values]:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from ..ground.bounds import check_count
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_edit, may_edit
 from ..ground.vocabulary import MEMBER
+from .options import NAME, Column, Options
 
 # The trigger _resolve_roles finds the role's id.
-OWN = Statement("INSERT INTO pgagent_py.job_option (jobid, jobowner) VALUES ($1, $2)", "int4", "name")
+OWNED = Options("pgagent_py.job_option", "jobid", Column("jobowner", NAME))
 
 
-def own_new_job(plpy: Plpy, caller: str, job: int) -> None:
-    """Make *caller* the owner of the new *job*, unless it can edit pgAgent's tables: then nobody owns it."""
-    if not may_edit(plpy, caller):
-        OWN(plpy, job, caller)
+def check_new_job(plpy: Plpy, caller: str, job: int, owned: bool, batch: bool) -> None:
+    """Check what *caller* has added, unless it may edit pgAgent's tables: else it owns the new *job*, and has bounds.
+
+    Its rights are looked at again: the statement that has added the job may have waited for another transaction.
+    """
+    if may_edit(plpy, caller):
+        return
+    if not owned:
+        OWNED.write(plpy, job, {"jobowner": caller})
+    if batch:
+        check_code(plpy, job, "batch")
+    check_count(plpy, job, "jobs", "steps", "schedules")
 
 
 MAKE_ROW = Statement("INSERT INTO pgagent_py.job_option (jobid) VALUES ($1) ON CONFLICT DO NOTHING", "int4")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..ground.bounds import check_count
@@ -25,9 +25,11 @@ from .options import (
     Column,
     Columns,
     Kind,
+    New,
     Options,
     Values,
     checked,
+    insert,
 )
 from .schedule_days import (
     Days,
@@ -152,26 +154,34 @@ def add_schedule(
     """Add a schedule to *job*, by cron, the five sets, every or at; return its id, or two where cron's days mean either-or."""
     check_name(name)
     check_job(plpy, job)
+    given |= {"key": lambda: key_of_new(plpy, job, str(name))}
+    ids = []
+    for new, calendars in new_schedules(plpy, name, cron, rrule, given):
+        new.values["jscjobid"] = job
+        schedule = insert(plpy, new)
+        for calendar, only in calendars:
+            attach_calendar(plpy, caller, schedule, calendar, only)
+        ids.append(schedule)
+    check_count(plpy, job, "schedules")
+    return ids
+
+
+def new_schedules(
+    plpy: Plpy, name: str | None, cron: str | None, rrule: str | None, given: Values
+) -> Iterator[tuple[New, list[tuple[str, bool]]]]:
+    """Return the rows of the new schedules that are asked for, each with its calendars; *given* as for schedule_ways()."""
     check_one_way(cron, given, rrule)
     _check_something(plpy, given)
     _notice_every(plpy, given)
-    ids = []
-    for way in schedule_ways(
-        plpy, None, cron, rrule, given | {"key": lambda: key_of_new(plpy, job, str(name))}
-    ):
+    for way in schedule_ways(plpy, None, cron, rrule, given):
         calendars = way.pop("calendars", [])
         _check_range(plpy, way.get("start"), way.get("end"))
         values, options = checked(plpy, way, SCHEDULE, OPTIONS)
         if cron is not None and is_reboot(cron):
             options["jscreboot"] = True
         _settle_days(plpy, Days(), _special("", options), way, values, options)
-        schedule = SCHEDULE.insert(plpy, values | {"jscjobid": job, "jscname": name})
-        OPTIONS.write(plpy, schedule, options)
-        for calendar, only in calendars:
-            attach_calendar(plpy, caller, schedule, calendar, only)
-        ids.append(schedule)
-    check_count(plpy, job, "schedules")
-    return ids
+        parts = (New(OPTIONS, options, "jscid"),) if OPTIONS.given(options) else ()
+        yield New(SCHEDULE, values | {"jscname": name}, parts=parts), calendars
 
 
 FIND_RANGE = Statement(
@@ -242,7 +252,7 @@ EVERY_NOTICE = "every {} is elapsed time, so its time of day moves when clocks c
 
 
 def _notice_every(plpy: Plpy, given: Mapping[str, Any]) -> None:
-    if LONG_EVERY(plpy, given.get("every"))[0]["long"]:
+    if given.get("every") is not None and LONG_EVERY(plpy, given["every"])[0]["long"]:
         plpy.notice(EVERY_NOTICE.format(given["every"]))
 
 
@@ -255,7 +265,8 @@ ARE_SET = Statement(
 
 def are_set(plpy: Plpy, given: Mapping[str, Any]) -> Mapping[str, bool]:
     """Return whether every and at are given, and are not what takes them away."""
-    return ARE_SET(plpy, given.get("every"), given.get("at"))[0]
+    every, at = given.get("every"), given.get("at")
+    return {"every": False, "at": False} if every is None and at is None else ARE_SET(plpy, every, at)[0]
 
 
 def _check_something(plpy: Plpy, given: Mapping[str, Any]) -> None:
@@ -273,6 +284,6 @@ IS_REVERSED = Statement("SELECT $2 < coalesce($1, now()) AS reversed", "timestam
 
 
 def _check_range(plpy: Plpy, start: str | None, end: str | None) -> None:
-    if IS_REVERSED(plpy, start, end)[0]["reversed"]:
+    if end is not None and IS_REVERSED(plpy, start, end)[0]["reversed"]:
         hint = "Give an end that is later than start."
         raise invalid("end", f"end {end} is before start {start or 'now'}", hint)

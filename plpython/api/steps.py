@@ -22,9 +22,11 @@ from .options import (
     TEXT,
     Column,
     Columns,
+    New,
     Options,
     Values,
     checked,
+    insert,
     number,
     seconds,
 )
@@ -83,7 +85,6 @@ class Present(TypedDict):
     here: str
 
 
-# A step before it is added.
 NEW_STEP = Statement(
     """
     SELECT 0 AS jstjobid, 's' AS jstkind, '' AS jstconnstr, '' AS jstdbname, false AS jstatomic,
@@ -110,25 +111,49 @@ def add_step(
     """Add a step to *job*, either sql or batch; return its id."""
     check_name(name)
     check_job(plpy, job)
+    ways = {"jstatomic": atomic, "jstseparately": separately}
+    new = new_step(plpy, {"jstname": name}, sql, batch, database, connstr, ways, given)
+    (options,) = checked(plpy, {"engine": engine, "engine_options": engine_options}, OPTIONS)
+    options = engine_columns(plpy, None, batch is not None, options)
+    if atomic or separately or options:
+        new = new._replace(parts=(New(OPTIONS, ways | options, "jstid"),))
+    new.values["jstjobid"] = job
+    step = insert(plpy, new)
+    check_code(plpy, job, "sql" if batch is None else "batch")
+    note_code(plpy, job)
+    check_count(plpy, job, "steps")
+    return step
+
+
+def new_step(
+    plpy: Plpy,
+    values: Values,
+    sql: str | None,
+    batch: str | None,
+    database: str | None,
+    connstr: str | None,
+    ways: Values,
+    given: Values,
+) -> New:
+    """Return the row of a new step, without its options."""
     if sql is None and batch is None:
         raise invalid("sql", "neither sql nor batch is given", EITHER)
     _check_not_blank(plpy, "Give the code that the step is to execute.", sql=sql, batch=batch)
     if batch is None:
         hint = "Leave it out for a step in this database."
         _check_not_blank(plpy, hint, database=database, connstr=connstr)
-    (values,) = checked(plpy, given, STEP)
-    (options,) = checked(plpy, {"engine": engine, "engine_options": engine_options}, OPTIONS)
-    options = engine_columns(plpy, None, batch is not None, options)
-    values |= {"jstjobid": job, "jstname": name}
-    ways = {"jstatomic": atomic, "jstseparately": separately}
-    values |= _code(NEW_STEP(plpy)[0], sql, batch, database, connstr, ways)
-    step = STEP.insert(plpy, values)
-    if atomic or separately or options:
-        OPTIONS.write(plpy, step, ways | options)
-    check_code(plpy, job, "sql" if batch is None else "batch")
-    note_code(plpy, job)
-    check_count(plpy, job, "steps")
-    return step
+    (more,) = checked(plpy, given, STEP)
+    return New(STEP, values | more | _code(_nothing_yet(plpy), sql, batch, database, connstr, ways))
+
+
+_nothing: list[Present] = []
+
+
+def _nothing_yet(plpy: Plpy) -> Present:
+    """Return a step before it is added. The database keeps its name while a session is in it."""
+    if not _nothing:
+        _nothing.extend(NEW_STEP(plpy))
+    return _nothing[0]
 
 
 FIND_STEP = Statement(

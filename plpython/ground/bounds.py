@@ -11,22 +11,19 @@ from .plan import Statement
 from .plpy import Plpy
 from .vocabulary import BOUNDS
 
-# $1 name of the bound, $2 role. A role's own bound counts before that of every role.
-READ_BOUND = Statement(
+READ_BOUNDS = Statement(
     """
-SELECT b.bndvalue FROM pgagent_py.bound b
- WHERE b.bndname = $1 AND (b.jobowner IS NULL OR b.jobownerid = (SELECT r.oid FROM pg_roles r WHERE r.rolname = $2))
- ORDER BY b.jobowner IS NULL LIMIT 1""",
-    "text",
+SELECT b.bndname, b.bndvalue, b.jobowner IS NOT NULL AS own FROM pgagent_py.bound b
+ WHERE b.jobowner IS NULL OR b.jobownerid = (SELECT r.oid FROM pg_roles r WHERE r.rolname = $1)""",
     "name",
 )
 
 
-def bound(plpy: Plpy, name: str, role: str) -> int:
-    """Return the bound *name* of *role*."""
-    rows = READ_BOUND(plpy, name, role)
-    value: int = rows[0]["bndvalue"] if rows else BOUNDS[name]
-    return value
+def read_bounds(plpy: Plpy, role: str) -> dict[str, int]:
+    """Return the bounds of *role*: its own count before those of every role."""
+    rows = READ_BOUNDS(plpy, role)
+    set_ = [{row["bndname"]: row["bndvalue"] for row in rows if row["own"] is own} for own in (False, True)]
+    return BOUNDS | set_[0] | set_[1]
 
 
 RAISE_IT = "An administrator can raise it with set_bound('{}', ...)."
@@ -37,12 +34,13 @@ CODE = {"sql", "batch", "crontab", "text", "subject", "html", "description"}
 
 def check_sizes(plpy: Plpy, role: str, arguments: Mapping[str, Any]) -> None:
     """Refuse arguments of a call that are longer than *role* may make them."""
+    bounds = read_bounds(plpy, role)
     for argument, value in arguments.items():
         if not isinstance(value, (str, list)) or not value:
             continue
         size = len((value if isinstance(value, str) else json.dumps(value)).encode(errors="replace"))
         name = "code" if argument in CODE else "parameters" if argument == "parameters" else "names"
-        most = bound(plpy, name, role)
+        most = bounds[name]
         if size > most:
             raise PgAgentError(
                 f"{argument} has {size} bytes, and role {role} may give {most}",
@@ -96,12 +94,13 @@ SELECT count(*) AS count FROM (SELECT FROM pgagent.pga_schedule s WHERE s.jscjob
 def check_count(plpy: Plpy, job: int | None, *names: str) -> None:
     """Refuse what was just added to *job* if its owner has too many of *names* now, or the job has too many schedules."""
     for owner in FIND_OWNER(plpy, job):
+        bounds = read_bounds(plpy, owner["name"])
         for name in names:
-            most = bound(plpy, name, owner["name"])
+            most = bounds[name]
             if COUNT[name](plpy, owner["oid"], most)[0]["count"] > most:
                 raise _too_many(owner["name"], most, name)
         if "schedules" in names:
-            most = bound(plpy, OF_A_JOB, owner["name"])
+            most = bounds[OF_A_JOB]
             if COUNT_OF_A_JOB(plpy, job, most)[0]["count"] > most:
                 raise _too_many(owner["name"], most, OF_A_JOB)
 

@@ -15,14 +15,17 @@ from .plan import Statement
 from .plpy import Plpy
 from .vocabulary import CHANGES, EDITED, MONITOR, OPERATOR
 
-MAY_EDIT = Statement(
-    f"""
-SELECT has_schema_privilege($1, 'pgagent', 'USAGE')
-   AND bool_and(has_table_privilege($1, t.name::regclass, p.privilege)) AS granted
-  FROM unnest('{{{",".join(f"pgagent.{table}" for table in EDITED)}}}'::text[]) t (name)
- CROSS JOIN unnest('{{{",".join(CHANGES)}}}'::text[]) p (privilege)""",
-    "name",
+# Whether role {0} may edit pgAgent's tables.
+EDITS = (
+    "(has_schema_privilege({0}, 'pgagent', 'USAGE')"
+    + "".join(
+        f" AND has_table_privilege({{0}}, 'pgagent.{table}'::regclass, '{change}')"
+        for table in EDITED
+        for change in CHANGES
+    )
+    + ")"
 )
+MAY_EDIT = Statement(f"SELECT {EDITS.format('$1')} AS granted", "name")
 
 
 def may_edit(plpy: Plpy, caller: str) -> bool:

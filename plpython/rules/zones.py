@@ -205,7 +205,7 @@ USE_ZONE = Statement("SELECT pg_catalog.to_timestamp(0) AT TIME ZONE $1", "text"
 
 def check_zone(plpy: Plpy, name: str | None, argument: str = "timezone") -> None:
     """Raise an error that names *argument* unless PostgreSQL knows *name* as a time zone; None passes."""
-    if name is None:
+    if name is None or name in _known:
         return
     session = _session(plpy)
     _set_session(plpy, "UTC", DEFAULT_ABBREVIATIONS)
@@ -218,6 +218,13 @@ def check_zone(plpy: Plpy, name: str | None, argument: str = "timezone") -> None
             "SELECT name FROM pg_timezone_names lists the names, such as Europe/Paris.",
         ) from None
     _set_session(plpy, *session)
+    if len(_known) >= MAX_ZONES:
+        _known.clear()
+    _known.add(name)
+
+
+# Names that check_zone() has found. The server reads a zone once for a session.
+_known: set[str] = set()
 
 
 DEFAULT_ABBREVIATIONS = "Default"

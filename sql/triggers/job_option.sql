@@ -30,7 +30,10 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
-    UPDATE pgagent.pga_job j SET jobid = j.jobid WHERE j.jobid IN (OLD.jobid, NEW.jobid);
+    -- add_job() writes both rows by one statement: no snapshot has the one without the other.
+    UPDATE pgagent.pga_job j SET jobid = j.jobid
+     WHERE j.jobid IN (OLD.jobid, NEW.jobid)
+       AND NOT EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobid = j.jobid AND o.xmin = j.xmin);
     RETURN NULL;
 END
 $plpgsql$;

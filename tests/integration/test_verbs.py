@@ -19,7 +19,25 @@ FUNCTIONS = """
 SELECT p.proname::text, p.prosrc,
        ARRAY(SELECT a.name FROM unnest(p.proargnames, p.proargmodes) a (name, mode) WHERE coalesce(a.mode, 'i') = 'i')
   FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
- WHERE p.pronamespace = 'pgagent_py'::regnamespace AND l.lanname = 'sql' AND p.prosrc LIKE '%pgagent_py.\\_ask(%'"""
+ WHERE p.pronamespace = 'pgagent_py'::regnamespace AND l.lanname = 'plpgsql'
+   AND p.prosrc LIKE '%answer jsonb := pgagent_py.\\_ask(%'"""
+
+
+# Counts the statements that this session's Python executes from now on.
+COUNT = """
+DO LANGUAGE plpython3u $$
+import sys
+plan = sys.modules["pgagent_py.ground.plan"].Statement
+real, sys.executed = plan.__call__, []
+def call(self, *given):
+    sys.executed.append(self.sql)
+    return real(self, *given)
+plan.__call__ = call
+$$;
+CREATE FUNCTION executed() RETURNS text[] LANGUAGE plpython3u AS
+'import sys; found = sys.executed; sys.executed = []; return found'"""
+# Of another role: who it is, bounds, whose job it is, what it has of jobs, steps and schedules.
+MOST_STATEMENTS = {"editor": 8, "owner": 15}
 
 
 def ask(db: Connection, verb: str | None, arguments: Any) -> Any:
@@ -78,3 +96,25 @@ def test_an_argument_may_be_a_word_of_python(db: Connection) -> None:
     assert db.execute("SELECT jobjclid FROM pgagent.pga_job WHERE jobid = %s", [job]).fetchone() == (2,)
     ask(db, "alter_job", {"job": job, "class": "Data Export"})
     assert db.execute("SELECT jobjclid FROM pgagent.pga_job WHERE jobid = %s", [job]).fetchone() == (3,)
+
+
+@pytest.mark.parametrize("role", MOST_STATEMENTS)
+def test_a_job_is_added_by_few_statements_however_many_there_are(db: Connection, role: str) -> None:
+    """Each is a subtransaction. Seven are those of the call, the others look for the next run."""
+    db.execute("CREATE ROLE verbs_owner IN ROLE pgagent_py_user")
+    add = "SELECT pgagent_py.add_job('job ' || %s::text, cron => '0 3 * * *', sql => 'SELECT 1', timezone => 'Asia/Tokyo')"
+    try:
+        if role == "owner":
+            db.execute("SET ROLE verbs_owner")
+        for number in range(3):
+            db.execute(add, [number])
+        db.execute("RESET ROLE")
+        db.execute(COUNT)
+        if role == "owner":
+            db.execute("SET ROLE verbs_owner")
+        for number in range(3, 13):
+            db.execute(add, [number])
+            (executed,) = db.execute("SELECT executed()").fetchone() or ((),)
+            assert len(executed) <= MOST_STATEMENTS[role], executed
+    finally:
+        db.execute("RESET ROLE; DROP OWNED BY verbs_owner; DROP ROLE verbs_owner")

@@ -71,8 +71,8 @@ def test_function_request_and_comment_come_from_one_list() -> None:
     sql = render("job integer", "end timestamptz DEFAULT NULL")
     assert sql == (
         'CREATE OR REPLACE FUNCTION pgagent_py.act("job" integer, "end" timestamptz DEFAULT NULL) RETURNS void '
-        "LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $sql$ "
-        "SELECT pgagent_py._ask('act', jsonb_build_object( 'job', act.job, 'end', act.end)) $sql$; "
+        "LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $plpgsql$ DECLARE "
+        "answer jsonb := pgagent_py._ask('act', jsonb_build_object( 'job', act.job, 'end', act.end)); BEGIN END $plpgsql$; "
         "COMMENT ON FUNCTION pgagent_py.act(integer, timestamptz) IS 'It acts.';"
     )
 
@@ -87,17 +87,16 @@ def test_settings_of_a_verb() -> None:
 @pytest.mark.parametrize(
     ("returns", "body"),
     [
-        ("void", "SELECT {}"),
-        ("jsonb", "SELECT {}"),
-        ("integer", "SELECT {}::integer"),
-        ("SETOF integer", "SELECT jsonb_array_elements({})::integer"),
+        ("void", ""),
+        ("jsonb", "RETURN answer; "),
+        ("integer", "RETURN answer::integer; "),
+        ("SETOF integer", "RETURN QUERY SELECT jsonb_array_elements(answer)::integer; "),
         (
             "TABLE (job integer, name text)",
-            "SELECT r.* FROM jsonb_to_recordset({}) r (job integer, name text)",
+            "RETURN QUERY SELECT r.* FROM jsonb_to_recordset(answer) r (job integer, name text); ",
         ),
     ],
 )
 def test_result_of_a_verb(returns: str, body: str) -> None:
-    answer = "pgagent_py._ask('act', jsonb_build_object())"
-    assert f"RETURNS {returns} LANGUAGE sql" in render(returns=returns)
-    assert f"$sql$ {body.format(answer)} $sql$" in render(returns=returns)
+    assert f"RETURNS {returns} LANGUAGE plpgsql" in render(returns=returns)
+    assert f" BEGIN {body}END $plpgsql$" in render(returns=returns)
