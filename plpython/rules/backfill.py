@@ -6,7 +6,8 @@ from math import inf
 
 from ..ground.plpy import Plpy
 from .cancels import heeding_cancels
-from .next_run import READ_JOB, read_instant, rule_of
+from .next_run import READ_JOB, read_instant
+from .rule_row import rule_of
 from .schedule import MICRO, Instant, Schedule, in_seconds, merge_runs
 from .zones import Zone
 

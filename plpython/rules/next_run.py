@@ -6,65 +6,26 @@ All times are epoch seconds (UTC, float), whatever the session's TimeZone and Da
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterable, Sequence
-from typing import TypedDict, TypeVar
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any, Optional
 
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.problems import forget_problems, is_passing, note_problem
 from .cancels import heeding_cancels
 from .clock import now_or_last_run
-from .day_rules import SATURDAY_AND_SUNDAY, DayRule, Recurs
 from .kept_rules import Kept, Rule, Version, held, is_read, keep, kept, note_read
-from .schedule import MICRO, Instant, NextRun, Schedule, compile_schedule, in_seconds, merge_runs
+from .read_plain import read_plain, read_plain_of
+from .rule_row import RuleRow, VersionedRuleRow, rule_of
+from .schedule import MICRO, Instant, NextRun, Schedule, in_seconds, merge_runs
 from .schedule import next_run as next_firing
 from .skipped import Skipped
-from .spread import key_of
-from .zones import Zone, get_zone
-
-T = TypeVar("T")
+from .zones import Zone
 
 NEVER = float("inf")
-
-
-class RuleRow(TypedDict):
-    """A row of the view schedule_rule."""
-
-    jscid: int
-    jscjobid: int
-    jscenabled: bool
-    jscminutes: str
-    jschours: str
-    jscweekdays: str
-    jscmonthdays: str
-    jscmonths: str
-    jscstart: float
-    jscend: float | None
-    jsctimezone: str
-    jscevery: int | None
-    jscat: float | None
-    jscreboot: bool
-    exception_days: list[int | None] | None
-    exception_minutes: list[int | None] | None
-    blocked_days: list[int] | None
-    only_days: list[int] | None
-    varies: bool
-    start_micros: int | None
-    end_micros: int | None
-    at_micros: int | None
-    days: list[int] | None
-    nth: list[int] | None
-    workdays: list[int] | None
-    roll: str | None
-    recurs: str | None
-    weekend: list[int] | None
-    spread: int | None
-    jscname: str | None
-    jobname: str | None
-
-
-class VersionedRuleRow(RuleRow, Version):
-    """A row of the view schedule_rule with its version."""
+# The values of a Version, as the trigger names them.
+SeenVersion = tuple[str, str, str, Optional[str], str]
 
 
 class ReadRow(RuleRow):
@@ -85,7 +46,7 @@ SELECT r.*, EXISTS (SELECT FROM pgagent_py.problem p WHERE p.jobid = r.jscjobid 
 def firing(
     plpy: Plpy,
     jscid: int,
-    version: Hashable,
+    version: SeenVersion,
     exceptions: bool,
     last_run: float | None = None,
     after: float | None = None,
@@ -143,10 +104,12 @@ SELECT r.*, v.s_ctid, v.s_xmin, v.s_cmin, v.options, v.default_zone
  WHERE v.jscenabled AND NOT EXISTS (SELECT FROM pgagent_py.problem p WHERE p.jobid = v.jscjobid AND p.jscid = v.jscid) AND"""
 # Without those whose rules are not kept.
 READ_KEPT = f"{READ_VERSIONS} NOT v.exceptions AND NOT r.varies AND"
-READ_JOBS = Statement(f"{READ_KEPT} v.jscjobid = ANY ($1)", "int4[]", row=VersionedRuleRow)
+READ_JOBS = Statement(
+    f"{READ_KEPT} v.options IS NOT NULL AND v.jscjobid = ANY ($1)", "int4[]", row=VersionedRuleRow
+)
 # $1 schedule, $2 how many from there on.
 READ_FOLLOWING = Statement(
-    f"""{READ_KEPT}
+    f"""{READ_KEPT} v.options IS NOT NULL AND
        v.jscid = ANY (ARRAY(
            SELECT s.jscid FROM pgagent.pga_schedule s WHERE s.jscid >= $1 AND s.jscenabled ORDER BY s.jscid LIMIT $2))
  ORDER BY v.jscid""",
@@ -167,26 +130,37 @@ def read_rules(plpy: Plpy, jobids: Sequence[int]) -> None:
     new = [jobid for jobid in jobids if not is_read(jobid)]
     if len(new) < 2:
         return
-    for row in READ_JOBS(plpy, new):
+    rows: Iterable[Any] = chain(read_plain_of(plpy, new), READ_JOBS(plpy, new))
+    for row in rows:
         _keep_rule(plpy, row)
     for jobid in new:
         note_read(jobid)
 
 
-def _read_ahead(plpy: Plpy, jscid: int, version: Hashable) -> Kept | None:
+def _read_ahead(plpy: Plpy, jscid: int, version: SeenVersion) -> Kept | None:
     """Read the rule of a schedule and of the following ones if a statement asks for them in turn, as bulk changes do.
 
     Two hundred in one go take a third of the time. Return the schedule's own, None if it is to be read by itself.
     """
     global _last, _together
     _together = min(2 * _together, MOST_TOGETHER) if _last < jscid <= _last + GAP else 1
-    _last = jscid
-    if _together < FEWEST_TOGETHER:
+    _last, several = jscid, _together >= FEWEST_TOGETHER
+    is_plain = version[3] is None  # no options
+    if is_plain:
+        read: Iterable[Any] = read_plain(plpy, jscid, _together if several else 1)
+    elif several:
+        read = READ_FOLLOWING(plpy, jscid, _together)
+    else:
         return None
-    for row in READ_FOLLOWING(plpy, jscid, _together):
+    rows = list(read)
+    for row in rows:
         _keep_rule(plpy, row)
         _last = row["jscid"]
+    if len(rows) < _together // 2:
+        _together = 1  # there are no more to read ahead
     found = kept(jscid, version)
+    if is_plain:
+        return found
     if not found:  # it has exceptions or calendars, and so may have the following ones
         _together = 0
     return found
@@ -200,60 +174,9 @@ def _keep_rule(plpy: Plpy, row: VersionedRuleRow) -> None:
             raise
 
 
-def version_of(row: Version) -> Hashable:
+def version_of(row: Version) -> SeenVersion:
     """Return what identifies the row versions that a rule is read from, as the trigger names it to firing()."""
     return row["s_ctid"], row["s_xmin"], row["s_cmin"], row["options"], row["default_zone"]
-
-
-def rule_of(plpy: Plpy, row: RuleRow) -> Rule:
-    """Compile a row of the view schedule_rule."""
-    zone = get_zone(plpy, row["jsctimezone"])
-    exceptions = tuple(zip(row["exception_days"] or (), row["exception_minutes"] or ()))
-    schedule = compile_schedule(
-        row["jscminutes"],
-        row["jschours"],
-        row["jscweekdays"],
-        row["jscmonthdays"],
-        row["jscmonths"],
-        NEVER
-        if row["jscreboot"]
-        else exact(row["start_micros"], row["jscstart"]),  # what a launcher's start sets off fires at no time
-        exact(row["end_micros"], row["jscend"]),
-        row["jsctimezone"],
-        exceptions,
-        row["jscevery"],
-        exact(row["at_micros"], row["jscat"]),
-        tuple(row["blocked_days"] or ()),
-        None if row["only_days"] is None else tuple(row["only_days"]),
-        _day_rule(row, zone),
-        key_of(row["jobname"] or "", row["jscname"] or "") % row["spread"] if row["spread"] else 0,
-    )
-    return schedule, zone
-
-
-def _day_rule(row: RuleRow, zone: Zone) -> DayRule | None:
-    """Return what a schedule's options say of its days, None if nothing."""
-    if not (row["days"] or row["nth"] or row["workdays"] or row["roll"] or row["recurs"]):
-        return None
-    recurs = None
-    if row["recurs"]:
-        number, unit = row["recurs"].split()
-        start = 0 if row["start_micros"] is None else row["start_micros"] // MICRO
-        day = (start + zone.segment(start)[2]) // 86400
-        recurs = Recurs(int(number), unit.rstrip("s"), day)
-    return DayRule(
-        tuple(row["days"]) if row["days"] else None,
-        tuple(row["nth"] or ()),
-        tuple(row["workdays"] or ()),
-        row["roll"] or "",
-        recurs,
-        SATURDAY_AND_SUNDAY if row["weekend"] is None else tuple(row["weekend"]),
-    )
-
-
-def exact(micros: int | None, otherwise: T) -> Instant | T:
-    """Return microseconds as seconds, without loss; *otherwise* if there are none, as of an infinite time."""
-    return otherwise if micros is None else in_seconds(micros)
 
 
 def read_instant(text: str) -> Instant:

@@ -10,7 +10,8 @@ from ..ground.plpy import Plpy
 from ..ground.problems import is_passing
 from ..ground.vocabulary import SLEEPING
 from .kept_rules import hold, let_go
-from .next_run import READ_VERSIONS, VersionedRuleRow, read_rules, rule_of, version_of
+from .next_run import READ_VERSIONS, read_rules, version_of
+from .rule_row import VersionedRuleRow, rule_of
 
 # Of schedules with exceptions or calendars.
 READ_VARYING = Statement(

@@ -11,7 +11,8 @@ from ..ground.problems import is_passing
 from ..ground.vocabulary import PRINTABLE
 from .cancels import heeding_cancels
 from .gates import Gate, read_gates
-from .next_run import RuleRow, read_instant, rule_of, timestamp
+from .next_run import read_instant, timestamp
+from .rule_row import RuleRow, rule_of
 from .schedule import Instant, NextRun, firings
 from .skipped import Skipped
 
