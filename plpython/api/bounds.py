@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from ..ground.checks import check_role
 from ..ground.errors import invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import BOUNDS
+from .of_roles import claim_name
 
-FORGET = Statement(
-    "DELETE FROM pgagent_py.bound b WHERE b.bndname = $1 AND b.jobowner IS NOT DISTINCT FROM $2",
-    "text",
-    "name",
-)
+# $1 name of the bound, $2 role.
+PRESENT = """b.bndname = $1
+   AND CASE WHEN $2 IS NULL THEN b.jobowner IS NULL ELSE b.jobownerid = (SELECT r.oid FROM pg_roles r WHERE r.rolname = $2) END"""
+FORGET = Statement(f"DELETE FROM pgagent_py.bound b WHERE {PRESENT}", "text", "name")
 CHANGE = Statement(
-    """
-UPDATE pgagent_py.bound b SET bndvalue = $3, jobownerid = (SELECT r.oid FROM pg_roles r WHERE r.rolname = $2)
- WHERE b.bndname = $1 AND b.jobowner IS NOT DISTINCT FROM $2 RETURNING b.bndname""",
+    f"UPDATE pgagent_py.bound b SET bndvalue = $3 WHERE {PRESENT} RETURNING b.bndname",
     "text",
     "name",
     "int8",
@@ -31,11 +28,11 @@ def set_bound(
 ) -> None:
     """Let *role*, or every role that has no bound of its own, have *value* of *name*; None takes the bound back."""
     if name not in BOUNDS:
-        raise invalid("name", f'name "{name}" is unknown', f"Use {', '.join(BOUNDS)}.")
+        raise invalid("name", f'name "{name or ""}" is unknown', f"Use {', '.join(BOUNDS)}.")
     if value is not None and value < 0:
         raise invalid("value", f"value can't be {value}", "Give 0 or more, or NULL for the default.")
     if role is not None:
-        check_role(plpy, "role", role)
+        claim_name(plpy, "bound", "role", role)
     if value is None:
         FORGET(plpy, name, role)
     elif not CHANGE(plpy, name, role, value):

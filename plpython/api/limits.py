@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from ..ground.checks import check_role, class_id
+from ..ground.checks import class_id
 from ..ground.errors import PgAgentError, invalid
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.vocabulary import NOT_OVER
 from ..runs.wake import wake
+from .of_roles import claim_name
+from .sharing import LET_IN
 from .windows import check_windows
 
 PAUSE = Statement(
@@ -99,7 +101,7 @@ def set_limit(
             raise invalid("window", "window is given, but no class", "See also alter_job().")
         window = check_windows(plpy, "window", window)
     if owner is not None:
-        check_role(plpy, "owner", owner)
+        claim_name(plpy, "job_limit", "owner", owner)
     subject = _class(plpy, class_), group, owner
     before = READ_LIMIT(plpy, *subject)
     if running == 0 and priority is None and window is None and not before:
@@ -144,9 +146,12 @@ def _check_limit(
 
 
 FORGET_GRANT = Statement(
-    "DELETE FROM pgagent_py.group_grant g WHERE g.jobgroup = $1 AND g.jobowner = $2", "text", "name"
+    """
+DELETE FROM pgagent_py.group_grant g
+ WHERE g.jobgroup = $1 AND g.jobownerid = (SELECT r.oid FROM pg_roles r WHERE r.rolname = $2)""",
+    "text",
+    "name",
 )
-GRANT = Statement("INSERT INTO pgagent_py.group_grant (jobgroup, jobowner) VALUES ($1, $2)", "text", "name")
 
 
 def grant_group(
@@ -157,10 +162,9 @@ def grant_group(
         raise invalid("group", "group is empty", "Give the name of a group.")
     if role is None:
         raise invalid("role", "role is missing", "Give the name of a role.")
-    check_role(plpy, "role", role)
-    FORGET_GRANT(plpy, group, role)
-    if granted is None or granted:
-        GRANT(plpy, group, role)
+    claim_name(plpy, "group_grant", "role", role)
+    change = FORGET_GRANT if granted is False else LET_IN
+    change(plpy, group, role)
 
 
 def _class(plpy: Plpy, name: str | None) -> int | None:

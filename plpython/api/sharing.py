@@ -33,7 +33,7 @@ SELECT r.rolname::text AS owner,
     "int4",
     "text",
 )
-MAKE_GROUP = Statement(
+LET_IN = Statement(
     "INSERT INTO pgagent_py.group_grant (jobgroup, jobowner) VALUES ($1, $2) ON CONFLICT DO NOTHING",
     "text",
     "name",
@@ -59,4 +59,4 @@ def check_sharing(plpy: Plpy, job: int | None, jclid: int | None, group: str | N
                 hint="An administrator can let it in with grant_group().",
                 sqlstate="42501",
             )
-        MAKE_GROUP(plpy, group, row["owner"])
+        LET_IN(plpy, group, row["owner"])

@@ -23,7 +23,9 @@ FIRST_DUE = f"""
         SELECT j.* FROM pgagent.pga_job j WHERE {IDLE} AND j.jobnextrun IS NOT NULL ORDER BY j.jobnextrun LIMIT 1000"""
 NEXT_DUE = f"""
     SELECT coalesce(
-       (SELECT extract(epoch FROM j.jobnextrun - clock_timestamp())::float8 FROM ({FIRST_DUE}) j
+       (SELECT CASE WHEN isfinite(j.jobnextrun) THEN extract(epoch FROM j.jobnextrun - clock_timestamp())::float8
+                    WHEN j.jobnextrun < now() THEN 0 END
+          FROM ({FIRST_DUE}) j
          WHERE {FOR_AGENT.format(station="a.jagstation", knows="a.jagknows")} {{held}} AND {NO_PROBLEM}
          ORDER BY j.jobnextrun LIMIT 1),
        CASE WHEN (SELECT count(*) FROM ({FIRST_DUE}) f) = 1000 THEN 1 END)"""

@@ -7,7 +7,7 @@ BEGIN
         RAISE EXCEPTION 'schedule % does not exist', schedule USING
             ERRCODE = 'invalid_parameter_value', HINT = 'Look at jscid in the view pgagent_py.visible_schedule.';
     END IF;
-    RETURN pgagent_py._next_run(schedule, coalesce(pgagent_py._micros(after)::text, extract(epoch FROM after)::text));
+    RETURN pgagent_py._next_run(schedule, pgagent_py._instant(after));
 END
 $plpgsql$;
 

@@ -11,7 +11,7 @@ BEGIN
         RAISE EXCEPTION 'count must not be negative: %', count USING
             ERRCODE = 'invalid_parameter_value', HINT = 'Ask for one run or more.';
     END IF;
-    RETURN QUERY SELECT * FROM pgagent_py._next_runs(job, count, coalesce(pgagent_py._micros(after)::text, extract(epoch FROM after)::text));
+    RETURN QUERY SELECT * FROM pgagent_py._next_runs(job, count, pgagent_py._instant(after));
 END
 $plpgsql$;
 

@@ -12,8 +12,7 @@ BEGIN
     END IF;
     RETURN QUERY
         SELECT u.at::timestamptz, u.jobid, u.jobname
-          FROM pgagent_py._upcoming_runs(coalesce(pgagent_py._micros(until)::text, extract(epoch FROM until)::text),
-                                         coalesce(pgagent_py._micros(after)::text, extract(epoch FROM after)::text), upcoming_runs.count) u
+          FROM pgagent_py._upcoming_runs(pgagent_py._instant(until), pgagent_py._instant(after), upcoming_runs.count) u
          ORDER BY 1, 3, 2 LIMIT upcoming_runs.count;
 END
 $plpgsql$;

@@ -5,7 +5,7 @@
 CREATE OR REPLACE VIEW pgagent_py.run_history WITH (security_barrier) AS
 SELECT r.jlgid, r.jlgjobid AS jobid, v.jobname, {{ run_status("r.jlgstatus") }} AS run_status, r.jlgstart, r.jlgduration,
        s.jslid, s.jstid, s.jstname, {{ step_status("s.jslstatus") }} AS step_status, s.jslresult, s.jslstart, s.jslduration,
-       s.jsloutput, o.jlgdue AS due, r.jlgstart - o.jlgdue AS lateness, {{ run_trigger("o.jlgtrigger") }} AS trigger,
+       s.jsloutput, o.jlgdue AS due, CASE WHEN isfinite(r.jlgstart) AND isfinite(o.jlgdue) THEN r.jlgstart - o.jlgdue END AS lateness, {{ run_trigger("o.jlgtrigger") }} AS trigger,
        o.jlgtriggeredby AS triggered_by, coalesce(o.agent::text, o.jagstation) AS agent, s.try
   FROM pgagent.pga_joblog r
  CROSS JOIN LATERAL (SELECT j.jobname FROM pgagent_py.visible_job j WHERE j.jobid = r.jlgjobid OFFSET 0) v

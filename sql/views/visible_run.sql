@@ -2,7 +2,7 @@
 -- Whose runs it shows is looked at once for each job, not for each run.
 CREATE OR REPLACE VIEW pgagent_py.visible_run WITH (security_barrier) AS
 SELECT r.jlgid, r.jlgjobid AS jobid, v.jobname, {{ run_status("r.jlgstatus") }} AS run_status, r.jlgstart, r.jlgduration,
-       o.jlgdue AS due, r.jlgstart - o.jlgdue AS lateness, {{ run_trigger("o.jlgtrigger") }} AS trigger,
+       o.jlgdue AS due, CASE WHEN isfinite(r.jlgstart) AND isfinite(o.jlgdue) THEN r.jlgstart - o.jlgdue END AS lateness, {{ run_trigger("o.jlgtrigger") }} AS trigger,
        o.jlgtriggeredby AS triggered_by, coalesce(o.agent::text, o.jagstation) AS agent
   FROM pgagent.pga_joblog r JOIN pgagent_py.logged_job v ON v.jobid = r.jlgjobid
   LEFT JOIN pgagent_py.run_origin o ON o.jlgid = r.jlgid;

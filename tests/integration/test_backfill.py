@@ -198,6 +198,12 @@ def test_what_is_wrong_is_refused_and_a_session_runs_one_time_a_call(db: Db) -> 
     with pytest.raises(psycopg.Error, match="backfill 7 does not exist") as refused:
         db.execute("SELECT pgagent_py.cancel_backfill(7)")
     assert refused.value.sqlstate == "22023"
+    zone = "UPDATE pgagent_py.schedule_option SET jsctimezone = %s"
+    db.execute(zone, ["Mars/Olympus"])
+    with pytest.raises(psycopg.Error, match=rf"schedule \d+ of job {job} has no times: time zone") as refused:
+        db.execute(BACKFILL, [job, "2024-01-01Z", "2024-01-03Z"])
+    assert refused.value.sqlstate == "55000"
+    db.execute(zone, ["UTC"])
     db.execute(BACKFILL, [job, "2024-01-01Z", "2024-01-03Z"])
     ran = [len(rows(db, "SELECT FROM pgagent_py.run_due()")) for _ in range(3)]
     assert ran == [1, 1, 0]

@@ -91,6 +91,8 @@ def test_every_kind_of_object_and_option_is_noted(db: Db) -> None:
         f"SELECT pgagent_py.attach_calendar({schedule}, 'holidays')",
         "SELECT pgagent_py.set_limit('Data Export', running => 1), pgagent_py.set_limit('Data Export', running => 2)",
         "SELECT pgagent_py.set_bound('jobs', 7), pgagent_py.set_bound('jobs', 8)",
+        "SELECT pgagent_py.grant_group('g', 'pg_monitor'), pgagent_py.grant_group('g', 'pg_monitor')",
+        "SELECT pgagent_py.grant_group('g', 'pg_monitor', false)",
         "SELECT pgagent_py.set_engine('ssh', '{host}'), pgagent_py.set_engine('ssh', '{host,user}')",
         "SELECT pgagent_py.pause('Data Export')",
         "SELECT pgagent_py.set_default_timezone('Asia/Tokyo')",
@@ -117,6 +119,8 @@ def test_every_kind_of_object_and_option_is_noted(db: Db) -> None:
         ("limit", "update", "running", ("1", "2")),
         ("bound", "insert", None, None),
         ("bound", "update", "bndvalue", ("7", "8")),
+        ("limit", "insert", None, None),
+        ("limit", "delete", None, None),
         ("engine", "insert", None, None),
         ("engine", "update", "engoptions", ("{host}", "{host,user}")),
         ("pause", "insert", None, None),
@@ -135,7 +139,7 @@ def test_every_table_of_definitions_is_watched(db: Db) -> None:
     kept = {"pgagent.pga_jobagent", "pgagent.pga_jobclass", "pgagent.pga_joblog", "pgagent.pga_jobsteplog"}
     names = (
         "adding agent alerted alive applied_job code_version comment_line cron_schedule dependency_met draining"
-        " group_grant installation job_change job_due job_origin job_owed kept_right launcher_report problem"
+        " installation job_change job_due job_origin job_owed kept_right launcher_report problem"
         " queued_message refusal run run_option run_order run_origin sent_email step_rows waiting_result"
     )
     kept |= {f"pgagent_py.{name}" for name in names.split()}

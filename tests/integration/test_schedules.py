@@ -49,10 +49,19 @@ def test_the_last_years_of_timestamptz_count_as_never(db: Db) -> None:
     last = "294276-12-31 23:59:59Z"
     schedule = value(db, "SELECT pgagent_py.add_schedule(%s, 's', hours => '{9}', \"end\" => %s)", job, last)
     assert value(db, "SELECT jobnextrun < now() + interval '1 day' FROM pgagent.pga_job")
-    for after in ("294200-01-01Z", "294250-01-01Z", last):
+    for after in ("294200-01-01Z", "294250-01-01Z", last, "294276-12-31 23:59:59.999999Z"):
         value(db, "SELECT pgagent_py.next_run(%s, %s)::text", schedule, after)
         value(db, "SELECT count(*) FROM pgagent_py.next_runs(%s, 9, %s)", job, after)
         value(db, "SELECT count(*) FROM pgagent_py.upcoming_runs('infinity', %s, 9)", after)
+    every = (
+        "SELECT pgagent_py.add_schedule(%s, 'often', every => '1 s', start => '2030-01-01 00:00:00.000001Z')"
+    )
+    often = value(db, every, job)
+    second, micro = "294276-12-31 23:59:58Z", "294276-12-31 23:59:58.000001Z"
+    next_run = "SELECT pgagent_py.next_run(%s, %s) = %s"
+    assert value(db, next_run, often, second, micro)
+    assert value(db, next_run, often, micro, micro) is None
+    db.execute("DELETE FROM pgagent.pga_schedule WHERE jscid = %s", [often])
     db.execute("SELECT pgagent_py.alter_schedule(%s, start => '294260-01-01Z')", [schedule])
     assert value(db, "SELECT jobnextrun FROM pgagent.pga_job") is None
     assert value(db, "SELECT count(*) FROM pgagent_py.problems") == 0

@@ -257,3 +257,28 @@ def test_a_group_belongs_to_the_role_that_made_it(admin: Db, alice: Db, bob: Db)
     assert refusal(bob, join.replace("loads", "reports"))[0] == "42501"
     call(admin, "set_limit", group="reports")
     admin.execute("DELETE FROM pgagent_py.group_grant")
+
+
+def test_what_is_set_for_a_role_follows_it_when_it_is_renamed_and_goes_with_it(admin: Db) -> None:
+    """It can be taken back by the new name, and a later role of the old name begins without it."""
+    counts = [f"SELECT count(*) FROM pgagent_py.{table}" for table in ("group_grant", "bound", "job_limit")]
+    admin.execute("CREATE ROLE first")
+
+    def set_all(role: str, number: int | None) -> list[int]:
+        call(admin, "grant_group", "loads", role, number is not None)
+        call(admin, "set_bound", "jobs", number, role)
+        call(admin, "set_limit", owner=role, running=number or 0)
+        return [value(admin, count) for count in counts]
+
+    assert set_all("first", 5) == [1, 1, 1]
+    admin.execute("ALTER ROLE first RENAME TO second")
+    admin.execute("CREATE ROLE first")
+    assert set_all("first", 6) == [2, 2, 2]
+    bounds = rows(admin, "SELECT role, value FROM pgagent_py.bounds WHERE name = 'jobs' AND role IS NOT NULL")
+    assert sorted(bounds) == [("first", 6), ("second", 5)]
+    assert set_all("second", None) == [1, 1, 1]
+    admin.execute("DROP ROLE first")
+    admin.execute("CREATE ROLE first")
+    assert set_all("first", 7) == [1, 1, 1]
+    assert set_all("first", None) == [0, 0, 0]
+    admin.execute("DROP ROLE first, second")

@@ -339,4 +339,12 @@ def test_intervals_that_lead_out_of_the_calendar_are_refused_and_survived(
     agent.run_due(0, *map(done, steps))
     assert value(admin, "SELECT pgagent_py.purge_history()") == 0
     call(admin, "export_jobs")
+    # So may times
+    admin.execute("UPDATE pgagent.pga_joblog SET jlgstart = 'infinity'")
+    assert {late for (late,) in rows(admin, "SELECT lateness FROM pgagent_py.run_history")} == {None}
+    assert rows(admin, "SELECT jobid FROM pgagent_py.run_statistics()") is not None
+    add = "INSERT INTO pgagent.pga_job (jobjclid, jobname, jobnextrun) VALUES (1, 'x', %s)"
+    for time in ("infinity", "-infinity"):
+        admin.execute(add, [time])
+        assert rows(agent.db, "SELECT pgagent_py.next_wake(), pgagent_py.wanted_in()")
     agent.close()
