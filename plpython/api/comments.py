@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 from ..ground.bounds import check_count
 from ..ground.errors import PgAgentError
-from ..ground.foreign import refuse_foreign_code
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy, Row
 from ..ground.roles import check_use, may_edit
@@ -198,7 +197,6 @@ class Comment:
             if only_note:
                 self._note(lines, known)
                 continue
-            refuse_foreign_code(self.plpy)
             check_use(self.plpy, self.caller, {self.noun: self.id})
             check_lines(self.noun, lines, self.names, self._only)
             gone = read_lines("\n".join(known.keys() - {line.text for line in lines}))

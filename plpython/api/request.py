@@ -9,7 +9,7 @@ from typing import Any
 from ..ground.bounds import check_sizes
 from ..ground.errors import PgAgentError, plain_message, spi_details, sqlstate
 from ..ground.exact_json import write_json
-from ..ground.foreign import refuse_foreign_code
+from ..ground.foreign import looked, refuse_foreign_code
 from ..ground.plpy import Plpy
 from ..ground.roles import check_edit, check_use, is_operator
 from . import comments
@@ -67,6 +67,7 @@ def _answer(plpy: Plpy, caller: str, verb: str | None, arguments: Any) -> dict[s
         return {"value": value}
     if comments.postpone(arguments):
         return {"value": None}
+    refuse_foreign_code(plpy)
     return {"value": None, "write": comments.rows_to_write(plpy, caller, arguments, _execute)}
 
 
@@ -85,9 +86,9 @@ def _execute(plpy: Plpy, caller: str, name: str | None, arguments: Any) -> Any:
         check_sizes(plpy, caller, arguments)
     elif verb.callers is Callers.EDITORS and not (operated and is_operator(plpy, caller)):
         check_edit(plpy, caller, operated=operated)
-    return verb.handler(
-        plpy, caller, **{python_name(argument): value for argument, value in arguments.items()}
-    )
+    given = {python_name(argument): value for argument, value in arguments.items()}
+    with looked():
+        return verb.handler(plpy, caller, **given)
 
 
 def _check_arguments(verb: Verb, arguments: dict[str, Any]) -> None:

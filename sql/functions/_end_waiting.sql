@@ -5,6 +5,7 @@ AS $plpgsql$
 BEGIN
     IF EXISTS (SELECT FROM pgagent_py.comment_line w
                 WHERE left(w.linafter, 100) = left(NEW.jobname, 100) AND w.linafter IS NOT NULL AND w.jobafter IS NULL) THEN
+        PERFORM pgagent_py._refuse_foreign_code();
         PERFORM pgagent_py._find_awaited(NEW.jobname);
     END IF;
     RETURN NULL;

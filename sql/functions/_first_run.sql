@@ -3,12 +3,13 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 DECLARE
-    low bigint := (SELECT min(l.jlgid) FROM pgagent.pga_joblog l);
-    high bigint := (SELECT max(l.jlgid) FROM pgagent.pga_joblog l);
+    low bigint;
+    high bigint;
     middle bigint;
     found record;
 BEGIN
-    high := high + 1;
+    PERFORM pgagent_py._refuse_foreign_code();
+    SELECT min(l.jlgid), max(l.jlgid) + 1::bigint INTO low, high FROM pgagent.pga_joblog l;
     -- Ids rise with the start of the runs: those from high on have begun at since or later, those before low earlier.
     WHILE low < high LOOP
         middle := (low + high) / 2;

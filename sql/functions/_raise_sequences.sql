@@ -20,6 +20,7 @@ DECLARE
     behind record;
     alone boolean;
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     -- Several sessions may do this at once, and none waits: one that stays in its transaction would keep launchers from starting.
     -- nextval never sets back what another session has raised and used. Only a long way goes by setval, in one session at a time.
     LOOP

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION pgagent_py.cancelled_runs() RETURNS TABLE (jlgid integer, note text)
 LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS {{ python_call("runs.cancel.cancelled_runs") }};
+AS {{ python_call("runs.cancel.cancelled_runs", first="ground.foreign.refuse_here") }};
 
 COMMENT ON FUNCTION pgagent_py.cancelled_runs() IS
 {% filter literal %}

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION pgagent_py.next_message(knows text[] DEFAULT '{}') RETURNS float8
 LANGUAGE plpython3u VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS {{ python_call("api.messages.next_message", "knows") }};
+AS {{ python_call("api.messages.next_message", "knows", first="ground.foreign.refuse_here") }};
 
 COMMENT ON FUNCTION pgagent_py.next_message(text[]) IS
 {% filter literal %}

@@ -5,7 +5,7 @@ SET search_path = pg_catalog, pg_temp
 {% for setting in fixed_plans %}
 SET {{ setting }}
 {% endfor %}
-AS {{ python_call("runs.wake.next_wake") }};
+AS {{ python_call("runs.wake.next_wake", first="ground.foreign.refuse_here") }};
 
 COMMENT ON FUNCTION pgagent_py.next_wake() IS
 {% filter literal %}

@@ -79,6 +79,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     IF EXISTS (SELECT FROM pgagent_py.not_for_daemon n WHERE n.jobid = NEW.jobid) THEN
         RETURN NULL;
     END IF;
@@ -107,6 +108,7 @@ DECLARE
     owing boolean;
     after timestamptz;
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     -- Whether any job owes times is asked in the same statement: a statement costs as much as finding the time, and to look for the
     -- job's row costs more than to see that there is none. An array costs less than min().
     SELECT ARRAY(SELECT pgagent_py._firing({{ version }}) FROM {{ of_the_job }}),
@@ -209,6 +211,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     UPDATE pgagent_py.schedule_option o SET jscid = o.jscid
      WHERE o.jscspread IS NOT NULL AND o.jscid IN (SELECT s.jscid FROM pgagent.pga_schedule s WHERE s.jscjobid = NEW.jobid);
     RETURN NULL;

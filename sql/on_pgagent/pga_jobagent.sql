@@ -7,8 +7,10 @@ DECLARE
     kept boolean;
 BEGIN
     IF NOT {{ python_constant("ground.vocabulary.DAEMON_STARTS") }} THEN
-        kept := false;
-    ELSIF TG_TABLE_NAME = 'pga_jobagent' THEN
+        RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+    END IF;
+    PERFORM pgagent_py._refuse_foreign_code();
+    IF TG_TABLE_NAME = 'pga_jobagent' THEN
         kept := EXISTS (SELECT FROM pgagent.pga_job j JOIN pgagent_py.kept_run k ON k.jobid = j.jobid WHERE j.jobagentid = OLD.jagpid);
     ELSIF TG_TABLE_NAME = 'pga_job' THEN
         kept := EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.jobid = OLD.jobid);

@@ -61,6 +61,7 @@ BEGIN
        AND NOT EXISTS (SELECT FROM pgagent_py.message) THEN
         RETURN NULL;
     END IF;
+    PERFORM pgagent_py._refuse_foreign_code();
     -- A run that has started long ago is inserted by a restore: that is no news.
     IF TG_OP = 'INSERT' THEN
         runs := ARRAY(SELECT c.jlgid FROM changed c WHERE c.jlgstart > now() - interval '1 minute');
@@ -170,6 +171,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     IF EXISTS (SELECT FROM pgagent_py.not_for_daemon n WHERE n.jobid = NEW.jlgjobid)
        OR EXISTS (SELECT FROM pgagent_py.run r WHERE r.jobid = NEW.jlgjobid)
        -- a short run has ended by now

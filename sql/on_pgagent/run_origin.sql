@@ -5,6 +5,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     -- The daemon's threads log its runs. What a restore inserts has no living agent.
     INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, jlgtriggeredby, jagstation)
     SELECT greatest(coalesce(o.jlgdue, j.jobnextrun, c.jlgstart), '0001-01-02Z'), c.jlgid,
@@ -33,6 +34,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     -- Of each job its present run.
     INSERT INTO pgagent_py.job_due AS d (jobid, jobdue)
     SELECT DISTINCT ON (j.jobid) j.jobid, o.jlgdue

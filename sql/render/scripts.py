@@ -8,7 +8,7 @@ What a template can use:
     version                   the version in pgagent_py.control
     build                     version + 12 hex digits of the SHA-256 over the modules in plpython/
     python_call(f, *args)     the dollar-quoted body of a PL/Python function that returns f(plpy, *args),
-                              f being wing.module.function in plpython/
+                              f being wing.module.function in plpython/; first=g calls g(plpy) before
     python_modules()          the VALUES list of all modules in plpython/, for _code()
     python_constant(name)     the value of wing.module.NAME in plpython/, of a module that imports nothing
     text | argument           the argument of a verb that text declares (verbs.py)
@@ -67,8 +67,11 @@ class Renderer:
         )
         self.templates.filters.update(argument=read_argument, literal=literal)
 
-    def python_call(self, function: str, *arguments: str) -> str:
-        """Return the quoted body that returns function(plpy, *arguments), function being "wing.module.name"."""
+    def python_call(self, function: str, *arguments: str, first: str = "") -> str:
+        """Return the quoted body that returns function(plpy, *arguments), function being "wing.module.name".
+
+        *first*: a function that is called with plpy before.
+        """
         module, _, name = function.rpartition(".")
         if module not in self.modules or not re.search(rf"(?m)^(def|class) {name}\b", self.modules[module]):
             raise RenderError(f"python_call: {path_of(module)} has no {name}")
@@ -76,6 +79,7 @@ class Renderer:
         return (
             f"$python$\nif {key} not in GD:\n"
             f'    plpy.execute("SELECT pgagent_py._load()")\n'
+            f"{f'GD[{key}].{first}(plpy)' + chr(10) if first else ''}"
             f"return GD[{key}].{function}({', '.join(('plpy', *arguments))})\n$python$"
         )
 

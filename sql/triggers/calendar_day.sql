@@ -3,6 +3,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     PERFORM pgagent_py._recompute(ARRAY(
             SELECT DISTINCT s.jscjobid FROM pgagent.pga_schedule s
               JOIN pgagent_py.schedule_calendar a ON a.jscid = s.jscid

@@ -21,6 +21,7 @@ AS $plpgsql$
 BEGIN
     -- a DELETE here is told, too, if only of no row
     IF EXISTS (SELECT FROM changed) AND EXISTS (SELECT FROM pgagent_py.skip) THEN
+        PERFORM pgagent_py._refuse_foreign_code();
         -- One that a session has locked is left: it does not count with other schedules.
         DELETE FROM pgagent_py.skip d WHERE d.ctid = ANY (ARRAY(
                SELECT k.ctid FROM pgagent_py.skip k

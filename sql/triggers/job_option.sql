@@ -30,6 +30,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     -- add_job() writes both rows by one statement: no snapshot has the one without the other.
     UPDATE pgagent.pga_job j SET jobid = j.jobid
      WHERE j.jobid IN (OLD.jobid, NEW.jobid)
@@ -60,6 +61,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     IF NEW.jobcatchup = 'all' THEN
         INSERT INTO pgagent_py.job_owed (jobid, jobschedules) VALUES (NEW.jobid, pgagent_py._schedules_version(NEW.jobid))
             ON CONFLICT (jobid) DO NOTHING;

@@ -3,6 +3,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     UPDATE pgagent.pga_job j SET jobnextrun = NULL
      WHERE j.jobenabled AND j.jobid IN (SELECT s.jscjobid FROM pgagent.pga_schedule s WHERE s.jscid IN (OLD.jscid, NEW.jscid));
     RETURN NULL;

@@ -3,6 +3,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    PERFORM pgagent_py._refuse_foreign_code();
     IF TG_WHEN = 'BEFORE' THEN
         UPDATE pgagent_py.setting s SET value = NEW.value WHERE s.name = NEW.name;
         IF NOT FOUND THEN

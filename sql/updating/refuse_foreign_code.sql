@@ -1,5 +1,5 @@
--- What roles that are no superusers have hung on pgAgent's tables would be executed with our rights. Nothing can be hung on them
--- while they are locked.
+-- What roles that are no superusers have hung on pgAgent's tables would be executed with our rights, by the first query that is
+-- planned here. Nothing can be hung on them while they are locked.
 LOCK TABLE pgagent.pga_jobagent, pgagent.pga_jobclass, pgagent.pga_job, pgagent.pga_jobstep, pgagent.pga_schedule,
            pgagent.pga_exception, pgagent.pga_joblog, pgagent.pga_jobsteplog IN SHARE ROW EXCLUSIVE MODE;
 DO $do$

@@ -18,7 +18,7 @@ SELECT format('trigger %s on %s has a condition that may execute any code', quot
   FROM trig t WHERE NOT {{ harmless("t.tgqual") }}
  UNION ALL
 SELECT format('trigger %s on %s has arguments, and others may make triggers there', quote_ident(t.tgname), t.tgrelid::regclass)
-  FROM trig t WHERE t.tgnargs > 0 AND t.tgrelid IN (SELECT o.oid FROM pgagent_py.open_table o)
+  FROM trig t WHERE t.tgnargs > 0 AND t.tgrelid IN (SELECT o.oid FROM pgagent_py.open_table o WHERE o.itself)
  UNION ALL
 SELECT format('rule %s is on %s', quote_ident(w.rulename), tab.name) FROM tab JOIN pg_rewrite w ON w.ev_class = tab.oid
  UNION ALL
@@ -33,6 +33,10 @@ SELECT format('constraint %s of %s may execute any code', quote_ident(k.conname)
  UNION ALL
 SELECT format('index %s may execute any code', i.indexrelid::regclass)
   FROM tab JOIN pg_index i ON i.indrelid = tab.oid WHERE NOT ({{ harmless("i.indexprs") }} AND {{ harmless("i.indpred") }})
+ UNION ALL
+-- The planner evaluates what is constant in expressions.
+SELECT format('statistics %s on %s may execute any code', quote_ident(s.stxname), tab.name)
+  FROM tab JOIN pg_statistic_ext s ON s.stxrelid = tab.oid WHERE NOT {{ harmless("s.stxexprs") }}
  UNION ALL
 SELECT format('%s inherits from %s', i.inhrelid::regclass, i.inhparent::regclass)
   FROM tab JOIN pg_inherits i ON tab.oid IN (i.inhparent, i.inhrelid)

@@ -11,11 +11,13 @@ from tests.helpers import Cluster, Db, add_job, make_due, rows, run_due, serving
 from tests.helpers.roles import login
 from tests.helpers.updates import install_released
 
-# A place where any code notes as whom it was executed, and a function for each way to hang code on a table.
+# A place where any code notes that a superuser has executed it, which a rollback does not undo, and a function for each way to
+# hang code on a table.
 SPY = """
-CREATE TABLE spy.seen (who name DEFAULT current_user);
+CREATE SEQUENCE spy.seen;
 GRANT ALL ON spy.seen TO PUBLIC;
-CREATE FUNCTION spy.note() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN INSERT INTO spy.seen DEFAULT VALUES; RETURN true; END $$;
+CREATE FUNCTION spy.note() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+  IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN PERFORM nextval('spy.seen'); END IF; RETURN true; END $$;
 CREATE FUNCTION spy.row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM spy.note(); RETURN NEW; END $$;
 CREATE FUNCTION spy.fixed(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM spy.note(); RETURN $1; END $$;
 GRANT USAGE ON SCHEMA spy TO PUBLIC"""
@@ -43,6 +45,10 @@ BY_OWNER = {
     "domain": "CREATE DOMAIN spy.checked AS text CHECK (spy.note()); ALTER TABLE pgagent.pga_job ADD COLUMN spy spy.checked",
     "index": "CREATE INDEX spy ON pgagent.pga_job (spy.fixed(jobname))",
     "generated column": "ALTER TABLE pgagent.pga_job ADD COLUMN spy text GENERATED ALWAYS AS (spy.fixed('x')) STORED",
+    # What is constant in an expression is evaluated by who plans a query of the table, also if he only reads it.
+    "index of a constant": "CREATE INDEX spy ON pgagent.pga_job ((jobname || spy.fixed('x')))",
+    "statistics": "CREATE STATISTICS spy.spy ON (jobname || spy.fixed('x')), jobid FROM pgagent.pga_job; ANALYZE pgagent.pga_job",
+    "child's constraint": "CREATE TABLE spy.child (CHECK (jobname <> spy.fixed('x'))) INHERITS (pgagent.pga_job)",
     "child": "CREATE TABLE spy.child () INHERITS (pgagent.pga_job);"
     " CREATE TRIGGER spy BEFORE UPDATE ON spy.child FOR EACH ROW EXECUTE FUNCTION spy.row()",
     "trigger": BY_PRIVILEGE["trigger"].format(table="pga_joblog"),
@@ -57,7 +63,7 @@ BY_OWNER = {
 OWNED = """
 SELECT format('ALTER TABLE %s OWNER TO {role}', c.oid::regclass)
   FROM pg_class c WHERE c.relnamespace = 'pgagent'::regnamespace AND c.relkind = 'r'"""
-RULED = "SELECT who FROM spy.seen JOIN pg_roles ON rolname = who WHERE rolsuper"
+RULED = "SELECT FROM spy.seen WHERE is_called"
 
 
 @pytest.fixture
@@ -76,8 +82,8 @@ def stage(server: Cluster) -> Iterator[Db]:
         admin.execute("DROP DATABASE stage WITH (FORCE)")
 
 
-def act(server: Cluster, job: int) -> list[str]:
-    """Do what alice can do by the extension, and what a launcher does; return the SQLSTATEs."""
+def act(server: Cluster, job: int, attacker: str = "editor") -> list[str]:
+    """Do what alice can do by the extension, what a launcher does, and edit the tables; return the SQLSTATEs."""
     states = []
     address = server.conninfo("stage")
     for role, statements in {
@@ -87,12 +93,27 @@ def act(server: Cluster, job: int) -> list[str]:
             f"SELECT pgagent_py.add_step({job}, 'x', sql => 'SELECT 1')",
             f"SELECT pgagent_py.run_now({job})",
             "SELECT * FROM pgagent_py.run_due()",
-            f"SELECT pgagent_py.drop_job({job})",
+            "SELECT * FROM pgagent_py.job_status, pgagent_py.launchers",
+            "SELECT * FROM pgagent_py.run_statistics()",
+            "SELECT pgagent_py.next_wake()",
         ],
-        "starter": ["SELECT * FROM pgagent_py.run_due(9)", "SELECT pgagent_py.stop_agent()"],
-        "editor": ["UPDATE pgagent.pga_schedule SET jscjobid = (SELECT min(jobid) FROM pgagent.pga_job)"],
+        "starter": [
+            "SELECT * FROM pgagent_py.run_due(9)",
+            "SELECT pgagent_py.wanted_in(), pgagent_py.next_wake()",
+            "SELECT pgagent_py.upkeep()",
+            "SELECT pgagent_py.stop_agent()",
+        ],
+        attacker: [
+            "UPDATE pgagent.pga_job SET jobname = 'x', jobdesc = '@timeout 5 min'",
+            "UPDATE pgagent.pga_job SET jobnextrun = NULL",
+            "UPDATE pgagent.pga_schedule SET jscjobid = (SELECT min(jobid) FROM pgagent.pga_job)",
+            "INSERT INTO pgagent.pga_joblog (jlgjobid, jlgstatus) SELECT jobid, 'r' FROM pgagent.pga_job",
+            "DELETE FROM pgagent.pga_schedule",
+            f"DELETE FROM pgagent.pga_job WHERE jobid <> {job}",
+        ],
+        "alice ": [f"SELECT pgagent_py.drop_job({job})"],
     }.items():
-        with login(address, role) as session:
+        with login(address, role.strip()) as session:
             for statement in statements:
                 try:
                     session.execute(statement.encode())
@@ -105,7 +126,7 @@ def act(server: Cluster, job: int) -> list[str]:
 @pytest.mark.parametrize("kind", [*BY_PRIVILEGE, *(f"owner: {kind}" for kind in BY_OWNER)])
 def test_code_of_others_is_not_executed_with_our_rights(server: Cluster, stage: Db, kind: str) -> None:
     with login(server.conninfo("stage"), "alice") as alice:
-        job = add_job(alice, "hers", "SELECT 1", cron="@yearly")
+        job = add_job(alice, "hers", "SELECT 1", cron="@yearly", timezone="Europe/Paris")
         role, command = "editor", BY_PRIVILEGE.get(kind, "")
         if not command:
             role, command = "dbowner", BY_OWNER[kind.removeprefix("owner: ")]
@@ -115,13 +136,66 @@ def test_code_of_others_is_not_executed_with_our_rights(server: Cluster, stage: 
                 stage.execute(owned.encode())
         with login(server.conninfo("stage"), role) as session:
             session.execute(command.format(table="pga_job").encode())
-        stage.execute("TRUNCATE spy.seen")
-        states = act(server, job)
+        stage.execute("SELECT setval('spy.seen', 1, false)")
+        states = act(server, job, role)
         assert rows(stage, RULED) == []
         # A policy does not hold for superusers: it is no reason to stop.
         refused = "" if kind == "owner: policy" else "42501"
         if kind != "owner: another table of the name":
             assert states[0] == refused, states
+
+
+# Commands that pass by the locks that a change of a table takes.
+PASSING_BY = (
+    "CREATE TABLE spy.child () INHERITS (pgagent.pga_job)",
+    "CREATE STATISTICS spy.spy ON (lower(jobname)), jobid FROM pgagent.pga_job",
+    "CREATE FUNCTION pgagent.spy() RETURNS text LANGUAGE sql RETURN 'x'",
+    "ALTER SCHEMA pgagent RENAME TO before",
+)
+
+
+def test_nothing_is_hung_between_the_look_and_the_end_of_a_transaction(server: Cluster, stage: Db) -> None:
+    """And a transaction with an old snapshot, which would not see it, is refused, also if it only reads."""
+    stage.execute("ALTER SCHEMA pgagent OWNER TO dbowner; ALTER DATABASE stage OWNER TO dbowner")
+    stage.execute("GRANT ALL ON SCHEMA spy TO dbowner; ALTER TABLE pgagent.pga_job OWNER TO dbowner")
+    address = server.conninfo("stage")
+    with login(address, "alice") as alice, login(address, "dbowner") as dbowner:
+        dbowner.execute("SET lock_timeout = '200 ms'")
+        alice.execute("BEGIN")
+        add_job(alice, "hers", "SELECT 1")
+        for command in PASSING_BY:
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                dbowner.execute(command.encode())
+        dbowner.execute("CREATE SCHEMA another")
+        alice.execute("COMMIT")
+        alice.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        alice.execute("SELECT 1")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="old snapshot"):
+            alice.execute("SELECT pgagent_py._waiting_jobs()")
+        alice.execute("ROLLBACK")
+
+
+# Functions with the owner's rights that use no table of pgAgent's, and those whose Python looks.
+NEED_NO_LOOK = {
+    *(
+        "_backend_start",
+        "_check_served",
+        "default_timezone",
+        "_note_order",
+        "_meet_dependencies",
+        "_forget_origins",
+    ),
+    *("_keep_ids", "_note_ddl", "_note_exception", "_note_calendar", "_give_back_right", "_write_rows"),
+    *("_handle_request", "_turn"),
+}
+
+
+def test_every_function_with_the_owners_rights_looks(stage: Db) -> None:
+    query = """
+        SELECT p.proname FROM pg_proc p
+         WHERE p.pronamespace = 'pgagent_py'::regnamespace AND p.prosecdef
+           AND p.prosrc !~ 'PERFORM pgagent_py._refuse_foreign_code\\(\\)|ground.foreign.refuse_here'"""
+    assert {name for (name,) in rows(stage, query)} == NEED_NO_LOOK
 
 
 def test_it_goes_on_when_the_code_is_gone(server: Cluster, stage: Db, launcher: StartLauncher) -> None:
@@ -187,15 +261,15 @@ def test_the_extension_is_not_built_on_what_others_own(server: Cluster, stage: D
     assert run_due(stage) == []
 
 
-@pytest.mark.parametrize("kind", ["trigger", "owner: default"])
+@pytest.mark.parametrize("kind", ["trigger", "owner: index of a constant"])
 def test_an_update_executes_no_code_of_others(server: Cluster, stage: Db, tmp_path: Path, kind: str) -> None:
     """A database of version 1.0.0, which has not looked for it, is refused until the code is gone."""
     install_released("1.0.0", tmp_path)
     stage.execute("DROP EXTENSION pgagent_py; CREATE EXTENSION pgagent_py VERSION '1.0.0'")
     stage.execute("SELECT pgagent_py.add_job('a', sql => 'SELECT 1', cron => '@yearly')")
     role, command = "editor", BY_PRIVILEGE["trigger"].format(table="pga_job")
-    if kind == "owner: default":
-        role, command = "dbowner", BY_OWNER["default"]
+    if kind != "trigger":
+        role, command = "dbowner", BY_OWNER["index of a constant"]
         for (owned,) in rows(stage, OWNED.format(role=role)):
             stage.execute(owned.encode())
         stage.execute("ALTER SCHEMA pgagent OWNER TO dbowner; GRANT ALL ON SCHEMA spy TO dbowner")
@@ -206,9 +280,7 @@ def test_an_update_executes_no_code_of_others(server: Cluster, stage: Db, tmp_pa
     assert rows(stage, RULED) == []
     version = "SELECT extversion FROM pg_extension WHERE extname = 'pgagent_py'"
     assert value(stage, version) == "1.0.0"
-    stage.execute(
-        "ALTER TABLE pgagent.pga_job ALTER jobdesc SET DEFAULT ''; DROP TRIGGER IF EXISTS spy ON pgagent.pga_job"
-    )
+    stage.execute("DROP INDEX IF EXISTS pgagent.spy; DROP TRIGGER IF EXISTS spy ON pgagent.pga_job")
     for (owned,) in rows(stage, OWNED.format(role="postgres")):
         stage.execute(owned.encode())
     stage.execute("ALTER EXTENSION pgagent_py UPDATE")
