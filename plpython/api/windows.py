@@ -207,13 +207,20 @@ SELECT w.winname, w.windesc, w.wingiven::text AS wingiven, w.winduration::text A
 
 def export_windows(plpy: Plpy) -> dict[str, Row]:
     """Return the windows by name, with the arguments of add_window() that are not at their default."""
-    return {row["winname"]: _filled(_fields(row)) for row in READ(plpy)}
+    return {row["winname"]: _filled(_fields(plpy, row)) for row in READ(plpy)}
 
 
-def _fields(row: Row) -> Row:
+def _fields(plpy: Plpy, row: Row) -> Row:
+    try:
+        given = read_json(row["wingiven"])
+    except (ValueError, RecursionError):
+        plpy.warning(
+            f"pgagent_py: when window \"{row['winname']}\" opens can't be exported: it can't be read"
+        )
+        given = {}
     return {
         "description": row["windesc"],
-        **read_json(row["wingiven"]),
+        **given,
         "duration": row["winduration"],
         "timezone": row["wintimezone"],
         "closed": row["winclosed"],

@@ -37,7 +37,7 @@ NEXT_WAKE = Statement(
 SELECT a.jagpooled, CASE WHEN l.held IS FALSE AND NOT l.draining THEN ({NEXT_DUE.format(held="")}) END AS due,
        l.held AND NOT l.draining AS held, l.windowed,
        (SELECT extract(epoch FROM min(p.paused_until) - clock_timestamp())::float8 FROM pgagent_py.pause p
-         WHERE p.paused_until > clock_timestamp()) AS resumes,
+         WHERE p.paused_until > clock_timestamp() AND isfinite(p.paused_until)) AS resumes,
        (SELECT extract(epoch FROM min(CASE WHEN w.waiting_since <= clock_timestamp() THEN w.not_before ELSE clock_timestamp() END)
                              - clock_timestamp())::float8
           FROM (SELECT r.not_before, r.waiting_since FROM pgagent_py.run r

@@ -185,6 +185,8 @@ def test_a_pause_begins_and_ends_by_itself(db: Db) -> None:
     for begin, end in (("0 s", "-1 s"), ("2 h", "1 h")):
         with pytest.raises(psycopg.errors.InvalidParameterValue, match="until"):
             pause(begin, end)
+    db.execute("SELECT pgagent_py.start_agent(gen_random_uuid(), 'x'), pgagent_py.pause(until => 'infinity')")
+    assert db.execute("SELECT pgagent_py.next_wake()").fetchall()
 
 
 def test_priority_and_lateness_in_the_session(db: Db) -> None:

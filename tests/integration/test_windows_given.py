@@ -118,3 +118,8 @@ def test_windows_are_exported_imported_and_told_of(db: Db) -> None:
     assert [action for action, _ in told] == ["delete", "insert"]
     db.execute("UPDATE pgagent.pga_job SET jobdesc = ''")
     assert rows(db, options) == [(None, "finish")]
+    # A restore may bring what programs can't read
+    huge = """('{"a": ' || repeat('7', 5000) || '}')::jsonb"""
+    db.execute(f"UPDATE pgagent_py.job_window SET wingiven = {huge} WHERE winname = 'end'".encode())
+    assert export(db)["windows"]["end"] == {"duration": "1 day", "closed": True}
+    assert {action for action, _ in import_(db, {"jobs": {}}).values()} == set()
