@@ -276,7 +276,7 @@ class Comment:
             word = LISTS[self.noun].get(line.name)
             self._keep(line, *(word.put(self, line) if word else ()))
         if self.noun == "job" and any(line.name == "after" for line in new):
-            check_count(self.plpy, self.id, "dependencies")
+            check_count(self.plpy, self.id, dependencies=None)
 
     def tables(self) -> list[Row]:
         """Return the rows of all tables that lines change, as text of JSON."""

@@ -38,7 +38,7 @@ def add_dependency(
         hint = "Dependencies must not go round in a circle."
         raise invalid("after", f"after {after}: that job waits for job {job} itself", hint)
     ADD(plpy, job, after, when)
-    check_count(plpy, job, "dependencies")
+    check_count(plpy, job, dependencies=None)
     FORGET_MET(plpy, job, after)
 
 

@@ -36,7 +36,7 @@ def add_exception(
     if at_time is not None and at_time.startswith("24:"):
         raise invalid("at_time", f"at_time can't be {at_time}", "Give a time from 00:00 to 23:59.")
     jexid: int = INSERT(plpy, schedule, on_date, at_time)[0]["jexid"]
-    check_count(plpy, JOB_OF_SCHEDULE(plpy, schedule)[0]["jscjobid"], "exceptions")
+    check_count(plpy, JOB_OF_SCHEDULE(plpy, schedule)[0]["jscjobid"], exceptions=None)
     return jexid
 
 

@@ -120,7 +120,7 @@ def add_job(
     # One statement for two would give them their ids in any order.
     for schedule in schedules[1:]:
         insert(plpy, schedule.under(job))
-    check_new_job(plpy, caller, job, bool(owner), batch is not None)
+    check_new_job(plpy, caller, job, bool(owner), batch is not None, len(steps), len(schedules))
     return job
 
 
@@ -166,7 +166,7 @@ def alter_job(
         set_cron(plpy, caller, job, cron)
     if owner is not None or run_as is not None:
         set_roles(plpy, caller, job, owner, run_as)
-        check_count(plpy, job, *THINGS)
+        check_count(plpy, job, **dict.fromkeys(THINGS))
     waiting = {"jobgroup", "jobwindow", "joblabels", "joblateafter", "joboverrunafter"}
     if options.keys() & waiting or values.keys() & {"jobjclid", "jobhostagent"}:
         wake(plpy)  # there may be a place for it now, or something to tell

@@ -81,7 +81,7 @@ def add_message(
     msgid: int = ADD(plpy, job, *values, editor)[0]["msgid"]
     if attach or TELLS_ROWS.search(f"{text} {html}"):
         KEEP_ROWS(plpy, job)
-    check_count(plpy, job, "messages")
+    check_count(plpy, job, messages=None)
     return msgid
 
 

@@ -14,7 +14,9 @@ from .options import NAME, Column, Options
 OWNED = Options("pgagent_py.job_option", "jobid", Column("jobowner", NAME))
 
 
-def check_new_job(plpy: Plpy, caller: str, job: int, owned: bool, batch: bool) -> None:
+def check_new_job(
+    plpy: Plpy, caller: str, job: int, owned: bool, batch: bool, steps: int, schedules: int
+) -> None:
     """Check what *caller* has added, unless it may edit pgAgent's tables: else it owns the new *job*, and has bounds.
 
     Its rights are looked at again: the statement that has added the job may have waited for another transaction.
@@ -25,7 +27,7 @@ def check_new_job(plpy: Plpy, caller: str, job: int, owned: bool, batch: bool) -
         OWNED.write(plpy, job, {"jobowner": caller})
     if batch:
         check_code(plpy, job, "batch")
-    check_count(plpy, job, "jobs", "steps", "schedules")
+    check_count(plpy, job, jobs=1, steps=steps, schedules=schedules)
 
 
 MAKE_ROW = Statement("INSERT INTO pgagent_py.job_option (jobid) VALUES ($1) ON CONFLICT DO NOTHING", "int4")

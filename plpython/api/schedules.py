@@ -162,7 +162,7 @@ def add_schedule(
         for calendar, only in calendars:
             attach_calendar(plpy, caller, schedule, calendar, only)
         ids.append(schedule)
-    check_count(plpy, job, "schedules")
+    check_count(plpy, job, schedules=len(ids))
     return ids
 
 

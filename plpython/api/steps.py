@@ -121,7 +121,7 @@ def add_step(
     step = insert(plpy, new)
     check_code(plpy, job, "sql" if batch is None else "batch")
     note_code(plpy, job)
-    check_count(plpy, job, "steps")
+    check_count(plpy, job, steps=1)
     return step
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import PgAgentError
 from .plan import Statement
@@ -73,9 +74,10 @@ SELECT count(*) AS count FROM (
     )
     for name, things in THINGS.items()
 }
+# Two tickets of one session that follow each other: no other session has added anything between.
 FIND_OWNER = Statement(
     """
-SELECT r.oid::int8 AS oid, r.rolname::text AS name
+SELECT r.oid::int8 AS oid, r.rolname::text AS name, nextval('pgagent_py.adding_ticket') AS ticket
   FROM pgagent_py.job_option o JOIN pg_roles r ON r.oid = o.jobownerid WHERE o.jobid = $1 AND o.jobowner IS NOT NULL""",
     "int4",
 )
@@ -91,18 +93,45 @@ SELECT count(*) AS count FROM (SELECT FROM pgagent.pga_schedule s WHERE s.jscjob
 )
 
 
-def check_count(plpy: Plpy, job: int | None, *names: str) -> None:
-    """Refuse what was just added to *job* if its owner has too many of *names* now, or the job has too many schedules."""
+class Counted(NamedTuple):
+    """What a role has, as this session has counted and added it: it holds until another session has added something."""
+
+    role: int
+    ticket: int
+    until: float  # by time.monotonic(): what another transaction has added and not committed is not seen
+    counts: dict[str, int]
+
+
+# To count all at each call would take the longer the more there is.
+COUNT_SECONDS = 1.0
+_counted = Counted(0, 0, 0.0, {})
+
+
+def check_count(plpy: Plpy, job: int | None, **added: int | None) -> None:
+    """Refuse what was just *added* to *job*, so many of each, if its owner or the job has too many now; None: not known."""
+    global _counted
     for owner in FIND_OWNER(plpy, job):
         bounds = read_bounds(plpy, owner["name"])
-        for name in names:
+        role, ticket, now = owner["oid"], owner["ticket"], time.monotonic()
+        known = _counted
+        if known.role != role or known.ticket + 1 != ticket or known.until < now:
+            known = Counted(role, ticket, now + COUNT_SECONDS, {})
+        counts = {}
+        for name, number in added.items():
+            if number == 0:
+                continue
             most = bounds[name]
-            if COUNT[name](plpy, owner["oid"], most)[0]["count"] > most:
+            count = None if number is None or name not in known.counts else known.counts[name] + number
+            if count is None or count > most:
+                count = COUNT[name](plpy, role, most)[0]["count"]
+            if count > most:
                 raise _too_many(owner["name"], most, name)
-        if "schedules" in names:
+            counts[name] = count
+        if added.get("schedules", 0) != 0:
             most = bounds[OF_A_JOB]
             if COUNT_OF_A_JOB(plpy, job, most)[0]["count"] > most:
                 raise _too_many(owner["name"], most, OF_A_JOB)
+        _counted = known._replace(ticket=ticket, counts=known.counts | counts)
 
 
 def _too_many(role: str, most: int, name: str) -> PgAgentError:

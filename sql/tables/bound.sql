@@ -18,3 +18,11 @@ COMMENT ON COLUMN pgagent_py.bound.jobownerid IS
 'The id of jobowner. It counts, not the name.';
 
 SELECT pg_catalog.pg_extension_config_dump('pgagent_py.bound', '');
+
+CREATE SEQUENCE pgagent_py.adding_ticket;
+
+COMMENT ON SEQUENCE pgagent_py.adding_ticket IS
+{% filter literal %}
+Each call that adds something to a job with an owner draws a number. A session that draws two which follow each other knows that
+no other session has added anything meanwhile: what it has counted of the owner's things still holds.
+{% endfilter %};

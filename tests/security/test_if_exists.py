@@ -5,8 +5,8 @@ import threading
 import psycopg
 import pytest
 
-from tests.helpers import Db, rows, value, wait_for
-from tests.helpers.roles import login
+from tests.helpers import Db, call, rows, value, wait_for
+from tests.helpers.roles import login, refusal
 
 ADD = "SELECT pgagent_py.add_job('nightly', sql => 'SELECT 2', if_exists => %s)"
 WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
@@ -76,3 +76,18 @@ def test_a_job_that_was_given_away_while_the_call_waited_is_left_alone(admin: Db
     hers = meanwhile.result()
     code = "SELECT jstjobid, jstcode FROM pgagent.pga_jobstep ORDER BY 1"
     assert rows(admin, code) == [(job, "SELECT 1"), (hers, "SELECT 2")]
+
+
+def test_what_a_role_adds_in_several_sessions_counts_together(admin: Db, alice: Db) -> None:
+    """Each session remembers what it has counted and added."""
+    call(admin, "set_bound", "jobs", 7)
+    for session in (alice, admin, alice):
+        session.execute("SET ROLE alice")
+        for number in range(2):
+            call(session, "add_job", f"job {number}")
+        session.execute("RESET ROLE")
+    call(alice, "add_job", "the last")
+    assert refusal(alice, "SELECT pgagent_py.add_job('more')")[0] == "54000"
+    call(alice, "drop_job", call(alice, "job_id", "the last"))
+    call(alice, "add_job", "in its place")
+    call(admin, "set_bound", "jobs", None)
