@@ -56,7 +56,11 @@ def kept(jscid: int, version: Hashable) -> Kept | None:
 def keep(jscid: int, entry: Kept) -> None:
     """Keep a rule in place of the schedule's former one."""
     global _bytes
-    if jscid in _rules:
+    former = _rules.get(jscid)
+    if former and former.rule is entry.rule:  # only its next run is another
+        _rules[jscid] = entry
+        return
+    if former:
         _bytes -= _size(_rules.pop(jscid))
     _rules[jscid] = entry
     _bytes += _size(entry)

@@ -156,7 +156,7 @@ def _read_ahead(plpy: Plpy, jscid: int, version: SeenVersion) -> Kept | None:
     for row in rows:
         _keep_rule(plpy, row)
         _last = row["jscid"]
-    if len(rows) < _together // 2:
+    if several and len(rows) < _together // 2:
         _together = 1  # there are no more to read ahead
     found = kept(jscid, version)
     if is_plain:
