@@ -19,8 +19,12 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
+    -- In two steps: there is hardly ever a row of skip, and to look at the changes takes longer.
+    IF NOT EXISTS (SELECT FROM pgagent_py.skip) THEN
+        RETURN NULL;
+    END IF;
     -- a DELETE here is told, too, if only of no row
-    IF EXISTS (SELECT FROM changed) AND EXISTS (SELECT FROM pgagent_py.skip) THEN
+    IF EXISTS (SELECT FROM changed) THEN
         PERFORM pgagent_py._refuse_foreign_code();
         -- One that a session has locked is left: it does not count with other schedules.
         DELETE FROM pgagent_py.skip d WHERE d.ctid = ANY (ARRAY(

@@ -4,8 +4,12 @@ SET search_path = pg_catalog, pg_temp
 AS $plpgsql$
 BEGIN
     PERFORM pgagent_py._refuse_foreign_code();
+    -- Where one statement writes both rows, pgAgent's trigger for the schedule does it, and sees the options.
     UPDATE pgagent.pga_job j SET jobnextrun = NULL
-     WHERE j.jobenabled AND j.jobid IN (SELECT s.jscjobid FROM pgagent.pga_schedule s WHERE s.jscid IN (OLD.jscid, NEW.jscid));
+     WHERE j.jobenabled AND j.jobid IN (
+           SELECT s.jscjobid FROM pgagent.pga_schedule s
+            WHERE s.jscid IN (OLD.jscid, NEW.jscid)
+              AND NOT EXISTS (SELECT FROM pgagent_py.schedule_option o WHERE o.jscid = s.jscid AND o.xmin = s.xmin AND o.cmin = s.cmin));
     RETURN NULL;
 END
 $plpgsql$;
