@@ -28,8 +28,10 @@ def kind_of_column(column: Column) -> str:
 
 def check_kind(argument: str, kind: str, value: Any) -> None:
     """Refuse a value that is not of the *kind* of the argument."""
-    if value is None and not is_of(kind, None):
-        raise invalid(argument, f"{argument} is missing", "Give a value.")
+    if value is None:
+        if not is_of(kind, None):
+            raise invalid(argument, f"{argument} is missing", "Give a value.")
+        return
     if not is_of(kind, value):
         raise PgAgentError(f"{argument} has a value of another kind", HINT)
     if type(value) is int and "int" in kind and not -(2**31) <= value < 2**31:
@@ -38,7 +40,7 @@ def check_kind(argument: str, kind: str, value: Any) -> None:
 
 def is_of(kind: str, value: Any) -> bool:
     """Return whether *value* is of *kind*. Lists may hold NULL and lists: the handlers say more of them."""
-    if found := re.match(r"Sequence\[(.*?)\]", kind):
+    if kind.startswith("Sequence") and (found := re.match(r"Sequence\[(.*?)\]", kind)):
         if isinstance(value, list):
             return all(item is None or isinstance(item, list) or is_of(found[1], item) for item in value)
         kind = kind[found.end() :]

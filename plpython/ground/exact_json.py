@@ -18,10 +18,14 @@ def read_json(text: str) -> Any:
 
 def write_json(value: Any) -> str:
     """Return *value*, which may hold Decimals, as text."""
-    return _NUMBER.sub(r"\1", json.dumps(value, default=_mark))
+    return _NUMBER.sub(r"\1", _ENCODER.encode(value))
 
 
 def _mark(value: object) -> str:
     if not isinstance(value, Decimal):
         raise TypeError(f"{type(value).__name__} is no value of JSON")
     return f"\0{value}\0"
+
+
+# json.dumps() would make one for each value.
+_ENCODER = json.JSONEncoder(default=_mark)
