@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from .freshness import VERSIONS
-from .sql_connection import WITH_OWN_PATH, SqlConnection
+from .sql_connection import WITH_OWN_PATH
 from .sql_target import Target, target_of
+from .step_connection import StepConnection
 
 # The databases that somebody wants for himself
 WANTED = f"""{WITH_OWN_PATH}
@@ -30,8 +31,8 @@ class IdleConnections:
     def __init__(
         self,
         targets: Callable[[], Iterable[Target]],
-        drop: Callable[[SqlConnection], None],
-        ready: Callable[[SqlConnection], None],
+        drop: Callable[[StepConnection], None],
+        ready: Callable[[StepConnection], None],
         idle_seconds: float,
     ) -> None:
         """*drop* those of *targets* that are idle for *idle_seconds*. One that a step waits for is *ready*."""
@@ -42,7 +43,7 @@ class IdleConnections:
         self._look_timer: asyncio.TimerHandle | None = None
         self._looked_at = 0.0
 
-    def keep(self, target: Target, connection: SqlConnection) -> None:
+    def keep(self, target: Target, connection: StepConnection) -> None:
         """Keep a connection that no step needs now."""
         loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
@@ -103,7 +104,7 @@ class IdleConnections:
                 target.resetting += 1
                 connection.query(CHECK, None, self._checked, internal=True)
 
-    def _checked(self, connection: SqlConnection) -> None:
+    def _checked(self, connection: StepConnection) -> None:
         """Close the connections of a target if something has changed that decides whether they are fresh."""
         target = target_of(connection)
         target.resetting -= 1
@@ -118,7 +119,7 @@ class IdleConnections:
             target.idle.append(connection)
             self._look_by(asyncio.get_running_loop().time() + SOON_SECONDS)
 
-    def _looked(self, connection: SqlConnection) -> None:
+    def _looked(self, connection: StepConnection) -> None:
         """Close the connections to databases that are wanted."""
         asked = target_of(connection)
         asked.resetting -= 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import pq
@@ -20,6 +21,7 @@ from .shortages import NO_MEMORY
 from .socket_watch import SocketWatch
 from .step import LARGEST_RESULT
 
+Called: TypeAlias = "Callable[[Any], object]"  # with the connection
 # In front of an internal query: what its names mean, and how long it may take, is not for the database's owner to say.
 WITH_OWN_PATH = "SET LOCAL statement_timeout TO 0; SET LOCAL search_path TO pg_catalog, pg_temp; "
 
@@ -82,9 +84,7 @@ class SqlConnection:
         "versions",
     )
 
-    def __init__(
-        self, conn: psycopg.AsyncConnection, owner: object, on_lost: Callable[[SqlConnection], object]
-    ) -> None:
+    def __init__(self, conn: psycopg.AsyncConnection, owner: object, on_lost: Called) -> None:
         """Take over *conn*, which must be idle; *on_lost* is called if it is lost while no query runs."""
         self.conn = conn
         self.owner = owner
@@ -104,7 +104,7 @@ class SqlConnection:
         self.pooled = self.shared = False
         self._pgconn: PGconn = conn.pgconn
         self._on_lost = on_lost
-        self._on_end: Callable[[SqlConnection], object] | None = None
+        self._on_end: Called | None = None
         self._output: Output | None = None
         self._internal = True
         self._kept: KeptRows | None = None
@@ -143,7 +143,7 @@ class SqlConnection:
         self,
         text: bytes,
         output: Output | None,
-        on_end: Callable[[SqlConnection], object],
+        on_end: Called,
         internal: bool = False,
         kept: KeptRows | None = None,
     ) -> None:
@@ -179,7 +179,7 @@ class SqlConnection:
         text: bytes,
         params: Sequence[bytes],
         output: Output | None,
-        on_end: Callable[[SqlConnection], object],
+        on_end: Called,
     ) -> None:
         """Send one internal statement with text parameters, otherwise like `query`."""
         self._begin(output, on_end, True)
@@ -215,9 +215,7 @@ class SqlConnection:
         self._on_end = None
         self.close()
 
-    def _begin(
-        self, output: Output | None, on_end: Callable[[SqlConnection], object], internal: bool
-    ) -> None:
+    def _begin(self, output: Output | None, on_end: Called, internal: bool) -> None:
         self._output = output
         self._internal = internal
         self._kept = None

@@ -14,9 +14,9 @@ from .conninfo import ConninfoError, Params, parse_conninfo
 from .idle import IdleConnections
 from .output import Output
 from .shortages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Reserve
-from .sql_connection import SqlConnection
 from .sql_target import AskServer, NotNowError, Target, TargetError, WaitingStep, nobody_to_ask, target_of
 from .step import StepRun
+from .step_connection import StepConnection
 
 # A backend that has just worked works for less, since its memory is in the processor's caches. So short steps share a few
 # connections: a step waits a moment for one of these to come back before it uses another.
@@ -52,7 +52,7 @@ class SqlPool:
         self._workers = workers
         self._use_seconds = use_seconds
         self._targets: dict[tuple[str, str, str | None, int | None], Target] = {}
-        self._open: set[SqlConnection] = set()
+        self._open: set[StepConnection] = set()
         self._place: Params = {}
         self._local_server: str | None = None  # what names the server that hands out the steps
         self._tasks: dict[asyncio.Task[None], Target] = {}
@@ -87,7 +87,7 @@ class SqlPool:
             target = self._targets[key] = self._new_target(run)
         return target
 
-    def take(self, target: Target) -> SqlConnection | None:
+    def take(self, target: Target) -> StepConnection | None:
         """Return a warm connection of *target*, or None if there is none or one will soon come back."""
         if len(target.just_out) >= SHARED_CONNECTIONS:
             return None
@@ -96,14 +96,14 @@ class SqlPool:
             self._note_just_out(target, connection)
         return connection
 
-    def wait(self, target: Target, output: Output) -> asyncio.Future[SqlConnection]:
+    def wait(self, target: Target, output: Output) -> asyncio.Future[StepConnection]:
         """Return a future for a connection of *target*; `TargetError` is set on it if there can't be one.
 
         A server that has no room is waited for, however long, and *output* then says so. Every caller calls
         `leave` in the end.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[SqlConnection] = loop.create_future()
+        future: asyncio.Future[StepConnection] = loop.create_future()
         target.waiting.append(WaitingStep(future, output))
         if len(target.just_out) >= SHARED_CONNECTIONS:
             return future  # _spread looks after it
@@ -113,13 +113,13 @@ class SqlPool:
             loop.call_later(RESET_SECONDS, self._connect_missing, target)
         return future
 
-    def leave(self, target: Target, future: asyncio.Future[SqlConnection]) -> None:
+    def leave(self, target: Target, future: asyncio.Future[StepConnection]) -> None:
         """End a wait; a connection that has arrived goes to the next step."""
         target.waiting = deque(step for step in target.waiting if step.future is not future)
         if future.done() and not future.cancelled() and future.exception() is None:
             self._ready(future.result())
 
-    def give_back(self, connection: SqlConnection) -> None:
+    def give_back(self, connection: StepConnection) -> None:
         """Take a connection back from a step and make it fresh for another, in the background."""
         target = target_of(connection)
         connection.used = True
@@ -132,10 +132,7 @@ class SqlPool:
                 self._connect(target)
             return
         target.resetting += 1
-        if connection.at_rest:
-            connection.query(b"DISCARD ALL", None, self._reset_ended, internal=True)
-        else:
-            connection.query(b"ROLLBACK", None, self._rollback_ended, internal=True)
+        connection.reset(self._reset_ended)
 
     def look_again(self) -> None:
         """Count on nothing that was known of databases and roles: a step may have changed it."""
@@ -187,7 +184,7 @@ class SqlPool:
 
     # Idle connections
 
-    def _take_idle(self, target: Target) -> SqlConnection | None:
+    def _take_idle(self, target: Target) -> StepConnection | None:
         while target.idle:
             connection = target.idle.pop()
             if connection.is_usable() and not self._is_old(connection):
@@ -195,7 +192,7 @@ class SqlPool:
             self._drop(connection)
         return None
 
-    def _ready(self, connection: SqlConnection) -> None:
+    def _ready(self, connection: StepConnection) -> None:
         """Hand a fresh connection to the step that has waited longest, or keep it warm."""
         target = target_of(connection)
         if step := target.next_waiting():
@@ -208,12 +205,12 @@ class SqlPool:
         target.just_out.discard(connection)
         self._idle.keep(target, connection)
 
-    def _is_old(self, connection: SqlConnection) -> bool:
+    def _is_old(self, connection: StepConnection) -> bool:
         return asyncio.get_running_loop().time() > connection.opened + self._use_seconds
 
     # Few connections for short steps
 
-    def _note_just_out(self, target: Target, connection: SqlConnection) -> None:
+    def _note_just_out(self, target: Target, connection: StepConnection) -> None:
         target.just_out.add(connection)
         if len(target.just_out) >= SHARED_CONNECTIONS and not target.spread_planned:
             target.spread_planned = True
@@ -282,7 +279,7 @@ class SqlPool:
         finally:
             target.connecting -= 1
 
-    def _check_server(self, connection: SqlConnection) -> None:
+    def _check_server(self, connection: StepConnection) -> None:
         """Raise `NotNowError` if a local step would come to another server than the one that handed it out."""
         if target_of(connection).local and self._local_server not in (None, connection.server):
             connection.close()
@@ -311,13 +308,7 @@ class SqlPool:
 
     # Connections on their way back
 
-    def _rollback_ended(self, connection: SqlConnection) -> None:
-        if connection.error or not connection.at_rest:
-            self._reset_ended(connection)
-        else:
-            connection.query(b"DISCARD ALL", None, self._reset_ended, internal=True)
-
-    def _reset_ended(self, connection: SqlConnection) -> None:
+    def _reset_ended(self, connection: StepConnection) -> None:
         target = target_of(connection)
         target.resetting -= 1
         if connection.error or connection.expired or not connection.at_rest or not connection.is_usable():
@@ -327,14 +318,14 @@ class SqlPool:
         else:
             self._ready(connection)
 
-    def _lost(self, connection: SqlConnection) -> None:
+    def _lost(self, connection: StepConnection) -> None:
         """Drop a connection that may be idle."""
         target = target_of(connection)
         if connection in target.idle:
             target.idle.remove(connection)
         self._drop(connection)
 
-    def _drop(self, connection: SqlConnection) -> None:
+    def _drop(self, connection: StepConnection) -> None:
         self._open.discard(connection)
         target_of(connection).just_out.discard(connection)
         connection.close()

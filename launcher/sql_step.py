@@ -15,12 +15,12 @@ from .log import Event
 from .output import DEFAULT_LIMIT, Output
 from .pooler import SHARED
 from .session_end import end_session
-from .sql_connection import SqlConnection
 from .sql_pool import SqlPool
 from .sql_statements import StatementError, Statements
 from .sql_target import Stopped, Target, TargetError
-from .sql_text import code_of, encoded, standard_strings
+from .sql_text import SET_IDS, SET_LOCAL_IDS, code_of, encoded, is_plain, standard_strings, with_ids
 from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
+from .step_connection import StepConnection
 from .threads import in_thread
 
 logger = logging.getLogger("pgagent_py.sql_step")
@@ -31,14 +31,8 @@ CANCEL_GIVE_UP_SECONDS = 10.0  # of cancel requests in vain, after which the ses
 LARGE = 50_000  # characters of a text that is not split here, where others would wait
 KILL_GIVE_UP_SECONDS = 0.25  # the same when there is no time: a cancelled run is to end within a second
 
-# Though these are six statements, they cost a third less than one SELECT of set_config() for all.
-_IDS = (
-    "SET {0} pgagent_py.job_id = '%d'; SET {0} pgagent_py.run_id = '%d'; SET {0} pgagent_py.step_id = '%d';"
-    " SET {0} pgagent_py.parameters = '{{}}'; SET {0} pgagent_py.due = '%s'; SET {0} pgagent_py.previous_due = '%s'"
-)
 _TRANSACTION_ID = "SELECT pg_catalog.txid_current()"  # an atomic step's log entry needs one anyway
-_SET_IDS = _IDS.format("SESSION").encode()
-_BEGIN = f"BEGIN; {_IDS.format('LOCAL')}; {_TRANSACTION_ID}".encode()
+_BEGIN = f"BEGIN; {SET_LOCAL_IDS}; {_TRANSACTION_ID}"
 _SET_TRACEPARENT = b"SELECT pg_catalog.set_config('pgagent_py.traceparent', $1, $2)"
 _SET_PARAMETERS = b"SELECT pg_catalog.set_config('pgagent_py.parameters', $1, $2)"
 
@@ -81,9 +75,9 @@ class SqlStep:
         self._output = Output(output_limit, escape=True)
         self._kept = KeptRows(run.keep_rows) if run.keep_rows else None
         self._target: Target | None = None
-        self._connection: SqlConnection | None = None
-        self._waiting: asyncio.Future[SqlConnection] | None = None
-        self._query_end: asyncio.Future[SqlConnection] | None = None
+        self._connection: StepConnection | None = None
+        self._waiting: asyncio.Future[StepConnection] | None = None
+        self._query_end: asyncio.Future[StepConnection] | None = None
         self._stoppers: set[asyncio.Task[None]] = set()
         self._cancel_note = ""
         self._cancel_status = ""  # set once cancelled
@@ -168,12 +162,12 @@ class SqlStep:
         run = self._run
         for _ in range(BEGIN_ATTEMPTS):
             connection = await self._connect()
-            if not run.jstatomic:
-                await self._set_ids(connection, _SET_IDS, b"false")
-            await self._confirm()
-            if not connection.spoiled:
+            sent = is_plain(run) and connection.takes_one_send(code_of(run))
+            if await (self._send(connection) if sent else self._prepare(connection)):
                 break
-            self._let_go()  # it was lost before the step began
+            self._let_go()
+        else:
+            raise TargetError("The connection was lost before the step began, time and again.")
         self.begun = True
         if leaves_something(run.jstcode):
             connection.expired = True
@@ -182,13 +176,31 @@ class SqlStep:
         if run.separately:
             rows = await self._execute_separately(connection)
         else:
-            await self._query(connection, code_of(run).encode())
+            if not sent:
+                await self._query(connection, code_of(run).encode())
             rows = connection.rows or 0
         if not connection.spoiled and not connection.at_rest:
             self._output.line(b"The step left a transaction open; it was rolled back.")
         return -1 if connection.error else rows
 
-    async def _execute_separately(self, connection: SqlConnection) -> int:
+    async def _send(self, connection: StepConnection) -> bool:
+        """Execute the step in one send; return whether it has begun: if not, the connection was lost before."""
+        await self._confirm()
+        self.begun = True
+        end = self._query_end = asyncio.get_running_loop().create_future()
+        connection.send_step(with_ids(SET_IDS, self._run), code_of(self._run), self._output, end.set_result)
+        await end
+        self.begun = not connection.unbegun
+        return self.begun
+
+    async def _prepare(self, connection: StepConnection) -> bool:
+        """Do what comes before the step's text; return whether it may begin: if not, the connection was lost."""
+        if not self._run.jstatomic:
+            await self._set_ids(connection, SET_IDS, b"false")
+        await self._confirm()
+        return not connection.spoiled
+
+    async def _execute_separately(self, connection: StepConnection) -> int:
         """Execute the statements one by one, up to the first error; return the rows affected by the last one."""
         rows = 0
         text = code_of(self._run)
@@ -202,7 +214,7 @@ class SqlStep:
             rows = rows if connection.rows is None else connection.rows
         return rows
 
-    async def _connect(self) -> SqlConnection:
+    async def _connect(self) -> StepConnection:
         pool = self._pool
         target = self._target = pool.target(self._run)
         while True:
@@ -232,23 +244,23 @@ class SqlStep:
         if self._cancel_status:
             raise Stopped
 
-    async def _query(self, connection: SqlConnection, text: bytes, internal: bool = False) -> None:
+    async def _query(self, connection: StepConnection, text: bytes, internal: bool = False) -> None:
         end = self._query_end = asyncio.get_running_loop().create_future()
         connection.query(text, self._output, end.set_result, internal, None if internal else self._kept)
         await end
 
-    async def _set_ids(self, connection: SqlConnection, text: bytes, local: bytes) -> bytes | None:
+    async def _set_ids(self, connection: StepConnection, text: str, local: bytes) -> bytes | None:
         """Set the step's ids and parameters where its code, functions and triggers can ask for them.
 
         They hold for the session, or, if *local*, for the transaction that *text* begins. Return its id then.
         """
         run = self._run
         end = self._query_end = asyncio.get_running_loop().create_future()
-        times = [(time or "").encode() for time in (run.due, run.previous_due)]
-        connection.query(
-            text % (run.jobid, run.jlgid, run.jstid, *times), None, end.set_result, internal=True
-        )
+        said = Output()
+        connection.query(with_ids(text, run), said, end.set_result, internal=True)
         await end
+        if connection.error and not connection.spoiled:
+            raise StatementError(f"{said.text()}The step has not begun.")
         transaction = connection.value
         for query, given in ((_SET_PARAMETERS, run.jobparameters), (_SET_TRACEPARENT, run.traceparent)):
             if given is not None:
@@ -257,7 +269,7 @@ class SqlStep:
                 await end
         return transaction
 
-    async def _execute_atomic(self, connection: SqlConnection) -> int:
+    async def _execute_atomic(self, connection: StepConnection) -> int:
         """Commit the step's effects and its log entry in one transaction, or neither."""
         transaction = await self._set_ids(connection, _BEGIN, b"true")
         self._check_not_cancelled()
@@ -283,7 +295,7 @@ class SqlStep:
             )
         return -1
 
-    async def _is_in(self, connection: SqlConnection, transaction: bytes | None) -> bool:
+    async def _is_in(self, connection: StepConnection, transaction: bytes | None) -> bool:
         if not connection.in_transaction:
             return False
         if connection.ended_transaction:  # or only rolled back to a savepoint
@@ -291,7 +303,7 @@ class SqlStep:
             return connection.value == transaction
         return True
 
-    def _finish_statement(self, connection: SqlConnection, rows: int) -> bytes:
+    def _finish_statement(self, connection: StepConnection, rows: int) -> bytes:
         seconds = asyncio.get_running_loop().time() - self._started
         output = self._output.text()
         if not connection.stores_utf8:  # all other characters came from this server
@@ -303,7 +315,7 @@ class SqlStep:
         ).format(self._run.jslid, rows, output, seconds)
         return query.as_bytes(connection.conn)
 
-    async def _stop(self, connection: SqlConnection, kill: bool) -> None:
+    async def _stop(self, connection: StepConnection, kill: bool) -> None:
         """Ask the server to cancel until the query in progress has ended; in the end have it end the session."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (KILL_GIVE_UP_SECONDS if kill else CANCEL_GIVE_UP_SECONDS)
@@ -331,7 +343,7 @@ class SqlStep:
             self._waiting = None
         connection, self._connection = self._connection, None
         if connection is not None:
-            if self._query_end is not None and not self._query_end.done():
+            if (end := self._query_end) is not None and (end.cancelled() or not end.done()):
                 connection.abandon()
             if connection.expired:
                 self._pool.look_again()

@@ -17,16 +17,19 @@ from .freshness import VERSIONS, Freshness
 from .output import Output
 from .pooler import asker, is_shared
 from .refusals import FULL, HOPELESS, UNKNOWN, may_pass, ping, refuses_options
-from .sql_connection import WITH_OWN_PATH, SqlConnection
+from .sql_connection import WITH_OWN_PATH
+from .step_connection import StepConnection
 from .threads import in_thread
 
 # The id of the role that has logged in, whatever settings of its own it has.
 LOGGED_IN = """
 SELECT s.usesysid::pg_catalog.int8 FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) s"""
-# What names the server, the backend's process id, the database's id, and the versions of what is in it
+# What names the server, the backend's process id, the database's id, the versions of what is in it, and whether the connection is
+# encrypted
 GREETING = f"""{WITH_OWN_PATH}
-SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time())::text, pg_backend_pid(), d.oid, ({VERSIONS}))
-  FROM pg_database d WHERE d.datname = current_database()"""
+SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time())::text, pg_backend_pid(), d.oid, ({VERSIONS}),
+                 s.ssl OR s.gss_enc)
+  FROM pg_database d, pg_stat_get_activity(pg_backend_pid()) s WHERE d.datname = current_database()"""
 CHECKED_SECONDS = 60.0  # for which it counts as known what a pooler does
 
 
@@ -57,7 +60,7 @@ class WaitingStep:
 
     __slots__ = ("_output", "_told", "future")
 
-    def __init__(self, future: asyncio.Future[SqlConnection], output: Output) -> None:
+    def __init__(self, future: asyncio.Future[StepConnection], output: Output) -> None:
         """Wait by *future*."""
         self.future = future
         self._output = output
@@ -113,13 +116,13 @@ class Target:
         self.local = local
         self.role = role
         self.move(params)
-        self.idle: list[SqlConnection] = []  # last in, first out: those that are not needed grow cold
+        self.idle: list[StepConnection] = []  # last in, first out: those that are not needed grow cold
         self.waiting: deque[WaitingStep] = deque()
         self.freshness = Freshness()
         self.refusal = ""  # why the last attempt was refused, if waiting may help
         self.connecting = 0  # attempts to open a connection
         self.resetting = 0  # connections on their way back from a step
-        self.just_out: set[SqlConnection] = set()  # given to a step less than SHARE_SECONDS ago
+        self.just_out: set[StepConnection] = set()  # given to a step less than SHARE_SECONDS ago
         self.spread_planned = False
 
     def move(self, place: Params) -> None:
@@ -157,7 +160,7 @@ class Target:
                 return step
         return None
 
-    async def connect(self, on_lost: Callable[[SqlConnection], object]) -> SqlConnection:
+    async def connect(self, on_lost: Callable[[StepConnection], object]) -> StepConnection:
         """Open a connection. Raise `NotNowError` where trying again may help, else `TargetError`."""
         conninfo, encoding = self._conninfo, self._encoding
         try:
@@ -170,7 +173,7 @@ class Target:
                 self._encoding = "SQL_ASCII"
                 self.move({})
                 return await self.connect(on_lost)
-            connection = SqlConnection(conn, self, on_lost)
+            connection = StepConnection(conn, self, on_lost)
         except (TargetError, NotNowError):
             raise
         except (OSError, MemoryError, RuntimeError) as error:  # this machine is short of something
@@ -185,7 +188,7 @@ class Target:
         self._conninfo = self._plain_conninfo
         return await self.connect(on_lost)
 
-    async def _greet(self, connection: SqlConnection) -> None:
+    async def _greet(self, connection: StepConnection) -> None:
         """Find out what the connection leads to. What is no PostgreSQL server does not tell."""
         output = Output()
         answer = await connection.ask(GREETING, output)
@@ -194,19 +197,20 @@ class Target:
             raise await self._refusal(output.text().strip())
         if answer is None:
             return
-        connection.server, pid, connection.database, versions = answer.split()
+        connection.server, pid, connection.database, versions, encrypted = answer.split()
         connection.pooled = int(pid) != connection.conn.pgconn.backend_pid
+        connection.plain = self.local and encrypted == "f" and not connection.pooled
         if connection.pooled:
             connection.shared = await self._is_shared(connection)
         await self.freshness.begin(connection, versions)
 
-    async def _is_shared(self, connection: SqlConnection) -> bool:
+    async def _is_shared(self, connection: StepConnection) -> bool:
         """Return whether a pooler gives connections to others between transactions. It may be told to do otherwise."""
         async with self._checking:
             now = asyncio.get_running_loop().time()
             if now > self._checked_at + CHECKED_SECONDS:
                 conn = await psycopg.AsyncConnection.connect(await _resolved(self._conninfo), autocommit=True)
-                second = SqlConnection(conn, self, lambda _: None)
+                second = StepConnection(conn, self, lambda _: None)
                 try:
                     self._shared = await is_shared(asker(connection), asker(second))
                 finally:
@@ -243,7 +247,7 @@ class Target:
         return reason == FULL or (reason != HOPELESS and self._doubts <= MOST_DOUBTS)
 
 
-def target_of(connection: SqlConnection) -> Target:
+def target_of(connection: StepConnection) -> Target:
     """Return the target that a connection of the pool belongs to."""
     target = connection.owner
     assert isinstance(target, Target)

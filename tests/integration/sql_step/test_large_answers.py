@@ -6,10 +6,10 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from launcher.sql_connection import SqlConnection
 from launcher.sql_pool import SqlPool
 from launcher.sql_step import SqlStep
 from launcher.step import StepResult
+from launcher.step_connection import StepConnection
 from tests.helpers.sql_steps import step_run, with_pool
 
 
@@ -19,13 +19,13 @@ class Watch:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._process = psutil.Process()
         self.growth = self.reads = 0
-        read = SqlConnection._readable
+        read = StepConnection._readable
 
-        def count(connection: SqlConnection) -> None:
+        def count(connection: StepConnection) -> None:
             self.reads += 1
             read(connection)
 
-        monkeypatch.setattr(SqlConnection, "_readable", count)
+        monkeypatch.setattr(StepConnection, "_readable", count)
 
     async def watch(self) -> None:
         start, self.reads = self._process.memory_info().rss, 0
