@@ -18,25 +18,28 @@ SELECT o.jlgid, {UTC.format("o.jlgdue")} AS due, {UTC.format("p.due")} AS previo
        SELECT CASE WHEN d.jobdue < o.jlgdue THEN d.jobdue
                    WHEN d.jobdue IS NOT NULL THEN pgagent_py._previous_due(d.jobid, o.jlgdue) END AS due OFFSET 0) p"""
 
-# $1 jlgids, $2 jobids, $3 pid. It is no part of the claim, which would not see an order that came after its snapshot.
+# $1 jlgids, $2 jobids, $3 agent, $4 its pid. It is no part of the claim, which would not see an order that came after its
+# snapshot.
 NOTE_ORIGINS = Statement(
     f"""
 -- no claim changes jobnextrun: it is still the time that the run was due at; before the agent, or the server, has begun to serve,
 -- it was missed
 WITH origin AS MATERIALIZED (
-    SELECT r.jlgid, r.jobid, a.agent, g.jlgtriggeredby,
+    SELECT r.jlgid, r.jobid, g.jlgtriggeredby,
            greatest(coalesce(g.jlgdue, j.jobnextrun), '0001-01-02Z') AS jlgdue,
-           coalesce(g.jlgtrigger, CASE WHEN j.jobnextrun < a.jagserves THEN 'b'::"char" ELSE 's' END) AS jlgtrigger
+           coalesce(g.jlgtrigger,
+                    CASE WHEN j.jobnextrun < (SELECT a.jagserves FROM pgagent_py.agent a WHERE a.jagpid = $4)
+                         THEN 'b'::"char" ELSE 's' END) AS jlgtrigger
       FROM unnest($1, $2) r (jlgid, jobid)
-      JOIN pgagent_py.agent a ON a.jagpid = $3
       JOIN pgagent.pga_job j ON j.jobid = ANY (ARRAY[r.jobid])
       LEFT JOIN pgagent_py.job_origin g ON g.jobid = ANY (ARRAY[r.jobid]) AND g.jobnextrun = j.jobnextrun),
 noted AS (
     INSERT INTO pgagent_py.run_origin (jlgdue, jlgid, jlgtrigger, agent, jlgtriggeredby)
-    SELECT o.jlgdue, o.jlgid, o.jlgtrigger, o.agent, o.jlgtriggeredby FROM origin o)
+    SELECT o.jlgdue, o.jlgid, o.jlgtrigger, $3, o.jlgtriggeredby FROM origin o)
 {TIMES.format(runs="origin o", jobid="o.jobid")}""",
     "int4[]",
     "int4[]",
+    "uuid",
     "int4",
 )
 # What a job is to catch up with begins behind this time.
@@ -61,7 +64,7 @@ FIND_TIMES = Statement(
 def note_origins(plpy: Plpy, agent: AgentRow, steps: Sequence[StepRow]) -> None:
     """Note what has set off the runs of these first steps, just claimed by *agent*; put the times into the steps."""
     if steps:
-        _put(steps, NOTE_ORIGINS(plpy, *_ids(steps), agent["jagpid"]))
+        _put(steps, NOTE_ORIGINS(plpy, *_ids(steps), agent["agent"], agent["jagpid"]))
         if agent["owing"]:
             NOTE_OWED(plpy, *_ids(steps))
 

@@ -9,7 +9,7 @@ from ..ground.foreign import refuse_here
 from ..ground.plan import Statement
 from ..ground.plpy import Plpy
 from ..ground.roles import check_launch
-from ..ground.vocabulary import ABORTED, FAILURE, OWN_PLACES, SUCCESS, THIS_BACKEND
+from ..ground.vocabulary import ABORTED, FAILURE, OWN_PLACES, SUCCESS
 from .adopt import adopt_runs, adopt_steps
 from .agents import CHECK_SERVED, take_former_jobs
 from .alerts import tell_alerts
@@ -21,6 +21,7 @@ from .claimable import ANY, IN_SESSION, IN_SESSION_ONCE
 from .dependencies import check_dependencies, start_dependents
 from .finish import finish_jobs, note_runs
 from .hand_out import refuse_engines, set_parameters, set_run_as
+from .in_use import agent_of_turn
 from .news import tell_news
 from .origins import set_due
 from .orphans import close_left, fail_orphans
@@ -31,44 +32,6 @@ from .steps import Started, commit_with_booking, runs_to_go_on, start_steps
 from .waiting import LOOK_AGAIN_SECONDS, defer_runs, leave_some, set_aside, take_waiting
 from .wake import show_life, wake, wake_for_due_jobs
 from .window_ends import stop_runs, stopped_at
-
-AGENT = Statement(
-    f"""
-SELECT a.agent, a.jagpid, a.jagstation, a.jagknows, a.jagall, a.jagreboot, a.jagpooled, a.jagleft, $2 AS connecting, $3 AS apart,
-       pg_has_role(a.jagrole, to_regrole('pgagent_py_launcher'), 'MEMBER') IS TRUE AS launches,
-       pg_get_userbyid(a.jagrole) AS role,
-       EXISTS (SELECT FROM pgagent_py.agent f WHERE f.agent = a.agent AND f.jagpid <> a.jagpid) AS returned,
-       EXISTS (SELECT FROM pgagent_py.run r WHERE r.agent = a.agent AND r.jslid IS NULL)
-       OR EXISTS (SELECT FROM pgagent_py.waiting_result w WHERE w.agent = a.agent) AS waiting,
-       a.agent = ANY (d.agents) AS draining, array_remove(d.agents, a.agent) <> '{{}}' AS adoptable,
-       EXISTS (SELECT FROM pgagent_py.kept_run k WHERE k.agent <> a.agent AND k.executing) AS lasting,
-       EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srrelid = 'pgagent.pga_job'::regclass) AS subscribed,
-       EXISTS (SELECT FROM pgagent_py.job_limit) AS limited,
-       EXISTS (SELECT FROM pgagent_py.job_window) AS windowed,
-       EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobatwindowend IS NOT NULL) AS stopping,
-       EXISTS (SELECT FROM pgagent_py.pause) OR EXISTS (SELECT FROM pgagent_py.problem)
-       OR EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobpriority <> 0) AS choosy,
-       EXISTS (SELECT FROM pgagent_py.run_order) AS ordered,
-       EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobdone) AS deleting,
-       EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobmaxlateness IS NOT NULL OR o.jobcatchup IS NOT NULL) AS belated,
-       EXISTS (SELECT FROM pgagent_py.job_owed) AS owing,
-       EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobownerid IS NOT NULL) AS owned,
-       EXISTS (SELECT FROM pgagent_py.skip k WHERE NOT k.skpused) AS skipping,
-       EXISTS (SELECT FROM pgagent_py.backfill b WHERE b.bflended IS NULL) AS backfilling,
-       EXISTS (SELECT FROM pgagent_py.job_dependency) AS dependent,
-       EXISTS (SELECT FROM pgagent_py.job_dependency d WHERE NOT d.depchecked) AS unchecked,
-       EXISTS (SELECT FROM pgagent_py.message m WHERE m.msgwhen IN ('late', 'overrun')) AS alerting,
-       EXISTS (SELECT FROM pgagent_py.job_option o WHERE o.jobparameters IS NOT NULL)
-       OR EXISTS (SELECT FROM pgagent_py.run_option o WHERE o.jlgparameters IS NOT NULL) AS parametrised
-  FROM pgagent_py.agent a CROSS JOIN (SELECT ARRAY(SELECT d.agent FROM pgagent_py.draining d) AS agents OFFSET 0) d
- WHERE a.agent = $1 AND {THIS_BACKEND}
-   -- a user may have tidied up pgAgent's list
-   AND EXISTS (SELECT FROM pgagent.pga_jobagent l WHERE l.jagpid = a.jagpid)""",
-    "uuid",
-    "int4[]",
-    "bool",
-    row=AgentRow,
-)
 
 
 def run_due(
@@ -116,16 +79,12 @@ def run_due(
 def _agent(plpy: Plpy, agent: str, connecting: Sequence[int], apart: bool) -> AgentRow:
     """Return the agent of this backend, after what is to be done before its turn."""
     refuse_here(plpy)
-    agents = AGENT(plpy, agent, connecting, apart)
-    if not agents:
+    me = agent_of_turn(plpy, agent, connecting, apart)
+    if me is None:
         plpy.error("this session is not registered as an agent", hint="Call run_due().", sqlstate="55000")
-    me = agents[0]
     _check_right(plpy, me)
     if me["subscribed"]:
         CHECK_SERVED(plpy)
-    me["choosy"] |= me["limited"] or me["windowed"] or me["ordered"] or me["deleting"]
-    me["choosy"] |= me["belated"] or me["owned"] or me["skipping"]
-    me["parametrised"] |= me["ordered"]
     # A session may stay in its transaction for long, and nothing of other roles' must wait for that.
     if me["jagall"]:
         fail_orphans(plpy)

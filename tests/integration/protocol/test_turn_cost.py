@@ -6,6 +6,7 @@ from typing import LiteralString
 
 import pytest
 
+from plpython.runs.in_use import FEATURES
 from tests.helpers import Db, value
 from tests.helpers.protocol import Agent
 
@@ -108,3 +109,8 @@ def test_only_many_due_jobs_of_others_make_a_slow_claim_look_at_a_part_of_them(
     db.execute(DUE, ["", 1])
     assert len(agent.run_due(5)) == 1
     assert chooses(agent) == (elsewhere > 0)
+
+
+def test_what_tells_a_turn_which_features_are_in_use_has_a_size(db: Db) -> None:
+    kinds = "SELECT c.relkind FROM unnest(%s::text[]) t (name) JOIN pg_class c ON c.oid = t.name::regclass"
+    assert db.execute(kinds, [list(FEATURES)]).fetchall() == [("r",)] * len(FEATURES)

@@ -1,6 +1,5 @@
 """launcher/one_send.py: a step whose ids, text and reset are sent at once does what it does statement by statement."""
 
-import asyncio
 import os
 import socket
 import threading
@@ -265,7 +264,6 @@ def test_a_step_lost_before_it_began_runs_on_another_connection(database: str, e
 
     async def scenario(pool: SqlPool) -> StepResult:
         await SqlStep(step_run("SELECT 1"), pool).execute()
-        await asyncio.sleep(0)
         effect.execute(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'pgagent-py'"
             " AND datname = current_database()"
