@@ -13,13 +13,15 @@ its end, which is to begin a transaction.
 from __future__ import annotations
 
 from enum import IntEnum
+from struct import Struct
 
 from .output import Output
-from .server_words import fields_of, is_fatal, words
+from .server_words import fields_of, is_fatal, notice_words, words
 from .step import LARGEST_RESULT
 
 READ_BYTES = 65536
 HEADER = 5  # bytes of a message before its body: its type, and its length, which counts itself
+_header = Struct(">BI").unpack_from
 IDLE = b"I"  # the transaction status of a session without a transaction
 GUARDS = (b"SAVEPOINT pgagent_py", b"COMMIT")
 # The types of the server's messages that matter here
@@ -116,20 +118,26 @@ class Answers:
                 return
             data, self._rest = bytes(self._rest), bytearray()
         start, end = 0, len(data)
+        self._need = HEADER
+        said: list[bytes] = []  # written together: there may be millions
         while end - start >= HEADER:
-            kind = data[start]
-            size = int.from_bytes(data[start + 1 : start + HEADER], "big") + 1
+            kind, size = _header(data, start)
+            size += 1
             if start + size > end:
                 if kind == DATA_ROW:  # it may be longer than what there is of memory
                     self._left = start + size - end
-                    return
+                    start = end
                 self._need = size
                 break
-            if kind != DATA_ROW:
+            if kind == NOTICE:
+                if self.phase == Phase.STEP:
+                    said.append(notice_words(data[start + HEADER : start + size], self._text))
+            elif kind != DATA_ROW:
+                self._output.write(b"".join(said))
+                said.clear()
                 self._take(kind, data[start + HEADER : start + size])
             start += size
-        else:
-            self._need = HEADER
+        self._output.write(b"".join(said))
         self._rest += data[start:]
 
     def _take(self, kind: int, body: bytes) -> None:
@@ -139,8 +147,6 @@ class Answers:
             self._take_tag(body[:-1])
         elif kind == ERROR:
             self._take_error(body)
-        elif kind == NOTICE and self.phase == Phase.STEP:
-            self._output.write(words(fields_of(body), self._text, error=False))
 
     def _take_ready(self, status: bytes) -> None:
         if self.phase == Phase.STEP:

@@ -15,6 +15,9 @@ UNTRANSLATED_SEVERITY = b"V"
 # What follows the message, and whether only errors have it
 PARTS = ((b"D", b"DETAIL", False), (b"H", b"HINT", False), (b"q", b"QUERY", False), (b"W", b"CONTEXT", True))
 
+# What most notices have: severity, code, message, and then nothing that is shown
+_PLAIN = re.compile(rb"S([^\0]*)\0V[^\0]*\0C[^\0]*\0M([^\0]*)\0(?:[WFLR][^\0]*\0)*\0")
+
 WIDTH = 60  # columns of a line of the query that are shown, as with libpq
 RIGHT = 10  # columns at least that are shown from the error's place on
 
@@ -29,6 +32,12 @@ def fields_of(body: bytes) -> Fields:
 def is_fatal(fields: Fields) -> bool:
     """Return whether the server ends the session with this."""
     return fields.get(UNTRANSLATED_SEVERITY) in FATAL
+
+
+def notice_words(body: bytes, query: str) -> bytes:
+    """Return the text of a NoticeResponse. There may be millions of them."""
+    plain = _PLAIN.fullmatch(body)
+    return b"%b:  %b\n" % plain.groups() if plain else words(fields_of(body), query, error=False)
 
 
 def words(fields: Fields, query: str, *, error: bool) -> bytes:
