@@ -162,6 +162,7 @@ class SqlStep:
         run = self._run
         for _ in range(BEGIN_ATTEMPTS):
             connection = await self._connect()
+            await self._confirm()
             sent = is_plain(run) and connection.takes_one_send(code_of(run))
             if await (self._send(connection) if sent else self._prepare(connection)):
                 break
@@ -185,7 +186,6 @@ class SqlStep:
 
     async def _send(self, connection: StepConnection) -> bool:
         """Execute the step in one send; return whether it has begun: if not, the connection was lost before."""
-        await self._confirm()
         self.begun = True
         end = self._query_end = asyncio.get_running_loop().create_future()
         connection.send_step(with_ids(SET_IDS, self._run), code_of(self._run), self._output, end.set_result)
