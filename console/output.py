@@ -154,6 +154,7 @@ def _write_array(pages: Pages) -> None:
 
 # On a terminal, a column is not made narrower than this
 NARROW = 12
+WIDEST = 200  # what is longer stands out of its column: one name of megabytes must not make all lines as long
 
 
 class Table:
@@ -171,7 +172,7 @@ class Table:
         for page in pages:
             lines = [[cell(row[key]) for key in self.columns] for row in page]
             self.widths = [
-                max(old, *map(cell_len, texts))
+                min(max(old, *map(cell_len, texts)), WIDEST)
                 for old, texts in zip(self.widths, zip(*lines, strict=True), strict=True)
             ]
             self._fit()

@@ -16,7 +16,7 @@ from console.files.changes import show_difference, without_secrets
 from console.files.read import Files
 from console.files.write import to_yaml
 from console.hide import masked, masked_arguments
-from console.output import plain, to_json
+from console.output import WIDEST, Table, plain, to_json
 from console.times import read_length, read_time
 from console.wording import in_own_words
 from docs.man import page
@@ -155,3 +155,11 @@ def test_no_hint_for_a_command_has_the_words_of_sql() -> None:
 )
 def test_a_hint_in_the_words_of_a_command(hint: str, shown: str) -> None:
     assert in_own_words(hint, {"if_exists": "--if-exists", "class": "--class"}) == shown
+
+
+def test_one_long_cell_does_not_make_all_lines_as_long(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"name": "short", "id": 1}, {"name": "n" * 1000, "id": 2}]
+    assert Table({"name": "Name", "id": "Id"}).write([rows]) == 2
+    heading, short, long = capsys.readouterr().out.splitlines()
+    assert (len(heading), len(short)) == (WIDEST + 4, WIDEST + 4)
+    assert long == "n" * 1000 + "   2"
