@@ -279,7 +279,7 @@ class BatchStep:
                 self.begun = True
                 self.task.job = await self._watch.engine.submit(self.task)
 
-    async def _wait(self, future: asyncio.Future[None]) -> None:
+    async def _wait(self, future: asyncio.Future[Any]) -> None:
         """Wait for something that must be done before the step begins, but not if it is to end."""
         stop: asyncio.Future[Any] = asyncio.ensure_future(self._event.wait())
         try:

@@ -25,7 +25,8 @@ class Confirmation:
         """*ask* is called when a step waits for a fresh confirmation."""
         self._ask = ask
         self._until = 0.0
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[asyncio.Future[bool]] = []
+        self.lapsed = False  # the connection to the server is lost, and there is no new one yet
 
     @property
     def is_fresh(self) -> bool:
@@ -38,22 +39,28 @@ class Confirmation:
         self._waiting = [future for future in self._waiting if not future.done()]
         return bool(self._waiting)
 
-    def wait(self) -> asyncio.Future[None]:
-        """Return a future that is done when there is a fresh confirmation."""
+    def wait(self) -> asyncio.Future[bool]:
+        """Return a future that is true when there is a fresh confirmation, and false when the connection is lost before."""
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
-        self._ask()
+        if not self.lapsed:
+            self._ask()
         return future
 
     def confirm(self, asked: float) -> None:
         """The server has answered what it was asked at this time of `now`."""
         self._until = max(self._until, asked + FRESH_SECONDS)
+        self.lapsed = False
         if self.is_fresh:
-            for future in self._waiting:
-                if not future.done():
-                    future.set_result(None)
-            self._waiting.clear()
+            self._tell(True)
 
     def lapse(self) -> None:
         """Forget the confirmation: the connection to the server is lost."""
-        self._until = 0.0
+        self._until, self.lapsed = 0.0, True
+        self._tell(False)
+
+    def _tell(self, fresh: bool) -> None:
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(fresh)
+        self._waiting.clear()

@@ -71,7 +71,7 @@ class SqlStep:
         self._run = run
         self._pool = pool
         self._confirmation = confirmation
-        self._unconfirmed: asyncio.Future[None] | None = None
+        self._unconfirmed: asyncio.Future[bool] | None = None
         self._output = Output(output_limit, escape=True)
         self._kept = KeptRows(run.keep_rows) if run.keep_rows else None
         self._target: Target | None = None
@@ -218,13 +218,16 @@ class SqlStep:
         pool = self._pool
         target = self._target = pool.target(self._run)
         while True:
+            if self._is_cut_off:
+                await self._confirm()
             connection = pool.take(target)
             if connection is None:
                 self._waiting = pool.wait(target, self._output)
                 connection = await self._waiting
                 self._waiting = None
             self._connection = connection
-            if not connection.used or await target.freshness.is_fresh(connection):
+            fresh = not connection.used or await target.freshness.is_fresh(connection)
+            if fresh and not self._is_cut_off:
                 break
             connection.expired = True
             self._let_go()
@@ -235,10 +238,17 @@ class SqlStep:
 
     async def _confirm(self) -> None:
         """Wait until it is certain that the step is still this launcher's to execute."""
-        if self._confirmation is not None and not self._confirmation.is_fresh:
+        while self._confirmation is not None and not self._confirmation.is_fresh:
+            if self._is_cut_off and self._connection is not None:  # the very room that the launcher needs
+                self._connection.close("The launcher was cut off before the step began.")
             self._unconfirmed = self._confirmation.wait()
-            await self._unconfirmed
+            if await self._unconfirmed:
+                break
         self._check_not_cancelled()
+
+    @property
+    def _is_cut_off(self) -> bool:
+        return self._confirmation is not None and self._confirmation.lapsed
 
     def _check_not_cancelled(self) -> None:
         if self._cancel_status:

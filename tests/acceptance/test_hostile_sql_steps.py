@@ -97,7 +97,10 @@ def test_hostile_sql_is_logged_truly_and_disturbs_nobody(
 def test_steps_wait_while_there_are_no_connection_slots(
     own_cluster: Cluster, launcher: StartLauncher
 ) -> None:
-    """All slots are taken: steps wait and do not fail, and so does the launcher if it loses its own connection then."""
+    """All slots are taken: steps wait and do not fail, and so does the launcher if it loses its own connection then.
+
+    When one slot is free again, the launcher comes back by it, even if a step takes it first.
+    """
     own_cluster.stop()
     own_cluster.start(max_connections=12, superuser_reserved_connections=2)
     with own_cluster.connect(TEMPLATE) as db:
@@ -124,8 +127,10 @@ def test_steps_wait_while_there_are_no_connection_slots(
                 == 12
             )
         )
-        db.execute("SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent")
-        agent.wait_for_log("trying again")
+        with own_cluster.connect(TEMPLATE), own_cluster.connect(TEMPLATE):  # they use what is reserved
+            db.execute("SELECT pg_terminate_backend(jagpid) FROM pgagent.pga_jobagent")
+            agent.wait_for_log("trying again in 1 s")
+        wait_for(lambda: agent.log_text().count("action=serve") == 2, what="the launcher's own connection")
         for hog in hogs:
             hog.close()
         wait_for_end(db, *jobs, batch)
