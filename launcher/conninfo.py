@@ -39,10 +39,11 @@ STEP_DEFAULTS: Params = {
     "tcp_user_timeout": 60_000,  # milliseconds
 }
 # The server notices at once that a step's connection was dropped, and within half a minute that the network was cut.
-# It then ends what the step was running, before another launcher closes the run.
-CLIENT_CHECK_OPTIONS = (
+# It then ends what the step was running, before another launcher closes the run. An idle session is the launcher's to close:
+# a short timeout of the role would end it before the step begins.
+STEP_OPTIONS = (
     "-c client_connection_check_interval=200"
-    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c idle_session_timeout=0"
 )
 
 _KEYWORDS = frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
@@ -182,7 +183,7 @@ def step_conninfo(given: Params, *, check_client: bool, encoding: str = "UTF8") 
     """Return the connection string of a step; *check_client*: the server looks whether the client is still there."""
     fixed: Params = {"fallback_application_name": APPLICATION_NAME, "client_encoding": encoding}
     if check_client:
-        fixed |= add_options(given, CLIENT_CHECK_OPTIONS)
+        fixed |= add_options(given, STEP_OPTIONS)
     return make_conninfo("", **(STEP_DEFAULTS | _connect_timeout() | given | fixed))
 
 
