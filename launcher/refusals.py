@@ -46,13 +46,17 @@ _FULL_IN_ANY_LANGUAGE = re.compile(
     r"|demasiados clientes|demasiadas conexiones|conexiones restantes"
     r"|trop de clients|trop de connexions|connexions restants"
     r"|troppi client|troppe connessioni|slot di connessione sono riservati"
-    r"|クライアント数が多すぎ|接続が多すぎ|残りの接続スロット"
-    r"|მეტისმეტად ბევრი|ძალიან ბევრი კავშირი"
+    r"|muitos clientes conectados|muitas conexões|encaixes de conexão restantes"
+    r"|クライアント数が多すぎ|接続が多すぎ|残りの接続(?:スロット|枠)"
+    r"|მეტისმეტად ბევრი|ძალიან ბევრი კავშირი|მიერთების სლოტები"
     r"|접속자 수를 초과|접속수를 초과|남은 연결 슬롯"
     r"|слишком много (?:клиентов|подключений)|слоты подключений зарезервированы"
     r"|för många (?:klienter|uppkopplingar)|anslutningsslottar är reserverade"
-    r"|(?:забагато|занадто багато) (?:клієнтів|підключень)|слоти підключень"
-    r"|连接过多|剩余连接槽位|客戶端過多|連線太多|剩餘的連線槽"
+    r"|(?:забагато|занадто багато) (?:клієнтів|підключень)|слоти підключен(?:ь|ня)"
+    r"|zbyt wiele (?:klientów|połączeń)|pozostałe gniazda połączeń"
+    r"|istemci sayısı çok fazla|bağlantı sayısı aşılmış|kalan bağlantı sayısı"  # noqa: RUF001
+    r"|terlalu banyak (?:klien|koneksi)|slot koneksi yang tersisa"
+    r"|连接过多|剩余连接槽位|太多的客户|连接太多|保留的连接位置|客戶端過多|連線太多|剩餘的連線槽"
 )
 # This machine, or the server's, is short of something. Waiting helps, whichever server it is.
 _SHORTAGE = re.compile(

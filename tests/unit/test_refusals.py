@@ -44,6 +44,7 @@ FULL = (
     'too many connections for database "%s"',
     "remaining connection slots are reserved for non-replication superuser connections",
     "remaining connection slots are reserved for roles with the %s attribute",
+    'remaining connection slots are reserved for roles with privileges of the "%s" role',
 )
 
 
