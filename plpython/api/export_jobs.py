@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..ground.checks import DEEPEST_PARAMETERS, is_deeper
 from ..ground.errors import invalid
 from ..ground.exact_json import read_json
 from ..ground.plan import Statement
@@ -138,9 +139,15 @@ class Reader:
         return [self._read(row["row"], parent) for row in READ_ROWS[table](self.plpy, parent)]
 
     def _read(self, row: str, parent: int) -> Row:
+        read: Row
         try:
-            read: Row = read_json(row)
-        except (ValueError, RecursionError):  # from when they were not checked, or from a restore
+            read = read_json(row)
+            unreadable = is_deeper(
+                read, DEEPEST_PARAMETERS + 1
+            )  # how deep Python itself reads differs by its version
+        except (ValueError, RecursionError):
+            unreadable = True
+        if unreadable:  # from when they were not checked, or from a restore
             of = "engine options of step" if "jstengineoptions" in row else "parameters of job"
             self.plpy.warning(f"pgagent_py: the {of} {parent} can't be exported: {UNREADABLE}")
             (rest,) = WITHOUT_JSON(self.plpy, row)

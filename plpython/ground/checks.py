@@ -73,7 +73,7 @@ def check_parameters(plpy: Plpy, argument: str, parameters: str) -> str:
         raise invalid("parameters", "parameters is no JSON object", hint)
     try:
         value = json.loads(parameters, parse_int=_check_digits, parse_float=_check_digits)
-        too_deep = _is_deeper(value, DEEPEST_PARAMETERS)
+        too_deep = is_deeper(value, DEEPEST_PARAMETERS)
     except ValueError as error:
         raise invalid("parameters", f"parameters has {error}", "Give it as a string.") from None
     except RecursionError:
@@ -94,7 +94,7 @@ def _check_digits(number: str) -> int:
     return 0
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
+def is_deeper(value: Any, levels: int) -> bool:
     """Return whether lists and objects stand in each other on more than so many levels."""
     layer = [value]
     for _ in range(levels):
