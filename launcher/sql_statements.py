@@ -176,11 +176,13 @@ class _Nesting:
             self._take_word(text)
 
     def _take_word(self, text: str) -> None:
+        if self._parentheses:
+            return
         if len(self._words) < MOST_WORDS:
             self._words.append(text.lower())
         elif self._words[0] != "create":
             return
-        if self._parentheses or not any(self._words[: len(words)] == words for words in ROUTINES):
+        if not any(self._words[: len(words)] == words for words in ROUTINES):
             return
         word = text.lower()
         if word == "begin" or (word == "case" and self._blocks):

@@ -30,6 +30,7 @@ LONG = [
     "CREATE FUNCTION pg_temp.f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; END;",
     "create or replace procedure p(a int) begin atomic select case case 1 when 1 then 2 end when 2 then 3 end; ",
     "CREATE FUNCTION g() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;",
+    "(CREATE FUNCTION a b) begin 1; end;",
     'CREATE FUNCTION "begin"(a int DEFAULT (1)) RETURNS int RETURN 1;',
     "CREATE SCHEMA s CREATE TABLE begin ();",
     "E'a'\n'b\\';'",
