@@ -113,7 +113,7 @@ class IdleConnections:
             while target.idle:
                 self._drop(target.idle.pop())
             self._drop(connection)
-        elif target.waiting:
+        elif target.waiting and not target.spread_planned:  # else the steps wait for the shared ones
             self._ready(connection)
         else:
             target.idle.append(connection)
@@ -131,7 +131,7 @@ class IdleConnections:
                     self._drop(other)
         if connection.error or connection.database in wanted or not connection.is_usable():
             self._drop(connection)
-        elif asked.waiting:
+        elif asked.waiting and not asked.spread_planned:
             self._ready(connection)
         else:
             asked.idle.insert(0, connection)
