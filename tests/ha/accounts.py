@@ -1,8 +1,11 @@
 """The accounts: what was executed, by the file, against what the log and the tables of the surviving primary say."""
 
+import re
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -65,6 +68,7 @@ class Accounts:
     lost: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     gaps: list[float] = field(default_factory=list)
     client_gaps: list[float] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
 
 
 def _match_tries(known: list[Entry], found: dict[int, list[str]]) -> None:
@@ -200,6 +204,30 @@ def _measure_gaps(executions: dict[str, Execution], probe: Probe, accounts: Acco
             accounts.gaps.append(max(0.0, min(begins) - promotion.at))
         if finds:
             accounts.client_gaps.append(max(0.0, min(finds) - promotion.at))
+
+
+# What a launcher says when it has no connection, and when it has one again. While an attempt goes on it waits for the answer.
+_ATTEMPT = re.compile(
+    r"(?m)^(\S+ \S+) .* action=(?:connect trying again in (\S+) s: (?!.*no answer yet)|serve )"
+)
+
+
+def _pause(log: str, promotion: float) -> float | None:
+    """Return how long a launcher has paused, by its own words, before it was back; None if it had not lost its connection."""
+    total = 0.0
+    for said, seconds in _ATTEMPT.findall(log):
+        at = datetime.strptime(said, "%Y-%m-%d %H:%M:%S,%f").timestamp()
+        if seconds and at + float(seconds) > promotion:
+            total += float(seconds)
+        elif not seconds and at > promotion:
+            return total
+    return None
+
+
+def pauses(logs: Sequence[str], promotions: Iterable[Promotion]) -> list[float]:
+    """Return for each promotion how many seconds the launcher has chosen to wait that did so least, however busy the machine."""
+    by_launcher = [[_pause(log, promotion.at) for log in logs] for promotion in promotions]
+    return [min(known) for found in by_launcher if (known := [pause for pause in found if pause is not None])]
 
 
 def summary(accounts: Accounts, struck: list[Fault]) -> str:
