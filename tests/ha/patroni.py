@@ -163,7 +163,7 @@ class Node:
                 process.send_signal(number)
 
     def role(self) -> str:
-        """Return what its Patroni says that it is: master, replica, sync_standby, or why it is none of them."""
+        """Return what its Patroni says that it is: primary, replica, sync_standby, or why it is none of them."""
         try:
             with urllib.request.urlopen(f"http://{LOCALHOST}:{self.rest_port}/patroni", timeout=1) as answer:
                 state = json.load(answer)
@@ -172,6 +172,7 @@ class Node:
         except OSError as error:
             return str(error)
         role = "sync_standby" if state.get("sync_standby") else str(state["role"])
+        role = "primary" if role == "master" else role  # as before Patroni 4
         return role if state["state"] == "running" else str(state["state"])
 
 
@@ -211,7 +212,7 @@ class PatroniCluster:
 
     def wait_until_healthy(self) -> Node:
         """Wait until one node is primary and the others follow it, one of them synchronously if so wanted; return the primary."""
-        wanted = ["master", "replica", "sync_standby" if self.synchronous else "replica"]
+        wanted = ["primary", "replica", "sync_standby" if self.synchronous else "replica"]
         wait_for(lambda: sorted(self.roles().values()) == wanted, 3 * PATIENCE, "a healthy cluster", 0.2)
         return self.primary()
 
@@ -222,7 +223,7 @@ class PatroniCluster:
     def primary(self) -> Node:
         """Return the node that is primary, once there is one."""
         return wait_for(
-            lambda: next((node for node in self.nodes if node.role() == "master"), None), what="a primary"
+            lambda: next((node for node in self.nodes if node.role() == "primary"), None), what="a primary"
         )
 
     def connect(self, dbname: str = "postgres") -> psycopg.Connection[Any]:

@@ -24,6 +24,7 @@ class CutOffCluster(Cluster):
         try:
             self.network("up")
         except (AssertionError, BrokenPipeError):
+            self.shell.communicate()
             # Containers and chroots forbid it, and no packet can be lost without: the rest of the tests goes on.
             pytest.skip("no network namespace is to be had by this user here")
 

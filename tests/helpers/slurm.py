@@ -81,6 +81,8 @@ class Slurm:
                 nodes=nodes,
             )
         )
+        # From Slurm 23.11 on, slurmd would have cgroups of its own, which need root.
+        (directory / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._start_munge()
         self.start_ctld()

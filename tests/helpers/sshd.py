@@ -1,10 +1,12 @@
 """An SSH server on loopback, with keys of its own, for the user of the tests."""
 
+import contextlib
 import getpass
-import os
 import socket
 import subprocess
 from pathlib import Path
+
+import psutil
 
 from .waiting import wait_for
 
@@ -55,12 +57,14 @@ class Sshd:
 
     def kill(self) -> None:
         """Kill it with all its connections."""
-        found = subprocess.run(
-            ["pgrep", "-f", f"sshd: {getpass.getuser()}"], capture_output=True, text=True, check=False
-        )
-        mine = [int(pid) for pid in found.stdout.split() if _descends(int(pid), self.process.pid)]
-        for pid in [*mine, self.process.pid]:
-            os.kill(pid, 9)
+        if self.process.poll() is not None:
+            return
+        # A connection has a process called sshd or, from OpenSSH 9.8 on, sshd-session. What it executes goes on.
+        listener = psutil.Process(self.process.pid)
+        for process in [*listener.children(recursive=True), listener]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.name().startswith("sshd"):
+                    process.kill()
         self.process.wait()
 
     def logins(self) -> int:
@@ -70,10 +74,3 @@ class Sshd:
     def _listens(self) -> bool:
         with socket.socket() as client:
             return client.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-def _descends(pid: int, ancestor: int) -> bool:
-    while pid > 1 and pid != ancestor:
-        stat = Path(f"/proc/{pid}/stat")
-        pid = int(stat.read_text().rpartition(")")[2].split()[1]) if stat.exists() else 0
-    return pid == ancestor

@@ -13,7 +13,7 @@ OF_LINUX = ("main", "command", "engines.local", "processes", "guard", "guard_pro
 
 # Python's own modules and pytest come first: on another system they do without.
 ELSEWHERE = f"""
-import asyncio, os, signal, sys
+import asyncio, os, signal, subprocess, sys
 from pathlib import Path
 import psutil, psycopg, pytest
 gone = {{
@@ -27,6 +27,7 @@ class Elsewhere:
         for module, names in gone.items():
             for name in names.split():
                 delattr(module, name)
+        subprocess._USE_POSIX_SPAWN = False  # as it finds out itself when it is loaded there
         for path in sorted(Path("launcher").rglob("*.py")):
             module = ".".join(path.relative_to("launcher").with_suffix("").parts).removesuffix(".__init__")
             if module not in {OF_LINUX!r}:
