@@ -84,13 +84,11 @@ class Slurm:
         # From Slurm 23.11 on, slurmd would have cgroups of its own, which need root.
         (directory / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._start_munge()
-        self.start_ctld()
-        for node in NODES:
-            self.start_node(node)
-        wait_for(
-            lambda: set(self.run("sinfo", "-hNo", "%t").split()) == {"idle"}, what="idle nodes", every=0.1
-        )
+        try:
+            self._start_all()
+        except BaseException:
+            self.stop()
+            raise
 
     def run(self, *command: str) -> str:
         """Return what one of Slurm's commands prints, "" if it fails."""
@@ -138,6 +136,15 @@ class Slurm:
         self.run("scancel", "--signal=KILL", "--full", f"--user={getpass.getuser()}")
         for name in reversed(list(self._processes)):
             self._kill(name)
+
+    def _start_all(self) -> None:
+        self._start_munge()
+        self.start_ctld()
+        for node in NODES:
+            self.start_node(node)
+        wait_for(
+            lambda: set(self.run("sinfo", "-hNo", "%t").split()) == {"idle"}, what="idle nodes", every=0.1
+        )
 
     def _start_munge(self) -> None:
         key = self.directory / "munge.key"
