@@ -6,7 +6,6 @@ import asyncio
 import logging
 
 import psycopg
-from psycopg import sql
 
 from .confirmation import Confirmation
 from .freshness import leaves_something
@@ -18,7 +17,7 @@ from .session_end import end_session
 from .sql_pool import SqlPool
 from .sql_statements import StatementError, Statements
 from .sql_target import Stopped, Target, TargetError
-from .sql_text import SET_IDS, SET_LOCAL_IDS, code_of, encoded, is_plain, standard_strings, with_ids
+from .sql_text import SET_IDS, SET_LOCAL_IDS, code_of, encoded, finish, is_plain, standard_strings, with_ids
 from .step import ABORTED, FAILED, SUCCEEDED, StepResult, StepRun
 from .step_connection import StepConnection
 from .threads import in_thread
@@ -295,7 +294,9 @@ class SqlStep:
             return -1
         if not connection.speaks_utf8 and connection.has_encoding:
             await self._query(connection, b"SET LOCAL client_encoding TO 'UTF8'", internal=True)
-        await self._query(connection, self._finish_statement(connection, rows), internal=True)
+        seconds = asyncio.get_running_loop().time() - self._started
+        text = finish(connection, self._run, rows, self._output.text(), seconds)
+        await self._query(connection, text, internal=True)
         if not connection.error:
             self._status = SUCCEEDED  # it is committed, even if it was cancelled meanwhile
             return rows
@@ -312,18 +313,6 @@ class SqlStep:
             await self._query(connection, _TRANSACTION_ID.encode(), internal=True)
             return connection.value == transaction
         return True
-
-    def _finish_statement(self, connection: StepConnection, rows: int) -> bytes:
-        seconds = asyncio.get_running_loop().time() - self._started
-        output = self._output.text()
-        if not connection.stores_utf8:  # all other characters came from this server
-            output = output.replace("\N{REPLACEMENT CHARACTER}", "?")
-        # The step may have set a role, which may not book. What it has deferred is done first, with that role's rights.
-        query = sql.SQL(
-            "SET CONSTRAINTS ALL IMMEDIATE; RESET SESSION AUTHORIZATION; RESET ROLE;"
-            " SELECT pgagent_py.finish_step({}, {}, {}, pg_catalog.make_interval(secs => {})); COMMIT"
-        ).format(self._run.jslid, rows, output, seconds)
-        return query.as_bytes(connection.conn)
 
     async def _stop(self, connection: StepConnection, kill: bool) -> None:
         """Ask the server to cancel until the query in progress has ended; in the end have it end the session."""

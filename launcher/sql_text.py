@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from psycopg import sql
+
 from .sql_connection import SqlConnection
 from .sql_statements import Statement, StatementError
 from .step import StepRun
@@ -45,3 +47,15 @@ def encoded(connection: SqlConnection, statement: Statement) -> bytes:
         raise StatementError(
             f'the character "{character}" in the statement in line {statement.line} is not in the client_encoding that is set'
         ) from None
+
+
+def finish(connection: SqlConnection, run: StepRun, rows: int, output: str, seconds: float) -> bytes:
+    """Return the statements that end an atomic step: its success is booked, and all is committed."""
+    if not connection.stores_utf8:  # all other characters came from this server
+        output = output.replace("\N{REPLACEMENT CHARACTER}", "?")
+    # The step may have set a role, which may not book. What it has deferred is done first, with that role's rights.
+    query = sql.SQL(
+        "SET CONSTRAINTS ALL IMMEDIATE; RESET SESSION AUTHORIZATION; RESET ROLE;"
+        " SELECT pgagent_py.finish_step({}, {}, {}, pg_catalog.make_interval(secs => {})); COMMIT"
+    ).format(run.jslid, rows, output, seconds)
+    return query.as_bytes(connection.conn)
