@@ -25,10 +25,10 @@ from .threads import in_thread
 LOGGED_IN = """
 SELECT s.usesysid::pg_catalog.int8 FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) s"""
 # What names the server, the backend's process id, the database's id, the versions of what is in it, and whether the connection is
-# encrypted
+# encrypted: a role that the session has taken on may not be told
 GREETING = f"""{WITH_OWN_PATH}
 SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time())::text, pg_backend_pid(), d.oid, ({VERSIONS}),
-                 s.ssl OR s.gss_enc)
+                 coalesce(s.ssl OR s.gss_enc, true))
   FROM pg_database d, pg_stat_get_activity(pg_backend_pid()) s WHERE d.datname = current_database()"""
 CHECKED_SECONDS = 60.0  # for which it counts as known what a pooler does
 
@@ -166,7 +166,6 @@ class Target:
         try:
             conn = await psycopg.AsyncConnection.connect(await _resolved(conninfo), autocommit=True)
             await self._check_role(conn)
-            self._doubts = 0
             if encoding == "UTF8" and conn.info.parameter_status("server_encoding") == "SQL_ASCII":
                 # Its text need not be UTF-8, and the server would refuse to send what is not.
                 await conn.close()
@@ -192,9 +191,11 @@ class Target:
         """Find out what the connection leads to. What is no PostgreSQL server does not tell."""
         output = Output()
         answer = await connection.ask(GREETING, output)
-        if connection.spoiled:
+        # A server of ours answers, unless a short timeout of the role prevents it.
+        if connection.spoiled or (self.local and answer is None):
             connection.close()
             raise await self._refusal(output.text().strip())
+        self._doubts = 0
         if answer is None:
             return
         connection.server, pid, connection.database, versions, encrypted = answer.split()
