@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 from collections import deque
 from collections.abc import Callable
@@ -12,11 +13,14 @@ from psycopg.conninfo import conninfo_to_dict
 
 from .conninfo import ConninfoError, Params, parse_conninfo
 from .idle import IdleConnections
+from .log import Event
 from .output import Output
 from .shortages import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Reserve
 from .sql_target import AskServer, NotNowError, Target, TargetError, WaitingStep, nobody_to_ask, target_of
 from .step import StepRun
 from .step_connection import StepConnection
+
+logger = logging.getLogger("pgagent_py")
 
 # A backend that has just worked works for less, since its memory is in the processor's caches. So short steps share a few
 # connections: a step waits a moment for one of these to come back before it uses another.
@@ -271,6 +275,10 @@ class SqlPool:
                     self._close_idle_of_server(target.local)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                except Exception as error:  # a fault of ours: the step must not wait for ever
+                    logger.exception(Event("connect_step"))
+                    self._refuse(target, f"Error in the launcher: {type(error).__name__}")
+                    return
                 else:
                     target.refusal = ""
                     self._open.add(connection)

@@ -14,6 +14,7 @@ from psycopg import sql
 from launcher import sql_pool
 from launcher.sql_pool import SqlPool
 from launcher.sql_step import SqlStep
+from launcher.sql_target import Target
 from launcher.step import StepResult, StepRun
 from tests.helpers import PATIENCE, Cluster, Db, wait_for, wait_for_row
 from tests.helpers.sql_steps import (
@@ -246,3 +247,14 @@ def test_a_killed_launchers_step_ends_on_the_server(database: str, db: Db) -> No
         process.kill()
         process.wait()
     wait_for(lambda: not db.execute(query).fetchall(), what="the end of the step's backend")
+
+
+def test_a_fault_of_ours_while_connecting_fails_the_step(
+    shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(Target, "connect", broken)
+    [result] = execute(shared, "SELECT 1")
+    assert (result.jslstatus, result.jsloutput) == ("f", "Error in the launcher: ValueError\n")
