@@ -108,6 +108,12 @@ def looked() -> Iterator[None]:
         _inside = before
 
 
+def knows_code(_plpy: Plpy, version: str, isolation: str) -> bool:
+    """Return whether a look is not necessary."""
+    fresh = version == _version and time.monotonic() < _until and not _open
+    return _inside or (fresh and isolation == "read committed")
+
+
 def refuse_here(plpy: Plpy) -> None:
     """Do the same in a function that is not called through the gate."""
     try:
