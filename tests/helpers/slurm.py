@@ -57,6 +57,12 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def version() -> tuple[int, ...]:
+    """Return that of the slurmd that is installed."""
+    said = subprocess.run(["/usr/sbin/slurmd", "-V"], capture_output=True, text=True, check=True).stdout
+    return tuple(map(int, said.split()[-1].split(".")))
+
+
 class Slurm:
     """The cluster, with its programs as children of this process."""
 
@@ -81,8 +87,9 @@ class Slurm:
                 nodes=nodes,
             )
         )
-        # From Slurm 23.11 on, slurmd would have cgroups of its own, which need root.
-        (directory / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
+        # Later ones would have cgroups of their own, which need root; earlier ones do not know the word.
+        if version() >= (23, 11):
+            (directory / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         try:
             self._start_all()
