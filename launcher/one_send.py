@@ -133,12 +133,16 @@ class Answers:
                 if self.phase == Phase.STEP:
                     said.append(notice_words(data[start + HEADER : start + size], self._text))
             elif kind != DATA_ROW:
-                self._output.write(b"".join(said))
-                said.clear()
+                self._say(said)
                 self._take(kind, data[start + HEADER : start + size])
             start += size
-        self._output.write(b"".join(said))
+        self._say(said)
         self._rest += data[start:]
+
+    def _say(self, said: list[bytes]) -> None:
+        if said:
+            self._output.write(b"".join(said))
+            said.clear()
 
     def _take(self, kind: int, body: bytes) -> None:
         if kind == READY:
