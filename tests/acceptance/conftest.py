@@ -1,16 +1,14 @@
 """Servers that messages go to, and engines: a Slurm cluster and an SSH server."""
 
 import shutil
-import socketserver
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import StartLauncher
 from tests.helpers import Launcher, serving
-from tests.helpers.mail import Hook, HookHandler, Mailbox, SmtpHandler, serve
+from tests.helpers.mail import Hook, HookHandler, Mailbox, Server, SmtpHandler, WebServer, serve
 from tests.helpers.slurm import Slurm, free_port
 from tests.helpers.sshd import Sshd
 
@@ -20,10 +18,7 @@ def mailbox() -> Iterator[Mailbox]:
     """Return what a mail server without TLS gets."""
     box = Mailbox()
     handler = type("Handler", (SmtpHandler,), {"box": box})
-    with_threads = type(
-        "Server", (socketserver.ThreadingTCPServer,), {"daemon_threads": True, "block_on_close": False}
-    )
-    server = with_threads(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", 0), handler)
     box.port = server.server_address[1]
     yield from (box for _ in serve(server))
     box.ended.set()
@@ -33,7 +28,7 @@ def mailbox() -> Iterator[Mailbox]:
 def hook() -> Iterator[Hook]:
     """Return what a web server gets."""
     result = Hook()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (HookHandler,), {"hook": result}))
+    server = WebServer(("127.0.0.1", 0), type("Handler", (HookHandler,), {"hook": result}))
     result.port = server.server_address[1]
     yield from (result for _ in serve(server))
 

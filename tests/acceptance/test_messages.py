@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import StartLauncher
 from tests.helpers import PATIENCE, Db, add_job, run_to_end, wait_for, wait_for_row
-from tests.helpers.mail import Hook, Mailbox, SmtpHandler, serve, smtp
+from tests.helpers.mail import Hook, Mailbox, Server, SmtpHandler, serve, smtp
 
 PASSWORD = "correct-horse-battery"
 TOKEN = "T0K3N-of-the-hook"
@@ -200,9 +200,7 @@ def test_servers_that_never_come_to_an_end_do_not_keep_other_messages_from_being
                 while not mailbox.ended.wait(0.5):
                     self.request.sendall(b"H")
 
-    server = type("Server", (socketserver.ThreadingTCPServer,), {"daemon_threads": True})(
-        ("127.0.0.1", 0), Dripping
-    )
+    server = Server(("127.0.0.1", 0), Dripping)
     job = add_job(db, "dripping", sql="SELECT 1/0")
     for _ in range(8):  # as many as are sent at a time
         url = f"http://127.0.0.1:{server.server_address[1]}/"

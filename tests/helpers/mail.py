@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
@@ -107,6 +107,20 @@ class Letters:
         self._box.receivers.append(envelope.rcpt_tos)
         self._box.mails.append(message_from_bytes(envelope.content, policy=policy.default))
         return "250 taken"
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Serves each connection by a thread that nobody waits for. Fifty may knock at once; by default it would be five."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+
+class WebServer(ThreadingHTTPServer):
+    """A web server that fifty may knock at at once."""
+
+    request_queue_size = Server.request_queue_size
 
 
 def serve(server: socketserver.BaseServer) -> Iterator[None]:

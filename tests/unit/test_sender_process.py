@@ -8,6 +8,7 @@ import sys
 import threading
 
 from launcher.sender import FEW_ARENAS
+from tests.helpers.mail import Server
 from tests.helpers.waiting import PATIENCE
 
 # Nothing is given up meanwhile: what the last message would wait for is the end of others.
@@ -31,9 +32,7 @@ class Silent(socketserver.BaseRequestHandler):
 
 
 def test_forty_nine_that_hang_hold_up_no_chat() -> None:
-    server = type("Server", (socketserver.ThreadingTCPServer,), {"daemon_threads": True})(
-        ("127.0.0.1", 0), Silent
-    )
+    server = Server(("127.0.0.1", 0), Silent)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     place = f"127.0.0.1:{server.server_address[1]}"
     common = {"subject": "s", "text": "t", "html": None, "data": {"run": {"id": 1}}}
