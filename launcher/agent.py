@@ -37,6 +37,7 @@ from .systemd import notify_systemd
 from .threads import in_thread
 from .upkeep import Upkeep
 from .vitals import Vitals
+from .workers import Workers
 
 if TYPE_CHECKING:
     from .watching.traces import Traces
@@ -96,7 +97,7 @@ class Agent:
         self._steps = self._running_steps()
         self.vitals = one_of.vitals if one_of else Vitals(server, options.workers)
         self._side_tasks = self._all_side_tasks(traces)
-        self.vitals.running, self._steps.ended = self._steps.__len__, self.vitals.steps
+        self.vitals.running, self._steps.ended = self._executing, self.vitals.steps
         self._places = one_of.places if one_of else Places(options.workers)
         self._user = self._places.join(self._event.set)
         self._stopping = Stopping(options.grace, self._cancel_all, self._event.set, self._cut)
@@ -109,13 +110,22 @@ class Agent:
             on_event=self._event.set,
         )
 
+    def _executing(self) -> int:
+        """Return how many steps do not wait for a worker."""
+        return len(self._steps) - len(self._steps.workers)
+
     def _running_steps(self) -> RunningSteps:
         options, confirmation = self._options, self._confirmation
         self._batch_steps = BatchSteps(
             options.engine_dir, options.output_limit, self._processes, confirmation, self._note_engine_job
         )
         return RunningSteps(
-            self._pool, self._batch_steps, confirmation, options.output_limit, self._event.set
+            self._pool,
+            self._batch_steps,
+            Workers(options.workers),
+            confirmation,
+            options.output_limit,
+            self._event.set,
         )
 
     def _all_side_tasks(self, traces: Traces | None) -> Sequence[SideTask]:

@@ -33,16 +33,18 @@ COLUMNS = """
     extract(epoch FROM t.jsttimeout)::float8, extract(epoch FROM t.jobtimeleft)::float8, t.jobrunas, t.jobparameters::text,
     t.jobroleid::int8, (extract(epoch FROM t.handed) * 1000000)::int8, (extract(epoch FROM t.claimed) * 1000000)::int8, t.try,
     t.due, t.previous_due, coalesce(t.keep_rows, 0), t.engine, t.engine_options::text, t.engine_job,
-    coalesce(t.separately, false)"""
+    coalesce(t.separately, false), coalesce(t.ahead, false)"""
 
 RUN_DUE = f"""
 SELECT {COLUMNS}
   FROM pgagent_py.run_due(%s, ARRAY(
        SELECT (r.jlgid, r.jslid, r.jslstatus, r.jslresult, make_interval(secs => r.seconds), r.jsloutput)::pgagent_py.step_result
          FROM unnest(%s::int4[], %s::int4[], %s::text[], %s::int4[], %s::float8[], %s::text[])
-              r (jlgid, jslid, jslstatus, jslresult, seconds, jsloutput)), %s::int4[], %s) t"""
+              r (jlgid, jslid, jslstatus, jslresult, seconds, jsloutput)), %s::int4[], %s, %s) t"""
 
 OWN_RUNS = "SELECT r.jlgid, (extract(epoch FROM r.claimed) * 1000000)::int8 FROM pgagent_py.own_run r"
+
+HAND_BACK = "SELECT pgagent_py.hand_back(%s)"
 
 KEEP_ROWS = "SELECT pgagent_py.keep_rows(%s, %s::text[], %s::jsonb)"
 
@@ -145,11 +147,16 @@ class Control:
         return True
 
     async def run_due(
-        self, capacity: int, finished: Sequence[StepResult], connecting: Sequence[int], own_places: int
+        self,
+        capacity: int,
+        finished: Sequence[StepResult],
+        connecting: Sequence[int],
+        own_places: int,
+        ahead: int,
     ) -> list[StepRun]:
         """Book the results and return at most *capacity* steps to execute now, and some beyond for owners with nothing running.
 
-        *connecting*: the steps (jslid) that wait for a connection.
+        *connecting*: the steps (jslid) that wait for a connection. *ahead*: how many more may come to wait for a worker.
         """
         for result in finished:
             await self._keep_rows(result)
@@ -163,8 +170,12 @@ class Control:
         ]
         return [
             StepRun(*row)
-            for row in await self.fetch(RUN_DUE, [capacity, *columns, list(connecting), own_places])
+            for row in await self.fetch(RUN_DUE, [capacity, *columns, list(connecting), own_places, ahead])
         ]
+
+    async def hand_back(self, runs: Sequence[int]) -> set[int]:
+        """Hand back runs (jlgid) that were claimed ahead and have not begun; return those that this agent has no more."""
+        return {run for (run,) in await self.fetch(HAND_BACK, [list(runs)])}
 
     async def _keep_rows(self, result: StepResult) -> None:
         """Keep the rows of a step. If the server can't have them, the step's result is booked all the same."""

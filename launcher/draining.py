@@ -33,7 +33,7 @@ class Draining:
         self._stopping = stopping
         self._on_event = on_event
         self._asked = False
-        self._on = False
+        self.on = False
 
     def ask(self, *, ends: bool) -> None:
         """Drain, as soon as the database can be told. *ends*: the launcher stops then, also one of many databases."""
@@ -45,14 +45,14 @@ class Draining:
         if self._asked:
             await control.drain(self._agent)
             self._asked = False
-        if control.heard(DRAIN) and self._on != await control.is_draining():
-            self._on = not self._on
-            words = "begins" if self._on else "ends"
+        if control.heard(DRAIN) and self.on != await control.is_draining():
+            self.on = not self.on
+            words = "begins" if self.on else "ends"
             logger.info(Event("drain", f"{words}, steps in progress: {in_progress}"))
-            notify_systemd("STATUS=Draining" if self._on else "STATUS=Serving")
+            notify_systemd("STATUS=Draining" if self.on else "STATUS=Serving")
         self.end(in_progress)
 
     def end(self, in_progress: int) -> None:
         """Stop the launcher if it is to end when drained, and nothing is *in_progress* any more."""
-        if self._on and self._ends and not in_progress and not self._stopping.asked:
+        if self.on and self._ends and not in_progress and not self._stopping.asked:
             self._stop()

@@ -89,6 +89,7 @@ class Loop:
             self._steps.sweep()
             if self._confirmation.is_wanted:
                 await self._confirm()
+            await self._hand_back()
             free = await self._turn()
             self._draining.end(self._in_progress())  # the turn has booked the last step
             self.has_turned = True
@@ -115,6 +116,17 @@ class Loop:
         await self._control.confirm()
         self._confirmation.confirm(asked)
 
+    async def _hand_back(self) -> None:
+        """Hand back what has waited too long for a worker."""
+        late = self._steps.workers.take_late(all_=self._stopping.asked or self._draining.on)
+        if late:
+            handed_back = set[int]()
+            try:
+                handed_back = await self._control.hand_back([waiting.run.jlgid for waiting in late])
+                logger.debug(Event("hand_back", f"{len(handed_back)} of {len(late)}"))
+            finally:
+                self._steps.workers.return_late(late, handed_back)
+
     def _is_done(self) -> bool:
         if not self._stopping.asked or len(self._steps) or self._steps.unbooked:
             return False
@@ -130,10 +142,11 @@ class Loop:
         results = self._steps.take_results()
         if stopping and not results:
             return 0
+        ahead = 0 if stopping or self._places.shared else self._steps.workers.ahead(results)
         own_places = 0 if stopping else max(0, MOST_OWN_PLACES + min(free, 0))
         self._asked = asked = now()
         try:
-            runs = await self._control.run_due(max(free, 0), results, connecting, own_places)
+            runs = await self._control.run_due(max(free, 0), results, connecting, own_places, ahead)
         except BaseException:
             self._steps.put_back(results)
             raise
@@ -141,7 +154,8 @@ class Loop:
         self._vitals.turned(asked)
         self._confirmation.confirm(asked)
         self._control.news.log(self._steps.failed)
-        self._places.took(self._user, len(runs), free)
+        begun = sum(not run.ahead for run in runs)
+        self._places.took(self._user, begun, free)
         for run in runs:
             self._steps.start(run)
         if runs:
@@ -150,7 +164,7 @@ class Loop:
             self._control.wake_ups.was_useful()
         if self._steps.unbooked:
             self._event.set()  # the rest at once
-        return free - len(runs)
+        return free - begun
 
     async def _do_side_tasks(self) -> None:
         idle = not self._event.is_set()
@@ -169,6 +183,7 @@ class Loop:
             if self._event.is_set():
                 return
         times = [self._options.longest_sleep, LONGEST_SLEEP_SECONDS, self._steps.seconds()]
+        times.append(self._steps.workers.seconds())
         times += [task.seconds() for task in self._side_tasks]
         if not self._stopping.asked:
             times.append(await self._seconds_until_due(free))

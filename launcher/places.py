@@ -51,6 +51,11 @@ class Places:
             left = min(left, self._total // (len(hungry) + 1) - taken)
         return max(left, 1) if others and not taken else left
 
+    @property
+    def shared(self) -> bool:
+        """Whether several databases share them."""
+        return len(self._by_id) > 1
+
     def took(self, user: User, count: int, free: int) -> None:
         """Note that *user*, with so many *free*, has taken *count* steps."""
         user.taken += count

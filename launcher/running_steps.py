@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .batch_step import BatchStep
 from .batch_steps import BatchSteps
 from .confirmation import Confirmation
 from .log import Event
 from .refused_steps import RefusedSteps
+from .running import Running
 from .shortages import NO_MEMORY
 from .sql_pool import SqlPool
 from .sql_step import SqlStep
@@ -31,6 +32,7 @@ from .step import (
     fitting,
 )
 from .tries import Tries
+from .workers import Workers
 
 logger = logging.getLogger("pgagent_py")
 
@@ -42,21 +44,6 @@ CANCEL_GRACE_SECONDS = 0.4  # that a step has to stop by itself when its run is 
 BOOKED_TOGETHER, BOOKED_CHARACTERS, FEWEST_BOOKED_CHARACTERS = 2_000_000, 16_000_000, 250_000
 
 
-@dataclass(slots=True)
-class Running:
-    """A step that runs.
-
-    *wanted*: the server knows of it, so its result is to be booked. *behind*: it does not, but it knows of the run, and will
-    hand out the step again.
-    """
-
-    run: StepRun
-    step: RunningStep
-    lasts: bool  # it goes on without this launcher
-    wanted: bool = True
-    behind: bool = False
-
-
 class RunningSteps:
     """Starts steps, stops them, and collects their results."""
 
@@ -64,6 +51,7 @@ class RunningSteps:
         self,
         pool: SqlPool,
         batch_steps: BatchSteps,
+        workers: Workers,
         confirmation: Confirmation,
         output_limit: int,
         on_end: Callable[[], None],
@@ -72,6 +60,7 @@ class RunningSteps:
         self._pool = pool
         pool.on_no_room = on_end
         self._batch_steps = batch_steps
+        self.workers = workers
         self._confirmation = confirmation
         self._output_limit = output_limit
         self._on_end = on_end
@@ -107,8 +96,10 @@ class RunningSteps:
 
     @property
     def places(self) -> int:
-        """Return how many steps run that the server knows of, and that do not go on without this launcher."""
-        return sum(running.wanted and not running.lasts for running in self._running.values())
+        """Return how many steps have a worker, of those that the server knows of."""
+        return sum(
+            running.wanted and not running.lasts and not running.waits for running in self._running.values()
+        )
 
     @property
     def lasting(self) -> int:
@@ -147,6 +138,10 @@ class RunningSteps:
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug(Event("start_step", **run.names))
         running = self._running[run.id] = Running(run, step, lasts)
+        if run.ahead and not lasts:
+            running.waiting = self.workers.wait(run)
+        elif not lasts:
+            self.workers.began()
         task = asyncio.create_task(self._execute(running))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -200,7 +195,7 @@ class RunningSteps:
                 running.step.leave()  # another launcher has it, and this one may get it back
                 self._forget(running)
                 return
-            running.step.cancel("The run was closed while the launcher was cut off.")
+            running.cancel("The run was closed while the launcher was cut off.")
 
     def _forget(self, running: Running) -> None:
         id_ = running.run.id
@@ -216,19 +211,19 @@ class RunningSteps:
     def cancel_runs(self, notes: Mapping[int, str]) -> None:
         """Stop the steps of cancelled runs, by jlgid; their end is booked like any other."""
         for running in self._running.values():
-            run, step = running.run, running.step
+            run = running.run
             if run.jlgid in notes:
                 logger.info(Event("cancel_run", **run.names))
                 note = notes[run.jlgid]
-                step.cancel(note)
+                running.cancel(note)
                 later = asyncio.get_running_loop().call_later
-                later(CANCEL_GRACE_SECONDS, step.cancel, note, ABORTED, True)
+                later(CANCEL_GRACE_SECONDS, running.cancel, note, ABORTED, True)
 
     def cancel_all(self, note: str, kill: bool) -> None:
         """Stop all steps."""
         for running in self._running.values():
             if not running.lasts:
-                running.step.cancel(note, ABORTED, kill)
+                running.cancel(note, ABORTED, kill)
 
     def take_results(self) -> list[StepResult]:
         """Return what to book in one call: results, and when these are all, the output of running steps that has grown."""
@@ -276,19 +271,24 @@ class RunningSteps:
         if run.jobtimeleft is not None:
             later = asyncio.get_running_loop().call_later
             timer = later(
-                run.jobtimeleft, step.cancel, "The run was stopped after its job's timeout.", FAILED
+                run.jobtimeleft, running.cancel, "The run was stopped after its job's timeout.", FAILED
             )
+        result = None
+        handed_back = running.waiting is not None and not await running.waiting.turn
         try:
-            result = await step.execute()
+            if not handed_back:
+                result = await step.execute()
         except MemoryError:
             result = StepResult(run.jlgid, run.jslid, FAILED, -1, NO_MEMORY, 0.0, error=NO_MEMORY)
         finally:
             if timer is not None:
                 timer.cancel()
+            if not (running.lasts or handed_back):
+                self.workers.ended()
         self.trace_end(run, result)
         run = running.run  # it may have been handed out again
         self._refused.note(run, step)
-        if result is None:  # it was left to another launcher
+        if result is None:  # it was handed back, or left to another launcher
             self._forget(running)
             self._on_end()
             return

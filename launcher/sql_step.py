@@ -214,6 +214,7 @@ class SqlStep:
         return rows
 
     async def _connect(self) -> StepConnection:
+        self._check_not_cancelled()  # while it waited for a worker
         pool = self._pool
         target = self._target = pool.target(self._run)
         while True:

@@ -52,6 +52,7 @@ class StepRun:
     engine_options: str | None = None
     engine_job: str | None = None
     separately: bool = False
+    ahead: bool = False
     traceparent: str | None = None  # of W3C's trace context, if there are traces
 
     @property

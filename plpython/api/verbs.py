@@ -16,6 +16,7 @@ from ..runs.adopt import note_engine_job
 from ..runs.agents import start_agent, start_session, stop_agent
 from ..runs.book import finish_step
 from ..runs.cancel import cancel_run
+from ..runs.hand_back import hand_back
 from . import jobs, schedules, steps
 from .backfill import backfill, cancel_backfill
 from .bounds import set_bound
@@ -133,6 +134,7 @@ FOR_AGENTS: tuple[Handler, ...] = (
     drain,
     finish_messages,
     finish_step,
+    hand_back,
     keep_rows,
     note_engine_job,
     purge_history,

@@ -25,13 +25,13 @@ CLAIM_DUE_JOBS = f"""
 -- due jobs that no other session has locked: those are left for a later turn; all are, while one has the agent's entry locked,
 -- which the claim refers to
 WITH due AS MATERIALIZED (
-    SELECT j.jobid, j.jobnextrun FROM pgagent.pga_job j
+    SELECT j.jobid, j.jobnextrun, j.joblastrun FROM pgagent.pga_job j
      WHERE {{due}} AND {FOR_AGENT.format(station="$2", knows="$4")} {{only}}
        AND EXISTS (SELECT FROM pgagent.pga_jobagent l WHERE l.jagpid = $1 FOR KEY SHARE SKIP LOCKED)
      {{first}} LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED),
 -- the first step of each, NULL if it has none
 first AS MATERIALIZED (
-    SELECT due.jobid, due.jobnextrun, n.jstid FROM due
+    SELECT due.jobid, due.jobnextrun, due.joblastrun, n.jstid FROM due
       LEFT JOIN LATERAL (
         SELECT s.jstid FROM pgagent.pga_jobstep s WHERE s.jstjobid = due.jobid AND s.jstenabled {{begin}}
          ORDER BY s.jstname, s.jstid LIMIT 1) n ON true),
@@ -43,7 +43,7 @@ free AS MATERIALIZED (
 claimed AS (
     UPDATE pgagent.pga_job j SET jobagentid = $1, joblastrun = now() FROM first
      WHERE j.jobid = ANY (ARRAY[first.jobid]) AND (first.jstid IS NULL OR first.jstid IN (SELECT free.jstid FROM free))
-    RETURNING j.jobid, j.jobname, first.jstid, first.jobnextrun),
+    RETURNING j.jobid, j.jobname, first.jstid, first.jobnextrun, first.joblastrun AS lastrun),
 -- the ids of the log rows, drawn before these: to join what the INSERTs return would cost more than they do
 run AS MATERIALIZED (
     SELECT j.*, nextval('pgagent.pga_joblog_jlgid_seq')::integer AS jlgid,
@@ -57,9 +57,9 @@ step_logged AS (
     INSERT INTO pgagent.pga_jobsteplog (jslid, jsljlgid, jsljstid, jslstatus, jslstart)
     SELECT run.jslid, run.jlgid, run.jstid, 'r', run.handed FROM run WHERE run.jstid IS NOT NULL),
 noted AS (
-    INSERT INTO pgagent_py.run (jlgid, jobid, agent, claimed, started, jstid, jslid, handed, atomic, engine)
+    INSERT INTO pgagent_py.run (jlgid, jobid, agent, claimed, started, jstid, jslid, handed, atomic, engine, joblastrun)
     SELECT run.jlgid, run.jobid, $5, now(), run.handed, run.jstid, run.jslid, run.handed, coalesce(so.jstatomic, false),
-           CASE WHEN 'lasting ' || so.jstengine = ANY ($4) THEN so.jstengine END
+           CASE WHEN 'lasting ' || so.jstengine = ANY ($4) THEN so.jstengine END, run.lastrun
       FROM run LEFT JOIN pgagent_py.step_option so ON so.jstid = ANY (ARRAY[run.jstid]) WHERE run.jstid IS NOT NULL)
 SELECT {STEP_RUN}
   FROM run j

@@ -26,7 +26,7 @@ STEP_RUN = f"""
     so.jstkeeprows AS keep_rows,
     CASE WHEN s.jstkind = 'b' THEN so.jstengine END AS engine,
     CASE WHEN s.jstkind = 'b' AND so.jstengine IS NOT NULL THEN so.jstengineoptions::text END AS engine_options,
-    r.enginejob AS engine_job, coalesce(so.jstseparately, false) AS separately"""
+    r.enginejob AS engine_job, coalesce(so.jstseparately, false) AS separately, false AS ahead"""
 
 
 class RoleRow(TypedDict):

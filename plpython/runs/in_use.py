@@ -32,11 +32,14 @@ FEATURES = {
     "pgagent_py.problem": {"choosy": "true"},
     "pgagent_py.run_option": {"parametrised": "t.jlgparameters IS NOT NULL"},
     "pgagent_py.run_order": {"ordered": "true"},
+    "pgagent_py.setting": {"followed": "t.name = 'notify_runs'"},
     "pgagent_py.skip": {"skipping": "NOT t.skpused"},
     "pgagent_py.waiting_result": {"waiting": "t.agent = $1"},
 }
 # With each of these there is something to choose by.
 CHOICES = ("limited", "windowed", "ordered", "deleting", "belated", "owned", "skipping")
+# With one of these a run can't be handed back as if nothing had been, or one that is due later may have to come first.
+NOT_AHEAD = ("draining", "choosy", "owing", "backfilling", "followed")
 
 
 def _look(table: str, features: dict[str, str]) -> Statement[Row]:
@@ -84,5 +87,6 @@ def agent_of_turn(plpy: Plpy, agent: str, connecting: Sequence[int], apart: bool
         for name, used in look(plpy, *([agent] if look.types else []))[0].items():
             me[name] |= used
     me["choosy"] |= any(me[name] for name in CHOICES)
+    me["foresees"] = not any(me[name] for name in NOT_AHEAD)
     me["parametrised"] |= me["ordered"]
     return cast("AgentRow", me)

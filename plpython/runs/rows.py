@@ -40,6 +40,7 @@ class StepRow(Try):
     engine_options: str | None
     engine_job: str | None
     separately: bool
+    ahead: bool
 
 
 class ResultRow(TypedDict):
@@ -140,5 +141,7 @@ class AgentRow(TypedDict):
     owned: bool
     skipping: bool  # whether times of schedules are to be skipped
     backfilling: bool  # whether a backfill is in progress
+    followed: bool  # whether somebody is notified of the start of runs
+    foresees: bool  # whether runs may be claimed ahead of a free worker
     connecting: list[int]  # its steps (jslid) that wait for a connection, as it says
     apart: bool  # whether a job that makes the server fail is set aside in this turn

@@ -14,7 +14,7 @@ from .rows import ResultRow, StepRow, result
 
 # Claiming and booking are _turn's, which has the rights for them.
 TURN = Statement(
-    "SELECT t.* FROM unnest(pgagent_py._turn($1, $2, $3, true, $4, '{}', 0, true)) t",
+    "SELECT t.* FROM unnest(pgagent_py._turn($1, $2, $3, true, $4, '{}', 0, 0, true)) t",
     "uuid",
     "int4",
     "pgagent_py.step_result[]",

@@ -43,33 +43,33 @@ def run_due(
     claim: bool,
     connecting: Sequence[int],
     own_places: int,
+    ahead: int,
     apart: bool,
 ) -> list[StepRow]:
     """Book *finished*, carry their runs on, claim due jobs; return at most *capacity* steps to execute now.
 
     *local*: claim only what can run in the session itself. *connecting*: steps (jslid) that wait for a connection. *own_places*:
-    how many steps beyond *capacity*, of owners with nothing running there, if it knows own places. *apart*: see each_apart.
+    steps beyond *capacity*, of owners with nothing running there, if it knows own places. *ahead*: anybody's.
     """
     me = _agent(plpy, agent, connecting, apart)
     own_places = min(own_places, MOST_OWN_PLACES) if OWN_PLACES in me["jagknows"] and me["owned"] else 0
     capacity, own_places, claim = (0, 0, False) if me["draining"] else (capacity, own_places, claim)
-    if me["jagleft"]:
-        left = close_left(plpy, agent, me["jagpid"], me["jagleft"])
-        finished = [row for row in finished if row["jlgid"] not in left]
+    ahead = ahead if me["foresees"] else 0
+    finished = _still_ours(plpy, me, finished)
     me["waiting"] |= me["adoptable"] and not local and adopt_runs(plpy, me, capacity - len(finished))
     waited = take_waiting(plpy, agent, runs=not me["draining"]) if me["waiting"] else []
     finished = leave_some(plpy, agent, _first_of_each([*waited, *finished]))
-    started = _carry_on_apart(plpy, me, finished, capacity, own_places)
+    started = _carry_on_apart(plpy, me, finished, capacity + ahead, own_places)
     if me["dependent"] and start_dependents(plpy):
         me["choosy"] = me["parametrised"] = True
-    free = capacity - len(started)
+    free = capacity + (0 if me["choosy"] else ahead) - len(started)
     # In a session, jobs get the places that have become free under a limit, each job once.
     if (claim or (local and me["limited"])) and (free > 0 or own_places > -free):
         scope = ANY if me["jagall"] and not local else IN_SESSION if claim else IN_SESSION_ONCE
         started += claim_due_jobs(plpy, me, max(free, 0), own_places + min(free, 0), scope)
     if me["limited"] and finished:
         wake_for_due_jobs(plpy)
-    steps = _hand_out(plpy, me, started, capacity) + ([] if local else adopt_steps(plpy, me))
+    steps = _hand_out(plpy, me, started, capacity, ahead) + ([] if local else adopt_steps(plpy, me))
     tell_news(plpy, me["jagknows"])
     if local and any(step["jstatomic"] for step in steps):
         commit_with_booking(plpy, agent)
@@ -111,6 +111,14 @@ def _check_right(plpy: Plpy, me: AgentRow) -> None:
             plpy.error(error.message, hint=error.hint or "", sqlstate=error.sqlstate)
 
 
+def _still_ours(plpy: Plpy, me: AgentRow, results: Sequence[ResultRow]) -> Sequence[ResultRow]:
+    """Return the results without those of runs that others were closing while the agent was away."""
+    if not me["jagleft"]:
+        return results
+    left = close_left(plpy, me["agent"], me["jagpid"], me["jagleft"])
+    return [row for row in results if row["jlgid"] not in left]
+
+
 def _first_of_each(results: Sequence[ResultRow]) -> list[ResultRow]:
     """Return the results, of each step only the first: one that was kept counts, not one that comes again."""
     first: dict[tuple[int, int | None], ResultRow] = {}
@@ -119,8 +127,11 @@ def _first_of_each(results: Sequence[ResultRow]) -> list[ResultRow]:
     return list(first.values())
 
 
-def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int) -> list[StepRow]:
-    """Return *steps* with their parameters and roles; a step that may not, or can't, run is booked as failed."""
+def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int, ahead: int) -> list[StepRow]:
+    """Return *steps* with their parameters and roles; a step that may not, or can't, run is booked as failed.
+
+    Those beyond *capacity*, *ahead* at most, are to wait for a worker.
+    """
     ready: list[StepRow] = []
     while steps:
         reasons = _complete(plpy, me, steps)
@@ -130,7 +141,10 @@ def _hand_out(plpy: Plpy, me: AgentRow, steps: list[StepRow], capacity: int) -> 
             for step in steps
             if (jslid := step["jslid"]) in reasons
         ]
-        steps = _carry_on_apart(plpy, me, refused, max(capacity - len(ready), 0), 0)
+        steps = _carry_on_apart(plpy, me, refused, max(capacity + ahead - len(ready), 0), 0)
+    if ahead:
+        for step in ready[capacity:]:
+            step["ahead"] = True
     return ready
 
 

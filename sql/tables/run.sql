@@ -15,7 +15,8 @@ CREATE TABLE pgagent_py.run (
     waiting_since timestamptz,
     engine text,
     enginejob text,
-    stopped_by text
+    stopped_by text,
+    joblastrun timestamptz
 ) WITH (fillfactor = 70);
 
 -- Small: most runs have a step with their agent.
@@ -65,3 +66,5 @@ COMMENT ON COLUMN pgagent_py.run.enginejob IS
 'What that engine calls the step. NULL: not known yet.';
 COMMENT ON COLUMN pgagent_py.run.stopped_by IS
 'The windows that have closed while it was in progress, so that it is to end. NULL: it goes on.';
+COMMENT ON COLUMN pgagent_py.run.joblastrun IS
+'joblastrun of the job before the claim, for a run that is handed back.';

@@ -28,7 +28,8 @@ CREATE TYPE pgagent_py.step_run AS (
     engine text,
     engine_options jsonb,
     engine_job text,
-    separately boolean
+    separately boolean,
+    ahead boolean
 );
 
 COMMENT ON TYPE pgagent_py.step_run IS
@@ -52,4 +53,5 @@ A step of a run, as run_due() returns it. The columns have pgAgent's names.
 - engine, engine_options: the engine that executes the batch step, and its options. NULL: the launcher itself.
 - engine_job: what the engine calls the step, if it has it already.
 - separately: whether the statements of the SQL step are executed one by one.
+- ahead: whether it is to wait for a worker: it is beyond the capacity that run_due() was called with.
 {% endfilter %};

@@ -191,7 +191,8 @@ ALTER TABLE pgagent_py.step_option
     ADD COLUMN jstseparately boolean NOT NULL DEFAULT false CHECK (NOT (jstseparately AND jstatomic));
 CREATE INDEX step_option_need ON pgagent_py.step_option (jstid) WHERE jstengine IS NOT NULL OR jstseparately;
 
-ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE engine text, ADD ATTRIBUTE engine_options jsonb, ADD ATTRIBUTE engine_job text, ADD ATTRIBUTE separately boolean;
+ALTER TYPE pgagent_py.step_run ADD ATTRIBUTE engine text, ADD ATTRIBUTE engine_options jsonb, ADD ATTRIBUTE engine_job text, ADD ATTRIBUTE separately boolean,
+    ADD ATTRIBUTE ahead boolean;
 
 ALTER TABLE pgagent_py.job_option
     ADD COLUMN jobcatchup text CHECK (jobcatchup IN ('skip', 'all')),

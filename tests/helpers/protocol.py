@@ -19,6 +19,7 @@ class Step(NamedTuple):
     jobname: str
     jstname: str
     jslstatus: str
+    ahead: bool
 
 
 class Result(NamedTuple):
@@ -42,16 +43,21 @@ class Agent:
         start = "SELECT pgagent_py.start_agent(%s, %s, knows => %s)"
         self.db.execute(start, [self.agent, station, list(knows)])
 
-    def run_due(self, capacity: int, *finished: Result) -> list[Step]:
+    def run_due(self, capacity: int, *finished: Result, ahead: int = 0) -> list[Step]:
         """Run one turn."""
         columns = [list(column) for column in zip(*finished, strict=True)] or [[]] * 5
         query = """
-            SELECT t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jslstatus
+            SELECT t.jobid, t.jlgid, t.jstid, t.jslid, t.jobname, t.jstname, t.jslstatus, t.ahead
               FROM pgagent_py.run_due(%s, ARRAY(
                    SELECT (jlgid, jslid, status, result, interval '1 s', output)::pgagent_py.step_result
                      FROM unnest(%s::int[], %s::int[], %s::text[], %s::int[], %s::text[])
-                          u (jlgid, jslid, status, result, output))) t"""
-        return [Step(*row) for row in self.db.execute(query, [capacity, *columns])]
+                          u (jlgid, jslid, status, result, output)), ahead => %s) t"""
+        return [Step(*row) for row in self.db.execute(query, [capacity, *columns, ahead])]
+
+    def hand_back(self, *steps: Step) -> set[int]:
+        """Hand back the runs of these steps; return those (jlgid) that are not this agent's any more."""
+        query = "SELECT pgagent_py.hand_back(%s)"
+        return {row[0] for row in self.db.execute(query, [[step.jlgid for step in steps]])}
 
     def names(self, capacity: int, *finished: Result) -> list[tuple[str, str]]:
         """Run one turn and return job and step names."""

@@ -96,6 +96,10 @@ class Walk:
         agent = self.chance.choice(self.agents)
         if agent.db is not None and agent.turn is None and self.chance.random() < 0.1:
             agent.look_for_cancelled()
+        elif agent.db is not None and agent.turn is None and self.chance.random() < 0.3:
+            agent.hand_back(self.chance.choices(["answered", "lost", "cut"], [6, 1, 1])[0])
+        if agent.db is not None:
+            agent.begin_waiting()
         agent.end_a_step()
 
     def connection(self) -> None:

@@ -237,7 +237,7 @@ def test_a_session_with_the_pid_of_a_launcher_that_is_gone_is_not_that_launcher(
     ):
         admin.execute(f"UPDATE {table} SET {column} = %s WHERE {column} = %s".encode(), [hers, agent.pid])
     admin.execute("RESET session_replication_role")
-    turn = "SELECT * FROM unnest(pgagent_py._turn(%s, 9, '{}', false, true, '{}', 0, true))"
+    turn = "SELECT * FROM unnest(pgagent_py._turn(%s, 9, '{}', false, true, '{}', 0, 0, true))"
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="not registered"):
         alice.execute(turn, [agent.agent])
     for query in (

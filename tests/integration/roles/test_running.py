@@ -20,7 +20,7 @@ def test_who_runs_its_own_jobs_in_a_session_has_no_say_about_other_runs(
     # Not by run_due(), which refuses some of these results at once.
     turn = """SELECT t.jobid, t.jlgid, t.jslid, t.jstcode FROM pgagent_py.this_agent a, unnest(pgagent_py._turn(
                      a.agent, 5, ARRAY[(%s, %s, %s, 0, '1 s', 'forged')::pgagent_py.step_result],
-                     false, true, '{}', 0, true)) t"""
+                     false, true, '{}', 0, 0, true)) t"""
     with login(database, "starter") as starter:
         starter.execute("SELECT pgagent_py.start_agent(%s, 'x')", [psycopg_uuid])
         bob.execute("SELECT pgagent_py.run_now(%s)", [bobs])

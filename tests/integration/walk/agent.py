@@ -16,11 +16,12 @@ PLACES = 4
 # A session that holds a lock does nothing until the call returns: a call that waits for it would wait for ever.
 NO_WAITING = "SET lock_timeout = '60 s'"
 
-STEP = "t.jobid, t.jlgid, t.jstid, t.jslid, t.jstname, t.jstatomic"
+STEP = "t.jobid, t.jlgid, t.jstid, t.jslid, t.jstname, t.jstatomic, t.ahead"
 RUN_DUE = f"""
 SELECT {STEP} FROM pgagent_py.run_due(%s, ARRAY(
        SELECT (jlgid, jslid, status, result, interval '1 s', output)::pgagent_py.step_result
-         FROM unnest(%s::int[], %s::int[], %s::text[], %s::int[], %s::text[]) u (jlgid, jslid, status, result, output))) t"""
+         FROM unnest(%s::int[], %s::int[], %s::text[], %s::int[], %s::text[]) u (jlgid, jslid, status, result, output)),
+       ahead => %s) t"""
 RUNS = """
 SELECT l.jlgid FROM pgagent.pga_joblog l JOIN pgagent.pga_job j ON j.jobid = l.jlgjobid
   JOIN pgagent_py.agent a ON a.jagpid = j.jobagentid WHERE l.jlgstatus = 'r' AND a.agent = %s"""
@@ -51,6 +52,7 @@ class Agent:
         """Be a launcher that nobody knows; others have to close what the former one has left."""
         self.uuid, self._known = uuid4(), False
         self.running: dict[int, Try] = {}
+        self.waiting: dict[int, Handed] = {}  # they came ahead, and have not begun
         self.ended: list[Try] = []
 
     def connect(self) -> None:
@@ -68,7 +70,13 @@ class Agent:
         theirs = {step.jslid: step for step in map(Handed._make, rows)}
         for jslid in self.running.keys() - theirs.keys():
             self._end(jslid, "d")
-        for jslid in theirs.keys() - self.running.keys() - {try_.step.jslid for try_ in self.ended}:
+        self.waiting = {jslid: step for jslid, step in self.waiting.items() if jslid in theirs}
+        for jslid in (
+            theirs.keys()
+            - self.running.keys()
+            - self.waiting.keys()
+            - {try_.step.jslid for try_ in self.ended}
+        ):
             self._tell(f"begins {tuple(theirs[jslid])}")
             self.running[jslid] = self._model.begin(db, theirs[jslid])
 
@@ -110,16 +118,17 @@ class Agent:
     def take_turn(self, how: str, capacity: int | None = None) -> None:
         """Deliver results and take steps. *how*: answered, lost (after the commit), cut (before it), open (no commit yet)."""
         assert self.db
-        free = PLACES - len(self.running)
+        free = max(PLACES - len(self.running), 0)
+        ahead = self._chance.choice([0, PLACES])
         capacity = self._chance.randint(0, free) if capacity is None else min(free, capacity)
         delivered = list(self.ended)
         bookable = self._model.open_results(self.db, delivered)
-        if not capacity and not delivered:
+        if not capacity and not ahead and not delivered:
             return  # would ask the session to execute
         claims = one(self.db, "SELECT coalesce(max(claim), 0) FROM claim")
         if how in ("cut", "open"):
             self.db.execute("BEGIN")
-        steps = self._run_due(capacity, delivered)
+        steps = self._run_due(capacity, delivered, ahead)
         told = [(t.step.jlgid, t.step.jslid, t.status) for t in delivered]
         self._tell(f"turn {how}: delivers {told}, gets {[tuple(step) for step in steps]}")
         self._model.check_handed(self.db, steps, claims)
@@ -146,8 +155,35 @@ class Agent:
             return
         self.ended = [try_ for try_ in self.ended if try_ not in self.turn.delivered]
         for step in self.turn.steps:
-            self.running[step.jslid] = self._model.begin(self.db, step)
+            if step.ahead:
+                self.waiting[step.jslid] = step
+            else:
+                self.running[step.jslid] = self._model.begin(self.db, step)
         self.turn = None
+
+    def begin_waiting(self) -> None:
+        """Let those begin that have waited for a worker, as far as there is one."""
+        assert self.db
+        for jslid in list(self.waiting)[: max(PLACES - len(self.running), 0)]:
+            self.running[jslid] = self._model.begin(self.db, self.waiting.pop(jslid))
+
+    def hand_back(self, how: str) -> None:
+        """Hand back some of those that wait. *how*: answered, lost (after the commit), cut (before it)."""
+        assert self.db
+        some = [step for step in self.waiting.values() if self._chance.random() < 0.7]
+        if not some:
+            return
+        jobids = {step.jlgid: step.jobid for step in some}
+        self.db.execute("BEGIN")
+        back = [row[0] for row in self._call("SELECT pgagent_py.hand_back(%s)", list(jobids))]
+        self._tell(f"hands back {list(jobids)}, {how}: {back}")
+        self._model.handed_back(self.db, back, [jobids[jlgid] for jlgid in back])
+        if how != "cut":
+            self._call("COMMIT")
+        if how != "answered":
+            self.disconnect()
+            return
+        self.waiting = {jslid: step for jslid, step in self.waiting.items() if step.jlgid not in back}
 
     def end_a_step(self) -> None:
         """Let one of the running steps end somehow."""
@@ -160,8 +196,9 @@ class Agent:
                 self._end(jslid, status)
 
     def end_all_steps(self) -> None:
-        """Let all that runs end."""
+        """Let all that runs, or waits, end."""
         for _ in range(3 * PLACES):
+            self.begin_waiting()
             self.end_a_step()
 
     def is_missed(self) -> None:
@@ -173,6 +210,11 @@ class Agent:
         cancelled = dict(self._call("SELECT c.jlgid, c.note FROM pgagent_py.cancelled_runs() c"))
         for jslid, try_ in list(self.running.items()):
             if try_.step.jlgid in cancelled:
+                self._end(jslid, "d")
+        for jslid, step in list(self.waiting.items()):
+            if step.jlgid in cancelled:
+                assert self.db
+                self.running[jslid] = self._model.begin(self.db, self.waiting.pop(jslid))
                 self._end(jslid, "d")
 
     def _end(self, jslid: int, status: str) -> None:
@@ -200,7 +242,7 @@ class Agent:
             wrong = self._chance.random() < 0.1
             self._end(try_.step.jslid, "s" if try_.booked_itself != wrong else "f")
 
-    def _run_due(self, capacity: int, delivered: Sequence[Try]) -> list[Handed]:
+    def _run_due(self, capacity: int, delivered: Sequence[Try], ahead: int) -> list[Handed]:
         """Call run_due, with the output so far of a step that goes on, too."""
         results: list[tuple[Any, ...]] = [
             (t.step.jlgid, t.step.jslid, t.status, t.result, t.output) for t in delivered
@@ -209,7 +251,7 @@ class Agent:
             if self._chance.random() < 0.2:
                 results.append((try_.step.jlgid, try_.step.jslid, "r", None, try_.output))
         columns = [list(values) for values in zip(*results, strict=True)] or [[]] * 5
-        return [Handed(*row) for row in self._call(RUN_DUE, capacity, *columns)]
+        return [Handed(*row) for row in self._call(RUN_DUE, capacity, *columns, ahead)]
 
     def _tell(self, what: str) -> None:
         self._model.tell(f"agent {self.number}: {what}")

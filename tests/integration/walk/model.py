@@ -22,6 +22,7 @@ class Handed(NamedTuple):
     jslid: int
     jstname: str
     jstatomic: bool
+    ahead: bool = False  # it waits for a worker
 
 
 @dataclass
@@ -96,6 +97,12 @@ OPEN = """
 SELECT s.jslid FROM pgagent.pga_jobsteplog s JOIN pgagent.pga_joblog l ON l.jlgid = s.jsljlgid
  WHERE s.jslid = ANY (%s) AND s.jslstatus = 'r' AND l.jlgstatus = 'r'"""
 
+TRACES = """
+SELECT jlgid FROM pgagent.pga_joblog WHERE jlgid = ANY (%s) UNION ALL SELECT jlgid FROM pgagent_py.run WHERE jlgid = ANY (%s)"""
+FORGET_CLAIMS = """
+DELETE FROM claim WHERE claim IN (
+       SELECT max(c.claim) FROM claim c WHERE c.job = ANY (%s) AND c.agent = pg_backend_pid() GROUP BY c.job)"""
+
 LOG = "SELECT jslid, jslstatus::text, jslresult, jsloutput FROM pgagent.pga_jobsteplog"
 
 
@@ -143,6 +150,12 @@ class Model:
 
     def _may_be_left_out(self, jobid: int, jstid: int, name: str) -> bool:
         return any((name, jstid) < begin for begin in self.beginnings.get(jobid, []))
+
+    def handed_back(self, db: Db, jlgids: Sequence[int], jobids: Sequence[int]) -> None:
+        """Check, in the transaction that has handed back these runs, that none has left a trace; forget their claims."""
+        if traces := column(db, TRACES, list(jlgids), list(jlgids)):
+            raise ViolationError(f"handed back, and there still: {traces}")
+        db.execute(FORGET_CLAIMS, [list(jobids)])
 
     def begin(self, db: Db, step: Handed) -> Try:
         """Note that a step is executed now."""

@@ -40,7 +40,9 @@ def settle(walk: Walk) -> None:
     """Let everybody finish; ViolationError if something is stuck, or left behind."""
     _end_disturbance(walk)
     seen, since = None, time.monotonic()
-    while any(now := _state(walk)) or any(agent.running or agent.ended for agent in walk.agents):
+    while any(now := _state(walk)) or any(
+        agent.running or agent.waiting or agent.ended for agent in walk.agents
+    ):
         if now != seen:
             seen, since = now, time.monotonic()
         if time.monotonic() > since + PATIENCE:
