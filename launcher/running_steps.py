@@ -295,17 +295,18 @@ class RunningSteps:
         del self._running[run.id]
         self._shown.pop(run.id, None)
         self._log_end(run, result)
-        self._end(run, result, wanted=running.wanted, behind=running.behind)
+        self._end(running, result)
 
-    def _end(self, run: StepRun, result: StepResult, *, wanted: bool = True, behind: bool = False) -> None:
-        """Keep the result of a step that has ended."""
+    def _end(self, running: Running, result: StepResult) -> None:
+        """Keep the result of a step that has ended, and remember it, if it may have done anything, wanted or not."""
+        run = running.run
         result.jslid, result.handed = run.id
-        if wanted:
+        if running.wanted:
             self._finished[run.id] = result
         self._on_end()
-        if wanted or behind:
+        if running.wanted or running.step.begun:
             self._tries.note(run, result)  # last: there may be no memory to encode what it has written
-        if behind:
+        if running.behind:
             self._tries.look_back()
 
     def _log_end(self, run: StepRun, result: StepResult) -> None:

@@ -120,8 +120,10 @@ RAISE_SEQUENCES = Statement("SELECT pgagent_py._raise_sequences()")
 REGISTER = Statement(
     """
 INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows, jagpooled,
-                              jagversion, jagplaces, jagserves)
+                              jagversion, jagplaces, jagleft, jagserves)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+       -- what it has left it does not take up again, however often it comes back
+       (SELECT array_agg(DISTINCT l.jlgid) FROM pgagent_py.agent f CROSS JOIN unnest(f.jagleft) l (jlgid) WHERE f.agent = $2),
        -- without a break: another agent serves, or this one has come back
        greatest(pg_postmaster_start_time(), coalesce(min(coalesce(a.jagserves, l.jaglogintime)), clock_timestamp()))
   FROM pgagent.pga_jobagent l LEFT JOIN pgagent_py.agent a ON a.jagpid = l.jagpid
@@ -169,9 +171,9 @@ login AS (
     INSERT INTO pgagent.pga_jobagent (jagpid, jagstation)
     SELECT free.jagpid, a.jagstation FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1)
 INSERT INTO pgagent_py.agent (jagpid, agent, jagstation, backend_start, jagrole, jagall, jagown, jagknows,
-                              jagpooled, last_seen, jagversion, jagplaces, jagserves)
+                              jagpooled, last_seen, jagversion, jagplaces, jagleft, jagserves)
 SELECT free.jagpid, a.agent, a.jagstation, a.backend_start, a.jagrole, a.jagall, a.jagown, a.jagknows, a.jagpooled, a.last_seen,
-       a.jagversion, a.jagplaces, a.jagserves
+       a.jagversion, a.jagplaces, a.jagleft, a.jagserves
   FROM pgagent_py.agent a CROSS JOIN free WHERE a.jagpid = $1
 RETURNING jagpid""",
     "int4",

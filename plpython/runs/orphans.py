@@ -250,7 +250,7 @@ WITH free AS MATERIALIZED (
     SELECT r.jlgid FROM pgagent_py.run r WHERE r.agent = $1 AND NOT $2 FOR KEY SHARE SKIP LOCKED)
 UPDATE pgagent_py.agent a SET jagleft = (
        SELECT array_agg(r.jlgid) FROM pgagent_py.run r
-        WHERE r.agent = $1 AND (NOT $2 AND r.jlgid NOT IN (SELECT free.jlgid FROM free)
+        WHERE r.agent = $1 AND (r.jlgid = ANY (a.jagleft) OR NOT $2 AND r.jlgid NOT IN (SELECT free.jlgid FROM free)
               OR EXISTS (SELECT FROM pgagent.pga_joblog l WHERE l.jlgid = ANY (ARRAY[r.jlgid]) AND l.jlgstatus <> 'r')))
  WHERE a.agent = $1 AND a.jagpid = pg_backend_pid()""",
     "uuid",

@@ -68,6 +68,24 @@ def test_an_agent_comes_back_while_its_runs_are_being_closed_and_executes_nothin
     back.close()
 
 
+def test_what_an_agent_has_left_once_it_does_not_take_up_when_it_comes_back_again(
+    agent: Agent, database: str, db: Db, session: Db
+) -> None:
+    """It has stopped the step, which may have done something, and the session that was closing the run has not."""
+    step = step_of_lost(agent, db)
+    db.execute(MISSED, [agent.agent])
+    session.execute("SELECT pgagent_py.run_due()")
+    back = come_back(agent, database)
+    assert in_progress(back) == []
+    session.rollback()
+    for _ in range(2):
+        back = come_back(back, database)
+        assert in_progress(back) == []
+    wait_for(lambda: back.run_due(1) == [] and are_free(db), what="the end of what was left")
+    assert (status_of_run(db, step.jlgid), step_log(db, step.jslid)[0]) == ("d", "d")
+    back.close()
+
+
 def test_an_agent_comes_back_while_it_is_being_missed_and_goes_on(
     agent: Agent, database: str, db: Db, session: Db
 ) -> None:

@@ -101,7 +101,7 @@ TRACES = """
 SELECT jlgid FROM pgagent.pga_joblog WHERE jlgid = ANY (%s) UNION ALL SELECT jlgid FROM pgagent_py.run WHERE jlgid = ANY (%s)"""
 FORGET_CLAIMS = """
 DELETE FROM claim WHERE claim IN (
-       SELECT max(c.claim) FROM claim c WHERE c.job = ANY (%s) AND c.agent = pg_backend_pid() GROUP BY c.job)"""
+       SELECT max(c.claim) FROM claim c WHERE c.job = ANY (%s) GROUP BY c.job)"""
 
 LOG = "SELECT jslid, jslstatus::text, jslresult, jsloutput FROM pgagent.pga_jobsteplog"
 
