@@ -36,6 +36,8 @@ LEAVES = (
     r"create\s+extension",
     r"alter\s+(role|user|database)\W",
 )
+# A timer that rings when the step's own statement has just ended may end the next step's first one.
+TIMER = "statement_timeout"
 _LEAVES = [(re.split(r"\W", pattern)[0], re.compile(pattern)) for pattern in LEAVES]
 
 # The versions of all that decides: functions, the settings that a new session gets, and triggers on its login
@@ -60,7 +62,7 @@ CHECK_SECONDS = 1.0  # for which the versions count as known
 def leaves_something(code: str) -> bool:
     """Return whether code may leave something in its session that DISCARD ALL does not take away."""
     code = code.lower()
-    return any(word in code and pattern.search(code) for word, pattern in _LEAVES)
+    return TIMER in code or any(word in code and pattern.search(code) for word, pattern in _LEAVES)
 
 
 class Freshness:

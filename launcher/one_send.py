@@ -171,9 +171,11 @@ class Answers:
         fields = fields_of(body)
         if self.phase <= Phase.STEP:
             self.unbegun = self.phase < Phase.STEP and is_fatal(fields)
-            if not self.unbegun:
+            if not (self.unbegun or self.error):  # the guard's own words say nothing
                 self.error = True
                 self._output.fail(words(fields, self._text, error=True).rstrip(b"\n"))
+                if self.phase < Phase.STEP:
+                    self._output.line(b"The step has not begun.")
         # The reset fails where the step has left a transaction open, which is no reason to end the session.
         self.broken = (
             self.broken or self.phase < Phase.STEP or (self.phase > Phase.STEP and self.status == IDLE)
