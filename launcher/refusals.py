@@ -77,7 +77,7 @@ _DENIED = re.compile(
 )
 # The connection string is wrong, or a file that it names.
 _MALFORMED = re.compile(
-    r"invalid .*(value|port number)|Servname not supported|could not (match|parse network address)"
+    r"invalid .*(value|port number)|bad value for|Servname not supported|could not (match|parse network address)"
     r"|definition of service .* not found|service file .* not found|root certificate file"
     r"|unrecognized configuration parameter|invalid command-line argument|outside the valid range for parameter"
 )
